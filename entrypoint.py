@@ -1,0 +1,16 @@
+"""What the container starts: without arguments the job of the environment, with them the CLI."""
+
+import sys
+from pathlib import Path
+
+# Under `python3 -I` a script's own folder is not searched. It goes last: nothing installed, and
+# nothing of the checkout in which the job runs, can be shadowed by it or shadow it.
+sys.path.append(str(Path(__file__).resolve().parent))
+
+if len(sys.argv) > 1:
+    from opsera_step.cli import main
+else:
+    from opsera_step.job import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,330 @@
+"""OpseraClient: one short method per call of the customer API over one request function.
+
+Maps every foreign error to the tree of `errors`; nothing of requests or urllib3 gets out. It does
+not retry and does not wait: who calls knows whether a call may be repeated, and `Call.repeatable`
+says so for each. Source of the calls: https://docs.opsera.io (customer API page).
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from opsera_step import __version__
+from opsera_step.errors import (
+    ApiError,
+    BadInput,
+    Forbidden,
+    Malformed,
+    NotFound,
+    Redirected,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+)
+from opsera_step.models import (
+    CONSOLE_OUTPUT,
+    LogRecord,
+    Pipeline,
+    Run,
+    RunAnswer,
+    RunStatus,
+    parse_list,
+    parse_object,
+    parse_pipeline,
+    parse_record,
+    parse_run_answer,
+    parse_status,
+)
+from opsera_step.timing import Clock, Deadline
+
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 30.0
+_CHUNK = 1 << 16
+_SHOWN_OF_BODY = 200
+
+Guard = Callable[[], AbstractContextManager[Any]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of the API, and whether sending it twice does no harm (the API's reads are POST)."""
+
+    method: str
+    path: str
+    repeatable: bool
+
+
+RUN = Call("POST", "/api/v1/pipeline/run", repeatable=False)
+STATUS = Call("POST", "/api/v1/pipeline/status", repeatable=True)
+SUMMARY = Call("POST", "/api/v1/pipeline/summary", repeatable=True)
+LOGS = Call("POST", "/api/v1/pipeline/logs", repeatable=True)
+# A second stop might hit the next run, so it is not repeated blindly.
+STOP = Call("POST", "/api/v1/pipeline/stop", repeatable=False)
+RESET = Call("POST", "/api/v1/pipeline/reset", repeatable=True)
+PIPELINES = Call("GET", "/api/v1/pipeline/pipelines", repeatable=True)
+
+
+class OpseraClient:
+    """The customer API of one tenant, with one token."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        clock: Clock,
+        *,
+        ca_bundle: str = "",
+        agent: str = "",
+        guard: Guard = nullcontext,
+    ) -> None:
+        """Prepare a session; `guard` surrounds each wait for the network (for cancelling).
+
+        Raises:
+            BadInput: when the CA bundle can't be read.
+
+        """
+        self._base_url, self._clock, self._guard = base_url.rstrip("/"), clock, guard
+        self._session = requests.Session()
+        self._session.auth = _Bearer(token)
+        self._session.headers["User-Agent"] = f"opsera-step/{__version__} {agent}".strip()
+        self._session.headers["Accept"] = "application/json"
+        if urlsplit(base_url).scheme == "https":
+            self._session.mount("https://", _TlsAdapter(ca_bundle))
+        self.ever_answered = False
+        """Whether any call ever got an answer of the API."""
+
+    def run(self, pipeline_id: str, deadline: Deadline) -> RunAnswer:
+        """Start a run; never call this again unless the error says `never_accepted`."""
+        # A kept connection may turn out closed by the server only after the request went out.
+        self._session.close()
+        data = self._ask(RUN, {"pipelineId": pipeline_id}, deadline)
+        return _shaped(parse_run_answer(data), RUN)
+
+    def status(self, run: Run, deadline: Deadline) -> RunStatus:
+        """Ask how a run, current or past, stands."""
+        body = {"pipelineId": run.pipeline_id, "runCount": run.count}
+        return _shaped(parse_status(self._ask(STATUS, body, deadline)), STATUS)
+
+    def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
+        """Ask for the pipeline object."""
+        data = self._ask(SUMMARY, {"pipelineId": pipeline_id}, deadline)
+        return _shaped(parse_pipeline(data), SUMMARY)
+
+    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
+        """Ask for the newest 1000 activity records of a run, newest first."""
+        body: dict[str, object] = {"pipelineId": run.pipeline_id, "runCount": run.count}
+        if console_only:
+            body["type"] = CONSOLE_OUTPUT
+        items = _shaped(parse_list(self._ask(LOGS, body, deadline)), LOGS)
+        records = [parse_record(item) for item in items]
+        # An answer that is not filtered after all must not put activity messages into the log.
+        return [one for one in records if one.is_console or not (console_only and one.action)]
+
+    def stop(self, pipeline_id: str, deadline: Deadline) -> str:
+        """Ask the pipeline to stop after its current operation; return the API's message."""
+        return self._message(STOP, pipeline_id, deadline)
+
+    def reset(self, pipeline_id: str, deadline: Deadline) -> str:
+        """Put the pipeline back to its first step; return the API's message."""
+        return self._message(RESET, pipeline_id, deadline)
+
+    def pipelines(self, deadline: Deadline) -> list[Pipeline]:
+        """List the pipelines that the token's owner sees; the API gives 1000 at most."""
+        items = _shaped(parse_list(self._ask(PIPELINES, None, deadline)), PIPELINES)
+        return [pipeline for item in items if (pipeline := parse_pipeline(item)) is not None]
+
+    def _message(self, call: Call, pipeline_id: str, deadline: Deadline) -> str:
+        answer = _shaped(parse_run_answer(self._ask(call, {"pipelineId": pipeline_id}, deadline)), call)
+        if answer.refused:
+            raise Rejected(f"The API refused {_name(call)}: {answer.message or answer.word}")
+        return answer.message
+
+    def _ask(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
+        """Send one request and return the JSON of a good answer."""
+        with self._guard(), _foreign_errors_mapped(call, self._base_url):
+            wait = min(READ_TIMEOUT, max(0.1, deadline.remaining))
+            response = self._session.request(
+                call.method,
+                self._base_url + call.path,
+                json=body,
+                timeout=(min(CONNECT_TIMEOUT, wait), wait),
+                allow_redirects=False,
+                stream=True,
+            )
+            with closing(response):
+                until = deadline.no_later_than(2 * READ_TIMEOUT)
+                raw = b"".join(_chunks(response, call, until))
+        data = self._judge(call, response, raw)
+        self.ever_answered = True
+        return data
+
+    def _judge(self, call: Call, response: requests.Response, raw: bytes) -> Any:
+        status, what = response.status_code, f"{_name(call)} answered HTTP {response.status_code}"
+        if 300 <= status < 400:
+            target = response.headers.get("Location", "an unknown address")
+            raise Redirected(f"{what}, a redirect to {_shorten(target)}.")
+        if status >= 400:
+            raise self._refusal(status, what, response, raw)
+        try:
+            # RecursionError: nested without end; ValueError: also numbers of thousands of digits.
+            return json.loads(raw.decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            start = _shorten(raw.decode("utf-8", "replace"))
+            seen = f"it starts with “{start}”" if start else "it is empty"
+            raise Malformed(f"{what}, but not with JSON: {seen}.") from None
+
+    def _refusal(self, status: int, what: str, response: requests.Response, raw: bytes) -> ApiError:
+        message = f"{what}{_reason(raw)}"
+        if status == 401:
+            return Unauthorized(message)
+        if status == 403:
+            return Forbidden(message)
+        if status == 404:
+            return NotFound(message)
+        if status >= 500 or status in (408, 425, 429):
+            error = Unavailable(message)
+            error.throttled = status == 429
+            error.retry_after = self._retry_after(response.headers.get("Retry-After"))
+            return error
+        return Rejected(message)
+
+    def _retry_after(self, value: str | None) -> float | None:
+        """Read Retry-After, seconds or an HTTP date (RFC 9110, section 10.2.3)."""
+        if value is None:
+            return None
+        if value.strip().isdecimal():
+            return float(value.strip()[:9])
+        try:
+            return max(0.0, parsedate_to_datetime(value).timestamp() - self._clock.time())
+        except (ValueError, TypeError, OverflowError):
+            return None
+
+
+class _Bearer(requests.auth.AuthBase):
+    """The token as a header. As `auth` it also keeps requests from taking one out of ~/.netrc."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class _TlsAdapter(HTTPAdapter):
+    """HTTPS that trusts the system's CA certificates, those of requests, and the user's own."""
+
+    def __init__(self, ca_bundle: str) -> None:
+        self._context = ssl.create_default_context()
+        if ca_bundle:
+            try:
+                self._context.load_verify_locations(cafile=ca_bundle)
+            except (OSError, ssl.SSLError) as error:
+                raise BadInput(
+                    [f"ca_bundle: {ca_bundle!r} is no readable PEM file of certificates ({error})"]
+                ) from None
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options, ssl_context=self._context)
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(
+            *args, **options, ssl_context=self._context
+        )
+        return manager
+
+
+@contextmanager
+def _foreign_errors_mapped(call: Call, base_url: str) -> Iterator[None]:
+    """Turn what requests and urllib3 raise into an error of ours that says what is known."""
+    try:
+        yield
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise _unreachable(f"{_name(call)} at {base_url}", error) from None
+
+
+def _unreachable(what: str, error: BaseException) -> Unreachable:
+    chain = list(_causes(error))
+    kinds = (
+        (ssl.SSLCertVerificationError, "its TLS certificate is not trusted here", True, True),
+        (urllib3.exceptions.NameResolutionError, "its host name can't be resolved", True, True),
+        (urllib3.exceptions.ProxyError, "the proxy does not let us through", True, True),
+        (urllib3.exceptions.ConnectTimeoutError, "no connection came about in time", True, False),
+        (urllib3.exceptions.NewConnectionError, "no connection could be made", True, False),
+        (ssl.SSLError, "TLS failed", False, True),
+        (urllib3.exceptions.ReadTimeoutError, "no answer came in time", False, False),
+    )
+    for kind, sentence, never_sent, suspect in kinds:
+        if any(isinstance(one, kind) for one in chain):
+            break
+    else:
+        sentence, never_sent, suspect = "the connection broke off", False, False
+    unreachable = Unreachable(f"{what} failed: {sentence}.")
+    unreachable.never_accepted = never_sent
+    unreachable.suspect_configuration = suspect
+    if kind is ssl.SSLCertVerificationError:
+        unreachable.hint = (
+            "Usually a private CA, or a proxy that re-signs TLS: give its certificate in ca_bundle."
+        )
+    return unreachable
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk an error's reasons: requests wraps urllib3's errors, which wrap those of the system."""
+    pending, seen = [error], set[int]()
+    while pending:
+        one = pending.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        linked = (one.__cause__, one.__context__, getattr(one, "reason", None), *one.args)
+        pending += [link for link in linked if isinstance(link, BaseException)]
+
+
+def _chunks(response: requests.Response, call: Call, until: Deadline) -> Iterator[bytes]:
+    """Read the body as it comes, so that a trickling answer can't outlast the deadline."""
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        yield chunk
+        if until.expired:
+            raise Unreachable(f"{_name(call)} failed: its answer did not end in time.")
+
+
+def _shaped(value: T | None, call: Call) -> T:
+    if value is None:
+        raise Malformed(f"{_name(call)} answered JSON of an unknown shape.")
+    return value
+
+
+def _reason(raw: bytes) -> str:
+    """Give the message of an error's body, after a colon; HTML pages say nothing of use."""
+    text = raw.decode("utf-8", "replace").strip()
+    try:
+        answer = parse_object(json.loads(text))
+    except (ValueError, RecursionError):
+        return "." if text.startswith("<") or not text else f": {_shorten(text)}"
+    message = next((v for v in map((answer or {}).get, ("message", "error")) if v), "")
+    return f": {_shorten(str(message))}" if message else "."
+
+
+def _shorten(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _SHOWN_OF_BODY else text[:_SHOWN_OF_BODY] + "…"
+
+
+def _name(call: Call) -> str:
+    return call.path.removeprefix("/api/v1/")

@@ -1,0 +1,262 @@
+"""What a job can do, a function a command: each works on a Context and leaves its outcome there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from opsera_step import events, trigger
+from opsera_step.context import Context, page_url
+from opsera_step.errors import ApiError, ExitCode, NotFound
+from opsera_step.events import EndReason
+from opsera_step.feed import LogFeed
+from opsera_step.cadence import Cadence
+from opsera_step.follow import LAST_LOOK, Follower, Policy
+from opsera_step.models import LogRecord, Pipeline, Run, RunStatus, State
+from opsera_step.outcome import EXIT_CODE_OF_STATE
+from opsera_step.stopping import stop_run
+from opsera_step.timing import Deadline, spell_duration
+from opsera_step.trigger import Started, Trigger
+
+
+def run(job: Context) -> None:
+    """Start the pipeline and, if wanted, follow the run to its end."""
+    pipeline = job.find_pipeline()
+    _introduce(job, pipeline)
+    job.trigger = Trigger(job.client, job.inputs.token, job.clock, job.deadline, job.jitter)
+    job.platform.save_state({"pipeline": pipeline.id, "before": str(pipeline.run_count)})
+    policy = trigger.Policy(job.inputs.on_busy, job.inputs.reset)
+    job.started = _start(job, pipeline, policy)
+    if not job.inputs.wait:
+        message = f"Run {job.started.run.count} was started; the job does not wait for it."
+        job.learn(status="running", exit_code=ExitCode.SUCCESS, message=message)
+        return
+    _follow(job, job.started)
+
+
+def watch(job: Context) -> None:
+    """Follow a run that is there already, from its first line to its end."""
+    pipeline = job.find_pipeline()
+    _introduce(job, pipeline)
+    started = Started(_asked_run(job, pipeline), fresh=False)
+    job.log.show(events.RunKnown(started.run, started=False))
+    job.know_run(started.run)
+    job.started = started
+    _follow(job, started)
+
+
+def status(job: Context) -> None:
+    """Tell how a run stands; that is an answer, so the exit code is 0 whatever it is."""
+    asked = _asked_run(job, job.find_pipeline())
+    job.know_run(asked)
+    answer = job.insist(lambda until: job.client.status(asked, until))
+    job.learn(status=_word(answer), exit_code=ExitCode.SUCCESS)
+    job.learn_status(answer)
+    job.learn_details()
+    word = job.safe.inline(answer.word, 80)
+    job.log.say(f"Run {asked.count} of “{job.outcome.pipeline_name}” is {word}.")
+
+
+def logs(job: Context) -> None:
+    """Print the log of a run as it is now."""
+    asked = _asked_run(job, job.find_pipeline())
+    job.know_run(asked)
+    answer = job.insist(lambda until: job.client.status(asked, until))
+    console_only = job.inputs.logs != "all"
+    records = job.insist(
+        lambda until: job.client.logs(asked, until, console_only=console_only)
+    )
+    feed = LogFeed(_Fetched(records), asked, "console", job.clock, Cadence(job.jitter), job.jitter)
+    for event in (*feed.poll(job.deadline), *feed.flush()):
+        job.log.show(event)
+    job.log.finish()
+    job.learn(
+        status=_word(answer),
+        exit_code=ExitCode.SUCCESS,
+        log_complete=answer.state.final and not job.log.missing,
+    )
+    job.learn_status(answer)
+
+
+def stop(job: Context) -> None:
+    """Ask the pipeline to stop; a run_count that is not its current run stops nothing."""
+    pipeline = job.find_pipeline()
+    asked = _asked_run(job, pipeline)
+    job.know_run(asked)
+    until = job.deadline.no_later_than(LAST_LOOK)
+    given = job.inputs.run_count is not None
+    stopped = stop_run(job.client, asked, job.clock, until, is_current=not given)
+    if stopped.failure is not None:
+        raise stopped.failure
+    word = _word(stopped.status) if stopped.status else "running"
+    job.learn(status=word, exit_code=ExitCode.SUCCESS, message=job.safe.inline(stopped.sentence))
+
+
+def reset(job: Context) -> None:
+    """Put the pipeline back to its first step."""
+    pipeline = job.find_pipeline()
+    message = job.insist(lambda until: job.client.reset(pipeline.id, until))
+    said = job.safe.inline(message) or "The pipeline was reset."
+    job.learn(status="success", exit_code=ExitCode.SUCCESS, message=said)
+
+
+def cleanup(job: Context) -> None:
+    """Stop the run that a killed job left behind; do nothing after a job that ended by itself."""
+    state = job.platform.saved_state(job.inputs.output_file)
+    job.learn(status="success", exit_code=ExitCode.SUCCESS)
+    if state.get("done") or not (state.get("run_count") or state.get("before")):
+        job.learn(message="There is nothing to clean up.")
+        return
+    left = _left_run(job, state)
+    if left is None or job.inputs.on_cancel == "leave":
+        job.learn(message="There is nothing to stop.")
+        return
+    job.run = left
+    job.learn(run_count=left.count)
+    until = job.deadline.no_later_than(LAST_LOOK)
+    stopped = stop_run(job.client, left, job.clock, until, is_current=False)
+    if stopped.failure is not None:
+        raise stopped.failure
+    job.learn(message=job.safe.inline(stopped.sentence))
+
+
+COMMANDS: Mapping[str, Callable[[Context], None]] = {
+    "run": run,
+    "watch": watch,
+    "status": status,
+    "logs": logs,
+    "stop": stop,
+    "reset": reset,
+    "cleanup": cleanup,
+}
+
+
+class _Fetched:
+    """A log that was read already, as the API that a feed asks."""
+
+    def __init__(self, records: list[LogRecord]) -> None:
+        self._records = records
+
+    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
+        """Return the records."""
+        return self._records
+
+
+def _introduce(job: Context, pipeline: Pipeline) -> None:
+    name = job.outcome.pipeline_name
+    job.log.say(f"Pipeline “{name}” ({pipeline.id}) at {job.inputs.base_url}")
+    job.log.say(f"Its page: {job.outcome.url}")
+
+
+def _start(job: Context, pipeline: Pipeline, policy: trigger.Policy) -> Started:
+    assert job.trigger is not None
+    starting = job.trigger.start(pipeline, policy)
+    started = job.show_all(starting)
+    job.know_run(started.run)
+    return started
+
+
+def _asked_run(job: Context, pipeline: Pipeline) -> Run:
+    count = job.inputs.run_count or pipeline.run_count
+    if count < 1:
+        raise NotFound(
+            f"The pipeline “{job.outcome.pipeline_name}” has never run.",
+            "Start it with command: run.",
+        )
+    return Run(pipeline.id, count)
+
+
+def _follow(job: Context, started: Started) -> None:
+    inputs = job.inputs
+    policy = Policy(
+        wait_when_paused=inputs.on_paused == "wait",
+        logs=inputs.logs,
+        poll_interval=inputs.poll_interval,
+        tick=job.platform.tick,
+    )
+    job.follower = Follower(
+        job.client, started.run, policy, job.clock, job.deadline, job.jitter, fresh=started.fresh
+    )
+    ended: events.Ended | None = None
+    for event in job.follower.follow():
+        job.log.show(event)
+        if isinstance(event, events.PausedAt) and event.gate is not None:
+            job.learn(waits_for=job.safe.inline(event.gate.name, 200))
+        if isinstance(event, events.Ended):
+            ended = event
+    if ended is not None:
+        _conclude(job, ended)
+
+
+def _conclude(job: Context, ended: events.Ended) -> None:
+    job.learn(log_complete=ended.log_complete)
+    job.learn_status(ended.status)
+    if ended.reason is EndReason.TIMEOUT:
+        _timed_out(job, ended)
+    elif ended.reason is EndReason.LOST or ended.status is None:
+        raise ApiError(
+            f"It can't be told how run {job.outcome.run_count} ended: {ended.detail}.",
+            f"Look at its page: {job.outcome.url}",
+        )
+    else:
+        state = ended.status.state
+        job.learn(status=state.value, exit_code=EXIT_CODE_OF_STATE[state])
+        if state is State.PAUSED:
+            job.learn(
+                hint=f"Approve or reject it at {job.outcome.url} and run this job again with "
+                "on_busy: attach; or set on_paused: wait, so that the job waits."
+            )
+        else:
+            job.learn(waits_for="")
+    job.learn_details()
+
+
+def _timed_out(job: Context, ended: events.Ended) -> None:
+    assert job.run is not None and job.follower is not None
+    limit = spell_duration(job.inputs.timeout or 0)
+    parts = [f"Run {job.run.count} had not ended after {limit}, the timeout."]
+    if ended.detail:
+        parts.append(f"The API has trouble: {job.safe.inline(ended.detail)}")
+    if job.inputs.on_timeout == "stop":
+        until = Deadline.after(job.clock, LAST_LOOK)
+        current = is_ours_now(job)
+        parts.append(stop_run(job.client, job.run, job.clock, until, is_current=current).sentence)
+    else:
+        parts.append("It was left as it is (on_timeout: leave).")
+    job.learn(
+        status="timeout",
+        exit_code=ExitCode.TIMEOUT,
+        message=job.safe.inline(" ".join(parts), 1000),
+        hint="Give it longer with the input timeout, or look at what it hangs on.",
+    )
+
+
+def is_ours_now(job: Context) -> bool:
+    """Whether a stop call is known to hit our run, without asking first."""
+    if job.follower is not None and job.follower.is_current:
+        return True
+    heard = job.follower is not None and job.follower.status is not None
+    # Started on a resting pipeline and not heard of yet: there is no other run to hit.
+    return job.started is not None and job.started.fresh and job.started.behind is None and not heard
+
+
+def _left_run(job: Context, state: Mapping[str, str]) -> Run | None:
+    """Tell which run a killed job left; None when there is none."""
+    pipeline_id = state.get("pipeline") or _id_of_url(job, state.get("url", ""))
+    if not pipeline_id:
+        pipeline_id = job.find_pipeline().id
+    job.learn(pipeline_id=pipeline_id, url=page_url(job.inputs.base_url, pipeline_id))
+    if state.get("run_count", "").isdecimal():
+        return Run(pipeline_id, int(state["run_count"]))
+    now = job.insist(lambda until: job.client.summary(pipeline_id, until))
+    before = int(state["before"]) if state.get("before", "").isdecimal() else now.run_count
+    # Killed while the request was on its way: only the very next run can be ours.
+    return Run(pipeline_id, now.run_count) if now.run_count == before + 1 else None
+
+
+def _id_of_url(job: Context, url: str) -> str:
+    prefix, suffix = page_url(job.inputs.base_url, "\0").split("\0")
+    return url.removeprefix(prefix).removesuffix(suffix) if url.startswith(prefix) else ""
+
+
+def _word(answer: RunStatus) -> str:
+    return "running" if answer.state is State.UNKNOWN else answer.state.value

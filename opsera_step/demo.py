@@ -1,0 +1,101 @@
+"""The first minute: the main job against the built-in simulator, as any platform would show it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from opsera_step.inputs import Given
+from opsera_step.job import run_job
+from opsera_step.simulator import Simulator, scenario_names, serve_forever
+from opsera_step.simulator.clocks import SpeedClock
+
+# What makes a job look like one of these platforms, beside the files that are made for it.
+_MARKS: Mapping[str, Mapping[str, str]] = {
+    "plain": {"TERM": "dumb"},
+    "github": {"GITHUB_ACTIONS": "true"},
+    "gitlab": {"GITLAB_CI": "true"},
+    "terminal": {"TERM": "xterm-256color"},
+}
+_GITHUB_FILES = ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
+_KEPT = ("TERM", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "OPSERA_DEBUG")
+
+
+def list_scenarios(out: TextIO) -> None:
+    """Print the scenarios, a line each."""
+    for name, description in scenario_names().items():
+        out.write(f"{name:18} {description}\n")
+
+
+def play(
+    out: TextIO,
+    environ: Mapping[str, str],
+    platform: str,
+    *,
+    show_outputs: bool,
+    scenario: str,
+    speed: float,
+    switches: dict[str, str],
+    seed: int,
+) -> int:
+    """Play the job of one scenario and return its exit code."""
+    clock = SpeedClock(speed)
+    with (
+        tempfile.TemporaryDirectory(prefix="opsera-step-demo-") as folder,
+        Simulator(scenario, clock=clock, seed=seed, switches=switches) as simulator,
+    ):
+        out.write(f"Simulated Opsera API at {simulator.url}, scenario {scenario}.\n\n")
+        out.flush()
+        marks = _marks(environ, platform, Path(folder))
+        output_file = str(Path(folder) / "opsera.env")
+        options = {
+            "base_url": simulator.url,
+            "pipeline": simulator.pipeline_id,
+            "token": simulator.token,
+            "output_file": output_file,
+            "command": "run",
+        }
+        given = {name: Given(value, "the demo") for name, value in options.items()}
+        exit_code = run_job(marks, out, options=given)
+        if show_outputs:
+            _show_files(out, marks, output_file, exit_code)
+    return exit_code
+
+
+def serve(out: TextIO, host: str, port: int, *, scenario: str, speed: float, **rest: Any) -> int:
+    """Serve the simulator until it is interrupted."""
+    clock = SpeedClock(speed)
+    with Simulator(scenario, clock=clock, host=host, port=port, **rest) as simulator:
+        out.write(
+            f"{simulator.url}\n"
+            f"OPSERA_BASE_URL={simulator.url}\n"
+            f"OPSERA_PIPELINE={simulator.pipeline_id}\n"
+            f"OPSERA_TOKEN={simulator.token}\n"
+        )
+        out.flush()
+        try:
+            serve_forever(simulator)
+        except KeyboardInterrupt:
+            pass
+    return 0
+
+
+def _marks(environ: Mapping[str, str], platform: str, folder: Path) -> dict[str, str]:
+    """Make the environment of a job of that platform; `auto` is the one that we are in."""
+    kept = {name: environ[name] for name in _KEPT if name in environ}
+    if platform == "github":
+        kept |= {name: str(folder / name.lower()) for name in _GITHUB_FILES}
+    return kept if platform == "auto" else {**kept, **_MARKS[platform]}
+
+
+def _show_files(out: TextIO, marks: Mapping[str, str], output_file: str, exit_code: int) -> None:
+    """Show what the next CI step can read, and the summary of the job's page."""
+    out.write(f"\nExit code {exit_code}. Outputs for later steps:\n")
+    outputs = Path(output_file).read_text("utf-8") if Path(output_file).exists() else ""
+    for line in outputs.splitlines():
+        out.write(f"  {line if len(line) < 160 else line[:160] + '…'}\n")
+    if "GITHUB_STEP_SUMMARY" in marks:
+        out.write("\nStep summary, as Markdown:\n")
+        out.write(Path(marks["GITHUB_STEP_SUMMARY"]).read_text("utf-8"))

@@ -1,0 +1,123 @@
+"""Read a run's log call by call: events for new lines, and a verdict on completeness.
+
+Failures stay in here: whatever the log call does, reading on is tried and the run's verdict is not
+touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from opsera_step.cadence import Cadence, Jitter
+from opsera_step.errors import ApiError, Rejected, Unavailable
+from opsera_step.events import Event, LinesMissing, LogLines, Note
+from opsera_step.logs import Batch, LogCursor
+from opsera_step.models import LogRecord, Run
+from opsera_step.sanitize import split_lines
+from opsera_step.timing import Clock, Deadline, Outage
+
+STILL_FOR = 3.0
+STILL_READS = 2
+_DRAIN_PAUSE = 1.5
+_REFUSED_PAUSE = 60.0
+
+
+class LogApi(Protocol):
+    """What reading the log needs of the client."""
+
+    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
+        """Ask for the newest records of the run's log, newest first."""
+        ...
+
+
+class LogFeed:
+    """The log of one run as events; `kind` is the input `logs`: console, all or none."""
+
+    def __init__(
+        self, api: LogApi, run: Run, kind: str, clock: Clock, cadence: Cadence, jitter: Jitter
+    ) -> None:
+        """Take the collaborators; nothing is asked before `poll`."""
+        self._api, self._run, self._kind = api, run, kind
+        self._clock, self._cadence = clock, cadence
+        self._cursor = LogCursor()
+        self._outage = Outage(clock, jitter)
+        self._read_at = clock.monotonic()
+        self._still_reads = 0
+        self._missing = False
+        self._refused = ""
+        self._ended_well = False
+        self.last_line_at = clock.monotonic()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every line of the log was seen, up to the end."""
+        return self._ended_well and not self._missing
+
+    @property
+    def trouble(self) -> str:
+        """Why the log can't be read at the moment; empty when it can."""
+        return self._refused or self._outage.what
+
+    @property
+    def ready(self) -> bool:
+        """Whether it may be read again by now."""
+        return self._kind != "none" and self._outage.may_try
+
+    def poll(self, deadline: Deadline, *, may_be_unknown: bool = False) -> Iterator[Event]:
+        """Read once; a run that was just started may still be unknown to the log call."""
+        try:
+            records = self._api.logs(self._run, deadline, console_only=self._kind == "console")
+        except ApiError as error:
+            yield from self._failed(error, may_be_unknown)
+            return
+        self._outage.over()
+        self._refused = ""
+        batch = self._cursor.advance(records)
+        yield from self._tell(batch)
+        now = self._clock.monotonic()
+        self._cadence.saw_records(batch.new_records, now - self._read_at)
+        self._read_at = now
+
+    def drain(self, cap: Deadline) -> Iterator[Event]:
+        """Read on until the log has been still for a while: lines trail the final status."""
+        if self._kind == "none":
+            return
+        self._still_reads = 0
+        since = self._clock.monotonic()
+        while True:
+            if self._outage.may_try:
+                yield from self.poll(cap)
+            still = self._clock.monotonic() - max(since, self.last_line_at)
+            self._ended_well = self._still_reads >= STILL_READS and still >= STILL_FOR
+            if self._ended_well or cap.expired:
+                break
+            self._clock.sleep(min(_DRAIN_PAUSE, cap.remaining))
+        yield from self.flush()
+
+    def flush(self) -> Iterator[Event]:
+        """Give out what was held back of unfinished lines."""
+        yield from self._tell(self._cursor.flush())
+
+    def _tell(self, batch: Batch) -> Iterator[Event]:
+        if batch.gap is not None:
+            self._missing = True
+            yield LinesMissing(batch.gap.at_most, batch.gap.estimated)
+        self._still_reads = 0 if batch.pieces else self._still_reads + 1
+        for piece in batch.pieces:
+            self.last_line_at = self._clock.monotonic()
+            record = piece.record
+            lines = tuple(split_lines(piece.text))
+            yield LogLines(record.step_id, record.step_name, record.tool, lines)
+
+    def _failed(self, error: ApiError, may_be_unknown: bool) -> Iterator[Event]:
+        self._still_reads = 0
+        if isinstance(error, Unavailable) and error.throttled:
+            self._cadence.throttled()
+        if error.transient or (may_be_unknown and isinstance(error, Rejected)):
+            self._outage.failed(error.message, error.retry_after)
+            return
+        self._outage.failed(error.message, _REFUSED_PAUSE)
+        if not self._refused:
+            self._refused = error.message
+            yield Note(f"The log can't be read: {error.message} {error.hint}", warning=True)

@@ -1,0 +1,282 @@
+"""Follow a run until it ends, pauses or the time is up: an iterator of events.
+
+The only place that decides how a run is watched. It prints nothing and knows no platform; what the
+log call does never changes the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from opsera_step.cadence import Cadence, Call, Jitter
+from opsera_step.errors import ApiError, Rejected, Unavailable
+from opsera_step.events import (
+    Ended,
+    EndReason,
+    Event,
+    Heartbeat,
+    PausedAt,
+    Queued,
+    Recovered,
+    StateChanged,
+    Tick,
+    Trouble,
+)
+from opsera_step.feed import LogApi, LogFeed
+from opsera_step.models import Pipeline, Run, RunStatus, State, Step, state_of
+from opsera_step.patience import LONGEST_OUTAGE
+from opsera_step.timing import Clock, Deadline, Outage
+
+HEARTBEAT = 60.0
+NEW_RUN_GRACE = 20.0
+"""Seconds for which a run that was just started may be unknown to the API."""
+DRAIN_CAP = 60.0
+LAST_LOOK = 10.0
+STILL_LOOKS = 3
+"""Looks in a row at a resting pipeline before a run with an unknown word is given up."""
+_TROUBLE_SHOWN_AFTER = 5.0
+_SUMMARY_PAUSE = 5.0
+_WAITING_WORDS = frozenset({"queued", "pending", "created"})
+
+Ending = Generator[Event, None, Ended | None]
+
+
+class Api(LogApi, Protocol):
+    """What following needs of the client."""
+
+    def status(self, run: Run, deadline: Deadline) -> RunStatus:
+        """Ask how the run stands."""
+        ...
+
+    def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
+        """Ask for the pipeline."""
+        ...
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the user wants of following; durations in seconds."""
+
+    wait_when_paused: bool = False
+    logs: str = "console"
+    poll_interval: float | None = None
+    tick: float | None = None
+    """Give a Tick event at least this often, for a display that moves."""
+
+
+class Follower:
+    """One run being followed; use `follow` once."""
+
+    def __init__(
+        self,
+        api: Api,
+        run: Run,
+        policy: Policy,
+        clock: Clock,
+        deadline: Deadline,
+        jitter: Jitter,
+        *,
+        fresh: bool = False,
+    ) -> None:
+        """Take the collaborators; `fresh` says that the run was started just now."""
+        self.status: RunStatus | None = None
+        self.is_current = False
+        self._api, self._run, self._policy = api, run, policy
+        self._clock, self._deadline, self._fresh = clock, deadline, fresh
+        self._cadence = Cadence(jitter, policy.poll_interval, policy.logs != "none")
+        self._feed = LogFeed(api, run, policy.logs, clock, self._cadence, jitter)
+        self._outage = Outage(clock, jitter)
+        now = clock.monotonic()
+        self._shown_at = self._state_at = self._grace_from = self._summary_at = now
+        self._queued_behind: int | None = None
+        self._rests = 0
+
+    status: RunStatus | None
+    """The last good answer of the status call."""
+    is_current: bool
+    """Whether the API said of this very run that it is going. Only then is a stop call safe: it
+    stops whatever run the pipeline is in."""
+
+    def follow(self) -> Iterator[Event]:
+        """Yield what happens, an Ended at last.
+
+        Raises:
+            ApiError: when the status call says that asking on is of no use.
+
+        """
+        for event in self._watch():
+            if not isinstance(event, Tick):
+                self._shown_at = self._clock.monotonic()
+            yield event
+
+    def _watch(self) -> Iterator[Event]:
+        while not self._deadline.expired:
+            started = self._clock.monotonic()
+            ended = yield from self._tick()
+            if ended is not None:
+                yield ended
+                return
+            yield from self._heartbeat()
+            spent = self._clock.monotonic() - started
+            yield from self._sleep(self._cadence.pause(self._silent, spent))
+        ended = yield from self._at_the_boundary()
+        if ended is not None:
+            yield ended
+
+    @property
+    def _silent(self) -> float:
+        return self._clock.monotonic() - max(self._state_at, self._feed.last_line_at)
+
+    def _tick(self) -> Ending:
+        calls = self._cadence.next_call(self._silent)
+        if Call.STATUS in calls and self._outage.may_try:
+            ended = yield from self._poll_status(self._deadline)
+            if ended is not None:
+                return ended
+        if Call.LOG in calls and self._feed.ready:
+            yield from self._feed.poll(self._deadline, may_be_unknown=self._in_grace)
+        return None
+
+    def _sleep(self, seconds: float) -> Iterator[Event]:
+        until = self._deadline.no_later_than(seconds)
+        while not until.expired:
+            self._clock.sleep(min(until.remaining, self._policy.tick or until.remaining))
+            if self._policy.tick is not None:
+                yield Tick()
+
+    @property
+    def _in_grace(self) -> bool:
+        return self._fresh and self._clock.monotonic() - self._grace_from < NEW_RUN_GRACE
+
+    def _poll_status(self, deadline: Deadline) -> Ending:
+        try:
+            status = self._api.status(self._run, deadline)
+        except ApiError as error:
+            return (yield from self._status_failed(error))
+        if self._outage.shown:
+            yield Recovered(self._outage.lasting)
+        self._outage.over()
+        self._cadence.answered()
+        return (yield from self._judge(status))
+
+    def _status_failed(self, error: ApiError) -> Ending:
+        if isinstance(error, Rejected) and self._in_grace:
+            yield from self._look_for_queue()
+            return None
+        if not error.transient:
+            raise error
+        if isinstance(error, Unavailable) and error.throttled:
+            self._cadence.throttled()
+        self._outage.failed(error.message, error.retry_after)
+        lasting = self._outage.lasting
+        if self._deadline.at is None and lasting > LONGEST_OUTAGE:
+            return Ended(EndReason.LOST, self.status, False, error.message)
+        if lasting >= _TROUBLE_SHOWN_AFTER and not self._outage.shown:
+            self._outage.shown = True
+            yield Trouble(error.message, lasting)
+        return None
+
+    def _judge(self, status: RunStatus) -> Ending:
+        before, self.status = self.status, status
+        waiting = status.word.strip().lower() in _WAITING_WORDS
+        self.is_current = status.state.alive and not waiting
+        if before != status:
+            self._state_at = self._clock.monotonic()
+            yield StateChanged(status, before.state if before else None)
+        if status.state.final:
+            return (yield from self._end(EndReason.FINAL))
+        if status.state is State.PAUSED:
+            return (yield from self._paused(status, entered=before is None or before != status))
+        if status.state is State.UNKNOWN:
+            return (yield from self._judge_unknown(status))
+        if waiting:
+            yield from self._look_for_queue()
+        else:
+            self._queued_behind = None
+        return None
+
+    def _paused(self, status: RunStatus, *, entered: bool) -> Ending:
+        if entered:
+            pipeline = self._summary()
+            yield PausedAt(pipeline.current_step if pipeline else None, status.message)
+        if self._policy.wait_when_paused:
+            return None
+        return (yield from self._end(EndReason.PAUSED))
+
+    def _judge_unknown(self, status: RunStatus) -> Ending:
+        """Tell, of a word never seen before, whether the run can still move; it is no success."""
+        if self._in_grace:
+            yield from self._look_for_queue()
+            return None
+        pipeline = self._summary_now_and_then()
+        if pipeline is None:
+            return None
+        rests = pipeline.run_count >= self._run.count and not (
+            pipeline.state.alive and pipeline.run_count == self._run.count
+        )
+        self._rests = self._rests + 1 if rests else 0
+        if self._rests < STILL_LOOKS:
+            return None
+        if pipeline.last_run_count == self._run.count:
+            self.status = known = RunStatus(
+                state_of(pipeline.last_run_word), pipeline.last_run_word, status.message
+            )
+            if known.state.final:
+                return (yield from self._end(EndReason.FINAL))
+        return (yield from self._end(EndReason.LOST, f"it says “{status.word}” of a run that rests"))
+
+    def _look_for_queue(self) -> Iterator[Event]:
+        pipeline = self._summary_now_and_then()
+        if pipeline is None:
+            return
+        if pipeline.state.alive and pipeline.run_count < self._run.count:
+            self._grace_from = self._clock.monotonic()
+            if self._queued_behind != pipeline.run_count:
+                self._queued_behind = pipeline.run_count
+                yield Queued(pipeline.run_count)
+        else:
+            self._queued_behind = None
+
+    def _end(self, reason: EndReason, detail: str = "") -> Generator[Event, None, Ended]:
+        cap = min(DRAIN_CAP, max(LAST_LOOK, self._deadline.remaining))
+        yield from self._feed.drain(Deadline.after(self._clock, cap))
+        return Ended(reason, self.status, self._feed.complete, detail)
+
+    def _at_the_boundary(self) -> Ending:
+        """Look once more when the time is up: a run that has ended by now is no timeout."""
+        last_look = Deadline.after(self._clock, LAST_LOOK)
+        try:
+            ended = yield from self._poll_status(last_look)
+        except ApiError:
+            ended = None
+        if ended is not None:
+            return ended
+        if self._policy.logs != "none":
+            yield from self._feed.poll(last_look)
+            yield from self._feed.flush()
+        return Ended(EndReason.TIMEOUT, self.status, False, self._outage.what)
+
+    def _heartbeat(self) -> Iterator[Event]:
+        silent = self._clock.monotonic() - self._shown_at
+        if silent < HEARTBEAT:
+            return
+        pipeline = self._summary()
+        ours = pipeline is not None and pipeline.run_count == self._run.count
+        step: Step | None = pipeline.current_step if pipeline is not None and ours else None
+        trouble = self._outage.what or self._feed.trouble
+        yield Heartbeat(self.status, step, self._queued_behind, self._silent, trouble)
+
+    def _summary_now_and_then(self) -> Pipeline | None:
+        if self._clock.monotonic() - self._summary_at < _SUMMARY_PAUSE:
+            return None
+        return self._summary()
+
+    def _summary(self) -> Pipeline | None:
+        """Ask for the pipeline where its answer only helps to explain; never fail for it."""
+        self._summary_at = self._clock.monotonic()
+        try:
+            return self._api.summary(self._run.pipeline_id, self._deadline.no_later_than(LAST_LOOK))
+        except ApiError:
+            return None

@@ -1,0 +1,54 @@
+"""The input `log_limit`: the head and the tail of a log within a number of bytes. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+_TAIL_SHARE = 0.25
+
+
+class LogLimit:
+    """Lets the first lines pass and keeps the last ones; what is between goes to the full log only.
+
+    Sizes count UTF-8 bytes with line ends. Without a limit everything passes.
+    """
+
+    def __init__(self, most_bytes: int | None) -> None:
+        """Take the limit; None for none."""
+        self._tail_room = int((most_bytes or 0) * _TAIL_SHARE)
+        self._head_room = None if most_bytes is None else most_bytes - self._tail_room
+        self._tail: deque[tuple[str, int]] = deque()
+        self._tail_size = 0
+        self.reached = False
+        """Whether lines are being held back."""
+        self.left_out_lines = 0
+        self.left_out_bytes = 0
+
+    def admit(self, lines: Sequence[str]) -> list[str]:
+        """Return those of the lines that may be printed now; keep or count the others."""
+        if self._head_room is None:
+            return list(lines)
+        passed = []
+        for line in lines:
+            size = len(line.encode("utf-8", "replace")) + 1
+            if not self.reached and size <= self._head_room:
+                self._head_room -= size
+                passed.append(line)
+            else:
+                self.reached = True
+                self._keep(line, size)
+        return passed
+
+    def tail(self) -> list[str]:
+        """Return the last lines that were held back, as many as there is room for."""
+        return [line for line, _ in self._tail]
+
+    def _keep(self, line: str, size: int) -> None:
+        self._tail.append((line, size))
+        self._tail_size += size
+        while self._tail and self._tail_size > self._tail_room:
+            _, gone = self._tail.popleft()
+            self._tail_size -= gone
+            self.left_out_lines += 1
+            self.left_out_bytes += gone

@@ -1,0 +1,33 @@
+"""Where the job runs: every difference between GitHub, GitLab, Jenkins and a terminal is in here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TextIO
+
+from opsera_step.platforms.base import Platform
+from opsera_step.platforms.github import GitHub
+from opsera_step.platforms.gitlab import GitLab
+from opsera_step.platforms.terminal import Terminal, can_move_cursor
+from opsera_step.timing import Clock
+
+PLATFORMS: Mapping[str, type[Platform]] = {
+    "plain": Platform,
+    "github": GitHub,
+    "gitlab": GitLab,
+    "terminal": Terminal,
+}
+
+
+def detect(environ: Mapping[str, str], out: TextIO, clock: Clock) -> Platform:
+    """Tell the platform from what it sets in each job; Jenkins and all others are plain."""
+    if environ.get("GITHUB_ACTIONS") == "true":
+        return GitHub(environ, out, clock)
+    if environ.get("GITLAB_CI") == "true":
+        return GitLab(environ, out, clock)
+    if can_move_cursor(environ, out):
+        return Terminal(environ, out, clock)
+    return Platform(environ, out, clock)
+
+
+__all__ = ["PLATFORMS", "Platform", "detect"]

@@ -1,0 +1,172 @@
+"""What each platform offers, in the form that works everywhere: plain lines and an output file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, TextIO
+
+from opsera_step.timing import Clock
+
+PREFIX = "[opsera] "
+NOTICE, WARNING, ERROR = "notice", "warning", "error"
+
+
+class Platform:
+    """A job log without commands, and outputs as `OPSERA_…=` lines in a file if one is named.
+
+    Everything it is given is already clean of control characters; a platform adds its own
+    commands, and breaks what its log viewer would take for one.
+    """
+
+    name: ClassVar[str] = "plain"
+    input_defaults: ClassVar[Mapping[str, str]] = {}
+    """Defaults of inputs on this platform, where they differ from the table's."""
+    auto_log_limit: ClassVar[int | None] = None
+    """Bytes of log text that `log_limit: auto` stands for; None for no limit."""
+    colour: bool = False
+    """Whether colours show in this log."""
+    tick: ClassVar[float | None] = None
+    """How often, in seconds, the display wants to move; None for never."""
+
+    def __init__(self, environ: Mapping[str, str], out: TextIO, clock: Clock) -> None:
+        """Take the job's environment and its log."""
+        self._environ, self._out, self._clock = environ, out, clock
+        self._group_open = self._dead = False
+        self.colour = wants_colour(environ, default=self.colour)
+
+    @property
+    def debug(self) -> bool:
+        """Whether the user wants to see more, such as the traceback of a fault of our own."""
+        return self._environ.get("OPSERA_DEBUG", "").lower() in ("1", "true", "yes", "on")
+
+    def say(self, text: str, level: str = "") -> None:
+        """Print a line of ours."""
+        word = f"{level.upper()}: " if level in (WARNING, ERROR) else ""
+        self._write([f"{PREFIX}{word}{text}"])
+
+    def lines(self, lines: Sequence[str]) -> None:
+        """Print lines of the run's log."""
+        self._write(lines)
+
+    def open_group(self, title: str) -> None:
+        """Begin a part of the log that belongs together; the one before is closed."""
+        self.close_group()
+        self._write([f"{PREFIX}--- {title} ---"])
+        self._group_open = True
+
+    def close_group(self) -> None:
+        """End the open part, if there is one."""
+        self._group_open = False
+
+    def annotate(self, level: str, title: str, text: str) -> None:
+        """Show a message as prominently as the platform can."""
+        self.say(f"{title}: {text}", level)
+
+    def status_line(self, text: str) -> None:
+        """Show what goes on in a line that moves, where there is such a thing."""
+
+    def mask(self, secret: str) -> None:
+        """Ask the platform to hide a secret, where it can be asked."""
+
+    def write_outputs(self, outputs: Mapping[str, str], file: str) -> str:
+        """Make the outputs readable for later steps; return a sentence if that failed.
+
+        The file is replaced as a whole, so that a reader never sees half of it.
+        """
+        if not file:
+            return ""
+        text = "".join(f"{line}\n" for line in self._dotenv(outputs))
+        try:
+            replace_file(Path(file), text)
+        except OSError as error:
+            return f"The outputs can't be written to {file}: {error.strerror or error}."
+        return ""
+
+    def write_summary(self, markdown: str) -> str:
+        """Show a summary on the job's page, where there is one; return a sentence if that failed."""
+        return ""
+
+    @property
+    def has_summary(self) -> bool:
+        """Whether the platform shows a summary."""
+        return False
+
+    def save_state(self, state: Mapping[str, str]) -> None:
+        """Leave a note for the clean-up after a killed job, where the platform keeps one."""
+
+    def saved_state(self, file: str) -> dict[str, str]:
+        """Read what the job left for the clean-up: here from its output file."""
+        try:
+            found = read_dotenv(Path(file).read_text("utf-8")) if file else {}
+        except (OSError, UnicodeDecodeError):
+            return {}
+        return {
+            "url": found.get("OPSERA_URL", ""),
+            "run_count": found.get("OPSERA_RUN_COUNT", ""),
+            "done": "true" if found.get("OPSERA_STATUS") else "",
+        }
+
+    def _dotenv(self, outputs: Mapping[str, str]) -> list[str]:
+        return [f"{output_variable(name)}={one_line(value)}" for name, value in outputs.items()]
+
+    def _write(self, lines: Sequence[str]) -> None:
+        self._put("".join(f"{line}\n" for line in lines))
+
+    def _put(self, text: str) -> None:
+        if self._dead:
+            return
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except (OSError, ValueError):
+            # Nobody reads the log any more; the run, its outputs and the exit code still matter.
+            self._dead = True
+
+
+def wants_colour(environ: Mapping[str, str], *, default: bool) -> bool:
+    """Decide on colours: NO_COLOR (https://no-color.org) and FORCE_COLOR go before the platform."""
+    if environ.get("NO_COLOR"):
+        return False
+    return True if environ.get("FORCE_COLOR", "") not in ("", "0") else default
+
+
+def output_variable(name: str) -> str:
+    """Write an output's name as a variable: `runCount` is OPSERA_RUN_COUNT."""
+    return "OPSERA_" + "".join(f"_{c}" if c.isupper() else c for c in name).upper()
+
+
+def one_line(value: str) -> str:
+    """Fold a value into one line."""
+    return " ".join(value.split("\n")).strip()
+
+
+def read_dotenv(text: str) -> dict[str, str]:
+    """Read `NAME=value` lines."""
+    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {name: value for name, _, value in pairs}
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file so that it is either the old or the new one, whoever looks when.
+
+    A file that can't be replaced (a mounted one, or in a folder we may not write) is overwritten.
+    """
+    if path.parent != Path():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError:
+        path.write_text(text, "utf-8")
+        return
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        # mkstemp makes it private; later steps may run as another user.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        path.write_text(text, "utf-8")

@@ -1,0 +1,130 @@
+"""GitHub Actions: workflow commands, the files for outputs, state and summary.
+
+Sources: https://docs.github.com/actions/reference/workflow-commands-for-github-actions, and the
+runner's own parsers (actions/runner: ActionCommand.cs, FileCommandManager.cs).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from opsera_step.platforms.base import ERROR, PREFIX, WARNING, Platform
+
+SUMMARY_LIMIT = 1024 * 1024
+"""Bytes; a larger step summary is dropped as a whole."""
+MESSAGE_LIMIT = 4000
+"""Characters of an annotation; the runner cuts at 4096."""
+
+# The runner takes `::` for a command after any leading white space, and `##[` anywhere in a line.
+_COMMAND_START = re.compile(r"^(\s*):(?=:)")
+_ZERO_WIDTH_SPACE = "\u200b"
+
+
+class GitHub(Platform):
+    """A job of GitHub Actions."""
+
+    name = "github"
+    colour = True
+
+    @property
+    def debug(self) -> bool:
+        """Whether debug logging is on for this job, or for us alone."""
+        return self._environ.get("RUNNER_DEBUG") == "1" or super().debug
+
+    def lines(self, lines: Sequence[str]) -> None:
+        """Print log lines; none of them can be a workflow command."""
+        self._write([defuse(line) for line in lines])
+
+    def say(self, text: str, level: str = "") -> None:
+        """Print a line of ours; API text in it can be no command either."""
+        word = f"{level.upper()}: " if level in (WARNING, ERROR) else ""
+        self._write([defuse(f"{PREFIX}{word}{text}")])
+
+    def open_group(self, title: str) -> None:
+        """Begin a group; groups do not nest, so the one before is closed."""
+        self.close_group()
+        self._write([f"::group::{escape_data(defuse(title))}"])
+        self._group_open = True
+
+    def close_group(self) -> None:
+        """End the group, if one is open."""
+        if self._group_open:
+            self._write(["::endgroup::"])
+        self._group_open = False
+
+    def annotate(self, level: str, title: str, text: str) -> None:
+        """Add an annotation to the run's page; it shows in the log too."""
+        message = escape_data(defuse(text[:MESSAGE_LIMIT]))
+        self._write([f"::{level} title={escape_property(defuse(title))}::{message}"])
+
+    def mask(self, secret: str) -> None:
+        """Have the runner replace the secret in all that is printed from now on."""
+        self._write([f"::add-mask::{escape_data(secret)}"])
+
+    def write_outputs(self, outputs: Mapping[str, str], file: str) -> str:
+        """Append to GITHUB_OUTPUT, and write the output file too if one is named."""
+        failure = self._append("GITHUB_OUTPUT", outputs)
+        return super().write_outputs(outputs, file) or failure
+
+    @property
+    def has_summary(self) -> bool:
+        """Whether this runner takes a step summary."""
+        return bool(self._environ.get("GITHUB_STEP_SUMMARY"))
+
+    def write_summary(self, markdown: str) -> str:
+        """Append to the step summary; what is beyond its limit was cut before."""
+        try:
+            with Path(self._environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
+                file.write(markdown)
+        except (KeyError, OSError) as error:
+            return f"The step summary can't be written: {error}."
+        return ""
+
+    def save_state(self, state: Mapping[str, str]) -> None:
+        """Leave state for the post step, which gets it as STATE_ variables."""
+        self._append("GITHUB_STATE", {f"opsera_{name}": value for name, value in state.items()})
+
+    def saved_state(self, file: str) -> dict[str, str]:
+        """Read the state that the main step left."""
+        prefix = "STATE_OPSERA_"
+        return {
+            name.upper().removeprefix(prefix).lower(): value
+            for name, value in self._environ.items()
+            if name.upper().startswith(prefix)
+        }
+
+    def _append(self, variable: str, values: Mapping[str, str]) -> str:
+        path = self._environ.get(variable)
+        if not path:
+            return ""
+        try:
+            with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+                file.write("".join(file_entry(name, value) for name, value in values.items()))
+        except OSError as error:
+            return f"{variable} can't be written: {error.strerror or error}."
+        return ""
+
+
+def defuse(line: str) -> str:
+    """Break what the runner would take for a command, by a space of no width; else unchanged."""
+    line = _COMMAND_START.sub(rf"\1{_ZERO_WIDTH_SPACE}:", line)
+    return line.replace("##[", f"##{_ZERO_WIDTH_SPACE}[")
+
+
+def escape_data(text: str) -> str:
+    """Escape the message of a command as the runner unescapes it."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def escape_property(text: str) -> str:
+    """Escape a property of a command as the runner unescapes it."""
+    return escape_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def file_entry(name: str, value: str) -> str:
+    """Write a value for GITHUB_OUTPUT and the like; a random delimiter, so no value can forge one."""
+    delimiter = f"ghadelimiter_{secrets.token_hex(16)}"
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"

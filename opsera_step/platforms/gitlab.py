@@ -1,0 +1,92 @@
+"""GitLab CI: collapsible sections, and the dotenv report.
+
+Sources: https://docs.gitlab.com/ci/jobs/job_logs/ (sections) and
+https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv; what GitLab does with
+the file is in its ParseDotenvArtifactService.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opsera_step.platforms.base import ERROR, PREFIX, WARNING, Platform, one_line, output_variable
+
+DOTENV_LIMIT = 5 * 1024
+"""Bytes; a larger report is refused as a whole."""
+LOG_LIMIT = int(3.5 * 1024 * 1024)
+"""Bytes; the runner cuts a job's log at 4 MiB without a word, and other commands print too."""
+
+_ERASE_LINE = "\x1b[0K"
+_COLOURS = {WARNING: "\x1b[33;1m", ERROR: "\x1b[31;1m"}
+_SHORTENED_FIRST = ("result", "message", "pipelineName", "failedStep", "url")
+_LONG = 500
+
+
+class GitLab(Platform):
+    """A job of GitLab CI."""
+
+    name = "gitlab"
+    colour = True
+    input_defaults = {"output_file": "opsera.env"}  # noqa: RUF012 - ClassVar in the base class
+    auto_log_limit = LOG_LIMIT
+    _sections = 0
+
+    def say(self, text: str, level: str = "") -> None:
+        """Print a line of ours, coloured by its level."""
+        word = f"{level.upper()}: " if level in _COLOURS else ""
+        line = f"{PREFIX}{word}{text}"
+        coloured = self.colour and level in _COLOURS
+        self._write([f"{_COLOURS[level]}{line}\x1b[0m" if coloured else line])
+
+    def open_group(self, title: str) -> None:
+        """Begin a section, under a name that is used once in the job."""
+        self.close_group()
+        self._sections += 1
+        marker = f"section_start:{int(self._clock.time())}:{self._section}"
+        self._write([f"{_ERASE_LINE}{marker}\r{_ERASE_LINE}{title}"])
+        self._group_open = True
+
+    def close_group(self) -> None:
+        """End the section, if one is open."""
+        if self._group_open:
+            marker = f"section_end:{int(self._clock.time())}:{self._section}"
+            self._write([f"{_ERASE_LINE}{marker}\r{_ERASE_LINE}"])
+        self._group_open = False
+
+    @property
+    def _section(self) -> str:
+        return f"opsera_step_{self._sections}"
+
+    def _dotenv(self, outputs: Mapping[str, str]) -> list[str]:
+        """Write lines within GitLab's rules; when they are too many bytes, shorten the longest.
+
+        The whole outcome as JSON goes first: what is in it is in the other outputs too.
+        """
+        values = {name: encode_value(name, value) for name, value in outputs.items()}
+        for name in _SHORTENED_FIRST:
+            if _size(values) < DOTENV_LIMIT:
+                break
+            if name == "result":
+                values.pop(name, None)
+            elif len(values.get(name, "")) > _LONG:
+                values[name] = encode_value(name, outputs[name][: _LONG // 12] + "…")
+        return _lines(values)
+
+
+def encode_value(name: str, value: str) -> str:
+    """Encode a value for the dotenv report.
+
+    GitLab allows no spaces in a value and expands `$NAME` and `%NAME%` in it, which API text must
+    not be able to use. JSON has escapes of its own for that; other values are percent-encoded.
+    """
+    value = one_line(value)
+    form = "\\u{:04x}" if name == "result" else "%{:02X}"
+    return "".join(form.format(ord(c)) if c in " \t$%" else c for c in value)
+
+
+def _lines(values: Mapping[str, str]) -> list[str]:
+    return [f"{output_variable(name)}={value}" for name, value in values.items()]
+
+
+def _size(values: Mapping[str, str]) -> int:
+    return sum(len(line.encode("utf-8")) + 1 for line in _lines(values))

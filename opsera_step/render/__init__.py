@@ -1,0 +1,1 @@
+"""What people read: the job log, the verdict, the summary, the reports. Knows no platform."""

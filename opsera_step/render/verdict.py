@@ -1,0 +1,67 @@
+"""The end of the job log: how it ended, why, and what to do next."""
+
+from __future__ import annotations
+
+from opsera_step.outcome import Outcome
+from opsera_step.render.joblog import JobLog
+from opsera_step.timing import spell_duration
+
+_SHOWN_BAD = ("failed", "stopped", "error", "timeout")
+
+
+def tell_verdict(outcome: Outcome, log: JobLog) -> None:
+    """Print the verdict so that somebody who reads only this knows what to do.
+
+    The outcome's texts are safe already.
+    """
+    log.end_group()
+    sentence = verdict_sentence(outcome)
+    if outcome.status in _SHOWN_BAD:
+        _show_last_lines(outcome, log)
+        log.annotate("error", _title(outcome), _with_advice(outcome, sentence))
+    elif outcome.status == "paused":
+        log.annotate("warning", _title(outcome), _with_advice(outcome, sentence))
+    else:
+        log.say(_with_advice(outcome, sentence), "warning" if outcome.status == "cancelled" else "")
+    if log.line_count and not outcome.log_complete and outcome.status in ("success", *_SHOWN_BAD):
+        log.annotate(
+            "warning",
+            "Opsera log incomplete",
+            "Not every line of the log could be read; the pipeline's page has them all.",
+        )
+    if outcome.url:
+        log.say(f"Pipeline: {outcome.url}")
+
+
+def verdict_sentence(outcome: Outcome) -> str:
+    """Say in a sentence how it ended."""
+    name = f" of “{outcome.pipeline_name}”" if outcome.pipeline_name else ""
+    run = f"Run {outcome.run_count}{name}" if outcome.run_count else ""
+    after = f" after {spell_duration(outcome.duration)}" if outcome.duration >= 1 else ""
+    step = f" in step “{outcome.failed_step}”" if outcome.failed_step else ""
+    gate = f" at “{outcome.waits_for}”" if outcome.waits_for else ""
+    sentences = {
+        "success": f"{run} succeeded{after}.",
+        "failed": f"{run} failed{step}{after}.",
+        "stopped": f"{run} was stopped{after}.",
+        "paused": f"{run} is paused{gate}{after}; the job does not wait for it (on_paused: fail).",
+    }
+    sentence = sentences.get(outcome.status, "") if run else ""
+    # Of a success Opsera's own message only says the same again.
+    parts = [sentence, "" if sentence and outcome.status == "success" else outcome.message]
+    return " ".join(part for part in parts if part)
+
+
+def _title(outcome: Outcome) -> str:
+    return f"Opsera pipeline {outcome.status}" if outcome.status != "error" else "opsera-step"
+
+
+def _with_advice(outcome: Outcome, sentence: str) -> str:
+    return f"{sentence} {outcome.hint}".strip()
+
+
+def _show_last_lines(outcome: Outcome, log: JobLog) -> None:
+    lines = log.last_lines(outcome.failed_step) if outcome.failed_step else []
+    if lines:
+        log.say(f"The last lines of “{outcome.failed_step}”:")
+        log.repeat(lines)

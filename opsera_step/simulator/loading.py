@@ -1,0 +1,239 @@
+"""Scenarios read from YAML: the shipped ones by name, others from a file or plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+
+from opsera_step.simulator.faults import Fault, FaultError, make_fault
+from opsera_step.simulator.identifiers import fixed_id
+from opsera_step.simulator.reading import Reader, ScenarioError
+from opsera_step.simulator.recording import replay
+from opsera_step.simulator.scenario import (
+    DEEDS,
+    GATE_TOOLS,
+    Appointment,
+    Gate,
+    PipelineSpec,
+    Scenario,
+    StepSpec,
+    User,
+)
+from opsera_step.simulator.switches import PLACES, Switches, SwitchError
+from opsera_step.simulator.timeline import PAUSE, LogEntry
+
+_SHIPPED = resources.files("opsera_step.simulator") / "scenarios"
+_RESULTS = ("success", "failed")
+
+
+def scenario_names() -> dict[str, str]:
+    """Return the shipped scenarios: each name with its one-line description."""
+    files = sorted(entry.name for entry in _SHIPPED.iterdir() if entry.name.endswith(".yml"))
+    return {file.removesuffix(".yml"): _described(file) for file in files}
+
+
+def load_scenario(source: str | Path | Mapping[str, object] | Scenario) -> Scenario:
+    """Return the scenario of a shipped name, a YAML file, or plain data."""
+    if isinstance(source, Scenario):
+        return source
+    if isinstance(source, Mapping):
+        return _scenario(Reader(source, "scenario"), "scenario")
+    text = str(source)
+    if "/" in text or text.endswith((".yml", ".yaml")):
+        return _parse(Path(text).read_text("utf-8"), Path(text).name, Path(text).parent)
+    if text not in scenario_names():
+        raise ScenarioError(f"no scenario is named {text!r}; there are {', '.join(scenario_names())}")
+    return _parse((_SHIPPED / f"{text}.yml").read_text("utf-8"), f"{text}.yml")
+
+
+def _described(file: str) -> str:
+    first, _, _ = (_SHIPPED / file).read_text("utf-8").partition("\n")
+    return first.removeprefix("description:").strip().strip('"')
+
+
+def _parse(text: str, file: str, folder: Path | None = None) -> Scenario:
+    # Loaded here: reading YAML is all that needs the library.
+    import yaml  # noqa: PLC0415
+
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ScenarioError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    return _scenario(Reader(data, file), file.rpartition(".")[0], folder)
+
+
+def _scenario(reader: Reader, name: str, folder: Path | None = None) -> Scenario:
+    description = reader.text("description", "")
+    token = reader.reader("token")
+    pipelines = tuple(_pipeline(one, folder) for one in reader.readers("pipelines"))
+    if not pipelines:
+        raise reader.wrong("pipelines", "a list with at least one pipeline")
+    scenario = Scenario(
+        name=name,
+        description=description,
+        pipelines=pipelines,
+        user=User.named(reader.text("user", "Alex Kim")),
+        token_lifetime=token.number("lifetime", 365 * 86400.0),
+        timetable=tuple(_appointment(one, pipelines) for one in reader.readers("timetable")),
+        switches=_switches(reader),
+        faults=tuple(_fault(one) for one in reader.readers("faults")),
+        seed=reader.whole("seed", 1),
+    )
+    token.done()
+    reader.done()
+    return scenario
+
+
+def _switches(reader: Reader) -> Switches:
+    switches = reader.reader("switches")
+    try:
+        return Switches().with_values(switches.everything())
+    except SwitchError as error:
+        raise switches.failed(error) from error
+
+
+def _fault(reader: Reader) -> Fault:
+    try:
+        return make_fault(reader.everything())
+    except FaultError as error:
+        raise reader.failed(error) from error
+
+
+def _appointment(reader: Reader, pipelines: tuple[PipelineSpec, ...]) -> Appointment:
+    names = tuple(pipeline.name for pipeline in pipelines)
+    appointment = Appointment(
+        at=reader.number("at", least=float("-inf")),
+        pipeline=names.index(reader.choice("pipeline", names[0], names)),
+        do=reader.choice("do", "run", DEEDS),
+        since=reader.choice("since", "start", ("start", "run")),
+        user=User.named(reader.text("user", "Dana Ortiz")),
+    )
+    reader.done()
+    return appointment
+
+
+def _pipeline(reader: Reader, folder: Path | None) -> PipelineSpec:
+    name = reader.text("name")
+    stops_by_itself = reader.flag("stop_finishes_step", False)
+    steps = reader.readers("plan")
+    spec = PipelineSpec(
+        id=reader.text("id", fixed_id("pipeline", name)),
+        name=name,
+        description=reader.text("description", ""),
+        owner=User.named(reader.text("owner", "Robin Weber")),
+        type=reader.texts("type", ("sdlc",)),
+        tags=reader.texts("tags"),
+        access=reader.flag("access", True),
+        run_count=reader.whole("run_count", 0),
+        run_count_step=max(1, reader.whole("run_count_step", 1)),
+        start_delay=reader.number("start_delay", 0.5),
+        step_gap=reader.number("step_gap", 0.2),
+        stop_delay=None if stops_by_itself else reader.number("stop_delay", 2.0),
+        queue_delay=reader.number("queue_delay", 1.0),
+        plan=tuple(_step(one, name, n, folder) for n, one in enumerate(steps)),
+        trailing=_entries(reader.readers("trailing")),
+        messages={state: str(text) for state, text in reader.mapping("messages").items()},
+    )
+    reader.done()
+    if not spec.plan:
+        raise reader.wrong("plan", "a list with at least one step")
+    return spec
+
+
+def _step(reader: Reader, pipeline: str, index: int, folder: Path | None) -> StepSpec:
+    tool = reader.text("tool", "jenkins")
+    log = _entries(reader.readers("log"))
+    if "replay" in reader:
+        log += _replay(reader, folder)
+    step = StepSpec(
+        id=reader.text("id", fixed_id("step", pipeline, index)),
+        name=reader.text("name"),
+        tool=tool,
+        configuration=reader.mapping("configuration"),
+        duration=reader.maybe_number("duration"),
+        results=_results(reader),
+        message=reader.text("message", ""),
+        parallel=reader.flag("parallel", False),
+        gate=_gate(reader) if "gate" in reader or tool in GATE_TOOLS else None,
+        place=reader.choice("place", "", ("", *PLACES)),
+        log=log,
+    )
+    reader.done()
+    return step
+
+
+def _results(reader: Reader) -> tuple[str, ...]:
+    results = reader.texts("result", ("success",))
+    if not results or not set(results) <= set(_RESULTS):
+        raise reader.wrong("result", "success, failed, or a list of these")
+    return results
+
+
+def _gate(reader: Reader) -> Gate:
+    gate = reader.reader("gate")
+    read = Gate(
+        decision=gate.choice("decision", "wait", ("wait", "approve", "reject")),
+        after=gate.number("after", 0.0),
+        by=gate.text("by", "Robin Weber"),
+    )
+    gate.done()
+    return read
+
+
+def _replay(reader: Reader, folder: Path | None) -> tuple[LogEntry, ...]:
+    source = reader.reader("replay")
+    file = source.text("file")
+    place = (folder if folder and (folder / file).is_file() else _SHIPPED) / file
+    if not place.is_file():
+        raise source.wrong("file", "a recording that is there")
+    growing = source.choice("chunk", "lines", ("lines", "growing")) == "growing"
+    speed = source.number("speed", 1.0, least=0.001)
+    at = source.number("at", 0.0)
+    source.done()
+    return replay(place.read_text("utf-8"), file, at=at, speed=speed, growing=growing)
+
+
+def _entries(readers: list[Reader]) -> tuple[LogEntry, ...]:
+    entries: list[LogEntry] = []
+    for reader in readers:
+        entries.append(_entry(reader, entries[-1].end if entries else 0.0))
+    return tuple(entries)
+
+
+def _entry(reader: Reader, at: float) -> LogEntry:
+    bulk = "rate" in reader
+    rate = reader.number("rate", 1.0, least=0.001)
+    seconds, count = reader.number("seconds", 0.0), reader.whole("count", 0)
+    every = reader.number("every", PAUSE)
+    entry = LogEntry(
+        at=reader.number("at", at),
+        pieces=_pieces(reader),
+        every=1 / rate if bulk else every,
+        times=reader.numbers("times"),
+        count=count or round(rate * seconds) if bulk else count,
+        growing=reader.flag("growing", False),
+        late=reader.number("late", 0.0),
+        with_id=reader.flag("id", True),
+        place=reader.choice("place", "", ("", *PLACES)),
+        action=reader.text("action", ""),
+        status=reader.text("status", ""),
+        message=reader.text("message", ""),
+        step_name=reader.text("step_name", ""),
+        record=reader.mapping("record"),
+    )
+    reader.done()
+    return entry
+
+
+def _pieces(reader: Reader) -> tuple[str, ...]:
+    given = [key for key in ("text", "lines", "pieces") if key in reader]
+    if "action" in reader and not given:
+        return ("",)
+    if len(given) != 1:
+        raise reader.wrong("text", "given, or lines, or pieces: just one of them")
+    if given == ["lines"]:
+        lines = reader.texts("lines")
+        whole = lines[0].splitlines() if len(lines) == 1 else lines
+        return tuple(f"{line}\n" for line in whole)
+    return reader.texts(given[0])

@@ -1,0 +1,77 @@
+"""Recorded terminal sessions (asciicast v2) turned into log entries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from opsera_step.simulator.reading import ScenarioError
+from opsera_step.simulator.timeline import LogEntry
+
+T = TypeVar("T")
+
+VERSION = 2
+"""The version of the format that is read."""
+
+_BURST = 0.05
+
+
+def replay(
+    cast: str, file: str, *, at: float = 0.0, speed: float = 1.0, growing: bool = False
+) -> tuple[LogEntry, ...]:
+    """Return what a recorded session writes: a record for each burst of whole lines, or one
+    record that grows with each burst.
+    """
+    bursts = [(when / speed, text) for when, text in _bursts(_outputs(cast, file))]
+    if growing:
+        pieces, times = tuple(text for _, text in bursts), tuple(when for when, _ in bursts)
+        return (LogEntry(at, pieces, times=times, growing=True),)
+    return tuple(LogEntry(at + when, (text,), every=0.0) for when, text in _whole_lines(bursts))
+
+
+def _outputs(cast: str, file: str) -> Iterator[tuple[float, str]]:
+    header, *events = cast.splitlines() or [""]
+    if _parsed(header, file, 1, lambda data: data["version"]) != VERSION:
+        raise ScenarioError(f"{file} is not an asciicast of version {VERSION}")
+    for number, event in enumerate(events, 2):
+        when, kind, text = _parsed(event, file, number, _event)
+        if kind == "o":
+            yield when, text
+
+
+def _event(data: Any) -> tuple[float, str, str]:
+    when, kind, text = data
+    return float(when), str(kind), str(text)
+
+
+def _parsed(line: str, file: str, number: int, read: Callable[[Any], T]) -> T:
+    try:
+        return read(json.loads(line))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ScenarioError(f"{file}: line {number} is not asciicast v2 ({error!r})") from error
+
+
+def _bursts(outputs: Iterator[tuple[float, str]]) -> Iterator[tuple[float, str]]:
+    """Join what was written at nearly the same moment."""
+    began, text = 0.0, ""
+    for when, more in outputs:
+        if text and when - began > _BURST:
+            yield began, text
+            text = ""
+        began = began if text else when
+        text += more
+    if text:
+        yield began, text
+
+
+def _whole_lines(bursts: list[tuple[float, str]]) -> Iterator[tuple[float, str]]:
+    """Keep back the beginning of a line until the rest of it has come."""
+    held = ""
+    for when, text in bursts:
+        whole, end, rest = (held + text).rpartition("\n")
+        held = rest
+        if end:
+            yield when, whole + end
+    if held:
+        yield bursts[-1][0], held

@@ -1,0 +1,1 @@
+"""A small shop, just big enough to be tested."""

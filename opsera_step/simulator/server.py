@@ -1,0 +1,134 @@
+"""HTTP: a threaded server with connections that stay open, and answers that break on purpose."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+from werkzeug.wrappers import Request as HttpRequest
+
+from opsera_step.simulator.wire import Answer, error_answer
+
+_POLL_SECONDS = 0.02
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class _Handler(WSGIRequestHandler):
+    """Speaks HTTP/1.1 on one connection.
+
+    NOTE: Werkzeug's own way of answering closes the connection after each answer; this one keeps
+    it, which is sound because every request is read to its end and every answer says its length.
+    """
+
+    protocol_version = "HTTP/1.1"
+    # Without this an answer's body waits for the client to acknowledge its headers.
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def run_wsgi(self) -> None:
+        """Answer one request."""
+        request = HttpRequest(self.make_environ())
+        request.get_data(cache=True)
+        answer = self._answered(request)
+        if answer.delivery in ("close", "reset"):
+            self._drop(answer.delivery == "reset")
+        else:
+            self._send(answer)
+
+    def setup(self) -> None:
+        """Take up a connection."""
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        """Lay down a connection."""
+        self.server.connections.discard(self.connection)
+        super().finish()
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
+
+    def version_string(self) -> str:
+        """Name the server."""
+        return "opsera-step-simulator"
+
+    def _answered(self, request: HttpRequest) -> Answer:
+        try:
+            return self.server.respond(request)
+        except Exception:  # noqa: BLE001 - a fault of the simulator must not look like silence
+            return error_answer(500, f"The simulator itself failed: {traceback.format_exc()}")
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if answer.delivery == "half":
+            self.wfile.write(answer.body[: len(answer.body) // 2])
+            self._drop(reset=False)
+        elif self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    def _drop(self, reset: bool) -> None:
+        self.close_connection = True
+        if reset:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            os.close(self.connection.detach())
+        else:
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Server(ThreadedWSGIServer):
+    """Listens, and remembers open connections so that it can end them."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, host: str, port: int, respond: Callable[[HttpRequest], Answer]) -> None:
+        self.respond = respond
+        self.connections: set[socket.socket] = set()
+        # Bound here, because Werkzeug ends the whole process when it cannot bind.
+        with socket.create_server((host, port), backlog=128) as listening:
+            super().__init__(host, port, _no_application, _Handler, fd=listening.fileno())
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Let a client that went away go."""
+
+
+class HttpServer:
+    """A server in a thread of its own."""
+
+    def __init__(self, host: str, port: int, respond: Callable[[HttpRequest], Answer]) -> None:
+        """Listen and answer; port 0 takes any that is free."""
+        self._server = _Server(host, port, respond)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True
+        )
+        self.port = int(self._server.server_address[1])
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Wait until the server is closed."""
+        while self._thread.is_alive():
+            self._thread.join(1.0)
+
+    def close(self) -> None:
+        """Stop listening and end all connections."""
+        self._server.shutdown()
+        self._thread.join()
+        for connection in list(self._server.connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _no_application(*_: Any) -> list[bytes]:
+    return []

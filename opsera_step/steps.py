@@ -1,0 +1,88 @@
+"""What became of each step of a run, from its activity records and the pipeline's plan. Pure.
+
+What can't be known is left out rather than made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from opsera_step.logs import WINDOW, in_order
+from opsera_step.models import LogRecord, Pipeline, Run, State, Step, state_of
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """A step of a run; `seconds` and `state` are None where nothing tells."""
+
+    name: str
+    tool: str = ""
+    state: State | None = None
+    seconds: float | None = None
+
+    def but_safe(self, inline: Callable[[str], str]) -> StepResult:
+        """Return it with its texts made safe to show."""
+        return replace(self, name=inline(self.name), tool=inline(self.tool))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for the output `result`."""
+        return {
+            "name": self.name,
+            "tool": self.tool,
+            "state": self.state.value if self.state else None,
+            "seconds": None if self.seconds is None else round(self.seconds, 1),
+        }
+
+
+@dataclass
+class _Seen:
+    """What the records say of a step so far."""
+
+    first: float | None = None
+    last: float | None = None
+    state: State | None = None
+    clipped: bool = False
+
+    def add(self, record: LogRecord) -> None:
+        if record.created is not None:
+            self.first = record.created if self.first is None else self.first
+            self.last = record.created
+        told = state_of(record.status) if record.status and not record.is_console else None
+        if told not in (None, State.UNKNOWN):
+            self.state = told
+
+    @property
+    def seconds(self) -> float | None:
+        if self.first is None or self.last is None or self.clipped:
+            return None
+        return max(0.0, self.last - self.first)
+
+
+def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResult, ...]:
+    """Tell, for each active step of the plan that the run has come to, how it went."""
+    seen: dict[str, _Seen] = {}
+    ordered = in_order(records)
+    for record in ordered:
+        if record.step_id:
+            seen.setdefault(record.step_id, _Seen()).add(record)
+    if len(records) >= WINDOW and ordered[0].step_id in seen:
+        # The records before the window are gone, so when this step began is not known.
+        seen[ordered[0].step_id].clipped = True
+    return tuple(
+        StepResult(step.name, step.tool, found.state if found else None, found.seconds if found else None)
+        for step in pipeline.plan
+        if step.active
+        for found in [seen.get(step.id)]
+    )
+
+
+def failed_step(pipeline: Pipeline, run: Run, records: Sequence[LogRecord]) -> Step | None:
+    """Find the step at which a run failed: from its records, or from the pipeline's last step."""
+    for record in reversed(in_order(records)):
+        if record.step_id and not record.is_console and state_of(record.status) is State.FAILED:
+            return pipeline.step(record.step_id) or Step(record.step_id, record.step_name)
+    if pipeline.run_count == run.count:
+        return pipeline.step(pipeline.failed_step_id)
+    return None

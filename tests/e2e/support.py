@@ -1,0 +1,154 @@
+"""Start the real job against the simulator: as a process in real time, or in here on a fake clock."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from opsera_step.cancel import Cancellation
+from opsera_step.job import run_job
+from opsera_step.platforms.base import read_dotenv
+from opsera_step.simulator import Simulator
+from opsera_step.timing import FakeClock
+
+ROOT = Path(__file__).resolve().parents[2]
+MARKS: Mapping[str, Mapping[str, str]] = {
+    "plain": {},
+    "github": {"GITHUB_ACTIONS": "true"},
+    "gitlab": {"GITLAB_CI": "true"},
+}
+
+
+@dataclass
+class Files:
+    """The files that a platform gives a job, in a folder of the test's own."""
+
+    folder: Path
+    platform: str = "plain"
+
+    def environment(self) -> dict[str, str]:
+        """Return what the platform sets in each job."""
+        names = ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
+        files = {name: str(self.folder / name.lower()) for name in names}
+        return {**MARKS[self.platform], **(files if self.platform == "github" else {})}
+
+    def text(self, name: str) -> str:
+        """Read one of the files; empty when it was not written."""
+        path = self.folder / name
+        return path.read_text("utf-8") if path.exists() else ""
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """Read the `OPSERA_…=` lines of the output file."""
+        return read_dotenv(self.text("opsera.env"))
+
+
+@dataclass
+class Finished:
+    """A job that has ended."""
+
+    code: int
+    log: str
+    files: Files
+    seconds: float
+    errors: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+
+
+def inputs_for(simulator: Simulator, **inputs: str) -> dict[str, str]:
+    """Return the variables that point a job at the simulator, and the inputs given."""
+    basics = {
+        "token": simulator.token,
+        "pipeline": simulator.pipeline_id,
+        "base_url": simulator.url,
+    }
+    return {f"OPSERA_{name.upper()}": value for name, value in {**basics, **inputs}.items()}
+
+
+def play(
+    simulator: Simulator, clock: FakeClock, folder: Path, platform: str = "plain", **inputs: str
+) -> Finished:
+    """Run the job in this process, on the simulator's fake clock: an hour takes a second."""
+    return play_with(simulator, clock, Files(folder, platform), Cancellation(), **inputs)
+
+
+def play_with(
+    simulator: Simulator, clock: FakeClock, files: Files, cancel: Cancellation, **inputs: str
+) -> Finished:
+    """Run the job in this process, with a cancellation that the test can use."""
+    out = io.StringIO()
+    began = clock.monotonic()
+    environ = {
+        **files.environment(),
+        **inputs_for(simulator, **{"output_file": str(files.folder / "opsera.env"), **inputs}),
+    }
+    jitter = random.Random(7).random
+    code = run_job(environ, out, clock=clock, cancellation=cancel, jitter=jitter)
+    return Finished(
+        code, out.getvalue(), files, clock.monotonic() - began, outputs=files.outputs
+    )
+
+
+class Process:
+    """The real entrypoint as a process, with nothing of this environment but PATH."""
+
+    def __init__(
+        self,
+        simulator: Simulator | None,
+        files: Files,
+        *,
+        arguments: tuple[str, ...] = (),
+        environ: Mapping[str, str] | None = None,
+        **inputs: str,
+    ) -> None:
+        """Start it in the test's folder."""
+        given = inputs_for(simulator, **inputs) if simulator is not None else {}
+        if files.platform == "plain":
+            given.setdefault("OPSERA_OUTPUT_FILE", "opsera.env")
+        self.files = files
+        self._began = time.monotonic()
+        self._process = subprocess.Popen(  # noqa: S603 - our own entrypoint
+            [sys.executable, "-Iu", str(ROOT / "entrypoint.py"), *arguments],
+            cwd=files.folder,
+            env={"PATH": os.defpath, **files.environment(), **given, **(environ or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill it, as a platform does whose grace is over."""
+        self._process.kill()
+
+    def wait(self, seconds: float = 60.0) -> Finished:
+        """Wait for the end."""
+        out, errors = self._process.communicate(timeout=seconds)
+        return Finished(
+            self._process.returncode,
+            out.decode("utf-8"),
+            self.files,
+            time.monotonic() - self._began,
+            errors.decode("utf-8"),
+            self.files.outputs,
+        )
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until something is so; fail when it takes too long."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise AssertionError("it did not come about in time")
+        time.sleep(0.02)

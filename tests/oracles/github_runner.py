@@ -1,0 +1,454 @@
+"""What GitHub's runner makes of the output of a step.
+
+The rules are those of actions/runner:
+`src/Runner.Sdk/ProcessInvoker.cs` (lines), `src/Runner.Worker/Handlers/OutputManager.cs` (what is
+looked at), `src/Runner.Common/ActionCommand.cs` (the two command forms),
+`src/Runner.Worker/ActionCommandManager.cs` (what commands do) and
+`src/Runner.Worker/ExecutionContext.cs` (annotations, what is written to the log).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from . import dotnet
+
+REGISTERED = frozenset(
+    {
+        "add-mask",
+        "add-matcher",
+        "add-path",
+        "debug",
+        "echo",
+        "endgroup",
+        "error",
+        "group",
+        "notice",
+        "remove-matcher",
+        "save-state",
+        "set-env",
+        "set-output",
+        "stop-commands",
+        "warning",
+    }
+)
+"""Names that run: the extensions in ActionCommandManager.cs, and `stop-commands`."""
+
+MESSAGE_LIMIT = 4096
+"""UTF-16 units of an annotation's message that are kept (ExecutionContext.cs)."""
+
+ANNOTATION_LIMIT = 10
+"""Annotations of one level that a step may show; the rest is only logged (ExecutionContext.cs)."""
+
+UI_MARKERS = frozenset(
+    {
+        "command",
+        "debug",
+        "endgroup",
+        "error",
+        "group",
+        "icon",
+        "info",
+        "notice",
+        "section",
+        "verbose",
+        "warning",
+    }
+)
+"""`##[name]` texts that a log viewer renders although the runner did not write them.
+
+Source: github/vscode-github-actions, `src/logs/parser.ts` (names), `src/logs/model.ts`
+(looked for anywhere in a line)."""
+
+_ESCAPES_DATA = (("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
+_ESCAPES_PROPERTY = (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%"))
+_ESCAPES_V1 = (("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%25", "%"))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A workflow command as read from a line. Property names are in lower case, since the
+    runner looks them up without regard to case."""
+
+    name: str
+    properties: dict[str, str]
+    data: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Marker:
+    """A `##[name]` text in a line of the log, and what follows it."""
+
+    name: str
+    text: str
+    at_start: bool
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """An error, a warning or a notice, decoded; `shown` is false past the tenth of its level."""
+
+    level: str
+    message: str
+    properties: dict[str, str]
+    shown: bool
+    cut: bool
+
+    @property
+    def title(self) -> str:
+        """The title property, or nothing."""
+        return self.properties.get("title", "")
+
+    @property
+    def file(self) -> str:
+        """The file property, or nothing."""
+        return self.properties.get("file", "")
+
+
+@dataclass
+class Group:
+    """A fold in the log. `forged` if no command opened it, that is if plain text did."""
+
+    title: str
+    line: int
+    forged: bool
+    closed: bool = False
+
+
+def lines(data: bytes) -> list[str]:
+    """The lines the runner reads from a process (`ProcessInvoker.StartReadStream`)."""
+    return dotnet.read_lines(dotnet.decode(data))
+
+
+def command(line: str, registered: Iterable[str] = REGISTERED) -> Command | None:
+    """The command in a line, if there is one: first as `::name key=value::data`, then as
+    `##[name key=value;]data` (`ActionCommandManager.TryProcessCommand`).
+
+    The runner searches by culture, so a character without weight, such as NUL or U+200B, may
+    stand inside the separators; a line counts as a command here if either search finds one.
+    """
+    names = {_lower(name) for name in registered}
+    return _parse_v2(line, names) or _parse_v1(line, names)
+
+
+def markers(line: str) -> list[Marker]:
+    """The viewer's markers in a line that is written to the log, wherever they stand."""
+    found = re.finditer(r"##\[([A-Za-z]+)\]", line)
+    return [
+        Marker(match[1].lower(), line[match.end() :], match.start() == 0)
+        for match in found
+        if match[1].lower() in UI_MARKERS
+    ]
+
+
+def escape_data(text: str) -> str:
+    """The inverse of the runner's unescaping of data (`ActionCommand.UnescapeData`)."""
+    return _escape(text, _ESCAPES_DATA)
+
+
+def escape_property(text: str) -> str:
+    """The inverse of the runner's unescaping of a property (`ActionCommand.UnescapeProperty`)."""
+    return _escape(text, _ESCAPES_PROPERTY)
+
+
+def _lower(name: str) -> str:
+    # OrdinalIgnoreCase: no character outside ASCII equals one inside it.
+    return "".join(char.lower() if char.isascii() else char for char in name)
+
+
+def _escape(text: str, table: tuple[tuple[str, str], ...]) -> str:
+    for escaped, plain in reversed(table):
+        text = text.replace(plain, escaped)
+    return text
+
+
+def _unescape(text: str, table: tuple[tuple[str, str], ...]) -> str:
+    for escaped, plain in table:
+        text = text.replace(escaped, plain)
+    return text
+
+
+def _parse_v2(line: str, names: set[str]) -> Command | None:
+    message = line.lstrip(dotnet.WHITE_SPACE)
+    if not message.startswith("::"):
+        # A start with something ignorable inside it never works out: the name is read from
+        # the third character on, and that is still a colon.
+        return None
+    end = next(dotnet.find_all(message, "::", 2), -1)
+    name, _, rest = message[2 : max(end, 0)].partition(" ")
+    if not name or _lower(name) not in names:
+        return None
+    pairs = dotnet.split_some(rest.strip(dotnet.WHITE_SPACE), ",")
+    data = _unescape(message[end + 2 :], _ESCAPES_DATA)
+    return Command(name, _properties(pairs, _ESCAPES_PROPERTY), data, 2)
+
+
+def _parse_v1(line: str, names: set[str]) -> Command | None:
+    for start in _prefixes(line):
+        end = line.find("]", start)
+        name, _, rest = line[start + 3 : max(end, 0)].partition(" ")
+        if name and _lower(name) in names:
+            pairs = dotnet.split_some(rest, ";")
+            data = _unescape(line[end + 1 :], _ESCAPES_V1)
+            return Command(name, _properties(pairs, _ESCAPES_V1), data, 1)
+    return None
+
+
+def _prefixes(line: str) -> Iterator[int]:
+    """Where the first `##[` may be found. Only the first one counts, but which one that is
+    depends on the search: by culture a combining mark hides the bracket it stands on."""
+    for start in (match.start() for match in re.finditer(r"##\[", line)):
+        yield start
+        follower = line[start + 3 : start + 4]
+        if not follower or not _is_mark(follower):
+            return
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char).startswith("M")
+
+
+def _properties(pairs: list[str], table: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for pair in pairs:
+        parts = dotnet.split_some(pair, "=", 2)
+        if len(parts) == 2:  # a value that is empty leaves one part, and the runner drops it
+            found[parts[0].lower()] = _unescape(parts[1], table)
+    return found
+
+
+class CommandFault(Exception):
+    """A command that the runner refuses; it logs an error and marks the step as failed."""
+
+
+@dataclass
+class Runner:
+    """A step's life in the runner: feed it what the process wrote, then read what came of it.
+
+    `debug` stands for a run with debug logging (which also echoes commands), `allow_unsecure` for
+    ACTIONS_ALLOW_UNSECURE_COMMANDS. Problem matchers are not run; the files named for them are
+    kept in `matchers`.
+    """
+
+    debug: bool = False
+    allow_unsecure: bool = False
+    commands: list[Command] = field(default_factory=list)
+    annotations: list[Annotation] = field(default_factory=list)
+    masks: list[str] = field(default_factory=list)
+    outputs: dict[str, str] = field(default_factory=dict)
+    state: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict)
+    path: list[str] = field(default_factory=list)
+    matchers: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    stop_token: str | None = None
+
+    def __post_init__(self) -> None:
+        self.echo = self.debug
+        self._own_markers: set[int] = set()
+
+    @property
+    def failed(self) -> bool:
+        """Whether a command alone failed the step, whatever its exit code."""
+        return bool(self.faults)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether commands are switched off."""
+        return self.stop_token is not None
+
+    def feed(self, data: bytes) -> Runner:
+        """Read all that a process wrote to one of its streams; both are read alike."""
+        for line in lines(data):
+            self.line(line)
+        return self
+
+    def line(self, line: str) -> None:
+        """Read one line (`OutputManager.OnDataReceived`)."""
+        extra = () if self.stop_token is None else (self.stop_token,)
+        found = command(line, (*REGISTERED, *extra))
+        if found is None or not self._process(line, found):
+            self._write(line)
+
+    def shown(self, level: str) -> list[Annotation]:
+        """Annotations of a level that reach the summary page."""
+        return [item for item in self.annotations if item.level == level and item.shown]
+
+    @property
+    def groups(self) -> list[Group]:
+        """The folds a viewer draws; a second start ends the first one, as they do not nest."""
+        return self._fold()[0]
+
+    @property
+    def balanced(self) -> bool:
+        """Whether each fold is closed by its own end, and no end stands alone."""
+        groups, sound = self._fold()
+        return sound and all(group.closed for group in groups)
+
+    @property
+    def forged(self) -> list[str]:
+        """Lines of the log with a viewer's marker that no command wrote. A command writes one
+        marker, at the start of a line; any further one comes from its text."""
+        return [
+            line
+            for number, line in enumerate(self.log)
+            if len(markers(line)) > (number in self._own_markers)
+        ]
+
+    def _fold(self) -> tuple[list[Group], bool]:
+        groups: list[Group] = []
+        sound = True
+        for number, line in enumerate(self.log):
+            for marker in markers(line):
+                is_open = bool(groups) and not groups[-1].closed
+                if marker.name == "group":
+                    sound = sound and not is_open
+                    own = number in self._own_markers and marker.at_start
+                    groups.append(Group(marker.text, number, not own))
+                elif marker.name == "endgroup":
+                    sound = sound and is_open
+                    if is_open:
+                        groups[-1].closed = True
+        return groups, sound
+
+    def _process(self, line: str, found: Command) -> bool:
+        """Whether the line was taken as a command, and so is not printed as it stands."""
+        name = _lower(found.name)
+        if self.stop_token is not None:
+            if name != _lower(self.stop_token):
+                return False
+            self._write(line)
+            self.stop_token = None
+            return True
+        self.commands.append(found)
+        if name == "stop-commands":
+            self._stop(line, found.data)
+        else:
+            self._execute(line, name, found)
+        return True
+
+    def _stop(self, line: str, token: str) -> None:
+        if not token or _lower(token) in REGISTERED or _lower(token) == "pause-logging":
+            # Thrown while the line is read, outside the handler that reports other faults.
+            self.faults.append(f"stop-commands: token {token!r} is not allowed")
+            return
+        self.stop_token = token
+        if dotnet.utf16_length(token) > 6:
+            self.masks.append(token)
+        self._write(line)
+
+    def _execute(self, line: str, name: str, found: Command) -> None:
+        quiet = name in {"add-mask", "debug", "error", "notice", "warning"}
+        if self.echo and not quiet:
+            self._write(line)
+        try:
+            _ACTIONS[name](self, found)
+        except CommandFault as fault:
+            self.faults.append(f"{name}: {fault}")
+            self._issue("error", f"Unable to process command '{name if quiet else line}'", {})
+            self._issue("error", str(fault), {})
+
+    def _write(self, text: str, *, own: bool = False) -> None:
+        """Write to the log. A decoded line end makes a further line, with nothing before it."""
+        for mask in sorted(self.masks, key=len, reverse=True):
+            text = text.replace(mask, "***")
+        if own:
+            self._own_markers.add(len(self.log))
+        self.log.extend(re.split("\r\n|\r|\n", text))
+
+    def _issue(self, level: str, message: str, properties: dict[str, str]) -> None:
+        before = sum(item.level == level for item in self.annotations)
+        kept = dotnet.utf16_cut(message, MESSAGE_LIMIT)
+        annotation = Annotation(level, kept, properties, before < ANNOTATION_LIMIT, kept != message)
+        self.annotations.append(annotation)
+        if kept:
+            self._write(f"##[{level}]{kept}", own=True)
+
+    def _add_mask(self, found: Command) -> None:
+        if not found.data.strip(dotnet.WHITE_SPACE):
+            self._issue("warning", "Can't add secret mask for empty string", {})
+            return
+        if self.echo:
+            self._write("::add-mask::***")
+        parts = [part for part in re.split("[\r\n]", found.data) if part]
+        self.masks += dict.fromkeys([found.data, *parts])
+
+    def _named(self, found: Command) -> str:
+        name = found.properties.get("name", "")
+        if not name:
+            raise CommandFault(f"Required field 'name' is missing in {found.name}")
+        return name
+
+    def _secured(self, found: Command) -> None:
+        if not self.allow_unsecure:
+            raise CommandFault(f"The `{found.name}` command is disabled")
+
+    def _set_env(self, found: Command) -> None:
+        self._secured(found)
+        name = self._named(found)
+        if name.upper() == "NODE_OPTIONS":
+            self._issue("error", f"Can't update {name} environment variable", {})
+        else:
+            self.env[name] = found.data
+
+    def _add_path(self, found: Command) -> None:
+        self._secured(found)
+        if not found.data:
+            raise CommandFault("path")
+        self.path.append(found.data)
+
+    def _set_output(self, found: Command) -> None:
+        self.outputs[self._named(found)] = found.data
+
+    def _save_state(self, found: Command) -> None:
+        self.state[self._named(found)] = found.data
+
+    def _add_matcher(self, found: Command) -> None:
+        if found.data:
+            self.matchers.append(found.data)
+        else:
+            self._issue("warning", "File path must be specified.", {})
+
+    def _remove_matcher(self, found: Command) -> None:
+        if bool(found.properties.get("owner")) == bool(found.data):
+            self._issue("warning", "Give either an owner or a file", {})
+
+    def _echo_switch(self, found: Command) -> None:
+        wanted = found.data.strip(dotnet.WHITE_SPACE).upper()
+        if wanted not in {"ON", "OFF"}:
+            raise CommandFault(f"Invalid echo command value: {found.data!r}")
+        self.echo = wanted == "ON"
+
+    def _debug(self, found: Command) -> None:
+        for part in re.split("\r?\n", found.data) if self.debug else []:
+            self._write(f"##[debug]{part}", own=True)
+
+    def _mark(self, found: Command) -> None:
+        name = _lower(found.name)
+        self._write(f"##[{name}]{found.data if name == 'group' else ''}", own=True)
+
+    def _annotate(self, found: Command) -> None:
+        self._issue(_lower(found.name), found.data, dict(found.properties))
+
+
+_ACTIONS: dict[str, Callable[[Runner, Command], None]] = {
+    "add-mask": Runner._add_mask,
+    "add-matcher": Runner._add_matcher,
+    "add-path": Runner._add_path,
+    "debug": Runner._debug,
+    "echo": Runner._echo_switch,
+    "endgroup": Runner._mark,
+    "error": Runner._annotate,
+    "group": Runner._mark,
+    "notice": Runner._annotate,
+    "remove-matcher": Runner._remove_matcher,
+    "save-state": Runner._save_state,
+    "set-env": Runner._set_env,
+    "set-output": Runner._set_output,
+    "warning": Runner._annotate,
+}

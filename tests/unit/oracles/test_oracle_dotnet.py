@@ -1,0 +1,81 @@
+"""The .NET habits: white space, line ends, decoding, splitting, lengths, weightless characters."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.oracles import dotnet
+
+
+@pytest.mark.parametrize("char", ["\t", "\x0b", "\x85", "\xa0", "\u2028", "\u3000"])
+def test_white_space(char: str) -> None:
+    assert char in dotnet.WHITE_SPACE
+
+
+@pytest.mark.parametrize("char", ["\x1c", "\x1f", "\u180e", "\u200b", "\ufeff", "\0", "\x08"])
+def test_not_white_space(char: str) -> None:
+    assert char not in dotnet.WHITE_SPACE
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("a", ["a"]),
+        ("a\n", ["a"]),
+        ("a\r\nb\rc\nd", ["a", "b", "c", "d"]),
+        ("\n\r", ["", ""]),
+        ("a\x0bb\x0cc\x85d\u2028e", ["a\x0bb\x0cc\x85d\u2028e"]),
+    ],
+)
+def test_read_lines(text: str, expected: list[str]) -> None:
+    assert dotnet.read_lines(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"caf\xc3\xa9", "café"),
+        (b"a\xff\xe2\x82b", "a\ufffd\ufffdb"),
+        (b"\xef\xbb\xbfa", "a"),
+        (b"\xff\xfea\x00", "a"),
+        (b"\xfe\xff\x00a", "a"),
+        (b"\xff\xfe\x00\x00a\x00\x00\x00", "a"),
+        (b"a\xef\xbb\xbf", "a\ufeff"),
+    ],
+)
+def test_decode(data: bytes, expected: str) -> None:
+    assert dotnet.decode(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a=b", ["a", "b"]),
+        ("a=b=c=", ["a", "b=c="]),
+        ("a==b", ["a", "b"]),
+        ("=a=b", ["a", "b"]),
+        ("a=", ["a"]),
+        ("=", []),
+        ("a", ["a"]),
+    ],
+)
+def test_split_in_two(text: str, expected: list[str]) -> None:
+    assert dotnet.split_some(text, "=", 2) == expected
+
+
+def test_split_all() -> None:
+    assert dotnet.split_some(",a,,b,", ",") == ["a", "b"]
+
+
+def test_utf16() -> None:
+    assert dotnet.utf16_length("a🎉") == 3
+    assert dotnet.utf16_cut("a🎉b", 3) == "a🎉"
+    assert dotnet.utf16_cut("a🎉b", 2) == "a"
+    assert dotnet.utf16_length("\ud800") == 1
+
+
+def test_find_all_skips_the_weightless() -> None:
+    assert list(dotnet.find_all("a:\0\u200b:b", "::")) == [1]
+    assert list(dotnet.find_all("a: :b", "::")) == []
+    assert list(dotnet.find_all(":::", "::")) == [0, 1]

@@ -1,0 +1,240 @@
+"""The port of the runner's command parser and of what its commands do."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.oracles import github_runner as gh
+from tests.oracles.github_runner import Runner, command
+
+
+def run(text: str, *, debug: bool = False, allow_unsecure: bool = False) -> Runner:
+    return Runner(debug=debug, allow_unsecure=allow_unsecure).feed(text.encode())
+
+
+def name(line: str) -> str | None:
+    found = command(line)
+    return found.name if found else None
+
+
+def test_lines() -> None:
+    assert gh.lines(b"a\rb\r\nc\nd") == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("::error::x", "error"),
+        ("::ERROR::x", "ERROR"),
+        (" \t\x0b\x85\xa0\u2003\u2028::debug::", "debug"),
+        ("::endgroup::", "endgroup"),
+        ("::group:::x", "group"),
+        ("::error title=a b,file=c::x", "error"),
+        ("##[error]x", "error"),
+        ("text ##[Add-Mask]x", "Add-Mask"),
+        ("##[error a=b;c=d]x", "error"),
+        ("::nothing:: ##[error]x", "error"),
+        ("::error##[group]x", "group"),
+        ("::error:\u200b:x", "error"),
+        ("::error:\0:x", "error"),
+        ("##[\u0301##[error]x", "error"),
+        *((f"::{name}::x", name) for name in sorted(gh.REGISTERED)),
+        *((f"a##[{name}]x", name) for name in sorted(gh.REGISTERED)),
+    ],
+)
+def test_commands(line: str, expected: str) -> None:
+    assert name(line) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "::",
+        "::::",
+        "::error",
+        ":: error::x",
+        "::error\t::x",
+        "::errors::x",
+        "::internal-set-repo-path::x",
+        "| ::error::x",
+        "\x1b[0m::error::x",
+        "\u200b::error::x",
+        "\u180e::error::x",
+        "\ufeff::error::x",
+        "\x1c::error::x",
+        ":\u200b:error::x",
+        "::err\u200bor::x",
+        "::error: :x",
+        "::ſtop-commands::x",
+        "std::vector<int>::size",
+        "##[error",
+        "## [error]x",
+        "##[x]##[error]y",
+        "#\u200b#[error]x",
+        "##\u200b[error]x",
+        "##[ error]x",
+        "##[]x",
+        "#[error]",
+        "##{error}",
+    ],
+)
+def test_no_commands(line: str) -> None:
+    assert command(line) is None
+
+
+def test_properties_and_data() -> None:
+    found = command("::error  title=a%3Ab%2Cc%250A,,FILE==x=y,empty=,=z::m%0D%0A%25%3A%0a::n")
+    assert found == gh.Command("error", {"title": "a:b,c%0A", "file": "x=y"}, "m\r\n%%3A%0a::n", 2)
+
+
+def test_version_one_properties() -> None:
+    found = command("a##[error title=a%3Bb%5Dc%2C;file=x]m%3B%5D%25]n")
+    assert found == gh.Command("error", {"title": "a;b]c%2C", "file": "x"}, "m;]%]n", 1)
+
+
+@pytest.mark.parametrize("text", ["plain", "%0A%25", "a\r\nb:c,d", "100%", "::x::", "é🎉"])
+def test_escapes_are_undone(text: str) -> None:
+    line = f"::error title={gh.escape_property(text)}::{gh.escape_data(text)}"
+    (annotation,) = run(line).annotations
+    assert (annotation.title, annotation.message) == (text, text)
+
+
+def test_plain_lines_are_shown() -> None:
+    runner = run("hello\n::error: no\n")
+    assert runner.log == ["hello", "::error: no"]
+    assert not runner.commands
+    assert not runner.failed
+
+
+def test_mask() -> None:
+    runner = run("::add-mask::abc%0Adef\nabc def abc\n")
+    assert runner.masks == ["abc\ndef", "abc", "def"]
+    assert runner.log == ["*** *** ***"]
+
+
+def test_empty_mask_warns() -> None:
+    runner = run("::add-mask:: \n")
+    assert not runner.masks
+    assert [item.level for item in runner.annotations] == ["warning"]
+
+
+def test_groups() -> None:
+    runner = run("::group::One\nx\n::endgroup::\n::group::Two%0Ay\n::endgroup::\n")
+    assert [(group.title, group.closed, group.forged) for group in runner.groups] == [
+        ("One", True, False),
+        ("Two", True, False),
+    ]
+    assert runner.balanced
+    assert not runner.forged
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "::group::a\n",
+        "::endgroup::\n",
+        "::group::a\n::group::b\n::endgroup::\n",
+        "::group::a\n::group::b\n::endgroup::\n::endgroup::\n",
+        "##[group]a\n",
+    ],
+)
+def test_unbalanced_groups(text: str) -> None:
+    assert not run(text).balanced
+
+
+def test_a_decoded_line_end_forges_a_group() -> None:
+    runner = run("::error::a%0A##[group]evil\n")
+    assert runner.forged == ["##[group]evil"]
+    assert [(group.title, group.forged) for group in runner.groups] == [("evil", True)]
+    assert run("::notice::a ##[endgroup]\n").forged
+
+
+def test_markers() -> None:
+    assert gh.markers("##[group]a ##[error]b") == [
+        gh.Marker("group", "a ##[error]b", True),
+        gh.Marker("error", "b", False),
+    ]
+    assert not gh.markers("##[nothing]a ## [group]")
+
+
+def test_section_marker_is_no_command_but_forged() -> None:
+    runner = run("##[section]a\n")
+    assert not runner.commands
+    assert runner.forged == ["##[section]a"]
+
+
+def test_annotation_limits() -> None:
+    runner = run("".join(f"::error::{number}\n" for number in range(12)) + "::warning::w\n")
+    assert len(runner.annotations) == 13
+    assert [item.message for item in runner.shown("error")] == [str(n) for n in range(10)]
+    assert len(runner.shown("warning")) == 1
+    assert runner.log[11] == "##[error]11"
+
+
+def test_message_limit_counts_utf16() -> None:
+    (fits,) = run("::error::" + "🎉" * 2048).annotations
+    (cut,) = run("::error::" + "🎉" * 2049).annotations
+    assert (fits.cut, cut.cut, len(cut.message)) == (False, True, 2048)
+
+
+def test_stop_commands() -> None:
+    runner = run("::stop-commands::Token123\n::error::x\n##[group]y\n::token123::\n::error::z\n")
+    assert [item.message for item in runner.annotations] == ["z"]
+    assert runner.log[:2] == ["::stop-commands::***", "::error::x"]
+    assert runner.forged == ["##[group]y"]
+    assert runner.masks == ["Token123"]
+    assert not runner.stopped
+
+
+def test_stop_without_resume() -> None:
+    runner = run("::stop-commands::abc\n::add-mask::x\n::stop-commands::def\n::def::\n")
+    assert runner.stopped
+    assert runner.masks == []
+
+
+@pytest.mark.parametrize("token", ["", "error", "ADD-MASK", "Pause-Logging", "stop-commands"])
+def test_stop_tokens_refused(token: str) -> None:
+    runner = run(f"::stop-commands::{token}\n::error::x\n")
+    assert runner.failed
+    assert not runner.stopped
+    assert len(runner.annotations) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["::set-env name=A::b", "##[add-path]/x", "::set-output::x", "::save-state::x", "::echo::no"],
+)
+def test_commands_that_fail_the_step(line: str) -> None:
+    runner = run(line)
+    assert runner.failed
+    assert [item.level for item in runner.annotations] == ["error", "error"]
+
+
+def test_unsecure_commands() -> None:
+    runner = run("::set-env name=A::b\n::add-path::/x\n", allow_unsecure=True)
+    assert (runner.env, runner.path, runner.failed) == ({"A": "b"}, ["/x"], False)
+    assert "NODE_OPTIONS" not in run("::set-env name=NODE_OPTIONS::b", allow_unsecure=True).env
+
+
+def test_outputs_state_matchers() -> None:
+    runner = run("::set-output name=a::b\n::save-state name=c::d\n::add-matcher::m.json\n")
+    assert (runner.outputs, runner.state, runner.matchers) == ({"a": "b"}, {"c": "d"}, ["m.json"])
+    assert run("::remove-matcher::\n::add-matcher::\n").annotations[1].level == "warning"
+
+
+def test_echo() -> None:
+    runner = run(
+        "::echo::On \n::set-output name=a::b\n::error::x\n::echo::off\n::save-state name=a::"
+    )
+    assert runner.log == ["::set-output name=a::b", "##[error]x", "::echo::off"]
+
+
+def test_debug_is_swallowed_unless_on() -> None:
+    assert run("::debug::x\n").log == []
+    assert run("::debug::x%0Ay\n", debug=True).log == ["##[debug]x", "##[debug]y"]
+
+
+def test_both_streams_share_the_state() -> None:
+    runner = Runner().feed(b"::group::a\n").feed(b"::endgroup::\n")
+    assert runner.balanced
