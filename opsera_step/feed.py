@@ -90,7 +90,7 @@ class LogFeed:
                 yield from self.poll(cap)
             still = self._clock.monotonic() - max(since, self.last_line_at)
             self._ended_well = self._still_reads >= STILL_READS and still >= STILL_FOR
-            if self._ended_well or cap.expired:
+            if self._ended_well or self._refused or cap.expired:
                 break
             self._clock.sleep(min(_DRAIN_PAUSE, cap.remaining))
         yield from self.flush()

@@ -124,10 +124,13 @@ def _carry_out(job: Context) -> None:
 
 
 def _fail(job: Context, error: OpseraStepError) -> None:
+    message = error.message
+    if job.run is not None and job.inputs.command in ("run", "watch"):
+        message += f" Run {job.run.count} is not watched any more; its page: {job.outcome.url}"
     job.learn(
         status="error",
         exit_code=error.exit_code,
-        message=job.safe.inline(error.message, 1000),
+        message=job.safe.inline(message, 1000),
         hint=job.safe.inline(error.hint, 1000),
     )
 
@@ -194,7 +197,7 @@ def _finish(job: Context) -> None:
     job.write_outputs(job.outcome.outputs())
     job.platform.save_state({"done": "true"})
     job.log.finish()
-    tell_verdict(job.outcome, job.log)
+    tell_verdict(job.outcome, job.log, log_wanted=_shows_log(job))
     if job.platform.has_summary and job.inputs.command in ("run", "watch"):
         failure = job.platform.write_summary(summary(job.outcome))
         if failure:
@@ -202,6 +205,10 @@ def _finish(job: Context) -> None:
     failure = job.report.write_result(job.outcome)
     if failure:
         job.log.say(failure, "warning")
+
+
+def _shows_log(job: Context) -> bool:
+    return job.inputs.logs != "none" and job.inputs.command in ("run", "watch")
 
 
 def _last_words(job: Context) -> None:

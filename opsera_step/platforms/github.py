@@ -19,8 +19,12 @@ MESSAGE_LIMIT = 4000
 """Characters of an annotation; the runner cuts at 4096."""
 
 # The runner takes `::` for a command after any leading white space, and `##[` anywhere in a line.
-_COMMAND_START = re.compile(r"^(\s*):(?=:)")
-_ZERO_WIDTH_SPACE = "\u200b"
+# It compares by culture, which gives some characters no weight (format characters, variation
+# selectors and the like), so `:` + U+200B + `:` counts too, and only a visible one breaks it.
+_NO_WEIGHT = "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+_NO_WEIGHT += "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]*"
+_COMMAND = re.compile(rf"^((?:\s|{_NO_WEIGHT[:-1]})*:)(?={_NO_WEIGHT}:)")
+_OLD_COMMAND = re.compile(rf"(#{_NO_WEIGHT}#)(?={_NO_WEIGHT}\[)")
 
 
 class GitHub(Platform):
@@ -109,9 +113,10 @@ class GitHub(Platform):
 
 
 def defuse(line: str) -> str:
-    """Break what the runner would take for a command, by a space of no width; else unchanged."""
-    line = _COMMAND_START.sub(rf"\1{_ZERO_WIDTH_SPACE}:", line)
-    return line.replace("##[", f"##{_ZERO_WIDTH_SPACE}[")
+    """Break what the runner would take for a command by a blank; leave all else as it is."""
+    if ":" in line:
+        line = _COMMAND.sub(r"\1 ", line)
+    return _OLD_COMMAND.sub(r"\1 ", line) if "[" in line else line
 
 
 def escape_data(text: str) -> str:

@@ -94,6 +94,7 @@ class JobLog:
         self._step: str | None = None
         self._run = "The run"
         self._doing = "starting"
+        self._finished = False
         self._last_lines: dict[str, deque[str]] = {}
         self.line_count = 0
         """How many lines of the log were read."""
@@ -132,7 +133,7 @@ class JobLog:
 
     def finish(self) -> None:
         """Print what `log_limit` held back of the log's end, and close the group."""
-        if self._limit.reached:
+        if self._limit.reached and not self._finished:
             megabytes = self._limit.left_out_bytes / 2**20
             self._sink.open_group("End of the log")
             self.say(
@@ -140,6 +141,7 @@ class JobLog:
                 "for log_limit; the full log is in report_dir, if that is set."
             )
             self._sink.lines(self._limit.tail())
+        self._finished = True
         self.end_group()
 
     @singledispatchmethod

@@ -7,9 +7,10 @@ from opsera_step.render.joblog import JobLog
 from opsera_step.timing import spell_duration
 
 _SHOWN_BAD = ("failed", "stopped", "error", "timeout")
+_ENDED = ("success", "failed", "stopped", "paused")
 
 
-def tell_verdict(outcome: Outcome, log: JobLog) -> None:
+def tell_verdict(outcome: Outcome, log: JobLog, *, log_wanted: bool) -> None:
     """Print the verdict so that somebody who reads only this knows what to do.
 
     The outcome's texts are safe already.
@@ -23,7 +24,7 @@ def tell_verdict(outcome: Outcome, log: JobLog) -> None:
         log.annotate("warning", _title(outcome), _with_advice(outcome, sentence))
     else:
         log.say(_with_advice(outcome, sentence), "warning" if outcome.status == "cancelled" else "")
-    if log.line_count and not outcome.log_complete and outcome.status in ("success", *_SHOWN_BAD):
+    if log_wanted and not outcome.log_complete and outcome.status in _ENDED:
         log.annotate(
             "warning",
             "Opsera log incomplete",

@@ -7,14 +7,19 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from random import Random
 
 
 def timestamp(milliseconds: int) -> str:
     """Write milliseconds since 1970 as the API does: `2021-07-30T16:13:52.109Z`."""
     seconds, rest = divmod(milliseconds, 1000)
-    whole = datetime.fromtimestamp(seconds, timezone.utc)
-    return f"{whole:%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}"
 
 
 def fixed_id(*words: object) -> str:

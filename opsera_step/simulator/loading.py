@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from opsera_step.simulator.extending import extended
 from opsera_step.simulator.faults import Fault, FaultError, make_fault
 from opsera_step.simulator.identifiers import fixed_id
 from opsera_step.simulator.reading import Reader, ScenarioError
@@ -38,40 +39,64 @@ def load_scenario(source: str | Path | Mapping[str, object] | Scenario) -> Scena
     if isinstance(source, Scenario):
         return source
     if isinstance(source, Mapping):
-        return _scenario(Reader(source, "scenario"), "scenario")
+        return _scenario(_resolved(dict(source), "scenario"), "scenario", "scenario", None)
     text = str(source)
     if "/" in text or text.endswith((".yml", ".yaml")):
-        return _parse(Path(text).read_text("utf-8"), Path(text).name, Path(text).parent)
-    if text not in scenario_names():
-        raise ScenarioError(f"no scenario is named {text!r}; there are {', '.join(scenario_names())}")
-    return _parse((_SHIPPED / f"{text}.yml").read_text("utf-8"), f"{text}.yml")
+        path = Path(text)
+        data = _resolved(_data(_file_text(path), path.name), path.name)
+        return _scenario(data, path.name, path.stem, path.parent)
+    file = f"{text}.yml"
+    return _scenario(_resolved(_shipped(text), file), file, text, None)
 
 
 def _described(file: str) -> str:
     first, _, _ = (_SHIPPED / file).read_text("utf-8").partition("\n")
-    return first.removeprefix("description:").strip().strip('"')
+    return first.removeprefix("description:").strip()
 
 
-def _parse(text: str, file: str, folder: Path | None = None) -> Scenario:
+def _shipped(name: str) -> object:
+    if name not in scenario_names():
+        raise ScenarioError(f"no scenario is named {name!r}; there are {', '.join(scenario_names())}")
+    file = f"{name}.yml"
+    return _data((_SHIPPED / file).read_text("utf-8"), file)
+
+
+def _file_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise ScenarioError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _data(text: str, file: str) -> object:
     # Loaded here: reading YAML is all that needs the library.
     import yaml  # noqa: PLC0415
 
     try:
-        data = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ScenarioError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
-    return _scenario(Reader(data, file), file.rpartition(".")[0], folder)
 
 
-def _scenario(reader: Reader, name: str, folder: Path | None = None) -> Scenario:
-    description = reader.text("description", "")
+def _resolved(data: object, file: str) -> object:
+    """Lay a scenario over the shipped one that it extends, if it does."""
+    if not isinstance(data, dict) or "extends" not in data:
+        return data
+    over = Reader(data, file)
+    base_name = over.text("extends")
+    base = _resolved(_shipped(base_name), f"{base_name}.yml")
+    return extended(base, over) if isinstance(base, dict) else data
+
+
+def _scenario(data: object, file: str, name: str, folder: Path | None) -> Scenario:
+    reader = Reader(data, file)
     token = reader.reader("token")
     pipelines = tuple(_pipeline(one, folder) for one in reader.readers("pipelines"))
     if not pipelines:
         raise reader.wrong("pipelines", "a list with at least one pipeline")
     scenario = Scenario(
         name=name,
-        description=description,
+        description=reader.text("description", ""),
         pipelines=pipelines,
         user=User.named(reader.text("user", "Alex Kim")),
         token_lifetime=token.number("lifetime", 365 * 86400.0),
@@ -181,8 +206,8 @@ def _gate(reader: Reader) -> Gate:
     return read
 
 
-def _replay(reader: Reader, folder: Path | None) -> tuple[LogEntry, ...]:
-    source = reader.reader("replay")
+def _replay(step: Reader, folder: Path | None) -> tuple[LogEntry, ...]:
+    source = step.reader("replay", short="file")
     file = source.text("file")
     place = (folder if folder and (folder / file).is_file() else _SHIPPED) / file
     if not place.is_file():
@@ -205,10 +230,10 @@ def _entry(reader: Reader, at: float) -> LogEntry:
     bulk = "rate" in reader
     rate = reader.number("rate", 1.0, least=0.001)
     seconds, count = reader.number("seconds", 0.0), reader.whole("count", 0)
-    every = reader.number("every", PAUSE)
+    every, repeat = reader.number("every", PAUSE), reader.whole("repeat", 1)
     entry = LogEntry(
         at=reader.number("at", at),
-        pieces=_pieces(reader),
+        pieces=tuple(piece * repeat for piece in _pieces(reader)),
         every=1 / rate if bulk else every,
         times=reader.numbers("times"),
         count=count or round(rate * seconds) if bulk else count,

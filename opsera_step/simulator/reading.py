@@ -105,9 +105,11 @@ class Reader:
             raise self.wrong(key, "a list of texts")
         return tuple(listed)
 
-    def reader(self, key: str) -> Reader:
-        """Take a mapping to be read in turn."""
-        return Reader(self._take(key, {}), self._file, self._at(key))
+    def reader(self, key: str, short: str = "") -> Reader:
+        """Take a mapping to be read in turn; a single text stands for its key `short`."""
+        value = self._take(key, {})
+        value = {short: value} if short and isinstance(value, str) else value
+        return Reader(value, self._file, self._at(key))
 
     def readers(self, key: str) -> list[Reader]:
         """Take a list of mappings to be read in turn."""

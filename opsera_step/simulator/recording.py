@@ -31,7 +31,7 @@ def replay(
 
 
 def _outputs(cast: str, file: str) -> Iterator[tuple[float, str]]:
-    header, *events = cast.splitlines() or [""]
+    header, *events = cast.rstrip("\n").split("\n")
     if _parsed(header, file, 1, lambda data: data["version"]) != VERSION:
         raise ScenarioError(f"{file} is not an asciicast of version {VERSION}")
     for number, event in enumerate(events, 2):

@@ -10,13 +10,16 @@ import json
 from bisect import bisect_left, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
+from json.encoder import encode_basestring_ascii
 from random import Random
 
 from opsera_step.simulator import places
 from opsera_step.simulator.identifiers import timestamp
 
 CONSOLE = "console output"
+_MARK = "\0 goes here \0"
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,18 @@ class Shape:
     place: str = "jenkinsConsoleLog"
     extra: dict[str, object] = field(default_factory=dict)
 
+    @cached_property
+    def template(self) -> list[str] | None:
+        """The JSON of its records in pieces: ID, text, createdAt and updatedAt go in between.
+
+        None where the pieces differ between records.
+        """
+        if self.action != CONSOLE or self.place == "consoleLog_parts" or self.extra:
+            return None
+        blank = Record(0, _MARK, 0, 0, self, _MARK).fields()
+        marked = json.dumps(blank | {"createdAt": _MARK, "updatedAt": _MARK})
+        return marked.split(json.dumps(_MARK))
+
 
 @dataclass(slots=True)
 class Record:
@@ -51,6 +66,17 @@ class Record:
 
     def encode(self, escaped: bool = True) -> str:
         """Return the record as the JSON that the API answers."""
+        template = self.shape.template
+        if template is None or self.id is None or not escaped:
+            return json.dumps(self.fields(), ensure_ascii=escaped)
+        begin, before_text, before_created, before_updated, end = template
+        return (
+            f'{begin}"{self.id}"{before_text}{encode_basestring_ascii(self.text)}{before_created}'
+            f'"{timestamp(self.created)}"{before_updated}"{timestamp(self.updated)}"{end}'
+        )
+
+    def fields(self) -> dict[str, object]:
+        """Return the record as plain data."""
         shape = self.shape
         fields: dict[str, object] = {} if self.id is None else {"_id": self.id}
         fields |= {"pipeline_id": shape.pipeline_id, "run_count": shape.run_count}
@@ -65,7 +91,7 @@ class Record:
         if shape.action == CONSOLE:
             places.put(self.text, shape.place, fields)
         fields |= {"createdAt": timestamp(self.created), "updatedAt": timestamp(self.updated)}
-        return json.dumps({**fields, **shape.extra}, ensure_ascii=escaped)
+        return fields | shape.extra
 
 
 _Sorted = list[tuple[int, int, Record]]

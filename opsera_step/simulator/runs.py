@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from opsera_step.simulator import places
@@ -54,6 +55,10 @@ class Stage(Protocol):
         """Have something done when the world has come to a time."""
         ...
 
+    def move_to(self, at: float) -> bool:
+        """Move on to a time at once if it has come and nothing else happens up to it."""
+        ...
+
     def new_record(self, shape: Shape, text: str, *, with_id: bool) -> Record:
         """Make a log record that was written now."""
         ...
@@ -72,6 +77,7 @@ class Writer:
         self._pipeline = pipeline
         self._run = run
         self._growing: dict[int, Record] = {}
+        self._shapes: dict[tuple[int, int], Shape] = {}
         self._era = 0
 
     def hush(self) -> None:
@@ -92,17 +98,20 @@ class Writer:
         self._next(emissions(entries), self._stage.now, index)
 
     def _next(self, coming: Iterator[Emission], began: float, index: int) -> None:
-        emission = next(coming, None)
-        if emission is None:
-            return
         era = self._era
+        for emission in coming:
+            at = began + emission.at
+            if not self._stage.move_to(at):
+                self._stage.schedule(at, partial(self._resume, era, emission, coming, began, index))
+                return
+            self._write(emission, index)
 
-        def write() -> None:
-            if era == self._era:
-                self._write(emission, index)
-                self._next(coming, began, index)
-
-        self._stage.schedule(began + emission.at, write)
+    def _resume(
+        self, era: int, due: Emission, coming: Iterator[Emission], began: float, index: int
+    ) -> None:
+        if era == self._era:
+            self._write(due, index)
+            self._next(coming, began, index)
 
     def _write(self, emission: Emission, index: int) -> None:
         entry, text = emission.entry, emission.text
@@ -143,6 +152,10 @@ class Writer:
             action()
 
     def _shape_of(self, entry: LogEntry, index: int) -> Shape:
+        known = self._shapes.get((id(entry), index))
+        return known or self._shapes.setdefault((id(entry), index), self._new_shape(entry, index))
+
+    def _new_shape(self, entry: LogEntry, index: int) -> Shape:
         shape = self._shape(index)
         return replace(
             shape,

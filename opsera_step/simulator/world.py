@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Protocol
 
@@ -46,6 +47,7 @@ class World:
         self.rng = Random(seed)
         self.now = min([0.0, *(one.at for one in scenario.timetable if one.since == "start")])
         self._clock = clock
+        self._target = self.now
         self._zero = clock.monotonic()
         self._wall = clock.time()
         self._seq = 0
@@ -73,12 +75,19 @@ class World:
 
     def catch_up(self) -> None:
         """Let everything happen that was due by now."""
-        target = self._clock.monotonic() - self._zero
-        while self._coming and self._coming[0][0] <= target:
+        self._target = self._clock.monotonic() - self._zero
+        while self._coming and self._coming[0][0] <= self._target:
             at, _, action = heapq.heappop(self._coming)
             self.now = max(self.now, at)
             action()
-        self.now = max(self.now, target)
+        self.now = max(self.now, self._target)
+
+    def move_to(self, at: float) -> bool:
+        """Move on to a time at once if it has come and nothing else happens up to it."""
+        if at > self._target or (self._coming and self._coming[0][0] <= at):
+            return False
+        self.now = max(self.now, at)
+        return True
 
     def schedule(self, at: float, action: Callable[[], None]) -> None:
         """Have something done when the world has come to a time."""
@@ -108,7 +117,7 @@ class World:
     def _make_appointments(self, since: str, zero: float) -> None:
         for one in self.scenario.timetable:
             if one.since == since:
-                self.schedule(zero + one.at, lambda one=one: self._keep(one))
+                self.schedule(zero + one.at, partial(self._keep, one))
 
     def _keep(self, one: Appointment) -> None:
         pipeline = self.pipelines[self.scenario.pipelines[one.pipeline].id]

@@ -61,6 +61,7 @@ class Finished:
     seconds: float
     errors: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
+    base_url: str = ""
 
 
 def inputs_for(simulator: Simulator, **inputs: str) -> dict[str, str]:
@@ -93,7 +94,12 @@ def play_with(
     jitter = random.Random(7).random
     code = run_job(environ, out, clock=clock, cancellation=cancel, jitter=jitter)
     return Finished(
-        code, out.getvalue(), files, clock.monotonic() - began, outputs=files.outputs
+        code,
+        out.getvalue(),
+        files,
+        clock.monotonic() - began,
+        outputs=files.outputs,
+        base_url=simulator.url,
     )
 
 
@@ -132,9 +138,17 @@ class Process:
         """Kill it, as a platform does whose grace is over."""
         self._process.kill()
 
+    def close_log(self) -> None:
+        """Stop reading the log."""
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
     def wait(self, seconds: float = 60.0) -> Finished:
         """Wait for the end."""
+        if self._process.stdout is not None and self._process.stdout.closed:
+            self._process.stdout = None
         out, errors = self._process.communicate(timeout=seconds)
+        out = out or b""
         return Finished(
             self._process.returncode,
             out.decode("utf-8"),

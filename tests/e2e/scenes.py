@@ -1,0 +1,45 @@
+"""Small scenarios of the simulator, as the tests need them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Scenario = dict[str, Any]
+
+
+def step(name: str, *log: dict[str, Any], tool: str = "jenkins", **rest: Any) -> dict[str, Any]:
+    """Make a step of a plan."""
+    return {"name": name, "tool": tool, "log": list(log), **rest}
+
+
+def says(*lines: str, every: float = 0.5) -> dict[str, Any]:
+    """Make log records of a line each."""
+    return {"lines": list(lines), "every": every}
+
+
+def scenario(*steps: dict[str, Any], **rest: Any) -> Scenario:
+    """Make a scenario of one pipeline, “Deploy shop”, that has run 41 times."""
+    pipeline = {"name": "Deploy shop", "run_count": 41, "plan": list(steps)}
+    return {"pipelines": [pipeline], **rest}
+
+
+BUILD = step("Build", says("compiling", "linking", "built"))
+PASSES = scenario(BUILD, step("Deploy", says("rolled out"), tool="kubernetes"))
+FAILS = scenario(
+    BUILD,
+    step("Unit tests", says("test_cart FAILED", "1 failed"), result="failed", message="1 failed"),
+    step("Deploy", says("never")),
+)
+GATE = step("Approve production", tool="approval", gate={"decision": "wait"})
+PAUSES = scenario(BUILD, GATE, step("Deploy", says("rolled out")))
+APPROVED_LATER = scenario(
+    BUILD,
+    step("Approve production", tool="approval", gate={"decision": "approve", "after": 300}),
+    step("Deploy", says("rolled out")),
+)
+SLOW = scenario(step("Build", says("working"), duration=3600))
+
+OUTPUTS = (
+    "runCount", "status", "message", "pipelineId", "pipelineName", "url", "duration",
+    "failedStep", "logLines", "logComplete", "result",
+)  # fmt: skip

@@ -1,0 +1,334 @@
+"""The whole job in this process on a fake clock, over real HTTP against the simulator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from opsera_step.simulator import Fault, Simulator
+from opsera_step.timing import FakeClock
+from tests.e2e import scenes
+from tests.e2e.support import Finished, play
+
+
+def run(
+    scenario: str | scenes.Scenario, folder: Path, faults: tuple[Fault, ...] = (), **inputs: str
+) -> tuple[Finished, Simulator]:
+    """Play a job to its end."""
+    clock = FakeClock()
+    with Simulator(scenario, clock=clock, seed=1, faults=list(faults)) as simulator:
+        return play(simulator, clock, folder, **inputs), simulator
+
+
+def test_success_ends_with_zero_and_all_outputs(tmp_path):
+    """A run that succeeds gives exit code 0 and every output of the interface."""
+    job, simulator = run(scenes.PASSES, tmp_path)
+    result = json.loads(job.outputs.pop("OPSERA_RESULT"))
+    url = f"{job.base_url}/workflow/details/{simulator.pipeline_id}/summary"
+    assert job.code == 0
+    assert job.outputs == {
+        "OPSERA_RUN_COUNT": "42",
+        "OPSERA_URL": url,
+        "OPSERA_STATUS": "success",
+        "OPSERA_MESSAGE": "Pipeline: Deploy shop's Run 42 was successful.",
+        "OPSERA_PIPELINE_ID": simulator.pipeline_id,
+        "OPSERA_PIPELINE_NAME": "Deploy shop",
+        "OPSERA_DURATION": str(round(job.seconds)),
+        "OPSERA_FAILED_STEP": "",
+        "OPSERA_LOG_LINES": "4",
+        "OPSERA_LOG_COMPLETE": "true",
+    }
+    assert result["runCount"] == 42
+    assert [step["name"] for step in result["steps"]] == ["Build", "Deploy"]
+    assert [step["state"] for step in result["steps"]] == ["success", "success"]
+
+
+def test_failure_names_the_step_and_shows_its_last_lines(tmp_path):
+    """A run that fails gives exit code 1, the step that failed and its last lines."""
+    job, _ = run(scenes.FAILS, tmp_path)
+    verdict = job.log[job.log.index("The last lines of") :]
+    assert job.code == 1
+    assert job.outputs["OPSERA_STATUS"] == "failed"
+    assert job.outputs["OPSERA_FAILED_STEP"] == "Unit tests"
+    assert "test_cart FAILED\n1 failed\n" in verdict
+    assert "ERROR: Opsera pipeline failed: Run 42 of “Deploy shop” failed in step “Unit tests”" in verdict
+
+
+def test_a_pause_fails_the_job_and_names_the_gate(tmp_path):
+    """A paused run gives exit code 8, is left as it is, and the log says what to do."""
+    job, simulator = run(scenes.PAUSES, tmp_path)
+    assert job.code == 8
+    assert job.outputs["OPSERA_STATUS"] == "paused"
+    assert "paused at “Approve production”" in job.log
+    assert "on_paused: wait" in job.log
+    assert simulator.count("stop") == 0
+
+
+def test_a_pause_is_waited_for_if_wanted(tmp_path):
+    """With on_paused: wait the job lives through the pause and reports the end."""
+    job, _ = run(scenes.APPROVED_LATER, tmp_path, on_paused="wait")
+    assert job.code == 0
+    assert job.seconds > 300
+    assert "rolled out" in job.log
+    assert "“Approve production” waits for somebody" in job.log
+
+
+def test_an_hour_passes_in_about_a_second(tmp_path):
+    """An hour-long run on the fake clock is followed to its end with few requests."""
+    quiet = scenes.scenario(scenes.step("Build", duration=3600))
+    job, simulator = run(quiet, tmp_path, timeout="2h")
+    heartbeats = [line for line in job.log.splitlines() if "nothing new for" in line]
+    assert job.code == 0
+    assert job.seconds > 3600
+    assert len(simulator.requests) <= 320
+    assert 45 <= len(heartbeats) <= 60
+
+
+def test_the_timeout_stops_the_run(tmp_path):
+    """When the time is up the run is stopped once, and the exit code is 124."""
+    job, simulator = run(scenes.SLOW, tmp_path, timeout="5m")
+    assert job.code == 124
+    assert job.outputs["OPSERA_STATUS"] == "timeout"
+    assert simulator.count("stop") == 1
+    assert 300 <= job.seconds < 315
+
+
+def test_the_timeout_can_leave_the_run(tmp_path):
+    """With on_timeout: leave nothing is stopped."""
+    job, simulator = run(scenes.SLOW, tmp_path, timeout="5m", on_timeout="leave")
+    assert job.code == 124
+    assert simulator.count("stop") == 0
+
+
+def test_a_run_that_ends_at_the_last_moment_is_no_timeout(tmp_path):
+    """The status is asked once more when the time is up."""
+    late = scenes.scenario(scenes.step("Build", duration=299))
+    job, _ = run(late, tmp_path, timeout="300")
+    assert (job.code, job.outputs["OPSERA_STATUS"]) == (0, "success")
+
+
+def test_wait_false_starts_and_leaves(tmp_path):
+    """With wait: false the run is started, the outputs are set, nothing is followed."""
+    job, simulator = run(scenes.SLOW, tmp_path, wait="false")
+    assert (job.code, job.outputs["OPSERA_STATUS"]) == (0, "running")
+    assert job.outputs["OPSERA_RUN_COUNT"] == "42"
+    assert (simulator.count("status"), simulator.count("logs")) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "call", "hint"),
+    [
+        (401, 4, "*", "expired"),
+        (403, 4, "*", "scope"),
+        (404, 3, "summary", "base_url"),
+        (400, 3, "summary", "pipeline ID"),
+    ],
+)
+def test_refusals_before_the_run_end_it_at_once(tmp_path, status, code, call, hint):
+    """400, 401, 403 and 404 end the job at once, with what usually causes them."""
+    faults = (Fault(call=call, kind="http", status=status),)
+    job, simulator = run(scenes.PASSES, tmp_path, faults)
+    assert job.code == code
+    assert job.outputs["OPSERA_STATUS"] == "error"
+    assert hint in job.log
+    assert len(simulator.requests) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 400])
+def test_refusals_in_the_middle_end_it_with_the_address(tmp_path, status):
+    """A status call that is refused in the middle ends the job with the run's address."""
+    faults = (Fault(call="status", kind="http", status=status, after=60),)
+    job, simulator = run(scenes.SLOW, tmp_path, faults)
+    assert job.code == (4 if status in (401, 403) else 3)
+    assert 55 < job.seconds < 80
+    assert f"Run 42 is not watched any more; its page: {job.base_url}" in job.outputs["OPSERA_MESSAGE"]
+
+
+def test_a_refused_log_changes_no_verdict(tmp_path):
+    """A log call that is refused for good only makes the log incomplete."""
+    job, _ = run(scenes.PASSES, tmp_path, (Fault(call="logs", kind="http", status=403),))
+    assert job.code == 0
+    assert job.outputs["OPSERA_LOG_COMPLETE"] == "false"
+    assert "The log can't be read" in job.log
+
+
+FAULTS = {
+    "500": Fault(kind="http", status=500),
+    "502": Fault(kind="http", status=502),
+    "429": Fault(kind="http", status=429, retry_after=20),
+    "reset": Fault(kind="reset"),
+    "half": Fault(kind="half"),
+    "truncated": Fault(kind="truncated"),
+    "html": Fault(kind="html"),
+    "empty": Fault(kind="empty"),
+    "content_type": Fault(kind="content_type"),
+    "hang": Fault(kind="hang", seconds=40),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_ten_minutes_of_nothing_are_lived_through(tmp_path, name):
+    """Whatever the API answers for ten minutes, the run is followed to its end, no line lost."""
+    work = scenes.scenario(
+        scenes.step("Build", scenes.says(*map("line {}".format, range(80)), every=10), duration=900)
+    )
+    fault = FAULTS[name]
+    fault = Fault(**{**vars(fault), "after": 60, "until": 660})
+    job, simulator = run(work, tmp_path, (fault,))
+    assert job.code == 0
+    assert [line for line in job.log.splitlines() if line.startswith("line ")] == [
+        line for line in simulator.console_text() if line.startswith("line ")
+    ]
+    assert job.outputs["OPSERA_LOG_COMPLETE"] == "true"
+
+
+def test_a_lost_answer_starts_no_second_run(tmp_path):
+    """When the answer of `run` is lost after it took effect, its run is found and followed."""
+    job, simulator = run(scenes.PASSES, tmp_path, (Fault(call="run", kind="reset", effect=True, times=1),))
+    assert (job.code, job.outputs["OPSERA_RUN_COUNT"]) == (0, "42")
+    assert simulator.count("run") == 1
+
+
+def test_a_failed_request_to_run_is_sent_again_once_that_is_certain(tmp_path):
+    """When `run` failed before it took effect, the run is started after all, and only once."""
+    faults = (Fault(call="run", kind="http", status=503, times=1),)
+    job, simulator = run(scenes.PASSES, tmp_path, faults)
+    assert job.code == 0
+    assert [one.count for one in simulator.runs() if one.started_by == "us"] == [42]
+
+
+def test_log_limit_keeps_head_and_tail(tmp_path):
+    """Past log_limit only the tail is printed, the log says so, the full log has it all."""
+    lots = scenes.scenario(scenes.step("Build", {"text": "line {n}\n", "rate": 100, "seconds": 20}))
+    report = tmp_path / "report"
+    job, simulator = run(lots, tmp_path, log_limit="4000", report_dir=str(report))
+    printed = [line for line in job.log.splitlines() if line.startswith("line ")]
+    full = (report / "log.txt").read_text("utf-8").splitlines()
+    assert sum(len(line) + 1 for line in printed) <= 4000
+    assert (printed[0], printed[-1]) == (full[0], full[-1])
+    assert full == simulator.console_text()
+    assert "lines were left out here" not in printed
+    assert "were left out here, for log_limit" in job.log.replace(" (0.0 MiB)", "")
+    assert json.loads((report / "result.json").read_text("utf-8"))["status"] == "success"
+
+
+def test_four_hundred_records_a_second_pass_without_loss(tmp_path):
+    """A sustained 400 records a second pass through the window of 1000 without loss."""
+    burst = scenes.scenario(scenes.step("Build", {"text": "line {n}\n", "rate": 400, "seconds": 60}))
+    job, simulator = run(burst, tmp_path)
+    assert [line for line in job.log.splitlines() if line.startswith("line ")] == simulator.console_text()
+    assert job.outputs["OPSERA_LOG_COMPLETE"] == "true"
+
+
+def test_logs_none_prints_no_line(tmp_path):
+    """With logs: none the log is not even asked for."""
+    job, simulator = run(scenes.PASSES, tmp_path, logs="none")
+    assert job.code == 0
+    assert "compiling" not in job.log
+    # Once, for the steps of the report.
+    assert simulator.count("logs") <= 1
+
+
+def test_logs_all_prints_activity_too(tmp_path):
+    """With logs: all the activity messages stand among the lines."""
+    job, _ = run(scenes.PASSES, tmp_path, logs="all")
+    console, _ = run(scenes.PASSES, tmp_path)
+    assert "compiling" in job.log
+    assert int(job.outputs["OPSERA_LOG_LINES"]) > int(console.outputs["OPSERA_LOG_LINES"])
+
+
+def test_a_pipeline_is_found_by_its_name(tmp_path):
+    """A pipeline can be given by its exact name."""
+    job, _ = run(scenes.PASSES, tmp_path, pipeline="Deploy shop")
+    assert job.code == 0
+
+
+def test_an_unknown_name_says_what_there_is(tmp_path):
+    """A name in the wrong case is told from one that is not there."""
+    job, _ = run(scenes.PASSES, tmp_path, pipeline="deploy shop")
+    assert job.code == 3
+    assert "There is “Deploy shop”: names have to match exactly." in job.log
+
+
+@pytest.mark.parametrize(("on_busy", "code", "count"), [("queue", 0, "43"), ("attach", 0, "42"), ("fail", 3, "")])
+def test_a_busy_pipeline(tmp_path, on_busy, code, count):
+    """A run that goes already is queued behind, attached to, or a reason to fail."""
+    clock = FakeClock()
+    with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
+        simulator.start_by_somebody_else()
+        job = play(simulator, clock, tmp_path, on_busy=on_busy)
+        assert (job.code, job.outputs["OPSERA_RUN_COUNT"]) == (code, count)
+        assert simulator.count("run") == (1 if on_busy == "queue" else 0)
+
+
+@pytest.mark.parametrize("answer", ["executed", "queued", "executed_bare", "queued_bare"])
+def test_a_queued_run_is_found_however_the_api_answers(tmp_path, answer):
+    """Whatever v1 answers for a queued run, our own run is followed."""
+    clock = FakeClock()
+    switches = {"busy_answer": answer}
+    with Simulator(scenes.PASSES, clock=clock, seed=1, switches=switches) as simulator:
+        simulator.start_by_somebody_else()
+        job = play(simulator, clock, tmp_path)
+        ours = [one.count for one in simulator.runs() if one.started_by == "us"]
+        assert (job.code, job.outputs["OPSERA_RUN_COUNT"], ours) == (0, "43", [43])
+
+
+def test_a_paused_pipeline_refuses_and_the_log_says_what_to_do(tmp_path):
+    """A run that is refused because an earlier one is paused gives exit code 3 and advice."""
+    clock = FakeClock()
+    with Simulator(scenes.PAUSES, clock=clock, seed=1) as simulator:
+        simulator.start_by_somebody_else()
+        clock.sleep(60)
+        job = play(simulator, clock, tmp_path)
+        assert job.code == 3
+        assert "paused state" in job.outputs["OPSERA_MESSAGE"]
+        assert "reset: auto" in job.log
+
+
+def test_reset_auto_gives_a_paused_run_up(tmp_path):
+    """With reset: auto a pipeline that rests paused is reset and run."""
+    clock = FakeClock()
+    with Simulator(scenes.PAUSES, clock=clock, seed=1) as simulator:
+        simulator.start_by_somebody_else()
+        clock.sleep(60)
+        job = play(simulator, clock, tmp_path, reset="auto")
+        assert (simulator.count("reset"), job.outputs["OPSERA_RUN_COUNT"]) == (1, "43")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "status"),
+    [("status", 0, "success"), ("logs", 0, "success"), ("watch", 0, "success"), ("stop", 0, "success"),
+     ("reset", 0, "success")],
+)
+def test_the_other_commands(tmp_path, command, code, status):
+    """Each command works as the input `command` and sets its outputs."""
+    clock = FakeClock()
+    with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
+        simulator.start_by_somebody_else()
+        clock.sleep(60)
+        job = play(simulator, clock, tmp_path, command=command)
+        assert (job.code, job.outputs["OPSERA_STATUS"]) == (code, status)
+        if command in ("logs", "watch"):
+            assert job.log.count("compiling\n") == 1
+        assert simulator.count("run") == 0
+
+
+def test_a_run_that_never_was(tmp_path):
+    """Watching a pipeline that never ran is an error with advice."""
+    never = scenes.scenario(scenes.BUILD)
+    never["pipelines"][0]["run_count"] = 0
+    job, _ = run(never, tmp_path, command="watch")
+    assert job.code == 3
+    assert "has never run" in job.log
+
+
+def test_a_word_never_seen_before_is_no_success(tmp_path):
+    """A final word that nobody knows does not count as success, and is shown as it came."""
+    clock = FakeClock()
+    switches = {"spelling": {"success": "frobnicated"}}
+    with Simulator(scenes.PASSES, clock=clock, seed=1, switches=switches) as simulator:
+        job = play(simulator, clock, tmp_path)
+        assert job.code == 3
+        assert "frobnicated" in job.log

@@ -1,0 +1,229 @@
+"""The real entrypoint as a process, in real time, as each platform starts it."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from opsera_step.simulator import Fault, Simulator, SpeedClock
+from tests.e2e import scenes
+from tests.e2e.support import Files, Process, wait_until
+from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
+
+# The simulator's time runs faster than ours, so that its runs take a second or two.
+SPEED = 4.0
+
+
+@pytest.fixture
+def passing():
+    """A simulator whose pipeline passes."""
+    with Simulator(scenes.PASSES, clock=SpeedClock(SPEED), seed=1) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def failing():
+    """A simulator whose pipeline fails."""
+    with Simulator(scenes.FAILS, clock=SpeedClock(SPEED), seed=1) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def slow():
+    """A simulator whose pipeline takes an hour of real time."""
+    with Simulator(scenes.SLOW, clock=SpeedClock(1.0), seed=1) as simulator:
+        yield simulator
+
+
+def test_github(failing, tmp_path):
+    """On GitHub: groups, annotations, outputs, state, summary and mask, as the runner reads them."""
+    job = Process(failing, Files(tmp_path, "github")).wait()
+    runner = github_runner.Runner()
+    runner.feed(job.log.encode())
+    outputs = github_files.outputs(job.files.text("github_output").encode())
+    state = github_files.state(job.files.text("github_state").encode())
+    summary = github_files.summary(job.files.text("github_step_summary").encode())
+    assert (job.code, job.errors) == (1, "")
+    assert failing.token in runner.masks
+    assert [group.title for group in runner.groups] == ["Build · jenkins", "Unit tests · jenkins"]
+    assert runner.balanced
+    assert [one.level for one in runner.annotations] == ["error"]
+    assert "in step “Unit tests”" in runner.annotations[0].message
+    assert outputs.error is None
+    assert outputs.values["runCount"] == "42"
+    assert outputs.values["status"] == "failed"
+    assert outputs.values["failedStep"] == "Unit tests"
+    assert outputs.values["logComplete"] == "true"
+    assert set(outputs.values) == set(scenes.OUTPUTS)
+    assert state.values["opsera_done"] == "true"
+    assert summary.error is None
+    for word in ("Deploy shop", "42", "failed", "Unit tests"):
+        assert word in summary.text
+
+
+def test_gitlab(passing, tmp_path):
+    """On GitLab: sections that balance, and a dotenv report within the rules."""
+    job = Process(passing, Files(tmp_path, "gitlab")).wait()
+    log = gitlab_log.parse(job.log.encode())
+    report = gitlab_dotenv.check((tmp_path / "opsera.env").read_bytes())
+    assert (job.code, job.errors) == (0, "")
+    assert log.balanced
+    assert len(log.sections) == 2
+    assert not log.leaks
+    assert report.ok, report.violations
+    assert report.variables["OPSERA_STATUS"] == "success"
+    assert report.variables["OPSERA_PIPELINE_NAME"] == "Deploy%20shop"
+
+
+def test_plain_and_jenkins(passing, tmp_path):
+    """Elsewhere: a clean log without an escape, and the output file."""
+    job = Process(passing, Files(tmp_path)).wait()
+    assert (job.code, job.errors) == (0, "")
+    assert "\x1b" not in job.log
+    assert "compiling\nlinking\nbuilt\n" in job.log
+    assert job.outputs["OPSERA_RUN_COUNT"] == "42"
+    assert secrets.find(passing.token, (tmp_path / "opsera.env").read_bytes()) == []
+    assert secrets.find(passing.token, job.log.encode()) == []
+
+
+def test_lines_show_while_the_run_goes_on(slow, tmp_path):
+    """The log is live: a line is there while the run still goes on, and so is the run count."""
+    process = Process(slow, Files(tmp_path))
+    wait_until(lambda: process.files.outputs.get("OPSERA_RUN_COUNT") == "42")
+    assert "OPSERA_STATUS" not in process.files.outputs
+    wait_until(lambda: slow.count("logs") > 2)
+    process.send(signal.SIGTERM)
+    job = process.wait()
+    assert "working" in job.log
+
+
+def test_bad_input_is_refused_before_the_first_request(passing, tmp_path):
+    """All faults of the inputs are told at once, exit code 2, and nothing was asked."""
+    job = Process(
+        passing, Files(tmp_path), timeout="soon", on_paused="hope", pipeline=" ", log_limit="-1"
+    ).wait()
+    assert job.code == 2
+    assert job.outputs["OPSERA_STATUS"] == "error"
+    for name in ("timeout", "on_paused", "pipeline", "log_limit"):
+        assert f"{name}: " in job.log
+    assert passing.requests == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_the_run(slow, tmp_path, number, code):
+    """SIGINT and SIGTERM: one stop call within a second, outputs, and the end within five."""
+    process = Process(slow, Files(tmp_path))
+    wait_until(lambda: slow.count("logs") > 0)
+    sent = slow.now
+    process.send(number)
+    process.send(number)
+    job = process.wait(10)
+    stops = [one for one in slow.requests if one.call == "stop"]
+    assert job.code == code
+    assert job.outputs["OPSERA_STATUS"] == "cancelled"
+    assert len(stops) == 1
+    assert stops[0].time - sent < 1
+    assert slow.now - sent < 5
+
+
+def test_a_signal_leaves_the_run_if_wanted(slow, tmp_path):
+    """With on_cancel: leave nothing is stopped."""
+    process = Process(slow, Files(tmp_path), on_cancel="leave")
+    wait_until(lambda: slow.count("logs") > 0)
+    process.send(signal.SIGTERM)
+    job = process.wait(10)
+    assert (job.code, slow.count("stop")) == (143, 0)
+
+
+def test_a_signal_ends_it_even_when_the_api_hangs(slow, tmp_path):
+    """When the API hangs the process still ends within five seconds, outputs written."""
+    process = Process(slow, Files(tmp_path))
+    wait_until(lambda: slow.count("logs") > 0)
+    slow.add_fault(Fault(kind="hang", seconds=60))
+    sent = slow.now
+    process.send(signal.SIGTERM)
+    job = process.wait(10)
+    assert job.code == 143
+    assert slow.now - sent < 5.5
+    assert job.outputs["OPSERA_STATUS"] == "cancelled"
+
+
+def test_a_signal_before_anything_starts_no_run(tmp_path):
+    """A signal while the first call is waited for ends it without a run."""
+    faults = [Fault(call="summary", kind="hang", seconds=60)]
+    with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
+        process = Process(simulator, Files(tmp_path))
+        wait_until(lambda: simulator.count("summary") > 0)
+        process.send(signal.SIGINT)
+        job = process.wait(10)
+        assert (job.code, simulator.count("run"), simulator.count("stop")) == (130, 0, 0)
+        assert "before a run was started" in job.outputs["OPSERA_MESSAGE"]
+
+
+def test_a_signal_while_the_request_is_on_the_wire(tmp_path):
+    """A run that starts although its answer was never read is found and stopped."""
+    faults = [Fault(call="run", kind="hang", seconds=30, effect=True)]
+    with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
+        process = Process(simulator, Files(tmp_path))
+        wait_until(lambda: simulator.count("run") > 0)
+        process.send(signal.SIGTERM)
+        job = process.wait(10)
+        assert (job.code, simulator.count("stop")) == (143, 1)
+        assert job.outputs["OPSERA_RUN_COUNT"] == "42"
+
+
+def test_the_post_step_stops_what_a_killed_job_left_on_github(slow, tmp_path):
+    """After SIGKILL the post step reads the saved state and stops the run."""
+    process = Process(slow, Files(tmp_path, "github"))
+    wait_until(lambda: slow.count("logs") > 0)
+    process.kill()
+    process.wait()
+    state = github_files.state(process.files.text("github_state").encode()).values
+    states = {f"STATE_{name}": value for name, value in state.items()}
+    post = Process(
+        slow, Files(tmp_path, "github"), arguments=("cleanup",), environ=states
+    ).wait()
+    assert (post.code, slow.count("stop")) == (0, 1)
+
+
+def test_the_clean_up_after_a_killed_job_elsewhere(slow, tmp_path):
+    """Elsewhere the output file tells the clean-up which run to stop."""
+    process = Process(slow, Files(tmp_path, "gitlab"))
+    wait_until(lambda: "OPSERA_RUN_COUNT" in process.files.outputs)
+    process.kill()
+    process.wait()
+    Process(slow, Files(tmp_path, "gitlab"), arguments=("cleanup",)).wait()
+    assert slow.count("stop") == 1
+
+
+def test_the_clean_up_does_nothing_after_a_job_that_ended(passing, tmp_path):
+    """After a job that ended by itself the clean-up asks nothing of the API."""
+    Process(passing, Files(tmp_path)).wait()
+    before = len(passing.requests)
+    post = Process(passing, Files(tmp_path), arguments=("cleanup",)).wait()
+    assert (post.code, len(passing.requests)) == (0, before)
+
+
+def test_modules_in_the_checkout_shadow_nothing(passing, tmp_path):
+    """A checkout full of modules named like ours, and a hostile PYTHONPATH, change nothing."""
+    for name in ("requests", "opsera_step", "json", "signal", "click", "ssl"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
+    environ = {"PYTHONPATH": str(tmp_path), "HOME": "/nonexistent", "PYTHONSTARTUP": "x"}
+    job = Process(passing, Files(tmp_path), environ=environ).wait()
+    assert job.code == 0
+
+
+def test_nobody_reads_the_log(passing, tmp_path: Path):
+    """When stdout is closed the run is still followed, and the outputs are written."""
+    process = Process(passing, Files(tmp_path))
+    process.close_log()
+    job = process.wait()
+    assert (job.code, job.outputs["OPSERA_STATUS"]) == (0, "success")
+
+
+def test_a_locale_without_utf8(passing, tmp_path):
+    """In a container without a locale the log is UTF-8 all the same."""
+    job = Process(passing, Files(tmp_path), environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}).wait()
+    assert "“Deploy shop”" in job.log
