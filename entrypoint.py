@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).resolve().parent))
 if len(sys.argv) > 1:
     from opsera_step.cli import main
 else:
-    from opsera_step.job import main
+    from opsera_step.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

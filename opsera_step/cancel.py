@@ -29,6 +29,8 @@ class Cancellation:
         self.signal_number: int | None = None
         self._waiting = False
         self._told = False
+        self.last_words: Callable[[], None] = _nothing
+        """What to do before the process is ended because it hangs."""
 
     def notice(self, signal_number: int, _frame: FrameType | None = None) -> None:
         """Take a signal; this is the handler.
@@ -56,7 +58,7 @@ class Cancellation:
             self._told = True
             raise Cancelled(self.signal_number)
 
-    def install(self, last_words: Callable[[], None]) -> None:
+    def install(self) -> None:
         """Handle the process's signals, and end it when the grace is over.
 
         `last_words` is called then, from another thread: the main one may hang in a name lookup
@@ -67,18 +69,21 @@ class Cancellation:
         reader, writer = os.pipe()
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        threading.Thread(target=_watch, args=(reader, last_words), daemon=True).start()
+        threading.Thread(target=self._watch, args=(reader,), daemon=True).start()
+
+    def _watch(self, reader: int) -> None:
+        """Wait for the first signal's byte, then for the grace, then end the process."""
+        while (number := os.read(reader, 1)[0]) not in (signal.SIGINT, signal.SIGTERM):
+            pass
+        threading.Event().wait(GRACE)
+        try:
+            self.last_words()
+        finally:
+            os._exit(128 + number)
 
 
-def _watch(reader: int, last_words: Callable[[], None]) -> None:
-    """Wait for the first signal's byte, then for the grace, then end the process."""
-    while (number := os.read(reader, 1)[0]) not in (signal.SIGINT, signal.SIGTERM):
-        pass
-    threading.Event().wait(GRACE)
-    try:
-        last_words()
-    finally:
-        os._exit(128 + number)
+def _nothing() -> None:
+    """Say nothing."""
 
 
 class InterruptibleClock:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from opsera_step import __version__
+from opsera_step.cancel import Cancellation
 from opsera_step.errors import ExitCode, OpseraStepError
 from opsera_step.inputs import BY_NAME, Given, Input
 from opsera_step.job import run_job, utf8
@@ -70,6 +71,12 @@ def _option(one: Input) -> click.Option:
     )
 
 
+def _cancellation() -> Cancellation:
+    cancellation = Cancellation()
+    cancellation.install()
+    return cancellation
+
+
 def _pipeline_command(name: str, option_names: Iterable[str]) -> click.Command:
     def act(**typed: str | None) -> int:
         named = typed.pop("pipeline_argument", None)
@@ -83,7 +90,7 @@ def _pipeline_command(name: str, option_names: Iterable[str]) -> click.Command:
             if value is not None and value.strip()
         }
         options["command"] = Given(name, "the command line")
-        return run_job(os.environ, utf8(sys.stdout), options=options)
+        return run_job(os.environ, utf8(sys.stdout), _cancellation(), options=options)
 
     parameters: list[click.Parameter] = [
         click.Argument(["pipeline_argument"], required=False, metavar="[PIPELINE]"),
@@ -141,12 +148,13 @@ def demo(platform: str, *, listing: bool, show_outputs: bool, **simulated: Any) 
 
     The exit code is the job's: 1 for a scenario that fails.
     """
-    from opsera_step.demo import list_scenarios, play  # noqa: PLC0415 - only here
+    from opsera_step.demo import Stage, list_scenarios, play  # noqa: PLC0415 - only here
 
     if listing:
         list_scenarios(sys.stdout)
         return ExitCode.SUCCESS
-    return play(utf8(sys.stdout), os.environ, platform, show_outputs=show_outputs, **simulated)
+    stage = Stage(utf8(sys.stdout), os.environ, _cancellation(), platform)
+    return play(stage, show_outputs=show_outputs, **simulated)
 
 
 @group.command()

@@ -102,6 +102,7 @@ def reset(job: Context) -> None:
 def cleanup(job: Context) -> None:
     """Stop the run that a killed job left behind; do nothing after a job that ended by itself."""
     state = job.platform.saved_state(job.inputs.output_file)
+    job.reports = False
     job.learn(status="success", exit_code=ExitCode.SUCCESS)
     if state.get("done") or not (state.get("run_count") or state.get("before")):
         job.learn(message="There is nothing to clean up.")
@@ -110,8 +111,8 @@ def cleanup(job: Context) -> None:
     if left is None or job.inputs.on_cancel == "leave":
         job.learn(message="There is nothing to stop.")
         return
-    job.run = left
-    job.learn(run_count=left.count)
+    job.run, job.reports = left, True
+    job.learn(status="cancelled", run_count=left.count)
     until = job.deadline.no_later_than(LAST_LOOK)
     stopped = stop_run(job.client, left, job.clock, until, is_current=False)
     if stopped.failure is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from opsera_step import events
@@ -51,7 +51,9 @@ class Context:
     trigger: Trigger | None = None
     started: Started | None = None
     follower: Follower | None = None
-    began: float = field(default=0.0)
+    began: float = 0.0
+    reports: bool = True
+    """Whether the outcome is one for the outputs; a clean-up must not overwrite its job's."""
 
     def learn(self, **changes: object) -> None:
         """Add to what is known of the outcome."""

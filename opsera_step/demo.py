@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from opsera_step.cancel import Cancellation
 from opsera_step.inputs import Given
 from opsera_step.job import run_job
 from opsera_step.simulator import Simulator, scenario_names, serve_forever
@@ -29,15 +31,23 @@ def list_scenarios(out: TextIO) -> None:
         out.write(f"{name:18} {description}\n")
 
 
+@dataclass(frozen=True)
+class Stage:
+    """Where a demo plays: its log, the environment, and the platform to look like."""
+
+    out: TextIO
+    environ: Mapping[str, str]
+    cancellation: Cancellation
+    platform: str = "auto"
+
+
 def play(
-    out: TextIO,
-    environ: Mapping[str, str],
-    platform: str,
+    stage: Stage,
     *,
     show_outputs: bool,
     scenario: str,
     speed: float,
-    switches: dict[str, str],
+    switches: Mapping[str, str],
     seed: int,
 ) -> int:
     """Play the job of one scenario and return its exit code."""
@@ -46,21 +56,20 @@ def play(
         tempfile.TemporaryDirectory(prefix="opsera-step-demo-") as folder,
         Simulator(scenario, clock=clock, seed=seed, switches=switches) as simulator,
     ):
-        out.write(f"Simulated Opsera API at {simulator.url}, scenario {scenario}.\n\n")
-        out.flush()
-        marks = _marks(environ, platform, Path(folder))
-        output_file = str(Path(folder) / "opsera.env")
+        stage.out.write(f"Simulated Opsera API at {simulator.url}, scenario {scenario}.\n\n")
+        stage.out.flush()
+        environ = _environment(stage, Path(folder))
         options = {
             "base_url": simulator.url,
             "pipeline": simulator.pipeline_id,
             "token": simulator.token,
-            "output_file": output_file,
+            "output_file": str(Path(folder) / "opsera.env"),
             "command": "run",
         }
         given = {name: Given(value, "the demo") for name, value in options.items()}
-        exit_code = run_job(marks, out, options=given)
+        exit_code = run_job(environ, stage.out, stage.cancellation, options=given)
         if show_outputs:
-            _show_files(out, marks, output_file, exit_code)
+            _show_files(stage.out, environ, options["output_file"], exit_code)
     return exit_code
 
 
@@ -82,12 +91,12 @@ def serve(out: TextIO, host: str, port: int, *, scenario: str, speed: float, **r
     return 0
 
 
-def _marks(environ: Mapping[str, str], platform: str, folder: Path) -> dict[str, str]:
+def _environment(stage: Stage, folder: Path) -> dict[str, str]:
     """Make the environment of a job of that platform; `auto` is the one that we are in."""
-    kept = {name: environ[name] for name in _KEPT if name in environ}
-    if platform == "github":
+    kept = {name: stage.environ[name] for name in _KEPT if name in stage.environ}
+    if stage.platform == "github":
         kept |= {name: str(folder / name.lower()) for name in _GITHUB_FILES}
-    return kept if platform == "auto" else {**kept, **_MARKS[platform]}
+    return {**kept, **_MARKS.get(stage.platform, {})}
 
 
 def _show_files(out: TextIO, marks: Mapping[str, str], output_file: str, exit_code: int) -> None:

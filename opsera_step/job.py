@@ -5,9 +5,7 @@ Everything that happens to a job ends here: each way out writes the outputs and 
 
 from __future__ import annotations
 
-import os
 import random
-import sys
 import traceback
 from collections.abc import Callable, Mapping
 from typing import TextIO
@@ -19,7 +17,7 @@ from opsera_step.context import Context
 from opsera_step.errors import BadInput, Cancelled, ExitCode, InternalError, OpseraStepError
 from opsera_step.inputs import Given, Inputs, from_environment
 from opsera_step.log_limit import LogLimit
-from opsera_step.models import Run
+from opsera_step.models import Run, State
 from opsera_step.outcome import EXIT_CODE_OF_STATE, Outcome
 from opsera_step.platforms import Platform, detect
 from opsera_step.render.joblog import JobLog, Safe
@@ -37,25 +35,21 @@ CANCEL_BUDGET = 4.0
 def run_job(
     environ: Mapping[str, str],
     out: TextIO,
+    cancellation: Cancellation,
     *,
     options: Mapping[str, Given] | None = None,
     clock: Clock | None = None,
-    cancellation: Cancellation | None = None,
     jitter: Callable[[], float] = random.random,
 ) -> int:
-    """Do what the inputs say and return the exit code; nothing escapes but our own faults' codes.
-
-    Signal handlers are installed when no `cancellation` is handed in.
-    """
+    """Do what the inputs say and return the exit code; nothing escapes, not even our own faults."""
     clock = clock or SystemClock()
     platform = detect(environ, out, clock)
     try:
         inputs = collect(environ, options or {}, platform.input_defaults, platform.auto_log_limit)
-        job = _prepare(inputs, platform, clock, cancellation or Cancellation(), jitter)
+        job = _prepare(inputs, platform, clock, cancellation, jitter)
     except BadInput as error:
         return _refuse(error, platform, {**from_environment(environ), **(options or {})})
-    if cancellation is None:
-        job.cancellation.install(lambda: _last_words(job))
+    cancellation.last_words = lambda: _last_words(job)
     with job.report:
         _carry_out(job)
         _finish(job)
@@ -164,7 +158,7 @@ def _stop_after_cancel(job: Context) -> str:
     job.run = run
     job.learn(run_count=run.count)
     stopped = stop_run(job.client, run, job.clock, until, is_current=is_ours_now(job))
-    if stopped.status is not None and stopped.status.word in ("success", "failed"):
+    if stopped.status is not None and stopped.status.state in (State.SUCCESS, State.FAILED):
         job.learn(
             status=stopped.status.state.value,
             exit_code=EXIT_CODE_OF_STATE[stopped.status.state],
@@ -194,8 +188,9 @@ def _finish(job: Context) -> None:
         duration=job.clock.monotonic() - job.began,
         log_lines=job.log.line_count,
     )
-    job.write_outputs(job.outcome.outputs())
-    job.platform.save_state({"done": "true"})
+    if job.reports:
+        job.write_outputs(job.outcome.outputs())
+        job.platform.save_state({"done": "true"})
     job.log.finish()
     tell_verdict(job.outcome, job.log, log_wanted=_shows_log(job))
     if job.platform.has_summary and job.inputs.command in ("run", "watch"):
@@ -222,11 +217,6 @@ def _last_words(job: Context) -> None:
         log_lines=job.log.line_count,
     )
     job.platform.write_outputs(outcome.outputs(), job.inputs.output_file)
-
-
-def main() -> int:
-    """Run the job of this process's environment."""
-    return run_job(os.environ, utf8(sys.stdout))
 
 
 def utf8(stream: TextIO) -> TextIO:

@@ -28,6 +28,8 @@ class Platform:
     """Bytes of log text that `log_limit: auto` stands for; None for no limit."""
     colour: bool = False
     """Whether colours show in this log."""
+    folds: ClassVar[bool] = False
+    """Whether the log viewer folds groups, so that what is in them may be out of sight."""
     tick: ClassVar[float | None] = None
     """How often, in seconds, the display wants to move; None for never."""
 

@@ -32,6 +32,7 @@ class GitHub(Platform):
 
     name = "github"
     colour = True
+    folds = True
 
     @property
     def debug(self) -> bool:

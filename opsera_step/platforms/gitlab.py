@@ -27,6 +27,7 @@ class GitLab(Platform):
 
     name = "gitlab"
     colour = True
+    folds = True
     input_defaults = {"output_file": "opsera.env"}  # noqa: RUF012 - ClassVar in the base class
     auto_log_limit = LOG_LIMIT
     _sections = 0

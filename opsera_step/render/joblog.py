@@ -10,7 +10,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import singledispatchmethod
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from opsera_step import events
 from opsera_step.log_limit import LogLimit
@@ -29,6 +29,7 @@ class Sink(Protocol):
     """Where the job log goes."""
 
     colour: bool
+    folds: ClassVar[bool]
 
     def say(self, text: str, level: str = "") -> None:
         """Print a line of ours."""
@@ -117,19 +118,19 @@ class JobLog:
         elapsed = spell_duration(self._clock.monotonic() - self._started)
         self._sink.status_line(f"{self._run} · {self._doing} · {elapsed}")
 
-    def repeat(self, lines: Sequence[str]) -> None:
-        """Print lines of the log again."""
-        self._sink.lines(lines)
+    def repeat_last_lines(self, step_name: str) -> None:
+        """Print the last lines of a step again, unless they are the last in sight anyway."""
+        lines = self._last_lines.get(step_name)
+        if not lines or (step_name == self._doing and not self._sink.folds):
+            return
+        self.say(f"The last lines of “{step_name}”:")
+        self._sink.lines(list(lines))
 
     def end_group(self) -> None:
         """Close the open group; the next line of the log opens one again."""
         self._sink.status_line("")
         self._sink.close_group()
         self._step = None
-
-    def last_lines(self, step_name: str) -> list[str]:
-        """Return the last lines of a step, by its name as it was shown."""
-        return list(self._last_lines.get(step_name, ()))
 
     def finish(self) -> None:
         """Print what `log_limit` held back of the log's end, and close the group."""
@@ -166,7 +167,6 @@ class JobLog:
     @_show.register
     def _(self, event: events.StateChanged) -> None:
         word = self._safe.inline(event.status.word, 80)
-        self._doing = word
         if event.status.state is State.UNKNOWN:
             self.say(
                 f"{self._run} is “{word}”, a word that this version does not know; it is taken "

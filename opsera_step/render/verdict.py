@@ -18,7 +18,7 @@ def tell_verdict(outcome: Outcome, log: JobLog, *, log_wanted: bool) -> None:
     log.end_group()
     sentence = verdict_sentence(outcome)
     if outcome.status in _SHOWN_BAD:
-        _show_last_lines(outcome, log)
+        log.repeat_last_lines(outcome.failed_step)
         log.annotate("error", _title(outcome), _with_advice(outcome, sentence))
     elif outcome.status == "paused":
         log.annotate("warning", _title(outcome), _with_advice(outcome, sentence))
@@ -59,10 +59,3 @@ def _title(outcome: Outcome) -> str:
 
 def _with_advice(outcome: Outcome, sentence: str) -> str:
     return f"{sentence} {outcome.hint}".strip()
-
-
-def _show_last_lines(outcome: Outcome, log: JobLog) -> None:
-    lines = log.last_lines(outcome.failed_step) if outcome.failed_step else []
-    if lines:
-        log.say(f"The last lines of “{outcome.failed_step}”:")
-        log.repeat(lines)

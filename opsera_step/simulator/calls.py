@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from opsera_step.simulator.pipelines import Pipeline
 from opsera_step.simulator.records import CONSOLE
-from opsera_step.simulator.runs import Run
 from opsera_step.simulator.wire import Answer, json_answer, raw_answer
 from opsera_step.simulator.world import World
 
@@ -153,6 +152,8 @@ def _summary(world: World, body: _Body) -> Done:
 
 
 def _pipelines(world: World, _: _Body) -> Done:
+    if not world.scenario.power_user:
+        raise Refusal(world.switches.no_access_status, "Forbidden")
     open_to_us = [one for one in world.pipelines.values() if one.spec.access]
     escaped = world.switches.json_text == "escaped"
     described = [one.describe() for one in open_to_us[:_LIST_LIMIT]]

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from werkzeug.wrappers import Request as HttpRequest
 
-from opsera_step.simulator.faults import Fault, FaultError, make_fault
+from opsera_step.simulator.faults import Fault, make_fault
 from opsera_step.simulator.gate import Request
 from opsera_step.simulator.wire import Answer, error_answer, json_answer
 
@@ -70,7 +70,7 @@ def answer(simulation: Controlled, http: HttpRequest) -> Answer:
         return error_answer(400, "The body must be a JSON object.")
     try:
         return json_answer(act(simulation, wish))
-    except (FaultError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         return error_answer(400, str(error.args[0]))
 
 

@@ -11,8 +11,10 @@ _Data = dict[str, Any]
 
 
 def extended(base: _Data, over: Reader) -> _Data:
-    """Return the base with changes: `pipeline` and `steps` change the first pipeline, `insert`
-    adds steps to it, and every other key replaces that of the base.
+    """Return the base with changes.
+
+    `pipeline` and `steps` change the first pipeline, `insert` adds steps to it, and every other
+    key replaces that of the base.
     """
     data = deepcopy(base)
     first = data["pipelines"][0]

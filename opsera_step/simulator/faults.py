@@ -65,6 +65,8 @@ class Fault:
         """Refuse what cannot be."""
         if unknown := [call for call in self.calls if call != "*" and call not in CALLS]:
             raise FaultError(f"call takes {', '.join(CALLS)} or *, not {unknown[0]!r}")
+        if self.nth < 1 or not 0.0 <= self.probability <= 1.0 or self.seconds < 0:
+            raise FaultError("nth starts at 1, probability is 0 to 1, seconds are not below 0")
         _one_of("kind", self.kind, tuple(KINDS))
         _one_of("since", self.since, ("start", "run"))
         _one_of("retry_after_as", self.retry_after_as, ("seconds", "date"))
@@ -157,4 +159,6 @@ def _fits(value: object, kind: str) -> bool:
         return "bool" in kind
     if isinstance(value, int):
         return "int" in kind or "float" in kind
-    return isinstance(value, float) and "float" in kind or isinstance(value, str) and "str" in kind
+    return (isinstance(value, float) and "float" in kind) or (
+        isinstance(value, str) and "str" in kind
+    )

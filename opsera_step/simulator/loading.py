@@ -21,7 +21,7 @@ from opsera_step.simulator.scenario import (
     StepSpec,
     User,
 )
-from opsera_step.simulator.switches import PLACES, Switches, SwitchError
+from opsera_step.simulator.switches import PLACES, STATES, Switches, SwitchError
 from opsera_step.simulator.timeline import PAUSE, LogEntry
 
 _SHIPPED = resources.files("opsera_step.simulator") / "scenarios"
@@ -56,7 +56,9 @@ def _described(file: str) -> str:
 
 def _shipped(name: str) -> object:
     if name not in scenario_names():
-        raise ScenarioError(f"no scenario is named {name!r}; there are {', '.join(scenario_names())}")
+        raise ScenarioError(
+            f"no scenario is named {name!r}; there are {', '.join(scenario_names())}"
+        )
     file = f"{name}.yml"
     return _data((_SHIPPED / file).read_text("utf-8"), file)
 
@@ -99,6 +101,7 @@ def _scenario(data: object, file: str, name: str, folder: Path | None) -> Scenar
         description=reader.text("description", ""),
         pipelines=pipelines,
         user=User.named(reader.text("user", "Alex Kim")),
+        power_user=reader.flag("power_user", True),
         token_lifetime=token.number("lifetime", 365 * 86400.0),
         timetable=tuple(_appointment(one, pipelines) for one in reader.readers("timetable")),
         switches=_switches(reader),
@@ -158,12 +161,19 @@ def _pipeline(reader: Reader, folder: Path | None) -> PipelineSpec:
         queue_delay=reader.number("queue_delay", 1.0),
         plan=tuple(_step(one, name, n, folder) for n, one in enumerate(steps)),
         trailing=_entries(reader.readers("trailing")),
-        messages={state: str(text) for state, text in reader.mapping("messages").items()},
+        messages=_messages(reader),
     )
     reader.done()
     if not spec.plan:
         raise reader.wrong("plan", "a list with at least one step")
     return spec
+
+
+def _messages(reader: Reader) -> dict[str, str]:
+    messages = reader.mapping("messages")
+    if not set(messages) <= set(STATES):
+        raise reader.wrong("messages", f"a mapping of states ({', '.join(STATES)}) to texts")
+    return {state: str(text) for state, text in messages.items()}
 
 
 def _step(reader: Reader, pipeline: str, index: int, folder: Path | None) -> StepSpec:
@@ -248,6 +258,8 @@ def _entry(reader: Reader, at: float) -> LogEntry:
         record=reader.mapping("record"),
     )
     reader.done()
+    if entry.times and len(entry.times) != len(entry.pieces):
+        raise reader.wrong("times", "one for each piece")
     return entry
 
 

@@ -163,7 +163,13 @@ class Pipeline:
             return self._rested(play.passed)
         # A run that was stopped shows neither success nor failure, or it would be taken for one.
         failed = {} if state == "stopped" else {"step_id": self._id_of(play.failed)}
-        return {"step_id": step, "status": "stopped", "running": {}, "success": {}, "failed": failed}
+        return {
+            "step_id": step,
+            "status": "stopped",
+            "running": {},
+            "success": {},
+            "failed": failed,
+        }
 
     def _rested(self, index: int | None) -> dict[str, object]:
         step = self._id_of(index)

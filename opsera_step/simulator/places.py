@@ -1,4 +1,4 @@
-"""Where a log record keeps its console text: one function for each place the API is known to use."""
+"""Where a log record keeps its console text: a function for each place that the API uses."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ class Reader:
         self._file = file
         self._path = path
         if not isinstance(value, Mapping):
-            raise ScenarioError(f"{file}: {path or 'the scenario'} must be a mapping, not {value!r}")
+            raise ScenarioError(
+                f"{file}: {path or 'the scenario'} must be a mapping, not {value!r}"
+            )
         self._values = {str(key): item for key, item in value.items()}
         self._taken: set[str] = set()
 

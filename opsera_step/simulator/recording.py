@@ -20,8 +20,9 @@ _BURST = 0.05
 def replay(
     cast: str, file: str, *, at: float = 0.0, speed: float = 1.0, growing: bool = False
 ) -> tuple[LogEntry, ...]:
-    """Return what a recorded session writes: a record for each burst of whole lines, or one
-    record that grows with each burst.
+    """Return what a recorded session writes.
+
+    That is a record for each burst of whole lines, or one record that grows with each burst.
     """
     bursts = [(when / speed, text) for when, text in _bursts(_outputs(cast, file))]
     if growing:

@@ -94,17 +94,14 @@ class Record:
         return fields | shape.extra
 
 
-_Sorted = list[tuple[int, int, Record]]
-
-
 class LogStore:
     """The records of one run, newest `window` of them to be read."""
 
     def __init__(self, window: int) -> None:
         """Start empty."""
         self._window = window
-        self._all: _Sorted = []
-        self._console: _Sorted = []
+        self._all: list[Record] = []
+        self._console: list[Record] = []
         self._version = 0
         self._answers: dict[bool, tuple[int, list[str]]] = {}
         self._encoded: dict[bool, dict[int, tuple[int, str]]] = {False: {}, True: {}}
@@ -136,17 +133,20 @@ class LogStore:
             self._answers[console] = (self._version, texts)
         return texts
 
-    def _insert(self, kept: _Sorted, record: Record) -> None:
-        insort(kept, (record.created, record.seq, record))
+    def _insert(self, kept: list[Record], record: Record) -> None:
+        if not kept or kept[-1].created < record.created:  # nearly always, and cheaper
+            kept.append(record)
+        else:
+            insort(kept, record, key=_written)
         if len(kept) > 4 * self._window + 1000:
             del kept[: len(kept) - 2 * self._window]
 
-    def _newest(self, kept: _Sorted, ties: str, rng: Random) -> Iterable[Record]:
+    def _newest(self, kept: list[Record], ties: str, rng: Random) -> Iterable[Record]:
         start = max(0, len(kept) - self._window)
         if start and ties != "stable":
             # Of records that tie with the oldest one shown, any may be the ones that are shown.
-            start = bisect_left(kept, kept[start][0], key=lambda entry: entry[0])
-        newest = [record for _, _, record in reversed(kept[start:])]
+            start = bisect_left(kept, kept[start].created, key=lambda record: record.created)
+        newest = kept[: start - 1 if start else None : -1]
         if ties != "stable":
             newest = _reordered(newest, ties, rng)
         return newest[: self._window]
@@ -162,6 +162,10 @@ class LogStore:
             new[record.seq] = known
         self._encoded[console] = new
         return [text for _, text in new.values()]
+
+
+def _written(record: Record) -> tuple[int, int]:
+    return record.created, record.seq
 
 
 def _reordered(newest: list[Record], ties: str, rng: Random) -> list[Record]:

@@ -95,23 +95,26 @@ class Writer:
 
     def play(self, entries: tuple[LogEntry, ...], index: int) -> None:
         """Write log entries of a step from now on, each in its time."""
-        self._next(emissions(entries), self._stage.now, index)
-
-    def _next(self, coming: Iterator[Emission], began: float, index: int) -> None:
-        era = self._era
-        for emission in coming:
-            at = began + emission.at
-            if not self._stage.move_to(at):
-                self._stage.schedule(at, partial(self._resume, era, emission, coming, began, index))
-                return
-            self._write(emission, index)
+        coming, began = emissions(entries), self._stage.now
+        for first in coming:
+            resume = partial(self._resume, self._era, first, coming, began, index)
+            self._stage.schedule(began + first.at, resume)
+            return
 
     def _resume(
         self, era: int, due: Emission, coming: Iterator[Emission], began: float, index: int
     ) -> None:
-        if era == self._era:
-            self._write(due, index)
-            self._next(coming, began, index)
+        if era != self._era:
+            return
+        self._write(due, index)
+        for emission in coming:
+            at = began + emission.at
+            # Thousands of records in a row need no detour by the schedule.
+            if not self._stage.move_to(at):
+                resume = partial(self._resume, era, emission, coming, began, index)
+                self._stage.schedule(at, resume)
+                return
+            self._write(emission, index)
 
     def _write(self, emission: Emission, index: int) -> None:
         entry, text = emission.entry, emission.text
@@ -126,30 +129,32 @@ class Writer:
         self._show(record, text, entry.late, finished=emission.last)
 
     def _show(self, record: Record, text: str, late: float, finished: bool = True) -> None:
-        def show() -> None:
-            self._run.log.add(record)
-            if record.shape.action == CONSOLE:
-                self._run.truth.add(record, places.shown(text, record.shape.place), finished)
+        wait = late + self._stage.switches.log_lag
+        if wait:
+            shown = partial(self._publish, record, text, finished)
+            self._stage.schedule(self._stage.now + wait, shown)
+        else:
+            self._publish(record, text, finished)
 
-        self._soon(late, show)
+    def _publish(self, record: Record, text: str, finished: bool) -> None:
+        self._run.log.add(record)
+        if record.shape.action == CONSOLE:
+            self._run.truth.add(record, places.shown(text, record.shape.place), finished)
 
     def _grow(self, record: Record, text: str, emission: Emission) -> None:
         updated = self._stage.milliseconds()
-
-        def grow() -> None:
-            record.text += text
-            record.updated = updated
-            self._run.log.touch(record)
-            self._run.truth.add(record, text, emission.last)
-
-        self._soon(emission.entry.late, grow)
-
-    def _soon(self, late: float, action: Callable[[], None]) -> None:
-        wait = late + self._stage.switches.log_lag
+        wait = emission.entry.late + self._stage.switches.log_lag
+        grown = partial(self._extend, record, text, updated, emission.last)
         if wait:
-            self._stage.schedule(self._stage.now + wait, action)
+            self._stage.schedule(self._stage.now + wait, grown)
         else:
-            action()
+            grown()
+
+    def _extend(self, record: Record, text: str, updated: int, finished: bool) -> None:
+        record.text += text
+        record.updated = updated
+        self._run.log.touch(record)
+        self._run.truth.add(record, text, finished)
 
     def _shape_of(self, entry: LogEntry, index: int) -> Shape:
         known = self._shapes.get((id(entry), index))

@@ -31,7 +31,7 @@ class User:
 
 @dataclass(frozen=True)
 class Gate:
-    """Where a step pauses: `decision` approve or reject after some seconds, or wait for somebody."""
+    """Where a step pauses: the `decision` comes after some seconds, or waits for somebody."""
 
     decision: str = "wait"
     after: float = 0.0
@@ -121,6 +121,7 @@ class Scenario:
     description: str
     pipelines: tuple[PipelineSpec, ...]
     user: User = User.named("Alex Kim")
+    power_user: bool = True
     token_lifetime: float = 365 * 86400.0
     timetable: tuple[Appointment, ...] = ()
     switches: Switches = field(default_factory=Switches)

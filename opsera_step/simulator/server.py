@@ -16,6 +16,9 @@ from werkzeug.wrappers import Request as HttpRequest
 
 from opsera_step.simulator.wire import Answer, error_answer
 
+Respond = Callable[[HttpRequest], Answer]
+Wall = Callable[[], float]
+
 _POLL_SECONDS = 0.02
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -55,6 +58,10 @@ class _Handler(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
         """Say nothing."""
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Tell the time of the simulated world."""
+        return super().date_time_string(self.server.wall() if timestamp is None else timestamp)
+
     def version_string(self) -> str:
         """Name the server."""
         return "opsera-step-simulator"
@@ -93,11 +100,13 @@ class _Server(ThreadedWSGIServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, host: str, port: int, respond: Callable[[HttpRequest], Answer]) -> None:
+    def __init__(self, host: str, port: int, respond: Respond, wall: Wall) -> None:
         self.respond = respond
+        self.wall = wall
         self.connections: set[socket.socket] = set()
         # Bound here, because Werkzeug ends the whole process when it cannot bind.
-        with socket.create_server((host, port), backlog=128) as listening:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.create_server((host, port), family=family, backlog=128) as listening:
             super().__init__(host, port, _no_application, _Handler, fd=listening.fileno())
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -107,9 +116,9 @@ class _Server(ThreadedWSGIServer):
 class HttpServer:
     """A server in a thread of its own."""
 
-    def __init__(self, host: str, port: int, respond: Callable[[HttpRequest], Answer]) -> None:
-        """Listen and answer; port 0 takes any that is free."""
-        self._server = _Server(host, port, respond)
+    def __init__(self, host: str, port: int, respond: Respond, wall: Wall) -> None:
+        """Listen and answer; port 0 takes any that is free. `wall` tells the time."""
+        self._server = _Server(host, port, respond, wall)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), daemon=True
         )

@@ -141,6 +141,8 @@ class Simulation:
         """Have somebody else start a run; return its number, also when it is queued."""
         with self._gate.lock:
             pipeline = self._pipeline(pipeline_id)
+            if pipeline.paused:
+                raise ValueError(f"pipeline {pipeline.spec.id} is paused and refuses a run")
             return self._gate.world.start(pipeline, User.named(user)).count
 
     def add_fault(self, fault: Fault) -> None:
@@ -154,10 +156,13 @@ class Simulation:
             self._gate.faults.clear()
 
     def restart(self) -> None:
-        """Begin again with a new world: no runs, no requests, the first faults, a new token."""
+        """Begin again with a new world: no runs, no requests, the first faults."""
         begun = self._begun()
         with self._gate.lock:
             gate = self._gate
+            if gate.world.token.expires > begun.world.wall:
+                # Whoever was given the token can go on with it.
+                begun.world.token = gate.world.token
             gate.world, gate.faults = begun.world, begun.faults
             gate.journal.clear()
 

@@ -48,7 +48,7 @@ class Simulator(Simulation):
     def start(self) -> Simulator:
         """Begin to answer requests."""
         if self._server is None:
-            self._server = HttpServer(self._host, self._port, self.respond)
+            self._server = HttpServer(self._host, self._port, self.respond, self._clock.time)
         return self
 
     def close(self) -> None:

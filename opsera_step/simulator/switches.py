@@ -25,6 +25,9 @@ PLACES = (
 )
 """The places of a log record where the console text can be."""
 
+STATES = ("queued", "running", "paused", "success", "failed", "rejected", "stopped")
+"""The states of a run, as scenarios and the switch `spelling` name them."""
+
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -145,7 +148,7 @@ def _known(known: Mapping[str, object]) -> str:
 
 def _kind(one: Field[Any]) -> str:
     kinds = {bool: "true false", int: "whole number", float: "seconds"}
-    return kinds.get(type(getattr(Switches(), one.name)), "word=word,…")
+    return kinds.get(type(getattr(Switches(), one.name)), "state=word,…")
 
 
 def _read(one: Field[Any], value: object) -> Any:
@@ -173,10 +176,11 @@ def _read_plain(name: str, kind: type, value: object) -> Any:
 
 
 def _read_spelling(value: object) -> dict[str, str]:
+    spelled = value
     if isinstance(value, str):
         pairs = [pair.partition("=") for pair in value.split(",") if pair]
-        if all(equals for _, equals, _ in pairs):
-            return {state.strip(): word.strip() for state, _, word in pairs}
-    elif isinstance(value, Mapping):
-        return {str(state): str(word) for state, word in value.items()}
-    raise SwitchError(f"switch spelling takes word=word,word=word, not {value!r}")
+        spelled = {state.strip(): word.strip() for state, _, word in pairs}
+    if not isinstance(spelled, Mapping) or not set(spelled) <= set(STATES):
+        states = ", ".join(STATES)
+        raise SwitchError(f"switch spelling takes state=word,… with states {states}, not {value!r}")
+    return {str(state): str(word) for state, word in spelled.items()}

@@ -66,13 +66,13 @@ def end_of(entries: tuple[LogEntry, ...]) -> float:
 
 
 def _unrolled(entry: LogEntry) -> Iterator[Emission]:
-    if entry.count:
-        for n in range(entry.count):
-            text = entry.pieces[0].replace("{n}", str(n + 1))
-            yield Emission(entry.at + n * entry.every, text, entry)
-        return
-    last = len(entry.pieces) - 1
-    for n, piece in enumerate(entry.pieces):
-        ends = (n == 0, n == last) if entry.growing else (True, True)
+    pieces = _counted(entry) if entry.count else iter(entry.pieces)
+    last = (entry.count or len(entry.pieces)) - 1
+    for n, piece in enumerate(pieces):
         after = entry.times[n] if entry.times else n * entry.every
-        yield Emission(entry.at + after, piece, entry, *ends)
+        first, ends = not entry.growing or n == 0, not entry.growing or n == last
+        yield Emission(entry.at + after, piece, entry, first, ends)
+
+
+def _counted(entry: LogEntry) -> Iterator[str]:
+    return (entry.pieces[0].replace("{n}", str(n)) for n in range(1, entry.count + 1))

@@ -121,13 +121,13 @@ class World:
 
     def _keep(self, one: Appointment) -> None:
         pipeline = self.pipelines[self.scenario.pipelines[one.pipeline].id]
-        if one.do == "run":
+        if one.do == "run" and not pipeline.paused:
             self.start(pipeline, one.user)
         elif one.do == "stop":
             pipeline.stop(one.user)
         elif one.do == "reset":
             pipeline.reset()
-        else:
+        elif one.do in ("approve", "reject"):
             pipeline.decide(approved=one.do == "approve", by=one.user.name)
 
     def _new_token(self, lifetime: float) -> Token:

@@ -92,7 +92,7 @@ def play_with(
         **inputs_for(simulator, **{"output_file": str(files.folder / "opsera.env"), **inputs}),
     }
     jitter = random.Random(7).random
-    code = run_job(environ, out, clock=clock, cancellation=cancel, jitter=jitter)
+    code = run_job(environ, out, cancel, clock=clock, jitter=jitter)
     return Finished(
         code,
         out.getvalue(),

@@ -45,15 +45,21 @@ def test_success_ends_with_zero_and_all_outputs(tmp_path):
     assert [step["state"] for step in result["steps"]] == ["success", "success"]
 
 
-def test_failure_names_the_step_and_shows_its_last_lines(tmp_path):
-    """A run that fails gives exit code 1, the step that failed and its last lines."""
+def test_failure_names_the_step_under_its_last_lines(tmp_path):
+    """A run that fails gives exit code 1 and the step that failed, right under its last lines."""
     job, _ = run(scenes.FAILS, tmp_path)
-    verdict = job.log[job.log.index("The last lines of") :]
+    sentence = "Run 42 of “Deploy shop” failed in step “Unit tests” after"
     assert job.code == 1
     assert job.outputs["OPSERA_STATUS"] == "failed"
     assert job.outputs["OPSERA_FAILED_STEP"] == "Unit tests"
-    assert "test_cart FAILED\n1 failed\n" in verdict
-    assert "ERROR: Opsera pipeline failed: Run 42 of “Deploy shop” failed in step “Unit tests”" in verdict
+    assert f"1 failed\n[opsera] ERROR: Opsera pipeline failed: {sentence}" in job.log
+
+
+def test_last_lines_are_shown_again_where_groups_fold(tmp_path):
+    """On GitHub the failed step's last lines stand under the closed groups too."""
+    job, _ = run(scenes.FAILS, tmp_path, platform="github")
+    below = job.log[job.log.rindex("::endgroup::") :]
+    assert "The last lines of “Unit tests”:\ntest_cart FAILED\n1 failed\n" in below
 
 
 def test_a_pause_fails_the_job_and_names_the_gate(tmp_path):
