@@ -23,6 +23,7 @@ _LOGS_PER_STATUS = 5
 _SAFE_SHARE = 0.4
 _LEAST_PAUSE = 0.05
 _MOST_SLOWING = 16.0
+_LONGEST_SLOWED = 30.0
 
 
 class Call(Enum):
@@ -70,7 +71,8 @@ class Cadence:
         if self._rate > 0:
             # Never let more records pass between two reads than one answer can hold.
             tick = min(tick, _SAFE_SHARE * WINDOW / self._rate)
-        tick *= (0.85 + 0.3 * self.jitter()) * self._slowing
+        slowed = min(tick * self._slowing, _LONGEST_SLOWED)
+        tick = max(tick, slowed) * (0.85 + 0.3 * self.jitter())
         return max(_LEAST_PAUSE, tick - spent)
 
     def saw_records(self, count: int, over_seconds: float) -> None:
@@ -79,9 +81,9 @@ class Cadence:
         self._rate = max(rate, 0.7 * self._rate) if rate >= 1 else 0.7 * self._rate
 
     def throttled(self) -> None:
-        """The API answered 429: go slower."""
+        """Go slower: the API answered 429."""
         self._slowing = min(_MOST_SLOWING, self._slowing * 2)
 
     def answered(self) -> None:
-        """The API answered: come back to normal speed by and by."""
+        """Come back to normal speed by and by: the API answered."""
         self._slowing = max(1.0, self._slowing * 0.9)

@@ -20,6 +20,9 @@ from opsera_step.timing import Clock
 GRACE = 4.8
 """Seconds from the signal to the end. GitHub kills 7.5 s after SIGINT, `docker stop` after 10 s."""
 
+LAST_WORDS = 1.0
+"""Seconds that the last words may take, once the grace is over."""
+
 
 class Cancellation:
     """Notes the first signal and raises it where the program waits; later ones change nothing."""
@@ -46,12 +49,12 @@ class Cancellation:
     @contextmanager
     def guard(self) -> Iterator[None]:
         """Let a signal raise `Cancelled` in this block, or one that came before it."""
-        self._waiting = True
+        outer, self._waiting = self._waiting, True
         try:
             self._tell()
             yield
         finally:
-            self._waiting = False
+            self._waiting = outer
 
     def _tell(self) -> None:
         if self._waiting and not self._told and self.signal_number is not None:
@@ -76,8 +79,11 @@ class Cancellation:
         while (number := os.read(reader, 1)[0]) not in (signal.SIGINT, signal.SIGTERM):
             pass
         threading.Event().wait(GRACE)
+        # In a thread of their own: what the main one hangs on may hold up these words too.
+        words = threading.Thread(target=self.last_words, daemon=True)
         try:
-            self.last_words()
+            words.start()
+            words.join(LAST_WORDS)
         finally:
             os._exit(128 + number)
 

@@ -98,7 +98,9 @@ def _pipeline_command(name: str, option_names: Iterable[str]) -> click.Command:
     ]
     if name == "run":
         parameters.append(
-            click.Option(["--no-wait"], is_flag=True, default=None, help="The same as --wait false.")
+            click.Option(
+                ["--no-wait"], is_flag=True, default=None, help="The same as --wait false."
+            )
         )
     return click.Command(name, callback=act, params=parameters, help=_HELP[name])
 

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import json
 import ssl
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timezone
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -51,6 +54,9 @@ from opsera_step.timing import Clock, Deadline
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
+LONGEST_RETRY_AFTER = 3600.0
+_LEAST_WAIT = 0.1
+"""Seconds that even a call begun at the last moment may take."""
 _CHUNK = 1 << 16
 _SHOWN_OF_BODY = 200
 
@@ -97,19 +103,30 @@ class OpseraClient:
 
         """
         self._base_url, self._clock, self._guard = base_url.rstrip("/"), clock, guard
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.auth = _Bearer(token)
         self._session.headers["User-Agent"] = f"opsera-step/{__version__} {agent}".strip()
         self._session.headers["Accept"] = "application/json"
         if urlsplit(base_url).scheme == "https":
             self._session.mount("https://", _TlsAdapter(ca_bundle))
+        self._settle_environment()
         self.ever_answered = False
         """Whether any call ever got an answer of the API."""
 
+    def _settle_environment(self) -> None:
+        """Take proxies and CA bundle of the environment once; requests would at every call."""
+        self._session.trust_env = False
+        if urlsplit(self._base_url).scheme != "https":
+            return  # Plain http is for this machine only: the token must not reach a proxy.
+        found = requests.Session().merge_environment_settings(self._base_url, {}, None, None, None)
+        self._session.proxies, self._session.verify = found["proxies"], found["verify"]
+        if isinstance(found["verify"], str) and not Path(found["verify"]).exists():
+            raise BadInput(
+                [f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE: there is no {found['verify']!r} here"]
+            )
+
     def run(self, pipeline_id: str, deadline: Deadline) -> RunAnswer:
         """Start a run; never call this again unless the error says `never_accepted`."""
-        # A kept connection may turn out closed by the server only after the request went out.
-        self._session.close()
         data = self._ask(RUN, {"pipelineId": pipeline_id}, deadline)
         return _shaped(parse_run_answer(data), RUN)
 
@@ -147,15 +164,20 @@ class OpseraClient:
         return [pipeline for item in items if (pipeline := parse_pipeline(item)) is not None]
 
     def _message(self, call: Call, pipeline_id: str, deadline: Deadline) -> str:
-        answer = _shaped(parse_run_answer(self._ask(call, {"pipelineId": pipeline_id}, deadline)), call)
+        data = self._ask(call, {"pipelineId": pipeline_id}, deadline)
+        answer = _shaped(parse_run_answer(data), call)
         if answer.refused:
-            raise Rejected(f"The API refused {_name(call)}: {answer.message or answer.word}")
+            said = _as_sentence(answer.message or answer.word)
+            raise Rejected(f"{_name(call)} answered with a refusal: {said}")
         return answer.message
 
     def _ask(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
         """Send one request and return the JSON of a good answer."""
+        if not call.repeatable:
+            # A kept connection may turn out closed by the server only after the request went out.
+            self._session.close()
         with self._guard(), _foreign_errors_mapped(call, self._base_url):
-            wait = min(READ_TIMEOUT, max(0.1, deadline.remaining))
+            wait = min(READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining))
             response = self._session.request(
                 call.method,
                 self._base_url + call.path,
@@ -165,7 +187,8 @@ class OpseraClient:
                 stream=True,
             )
             with closing(response):
-                until = deadline.no_later_than(2 * READ_TIMEOUT)
+                left = min(2 * READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining))
+                until = Deadline.after(self._clock, left)
                 raw = b"".join(_chunks(response, call, until))
         data = self._judge(call, response, raw)
         self.ever_answered = True
@@ -175,12 +198,15 @@ class OpseraClient:
         status, what = response.status_code, f"{_name(call)} answered HTTP {response.status_code}"
         if 300 <= status < 400:
             target = response.headers.get("Location", "an unknown address")
-            raise Redirected(f"{what}, a redirect to {_shorten(target)}.")
+            redirected = Redirected(f"{what}, a redirect to {_shorten(target)}.")
+            # These two may stand for "done, look there", as after a form.
+            redirected.never_accepted = status not in (302, 303)
+            raise redirected
         if status >= 400:
             raise self._refusal(status, what, response, raw)
         try:
             # RecursionError: nested without end; ValueError: also numbers of thousands of digits.
-            return json.loads(raw.decode("utf-8", "replace"))
+            return json.loads(raw.decode("utf-8-sig", "replace"))
         except (ValueError, RecursionError):
             start = _shorten(raw.decode("utf-8", "replace"))
             seen = f"it starts with “{start}”" if start else "it is empty"
@@ -202,15 +228,58 @@ class OpseraClient:
         return Rejected(message)
 
     def _retry_after(self, value: str | None) -> float | None:
-        """Read Retry-After, seconds or an HTTP date (RFC 9110, section 10.2.3)."""
+        """Read Retry-After, seconds or an HTTP date (RFC 9110, section 10.2.3).
+
+        More than an hour is some clock's mistake rather than meant.
+        """
         if value is None:
             return None
         if value.strip().isdecimal():
-            return float(value.strip()[:9])
+            return min(LONGEST_RETRY_AFTER, float(value.strip()[:9]))
         try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - self._clock.time())
+            moment = parsedate_to_datetime(value)
+            # Without a zone, as in the oldest form, it is UTC like the others.
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+            pause = moment.timestamp() - self._clock.time()
+            return min(LONGEST_RETRY_AFTER, max(0.0, pause))
         except (ValueError, TypeError, OverflowError):
             return None
+
+
+_UNUSABLE = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    urllib3.exceptions.LocationValueError,
+    urllib3.exceptions.ProxySchemeUnknown,
+    urllib3.exceptions.ProxySchemeUnsupported,
+)
+_Ground = tuple[type[BaseException] | tuple[type[BaseException], ...], str, bool, bool]
+_GROUNDS: tuple[_Ground, ...] = (
+    (ssl.SSLCertVerificationError, "its TLS certificate is not trusted here", True, True),
+    (urllib3.exceptions.NameResolutionError, "its host name can't be resolved", True, True),
+    (urllib3.exceptions.ProxyError, "the proxy does not let us through", True, True),
+    # Before the time-out, of which urllib3 takes it for a kind.
+    (urllib3.exceptions.NewConnectionError, "no connection could be made", True, False),
+    (urllib3.exceptions.ConnectTimeoutError, "no connection came about in time", True, False),
+    (_UNUSABLE, "its address, or that of the proxy, can't be used", True, True),
+    (ssl.SSLError, "TLS failed", False, True),
+    (urllib3.exceptions.ReadTimeoutError, "no answer came in time", False, False),
+    (BaseException, "the connection broke off", False, False),
+)
+"""Of what an error consists, what to say of it, whether the request can't have been sent, and
+whether a wrong setting is likely; the first that fits."""
+_HINT_OF_CERTIFICATE = (
+    "Usually a private CA, or a proxy that re-signs TLS: give its certificate in ca_bundle. One "
+    "that is out of date, or another host's, has to be mended at the server."
+)
+
+
+class _Session(requests.Session):
+    """Looks at no redirect: requests would read its body without end, and trip on its target."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -251,41 +320,35 @@ class _TlsAdapter(HTTPAdapter):
 @contextmanager
 def _foreign_errors_mapped(call: Call, base_url: str) -> Iterator[None]:
     """Turn what requests and urllib3 raise into an error of ours that says what is known."""
+    earlier = sys.exc_info()[1]
     try:
         yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise _unreachable(f"{_name(call)} at {base_url}", error) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise _unreachable(f"{_name(call)} at {base_url}", error, earlier) from None
 
 
-def _unreachable(what: str, error: BaseException) -> Unreachable:
-    chain = list(_causes(error))
-    kinds = (
-        (ssl.SSLCertVerificationError, "its TLS certificate is not trusted here", True, True),
-        (urllib3.exceptions.NameResolutionError, "its host name can't be resolved", True, True),
-        (urllib3.exceptions.ProxyError, "the proxy does not let us through", True, True),
-        (urllib3.exceptions.ConnectTimeoutError, "no connection came about in time", True, False),
-        (urllib3.exceptions.NewConnectionError, "no connection could be made", True, False),
-        (ssl.SSLError, "TLS failed", False, True),
-        (urllib3.exceptions.ReadTimeoutError, "no answer came in time", False, False),
+def _unreachable(what: str, error: BaseException, earlier: BaseException | None) -> Unreachable:
+    chain = list(_causes(error, earlier))
+    kind, sentence, never_sent, suspect = next(
+        ground for ground in _GROUNDS if any(isinstance(one, ground[0]) for one in chain)
     )
-    for kind, sentence, never_sent, suspect in kinds:
-        if any(isinstance(one, kind) for one in chain):
-            break
-    else:
-        sentence, never_sent, suspect = "the connection broke off", False, False
+    if kind is ssl.SSLCertVerificationError:
+        reasons = (str(getattr(one, "verify_message", "")) for one in chain)
+        sentence += f" ({next(filter(None, reasons), 'no reason given').rstrip('.')})"
     unreachable = Unreachable(f"{what} failed: {sentence}.")
     unreachable.never_accepted = never_sent
     unreachable.suspect_configuration = suspect
     if kind is ssl.SSLCertVerificationError:
-        unreachable.hint = (
-            "Usually a private CA, or a proxy that re-signs TLS: give its certificate in ca_bundle."
-        )
+        unreachable.hint = _HINT_OF_CERTIFICATE
     return unreachable
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Walk an error's reasons: requests wraps urllib3's errors, which wrap those of the system."""
-    pending, seen = [error], set[int]()
+def _causes(error: BaseException, earlier: BaseException | None) -> Iterator[BaseException]:
+    """Walk an error's reasons: requests wraps urllib3's errors, which wrap those of the system.
+
+    What was being handled `earlier`, when the call began, is none of them.
+    """
+    pending, seen = [error], {id(earlier)}
     while pending:
         one = pending.pop()
         if id(one) in seen:
@@ -312,13 +375,18 @@ def _shaped(value: T | None, call: Call) -> T:
 
 def _reason(raw: bytes) -> str:
     """Give the message of an error's body, after a colon; HTML pages say nothing of use."""
-    text = raw.decode("utf-8", "replace").strip()
+    text = raw.decode("utf-8-sig", "replace").strip()
     try:
         answer = parse_object(json.loads(text))
     except (ValueError, RecursionError):
-        return "." if text.startswith("<") or not text else f": {_shorten(text)}"
+        return "." if text.startswith("<") or not text else f": {_as_sentence(text)}"
     message = next((v for v in map((answer or {}).get, ("message", "error")) if v), "")
-    return f": {_shorten(str(message))}" if message else "."
+    return f": {_as_sentence(str(message))}" if message else "."
+
+
+def _as_sentence(text: str) -> str:
+    text = _shorten(text)
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _shorten(text: str) -> str:

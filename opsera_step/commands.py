@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from opsera_step import events, trigger
-from opsera_step.context import Context, page_url
+from opsera_step.cadence import Cadence
+from opsera_step.cleanup import cleanup
+from opsera_step.context import Context
 from opsera_step.errors import ApiError, ExitCode, NotFound
 from opsera_step.events import EndReason
 from opsera_step.feed import LogFeed
-from opsera_step.cadence import Cadence
 from opsera_step.follow import LAST_LOOK, Follower, Policy
 from opsera_step.models import LogRecord, Pipeline, Run, RunStatus, State
 from opsera_step.outcome import EXIT_CODE_OF_STATE
@@ -25,12 +26,14 @@ def run(job: Context) -> None:
     job.trigger = Trigger(job.client, job.inputs.token, job.clock, job.deadline, job.jitter)
     job.platform.save_state({"pipeline": pipeline.id, "before": str(pipeline.run_count)})
     policy = trigger.Policy(job.inputs.on_busy, job.inputs.reset)
-    job.started = _start(job, pipeline, policy)
+    started = job.show_all(job.trigger.start(pipeline, policy))
+    job.started = started
+    job.know_run(started.run)
     if not job.inputs.wait:
-        message = f"Run {job.started.run.count} was started; the job does not wait for it."
+        message = f"Run {started.run.count} was started; the job does not wait for it."
         job.learn(status="running", exit_code=ExitCode.SUCCESS, message=message)
         return
-    _follow(job, job.started)
+    _follow(job, started)
 
 
 def watch(job: Context) -> None:
@@ -62,9 +65,7 @@ def logs(job: Context) -> None:
     job.know_run(asked)
     answer = job.insist(lambda until: job.client.status(asked, until))
     console_only = job.inputs.logs != "all"
-    records = job.insist(
-        lambda until: job.client.logs(asked, until, console_only=console_only)
-    )
+    records = job.insist(lambda until: job.client.logs(asked, until, console_only=console_only))
     feed = LogFeed(_Fetched(records), asked, "console", job.clock, Cadence(job.jitter), job.jitter)
     for event in (*feed.poll(job.deadline), *feed.flush()):
         job.log.show(event)
@@ -99,27 +100,6 @@ def reset(job: Context) -> None:
     job.learn(status="success", exit_code=ExitCode.SUCCESS, message=said)
 
 
-def cleanup(job: Context) -> None:
-    """Stop the run that a killed job left behind; do nothing after a job that ended by itself."""
-    state = job.platform.saved_state(job.inputs.output_file)
-    job.reports = False
-    job.learn(status="success", exit_code=ExitCode.SUCCESS)
-    if state.get("done") or not (state.get("run_count") or state.get("before")):
-        job.learn(message="There is nothing to clean up.")
-        return
-    left = _left_run(job, state)
-    if left is None or job.inputs.on_cancel == "leave":
-        job.learn(message="There is nothing to stop.")
-        return
-    job.run, job.reports = left, True
-    job.learn(status="cancelled", run_count=left.count)
-    until = job.deadline.no_later_than(LAST_LOOK)
-    stopped = stop_run(job.client, left, job.clock, until, is_current=False)
-    if stopped.failure is not None:
-        raise stopped.failure
-    job.learn(message=job.safe.inline(stopped.sentence))
-
-
 COMMANDS: Mapping[str, Callable[[Context], None]] = {
     "run": run,
     "watch": watch,
@@ -148,14 +128,6 @@ def _introduce(job: Context, pipeline: Pipeline) -> None:
     job.log.say(f"Its page: {job.outcome.url}")
 
 
-def _start(job: Context, pipeline: Pipeline, policy: trigger.Policy) -> Started:
-    assert job.trigger is not None
-    starting = job.trigger.start(pipeline, policy)
-    started = job.show_all(starting)
-    job.know_run(started.run)
-    return started
-
-
 def _asked_run(job: Context, pipeline: Pipeline) -> Run:
     count = job.inputs.run_count or pipeline.run_count
     if count < 1:
@@ -175,7 +147,14 @@ def _follow(job: Context, started: Started) -> None:
         tick=job.platform.tick,
     )
     job.follower = Follower(
-        job.client, started.run, policy, job.clock, job.deadline, job.jitter, fresh=started.fresh
+        job.client,
+        started.run,
+        policy,
+        job.clock,
+        job.deadline,
+        job.jitter,
+        fresh=started.fresh,
+        behind=started.behind,
     )
     ended: events.Ended | None = None
     for event in job.follower.follow():
@@ -185,17 +164,17 @@ def _follow(job: Context, started: Started) -> None:
         if isinstance(event, events.Ended):
             ended = event
     if ended is not None:
-        _conclude(job, ended)
+        _conclude(job, started.run, ended)
 
 
-def _conclude(job: Context, ended: events.Ended) -> None:
+def _conclude(job: Context, run: Run, ended: events.Ended) -> None:
     job.learn(log_complete=ended.log_complete)
     job.learn_status(ended.status)
     if ended.reason is EndReason.TIMEOUT:
-        _timed_out(job, ended)
+        _timed_out(job, run, ended)
     elif ended.reason is EndReason.LOST or ended.status is None:
         raise ApiError(
-            f"It can't be told how run {job.outcome.run_count} ended: {ended.detail}.",
+            f"It can't be told how run {run.count} ended: {ended.detail}.",
             f"Look at its page: {job.outcome.url}",
         )
     else:
@@ -211,16 +190,15 @@ def _conclude(job: Context, ended: events.Ended) -> None:
     job.learn_details()
 
 
-def _timed_out(job: Context, ended: events.Ended) -> None:
-    assert job.run is not None and job.follower is not None
+def _timed_out(job: Context, run: Run, ended: events.Ended) -> None:
     limit = spell_duration(job.inputs.timeout or 0)
-    parts = [f"Run {job.run.count} had not ended after {limit}, the timeout."]
+    parts = [f"Run {run.count} had not ended after {limit}, the timeout."]
     if ended.detail:
         parts.append(f"The API has trouble: {job.safe.inline(ended.detail)}")
     if job.inputs.on_timeout == "stop":
         until = Deadline.after(job.clock, LAST_LOOK)
-        current = is_ours_now(job)
-        parts.append(stop_run(job.client, job.run, job.clock, until, is_current=current).sentence)
+        current, job.stop_asked = is_ours_now(job), True
+        parts.append(stop_run(job.client, run, job.clock, until, is_current=current).sentence)
     else:
         parts.append("It was left as it is (on_timeout: leave).")
     job.learn(
@@ -236,27 +214,9 @@ def is_ours_now(job: Context) -> bool:
     if job.follower is not None and job.follower.is_current:
         return True
     heard = job.follower is not None and job.follower.status is not None
+    started = job.started
     # Started on a resting pipeline and not heard of yet: there is no other run to hit.
-    return job.started is not None and job.started.fresh and job.started.behind is None and not heard
-
-
-def _left_run(job: Context, state: Mapping[str, str]) -> Run | None:
-    """Tell which run a killed job left; None when there is none."""
-    pipeline_id = state.get("pipeline") or _id_of_url(job, state.get("url", ""))
-    if not pipeline_id:
-        pipeline_id = job.find_pipeline().id
-    job.learn(pipeline_id=pipeline_id, url=page_url(job.inputs.base_url, pipeline_id))
-    if state.get("run_count", "").isdecimal():
-        return Run(pipeline_id, int(state["run_count"]))
-    now = job.insist(lambda until: job.client.summary(pipeline_id, until))
-    before = int(state["before"]) if state.get("before", "").isdecimal() else now.run_count
-    # Killed while the request was on its way: only the very next run can be ours.
-    return Run(pipeline_id, now.run_count) if now.run_count == before + 1 else None
-
-
-def _id_of_url(job: Context, url: str) -> str:
-    prefix, suffix = page_url(job.inputs.base_url, "\0").split("\0")
-    return url.removeprefix(prefix).removesuffix(suffix) if url.startswith(prefix) else ""
+    return started is not None and started.fresh and started.behind is None and not heard
 
 
 def _word(answer: RunStatus) -> str:

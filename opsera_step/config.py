@@ -1,6 +1,7 @@
 """The config file: aliases of pipelines and defaults of inputs, as a layer below the environment.
 
-The file is read by `job`; here its text becomes values. PyYAML is loaded only when there is one.
+The file is read by `settings`; here its text becomes values. PyYAML is loaded only when there is
+one.
 """
 
 from __future__ import annotations
@@ -9,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsera_step.errors import BadInput
 from opsera_step.inputs import BY_NAME, Given, unknown_name
 
 NOT_IN_A_FILE = {
     "token": "a secret has no place in a file of the repository: set OPSERA_TOKEN",
     "config": "it names the file itself",
 }
+_NOTHING = frozenset({"", "~", "null"})
 
 
 @dataclass(frozen=True)
@@ -30,42 +31,51 @@ class Config:
         return {**self.defaults, **self.aliases.get(pipeline, {})}
 
 
-def parse_config(text: str, origin: str) -> Config:
-    """Read the text of a config file.
-
-    Raises:
-        BadInput: with a sentence for every fault.
-
-    """
-    import yaml  # noqa: PLC0415 - most jobs have no config file and shall not wait for PyYAML
-
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadInput([f"config: {origin} is no valid YAML: {' '.join(str(error).split())}"]) from None
-    if data is None:
+def parse_config(text: str, origin: str, faults: list[str]) -> Config:
+    """Read the text of a config file; add a sentence to `faults` for each of its faults."""
+    data = _load(text, origin, faults)
+    if _is_nothing(data):
         return Config()
     if not isinstance(data, Mapping):
-        raise BadInput([f"config: {origin} has to be a mapping, like `timeout: 2h`."])
-    faults: list[str] = []
-    aliases = _aliases(data.get("pipelines", {}), origin, faults)
+        faults.append(f"config: {origin} has to be a mapping, like `timeout: 2h`.")
+        return Config()
+    aliases = _aliases(data.get("pipelines"), origin, faults)
     defaults = _layer({k: v for k, v in data.items() if k != "pipelines"}, origin, faults)
-    if faults:
-        raise BadInput(faults)
     return Config(defaults, aliases)
 
 
+def _load(text: str, origin: str, faults: list[str]) -> Any:
+    """Load YAML with every scalar as the text that stands there: an ID is no octal number."""
+    import yaml  # noqa: PLC0415 - most jobs have no config file and shall not wait for PyYAML
+
+    try:
+        return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
+    except yaml.MarkedYAMLError as error:
+        # Not the error's own text: it quotes the file, where a token may stand.
+        mark = error.problem_mark
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        faults.append(f"config: {origin} is no valid YAML{where}: {error.problem}.")
+    except (yaml.YAMLError, RecursionError):
+        faults.append(f"config: {origin} is no valid YAML.")
+    return None
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
+
+
 def _aliases(value: Any, origin: str, faults: list[str]) -> dict[str, dict[str, Given]]:
+    if _is_nothing(value):
+        return {}
     if not isinstance(value, Mapping):
         faults.append(f"pipelines: in {origin} it has to map aliases to pipelines.")
         return {}
     aliases = {}
     for alias, target in value.items():
         entries = target if isinstance(target, Mapping) else {"pipeline": target}
-        where = f"{origin}, pipelines.{alias}"
-        if "pipeline" not in entries:
+        if _is_nothing(entries.get("pipeline")):
             faults.append(f"pipelines.{alias}: in {origin} it names no pipeline.")
-        aliases[str(alias)] = _layer(entries, where, faults)
+        aliases[str(alias)] = _layer(entries, f"{origin}, pipelines.{alias}", faults)
     return aliases
 
 
@@ -78,8 +88,9 @@ def _layer(entries: Mapping[Any, Any], where: str, faults: list[str]) -> dict[st
         elif name not in BY_NAME:
             faults.append(unknown_name(name, where))
         elif isinstance(value, (Mapping, list)):
-            faults.append(f"{name}: in {where} it has to be a plain value; {BY_NAME[name].takes}.")
-        elif value is not None and str(value).strip():
-            text = str(value).lower() if isinstance(value, bool) else str(value).strip()
-            layer[name] = Given(text, where)
+            faults.append(
+                f"{name}: in {where} it has to be a plain value; it takes {BY_NAME[name].takes}."
+            )
+        elif not _is_nothing(value):
+            layer[name] = Given(str(value).strip(), where)
     return layer

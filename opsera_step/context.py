@@ -52,6 +52,8 @@ class Context:
     started: Started | None = None
     follower: Follower | None = None
     began: float = 0.0
+    stop_asked: bool = False
+    """Whether the run was asked to stop already; once is enough."""
     reports: bool = True
     """Whether the outcome is one for the outputs; a clean-up must not overwrite its job's."""
 

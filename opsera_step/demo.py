@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -27,8 +28,8 @@ _KEPT = ("TERM", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "OPSERA_DEBUG")
 
 def list_scenarios(out: TextIO) -> None:
     """Print the scenarios, a line each."""
-    for name, description in scenario_names().items():
-        out.write(f"{name:18} {description}\n")
+    lines = (f"{name:18} {description}\n" for name, description in scenario_names().items())
+    out.writelines(lines)
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,8 @@ def serve(out: TextIO, host: str, port: int, *, scenario: str, speed: float, **r
             f"OPSERA_TOKEN={simulator.token}\n"
         )
         out.flush()
-        try:
+        with suppress(KeyboardInterrupt):
             serve_forever(simulator)
-        except KeyboardInterrupt:
-            pass
     return 0
 
 
@@ -103,8 +102,8 @@ def _show_files(out: TextIO, marks: Mapping[str, str], output_file: str, exit_co
     """Show what the next CI step can read, and the summary of the job's page."""
     out.write(f"\nExit code {exit_code}. Outputs for later steps:\n")
     outputs = Path(output_file).read_text("utf-8") if Path(output_file).exists() else ""
-    for line in outputs.splitlines():
-        out.write(f"  {line if len(line) < 160 else line[:160] + '…'}\n")
+    shortened = (line if len(line) < 160 else f"{line[:160]}…" for line in outputs.splitlines())
+    out.writelines(f"  {line}\n" for line in shortened)
     if "GITHUB_STEP_SUMMARY" in marks:
         out.write("\nStep summary, as Markdown:\n")
         out.write(Path(marks["GITHUB_STEP_SUMMARY"]).read_text("utf-8"))

@@ -187,7 +187,7 @@ class Forbidden(AuthError):
     )
 
 
-class Cancelled(BaseException):  # noqa: N818 - like KeyboardInterrupt, not an error
+class Cancelled(BaseException):
     """A signal asked to end; raised only where the program waits."""
 
     def __init__(self, signal_number: int) -> None:

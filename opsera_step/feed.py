@@ -44,6 +44,7 @@ class LogFeed:
         self._outage = Outage(clock, jitter)
         self._read_at = clock.monotonic()
         self._still_reads = 0
+        self._seen_any = False
         self._missing = False
         self._refused = ""
         self._ended_well = False
@@ -73,23 +74,32 @@ class LogFeed:
             return
         self._outage.over()
         self._refused = ""
+        self._seen_any |= bool(records)
         batch = self._cursor.advance(records)
         yield from self._tell(batch)
         now = self._clock.monotonic()
         self._cadence.saw_records(batch.new_records, now - self._read_at)
         self._read_at = now
 
-    def drain(self, cap: Deadline) -> Iterator[Event]:
-        """Read on until the log has been still for a while: lines trail the final status."""
+    def drain(self, cap: Deadline, grace: Deadline) -> Iterator[Event]:
+        """Read on until the log has been still for a while: lines trail the final status.
+
+        Until `grace` a run that was just started may be unknown, or its log not there yet.
+        """
         if self._kind == "none":
             return
         self._still_reads = 0
+        if self._refused:
+            # The last chance to read what was refused so far.
+            self._outage.over()
         since = self._clock.monotonic()
         while True:
             if self._outage.may_try:
-                yield from self.poll(cap)
+                yield from self.poll(cap, may_be_unknown=not grace.expired)
             still = self._clock.monotonic() - max(since, self.last_line_at)
-            self._ended_well = self._still_reads >= STILL_READS and still >= STILL_FOR
+            is_there = self._seen_any or grace.expired
+            is_still = self._still_reads >= STILL_READS and still >= STILL_FOR
+            self._ended_well = is_there and is_still
             if self._ended_well or self._refused or cap.expired:
                 break
             self._clock.sleep(min(_DRAIN_PAUSE, cap.remaining))

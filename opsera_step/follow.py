@@ -34,10 +34,13 @@ NEW_RUN_GRACE = 20.0
 """Seconds for which a run that was just started may be unknown to the API."""
 DRAIN_CAP = 60.0
 LAST_LOOK = 10.0
+TRUE_FOR = 60.0
+"""Seconds for which the answer that a run is going is taken as true; it is asked for more often."""
 STILL_LOOKS = 3
 """Looks in a row at a resting pipeline before a run with an unknown word is given up."""
 _TROUBLE_SHOWN_AFTER = 5.0
 _SUMMARY_PAUSE = 5.0
+_LEAST_SLEEP = 0.05
 _WAITING_WORDS = frozenset({"queued", "pending", "created"})
 
 Ending = Generator[Event, None, Ended | None]
@@ -79,12 +82,16 @@ class Follower:
         jitter: Jitter,
         *,
         fresh: bool = False,
+        behind: int | None = None,
     ) -> None:
-        """Take the collaborators; `fresh` says that the run was started just now."""
+        """Take the collaborators.
+
+        `fresh` says that the run was started just now, `behind` which run was going then.
+        """
         self.status: RunStatus | None = None
-        self.is_current = False
         self._api, self._run, self._policy = api, run, policy
-        self._clock, self._deadline, self._fresh = clock, deadline, fresh
+        self._clock, self._deadline = clock, deadline
+        self._fresh, self._behind = fresh, behind
         self._cadence = Cadence(jitter, policy.poll_interval, policy.logs != "none")
         self._feed = LogFeed(api, run, policy.logs, clock, self._cadence, jitter)
         self._outage = Outage(clock, jitter)
@@ -92,12 +99,19 @@ class Follower:
         self._shown_at = self._state_at = self._grace_from = self._summary_at = now
         self._queued_behind: int | None = None
         self._rests = 0
+        self._going_at: float | None = None
 
     status: RunStatus | None
     """The last good answer of the status call."""
-    is_current: bool
-    """Whether the API said of this very run that it is going. Only then is a stop call safe: it
-    stops whatever run the pipeline is in."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the API said of this very run, and not long ago, that it is going.
+
+        Only then is a stop call safe: it stops whatever run the pipeline is in.
+        """
+        now = self._clock.monotonic()
+        return self._going_at is not None and now - self._going_at <= TRUE_FOR
 
     def follow(self) -> Iterator[Event]:
         """Yield what happens, an Ended at last.
@@ -142,29 +156,44 @@ class Follower:
     def _sleep(self, seconds: float) -> Iterator[Event]:
         until = self._deadline.no_later_than(seconds)
         while not until.expired:
-            self._clock.sleep(min(until.remaining, self._policy.tick or until.remaining))
+            silent = self._clock.monotonic() - self._shown_at
+            to_heartbeat = max(_LEAST_SLEEP, HEARTBEAT - silent)
+            tick = self._policy.tick or to_heartbeat
+            self._clock.sleep(min(until.remaining, tick, to_heartbeat))
             if self._policy.tick is not None:
                 yield Tick()
+            yield from self._heartbeat()
+
+    @property
+    def _grace(self) -> Deadline:
+        """Until when the API may not know the run yet."""
+        return Deadline(self._clock, self._grace_from + NEW_RUN_GRACE if self._fresh else 0.0)
 
     @property
     def _in_grace(self) -> bool:
-        return self._fresh and self._clock.monotonic() - self._grace_from < NEW_RUN_GRACE
+        return not self._grace.expired
 
     def _poll_status(self, deadline: Deadline) -> Ending:
         try:
             status = self._api.status(self._run, deadline)
         except ApiError as error:
             return (yield from self._status_failed(error))
-        if self._outage.shown:
-            yield Recovered(self._outage.lasting)
-        self._outage.over()
-        self._cadence.answered()
+        yield from self._answered()
         return (yield from self._judge(status))
 
+    def _answered(self) -> Iterator[Event]:
+        if self._outage.shown:
+            yield Recovered(self._outage.lasting)
+        # The time without any answer is not taken off the grace.
+        self._grace_from += self._outage.lasting
+        self._outage.over()
+        self._cadence.answered()
+
     def _status_failed(self, error: ApiError) -> Ending:
-        if isinstance(error, Rejected) and self._in_grace:
-            yield from self._look_for_queue()
-            return None
+        if isinstance(error, Rejected) and self._fresh:
+            yield from self._answered()
+            if (yield from self._may_be_unknown()):
+                return None
         if not error.transient:
             raise error
         if isinstance(error, Unavailable) and error.throttled:
@@ -181,20 +210,21 @@ class Follower:
     def _judge(self, status: RunStatus) -> Ending:
         before, self.status = self.status, status
         waiting = status.word.strip().lower() in _WAITING_WORDS
-        self.is_current = status.state.alive and not waiting
+        going = status.state.alive and not waiting
+        self._going_at = self._clock.monotonic() if going else None
         if before != status:
             self._state_at = self._clock.monotonic()
             yield StateChanged(status, before.state if before else None)
+        if status.state is State.UNKNOWN:
+            return (yield from self._judge_unknown(status))
+        if waiting:
+            yield from self._look_for_queue(self._summary_now_and_then())
+            return None
+        self._queued_behind = None
         if status.state.final:
             return (yield from self._end(EndReason.FINAL))
         if status.state is State.PAUSED:
             return (yield from self._paused(status, entered=before is None or before != status))
-        if status.state is State.UNKNOWN:
-            return (yield from self._judge_unknown(status))
-        if waiting:
-            yield from self._look_for_queue()
-        else:
-            self._queued_behind = None
         return None
 
     def _paused(self, status: RunStatus, *, entered: bool) -> Ending:
@@ -207,12 +237,13 @@ class Follower:
 
     def _judge_unknown(self, status: RunStatus) -> Ending:
         """Tell, of a word never seen before, whether the run can still move; it is no success."""
-        if self._in_grace:
-            yield from self._look_for_queue()
-            return None
         pipeline = self._summary_now_and_then()
         if pipeline is None:
             return None
+        if self._fresh:
+            yield from self._look_for_queue(pipeline)
+            if self._in_grace:
+                return None
         rests = pipeline.run_count >= self._run.count and not (
             pipeline.state.alive and pipeline.run_count == self._run.count
         )
@@ -225,23 +256,44 @@ class Follower:
             )
             if known.state.final:
                 return (yield from self._end(EndReason.FINAL))
-        return (yield from self._end(EndReason.LOST, f"it says “{status.word}” of a run that rests"))
+        detail = f"it says “{status.word}” of a run that rests"
+        return (yield from self._end(EndReason.LOST, detail))
 
-    def _look_for_queue(self) -> Iterator[Event]:
-        pipeline = self._summary_now_and_then()
+    def _may_be_unknown(self) -> Generator[Event, None, bool]:
+        """Whether the API need not know the run: it was started just now, or is still queued."""
+        pipeline = self._summary_now_and_then() if self._in_grace else self._summary()
+        yield from self._look_for_queue(pipeline)
+        return self._in_grace or (pipeline is None and self._queued_behind is not None)
+
+    def _look_for_queue(self, pipeline: Pipeline | None) -> Iterator[Event]:
         if pipeline is None:
             return
-        if pipeline.state.alive and pipeline.run_count < self._run.count:
+        ahead = self._run_ahead(pipeline)
+        if ahead is not None or self._queued_behind is not None:
+            # Also a run whose turn has just come may be unknown for a while.
             self._grace_from = self._clock.monotonic()
-            if self._queued_behind != pipeline.run_count:
-                self._queued_behind = pipeline.run_count
-                yield Queued(pipeline.run_count)
-        else:
-            self._queued_behind = None
+        if ahead is not None and self._queued_behind != ahead:
+            yield Queued(ahead)
+        self._queued_behind = ahead
+
+    def _run_ahead(self, pipeline: Pipeline) -> int | None:
+        """Tell which run has to end before ours; the pipeline may count a queued run already."""
+        if not pipeline.state.alive:
+            return None
+        if pipeline.run_count < self._run.count:
+            return pipeline.run_count
+        if self._behind is None:
+            return None
+        try:
+            ahead = Run(self._run.pipeline_id, self._behind)
+            status = self._api.status(ahead, self._deadline.no_later_than(LAST_LOOK))
+        except ApiError as error:
+            return self._queued_behind if error.transient else None
+        return self._behind if status.state.alive else None
 
     def _end(self, reason: EndReason, detail: str = "") -> Generator[Event, None, Ended]:
         cap = min(DRAIN_CAP, max(LAST_LOOK, self._deadline.remaining))
-        yield from self._feed.drain(Deadline.after(self._clock, cap))
+        yield from self._feed.drain(Deadline.after(self._clock, cap), self._grace)
         return Ended(reason, self.status, self._feed.complete, detail)
 
     def _at_the_boundary(self) -> Ending:
@@ -254,7 +306,7 @@ class Follower:
         if ended is not None:
             return ended
         if self._policy.logs != "none":
-            yield from self._feed.poll(last_look)
+            yield from self._feed.poll(last_look, may_be_unknown=self._in_grace)
             yield from self._feed.flush()
         return Ended(EndReason.TIMEOUT, self.status, False, self._outage.what)
 

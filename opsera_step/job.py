@@ -145,11 +145,16 @@ def _cancel(job: Context, cancelled: Cancelled) -> None:
 
 def _stop_after_cancel(job: Context) -> str:
     until = Deadline.after(job.clock, CANCEL_BUDGET)
-    if job.run is None and (job.trigger is None or not job.trigger.asked):
+    trigger, pipeline = job.trigger, job.pipeline
+    if job.run is None and (trigger is None or pipeline is None or not trigger.asked):
         return "The job was cancelled before a run was started."
+    if job.stop_asked:
+        return "The job was cancelled after its timeout, while the run was being stopped."
     if job.inputs.on_cancel == "leave":
         return "The job was cancelled; the run was left as it is (on_cancel: leave)."
-    run = job.run or _find_unheard_run(job, until)
+    run = job.run
+    if run is None and trigger is not None and pipeline is not None:
+        run = _find_unheard_run(job, pipeline.id, trigger.before or 0, until)
     if run is None:
         return (
             "The job was cancelled while a run was being asked for; no new run has shown so far. "
@@ -166,14 +171,12 @@ def _stop_after_cancel(job: Context) -> str:
     return f"The job was cancelled. {stopped.sentence}"
 
 
-def _find_unheard_run(job: Context, until: Deadline) -> Run | None:
+def _find_unheard_run(job: Context, pipeline_id: str, before: int, until: Deadline) -> Run | None:
     """Look for the run that the request on the wire may have started."""
-    assert job.trigger is not None and job.pipeline is not None
-    before = job.trigger.before or 0
     look_until = until.no_later_than(CANCEL_BUDGET / 2)
     while not look_until.expired:
         try:
-            pipeline = job.client.summary(job.pipeline.id, look_until)
+            pipeline = job.client.summary(pipeline_id, look_until)
         except OpseraStepError:
             return None
         if pipeline.run_count == before + 1:

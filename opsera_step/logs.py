@@ -1,34 +1,36 @@
 """The log as one ordered stream: LogCursor turns snapshots of the log call into new lines.
 
 The log call gives the newest 1000 records, newest first, without a cursor; records may grow, come
-late, share a time stamp or lack an ID. Pure: no network, no clock. The cursor keeps no text but
-unfinished last lines: for each record only how much of it was given out, and hashes to know it by.
+late, share a time stamp or lack an ID, and an answer may be older than the one before, or torn.
+Pure: no network, no clock. The cursor keeps no text but unfinished last lines: for each record
+only how much of it was given out, and hashes to know it by.
 """
 
 from __future__ import annotations
 
 import re
-from array import array
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, groupby
+from operator import itemgetter
 
+from opsera_step.log_memory import Given, Key, Nameless, group_of
 from opsera_step.models import LogRecord
 
 WINDOW = 1000
 """Most records that one answer of the log call holds (API page, `pipeline/logs`)."""
 
 _REMEMBERED = 5 * WINDOW
-_MOST_LINE_HASHES = 128
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
-
-_Key = tuple[object, ...]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """New text of one record, to be shown as whole lines; without its last line end."""
+    """New text of one record, to be shown as whole lines; without its last line end.
+
+    The record comes without its own text.
+    """
 
     record: LogRecord
     text: str
@@ -55,47 +57,6 @@ class Batch:
     new_records: int = 0
 
 
-@dataclass
-class _Given:
-    """What was given out of a record: how many characters, their hash, and hashes of its lines."""
-
-    length: int = 0
-    digest: int = hash("")
-    line_hashes: array[int] | None = None
-    seen_length: int = -1
-
-    def is_start_of(self, text: str) -> bool:
-        """Whether the text begins with what was given out."""
-        return len(text) >= self.length and hash(text[: self.length]) == self.digest
-
-    def take(self, text: str, end: int) -> None:
-        """Remember that the text was given out up to `end`."""
-        self.length, self.digest = end, hash(text[:end])
-        few = text.count("\n", 0, end) < _MOST_LINE_HASHES
-        lines = text[:end].removesuffix("\n").split("\n") if few and end else ()
-        self.line_hashes = array("q", map(hash, lines)) if few else None
-
-    def same_lines(self, text: str) -> int:
-        """Return how far a rewritten text still has the lines that were given out."""
-        end = 0
-        for line_hash in self.line_hashes or ():
-            line_end = text.find("\n", end)
-            stop = len(text) if line_end < 0 else line_end
-            if hash(text[end:stop]) != line_hash:
-                break
-            end = min(stop + 1, len(text))
-        return end
-
-
-@dataclass(frozen=True)
-class _Held:
-    """An unfinished last line that was held back, and the record's state once it is given out."""
-
-    piece: Piece | None
-    length: int
-    digest: int
-
-
 class LogCursor:
     """Merge snapshots of a run's log into one stream: each line once, in order.
 
@@ -106,97 +67,127 @@ class LogCursor:
     def __init__(self, window: int = WINDOW) -> None:
         """Start before the first line; `window` is how many records an answer can hold."""
         self._window = window
-        self._given: OrderedDict[_Key, _Given] = OrderedDict()
-        self._held: dict[_Key, _Held] = {}
-        self._newest: LogRecord | None = None
+        self._given: OrderedDict[Key, Given] = OrderedDict()
+        self._held: dict[Key, Piece] = {}
+        self._numbers = count()
+        self._newest = _Newest()
         self._growth_seen = False
 
     def advance(self, snapshot: Sequence[LogRecord]) -> Batch:
         """Take a snapshot and return what is new in it."""
         ordered = in_order(snapshot)
-        known, new = self._recognise(ordered)
-        gap = self._find_gap(ordered, overlap=len(new) < len(ordered))
-        pieces = self._release_vanished(known)
-        newest_of_step = {record.step_id: position for position, record in enumerate(ordered)}
-        for position, (key, record) in enumerate(zip(known, ordered)):
-            last_of_step = newest_of_step[record.step_id] == position
-            pieces.append(self._new_text(key, record, may_grow=last_of_step))
-        self._remember(known, ordered)
-        return Batch(tuple(filter(None, pieces)), gap, len(new))
+        keys = self._keys_of(ordered)
+        new = {key for key in keys if key not in self._given}
+        full = len(ordered) >= self._window
+        overlap = any(key in self._given for key in keys)
+        gap = self._newest.gap_before(ordered) if full and not overlap else None
+        self._given.update((key, Given()) for key in new)
+        # What an answer lacks that is not full will come again.
+        pieces = self._release_but(set(keys)) if full else []
+        newest_of_step = {_stream(record): place for place, record in enumerate(ordered)}
+        for place, (key, record) in enumerate(zip(keys, ordered, strict=True)):
+            last_of_step = newest_of_step[_stream(record)] == place
+            pieces += self._new_text(key, record, may_grow=last_of_step)
+        self._remember(keys, ordered)
+        return Batch(tuple(pieces), gap, len(new))
 
     def flush(self) -> Batch:
         """Return the unfinished last lines that were held back; the stream is over."""
-        return Batch(tuple(filter(None, self._release_vanished(()))))
+        return Batch(tuple(self._release_but(())))
 
-    def _recognise(self, ordered: Sequence[LogRecord]) -> tuple[list[_Key], set[_Key]]:
-        """Give each record its key; return the keys, and those that were never seen."""
-        keys: list[_Key] = []
-        used: set[_Key] = set()
-        for record in ordered:
-            key = (record.id,) if record.id else self._key_by_text(record, used)
-            keys.append(key)
-            used.add(key)
-        new = {key for key in keys if key not in self._given}
-        for key in new:
-            self._given[key] = _Given()
-        return keys, new
+    def _keys_of(self, ordered: Sequence[LogRecord]) -> list[Key]:
+        """Give each record its key: its ID, or a number that it keeps."""
+        keys: list[Key] = [(record.id,) for record in ordered]
+        nameless = [place for place, record in enumerate(ordered) if not record.id]
+        if nameless:
+            known = Nameless(self._given, self._window)
+            for find in (known.same, known.grown, self._new_key):
+                for place in nameless:
+                    if keys[place] == ("",) and (key := find(ordered[place])) is not None:
+                        keys[place] = key
+        return keys
 
-    def _key_by_text(self, record: LogRecord, used: set[_Key]) -> _Key:
-        """Find which record without ID this is: of its time and step, with the same text so far."""
-        group = (record.created, record.step_id, record.step_name, record.action)
-        best: _Key | None = None
-        number = 0
-        while (key := (*group, number)) in self._given or key in used:
-            number += 1
-            if key in used or not (given := self._given[key]).is_start_of(record.text):
-                continue
-            if best is None or given.length > self._given[best].length:
-                best = key
-        return best or (*group, number)
+    def _new_key(self, record: LogRecord) -> Key:
+        return (*group_of(record), next(self._numbers))
 
-    def _new_text(self, key: _Key, record: LogRecord, *, may_grow: bool) -> Piece | None:
-        given, text = self._given[key], record.text
-        unchanged = given.seen_length == len(text)
-        if given.length and not given.is_start_of(text):
-            given.take(text, given.same_lines(text))
+    def _new_text(self, key: Key, record: LogRecord, *, may_grow: bool) -> list[Piece]:
+        given, text, end = self._given[key], record.text, len(record.text)
+        unchanged = given.is_as_seen(text)
+        if given.is_outdated(text) or (unchanged and given.length == end):
+            return []
+        if not given.is_start_of(text):
+            given.rewind(text)
             self._growth_seen = True
-        elif 0 <= given.seen_length < len(text):
+        elif 0 <= given.seen_length < end:
             self._growth_seen = True
-        given.seen_length = len(text)
-        end = len(text)
         if may_grow and not unchanged and ("\n" in text or self._growth_seen):
             end = max(text.rfind("\n") + 1, given.length)
-        self._held.pop(key, None)
-        piece = _piece(record, given.length, end)
+        piece, held = _cut(record, given.length, end), _cut(record, end, len(text))
         given.take(text, end)
-        if end < len(text):
-            self._held[key] = _Held(_piece(record, end, len(text)), len(text), hash(text))
+        given.see(text)
+        self._held.pop(key, None)
+        self._held.update((key, one) for one in held)
         return piece
 
-    def _release_vanished(self, present: Iterable[_Key]) -> list[Piece | None]:
-        """Give out what was held back of records that are no longer in the window."""
-        released = []
-        for key in self._held.keys() - set(present):
-            held = self._held.pop(key)
-            given = self._given[key]
-            given.length, given.digest, given.line_hashes = held.length, held.digest, None
-            released.append(held.piece)
-        return released
+    def _release_but(self, present: Container[Key]) -> list[Piece]:
+        """Give out what was held back, but for the records that are present."""
+        gone = [key for key in self._held if key not in present]
+        for key in gone:
+            self._given[key].take_all()
+        return [self._held.pop(key) for key in gone]
 
-    def _find_gap(self, ordered: Sequence[LogRecord], *, overlap: bool) -> Gap | None:
-        if len(ordered) < self._window or overlap:
-            return None
-        if self._newest is None:
-            return Gap(None)
-        return measure_gap(self._newest, ordered)
-
-    def _remember(self, keys: Iterable[_Key], ordered: Sequence[LogRecord]) -> None:
-        for key in keys:
+    def _remember(self, keys: Iterable[Key], ordered: Sequence[LogRecord]) -> None:
+        for key in (*self._held, *keys):
             self._given.move_to_end(key)
         while len(self._given) > max(_REMEMBERED, 5 * self._window):
             self._given.popitem(last=False)
-        candidates = [record for record in (self._newest, *ordered[-1:]) if record is not None]
-        self._newest = max(candidates, key=_age_key, default=None)
+        self._newest.see(ordered)
+
+
+class _Newest:
+    """The newest that was seen of all records, to tell how far away a later snapshot begins."""
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self._created: float | None = None
+        self._id = ""
+        self._processes: set[str] = set()
+
+    def see(self, ordered: Sequence[LogRecord]) -> None:
+        """Take note of a snapshot."""
+        self._created = max(_times((self._created, *(r.created for r in ordered))), default=None)
+        self._id = max((self._id, *(record.id for record in ordered)))
+        # Two are as good as more: then the IDs do not tell.
+        self._processes = set(sorted(self._processes | _processes(ordered))[:2])
+
+    def gap_before(self, ordered: Sequence[LogRecord]) -> Gap | None:
+        """Tell how many records may be missing before a window without a known record.
+
+        ObjectIds of one process count up (https://www.mongodb.com/docs/manual/reference/bson-types/:
+        4 bytes time, 5 bytes random, 3 bytes counter); else the rate of the window is taken.
+        """
+        processes = self._processes | _processes(ordered)
+        if not self._processes:
+            return Gap(None)
+        if len(processes) == 1 and "" not in processes:
+            highest = max(record.id for record in ordered)
+            passed = (int(highest[18:], 16) - int(self._id[18:], 16)) % 2**24
+            at_most = passed - len(ordered) if highest > self._id else 0
+            return Gap(at_most) if at_most > 0 else None
+        return self._estimate(ordered)
+
+    def _estimate(self, ordered: Sequence[LogRecord]) -> Gap:
+        times = _times(record.created for record in ordered)
+        if self._created is None or not times or times[0] <= self._created:
+            return Gap(None)
+        per_second = len(ordered) / max(times[-1] - times[0], 0.001)
+        return Gap(max(1, round((times[0] - self._created) * per_second)), estimated=True)
+
+
+def _of_one_process(records: Sequence[LogRecord]) -> bool:
+    """Whether the records' IDs count up in the order in which they were made."""
+    ids = [record.id for record in records]
+    return all(map(_OBJECT_ID.fullmatch, ids)) and len({one[8:18] for one in ids}) == 1
 
 
 def in_order(snapshot: Sequence[LogRecord]) -> list[LogRecord]:
@@ -209,40 +200,35 @@ def in_order(snapshot: Sequence[LogRecord]) -> list[LogRecord]:
     oldest_first = list(reversed(snapshot))
     for record in oldest_first:
         times.append(record.created if record.created is not None else (times or [0.0])[-1])
-    by_time = sorted(zip(times, range(len(times))))
+    by_time = sorted(zip(times, range(len(times)), strict=True))
     ordered: list[LogRecord] = []
-    for _, tied in groupby(by_time, key=lambda pair: pair[0]):
+    for _, tied in groupby(by_time, key=itemgetter(0)):
         records = [oldest_first[position] for _, position in tied]
-        if len(records) > 1 and all(_OBJECT_ID.fullmatch(record.id) for record in records):
+        if len(records) > 1 and _of_one_process(records):
             records.sort(key=lambda record: record.id)
         ordered += records
     return ordered
 
 
-def measure_gap(before: LogRecord, ordered: Sequence[LogRecord]) -> Gap:
-    """Tell how many records may lie between the newest known one and the oldest of a window.
-
-    ObjectIds of one process count up (https://www.mongodb.com/docs/manual/reference/bson-types/:
-    4 bytes time, 5 bytes random, 3 bytes counter); else the rate of the window is taken.
-    """
-    oldest, newest = ordered[0], ordered[-1]
-    ids = (before.id, oldest.id)
-    if all(_OBJECT_ID.fullmatch(one) for one in ids) and before.id[8:18] == oldest.id[8:18]:
-        return Gap((int(oldest.id[18:], 16) - int(before.id[18:], 16) - 1) % 2**24)
-    if before.created is None or oldest.created is None or newest.created is None:
-        return Gap(None)
-    spread = max(newest.created - oldest.created, 0.001)
-    missing = (oldest.created - before.created) * len(ordered) / spread
-    return Gap(max(1, round(missing)), estimated=True)
-
-
-def _piece(record: LogRecord, start: int, end: int) -> Piece | None:
+def _cut(record: LogRecord, start: int, end: int) -> list[Piece]:
     """Cut whole lines out of a record's text; the end of a line shown before is no new line."""
     text = record.text
     if 0 < start < end and text[start - 1] != "\n":
-        start += text.startswith("\r\n", start) + text.startswith(("\n", "\r\n"), start)
-    return Piece(record, text[start:end].removesuffix("\n")) if start < end else None
+        start += text.startswith("\r", start)
+        start += text.startswith("\n", start)
+    if start >= end:
+        return []
+    return [Piece(replace(record, text=""), text[start:end].removesuffix("\n"))]
 
 
-def _age_key(record: LogRecord) -> tuple[float, str]:
-    return (record.created or 0.0, record.id)
+def _stream(record: LogRecord) -> tuple[str, str]:
+    return record.step_id, record.action
+
+
+def _times(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _processes(records: Iterable[LogRecord]) -> set[str]:
+    """Return the processes that made the IDs; an empty one for an ID that is no ObjectId."""
+    return {r.id[8:18] if _OBJECT_ID.fullmatch(r.id) else "" for r in records}

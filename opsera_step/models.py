@@ -7,20 +7,17 @@ and the records as the public portal reads them.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from enum import Enum
 from typing import Any
 
-JsonObject = Mapping[str, Any]
+from opsera_step.console import console_text
+from opsera_step.json_values import JsonObject, object_at, parse_time, text_at, whole_number
 
 CONSOLE_OUTPUT = "console output"
 """The exact `type` of the log call, and `action` of the records, that hold console text."""
-
-OCTOPUS_CONSOLE_TOPIC = "opsera.pipeline.octopus.console.log"
 
 
 class State(Enum):
@@ -173,10 +170,10 @@ def parse_object(data: Any) -> JsonObject | None:
 def parse_status(data: Any) -> RunStatus | None:
     """Read the answer of the status call; None when there is no status in it."""
     answer = parse_object(data)
-    word = data if isinstance(data, str) else _text(answer, "status")
+    word = data if isinstance(data, str) else text_at(answer, "status")
     if not word:
         return None
-    return RunStatus(state_of(word), word, _text(answer, "message"))
+    return RunStatus(state_of(word), word, text_at(answer, "message"))
 
 
 def parse_run_answer(data: Any) -> RunAnswer | None:
@@ -184,38 +181,38 @@ def parse_run_answer(data: Any) -> RunAnswer | None:
     answer = parse_object(data)
     if answer is None:
         return None
-    word, count = _text(answer, "status"), _count(answer.get("runCount"))
+    word, count = text_at(answer, "status"), whole_number(answer.get("runCount"))
     if not word and count is None:
         return None
-    return RunAnswer(word, _text(answer, "message"), count)
+    return RunAnswer(word, text_at(answer, "message"), count)
 
 
 def parse_pipeline(data: Any) -> Pipeline | None:
     """Read a pipeline object; None when it has no ID."""
     answer = parse_object(data)
-    identity = _text(answer, "_id")
+    identity = text_at(answer, "_id")
     if answer is None or not identity:
         return None
-    workflow = _inner(answer, "workflow")
-    last_step, last_run = _inner(workflow, "last_step"), _inner(workflow, "last_run")
+    workflow = object_at(answer, "workflow")
+    last_step, last_run = object_at(workflow, "last_step"), object_at(workflow, "last_run")
     return Pipeline(
         id=identity,
-        name=_text(answer, "name"),
-        run_count=_count(workflow.get("run_count")) or 0,
+        name=text_at(answer, "name"),
+        run_count=whole_number(workflow.get("run_count")) or 0,
         state=derive_state(last_step),
         plan=_plan(workflow.get("plan")),
-        current_step_id=_step_id(last_step.get("running")) or _text(last_step, "step_id"),
+        current_step_id=_step_id(last_step.get("running")) or text_at(last_step, "step_id"),
         failed_step_id=_step_id(last_step.get("failed")),
-        last_run_count=_count(last_run.get("run_count")),
-        last_run_word=_text(last_run, "status"),
+        last_run_count=whole_number(last_run.get("run_count")),
+        last_run_word=text_at(last_run, "status"),
     )
 
 
 def derive_state(last_step: JsonObject) -> State:
     """Derive a pipeline's state from `workflow.last_step` by the portal's rule."""
-    if _inner(last_step, "running").get("paused") is True:
+    if object_at(last_step, "running").get("paused") is True:
         return State.PAUSED
-    if state_of(_text(last_step, "status")) is State.RUNNING:
+    if state_of(text_at(last_step, "status")) is State.RUNNING:
         return State.RUNNING
     if _step_id(last_step.get("failed")):
         return State.FAILED
@@ -227,110 +224,34 @@ def derive_state(last_step: JsonObject) -> State:
 def parse_record(item: JsonObject) -> LogRecord:
     """Read an activity log record."""
     return LogRecord(
-        id=_text(item, "_id"),
+        id=text_at(item, "_id"),
         created=parse_time(item.get("createdAt")),
-        step_id=_text(item, "step_id"),
-        step_name=_text(item, "step_name"),
-        step_index=_count(item.get("step_index")),
-        action=_text(item, "action"),
-        status=_text(item, "status"),
-        message=_text(item, "message"),
-        tool=_text(item, "tool_identifier"),
-        user_id=_text(item, "user_id"),
+        step_id=text_at(item, "step_id"),
+        step_name=text_at(item, "step_name"),
+        step_index=whole_number(item.get("step_index")),
+        action=text_at(item, "action"),
+        status=text_at(item, "status"),
+        message=text_at(item, "message"),
+        tool=text_at(item, "tool_identifier"),
+        user_id=text_at(item, "user_id"),
         text=console_text(item),
     )
 
 
-def parse_time(value: Any) -> float | None:
-    """Read an ISO 8601 time as seconds since 1970; without a zone it is UTC, as the API's are."""
-    if not isinstance(value, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-
-
-def console_text(item: JsonObject) -> str:
-    """Find the console text of a record: the first of the places where the portal looks.
-
-    A place counts when it holds text; an empty string does not hide what stands further down.
-    """
-    answer = item.get("api_response")
-    if isinstance(answer, Mapping):
-        for text in _console_places(item, answer):
-            if text:
-                return text
-        return _text(item, "message") or (_as_json(answer) if answer else "")
-    if isinstance(answer, str) and answer:
-        return answer
-    return _text(item, "message") or ("" if answer is None else _as_json(answer))
-
-
-def _console_places(item: JsonObject, answer: JsonObject) -> list[str]:
-    topic = _text(_inner(item, "step_configuration"), "topic")
-    nested = _inner(_inner(answer, "apiResponse"), "message")
-    return [
-        _text(answer, "jenkinsConsoleLog"),
-        _text(answer, "jenkins_console_log"),
-        _joined_parts(answer.get("consoleLog")),
-        _text(answer, "message") if topic == OCTOPUS_CONSOLE_TOPIC else "",
-        _text(answer, "buildLog"),
-        _text(nested, "message"),
-        _text(answer, "message"),
-    ]
-
-
-def _joined_parts(value: Any) -> str:
-    """Join a `consoleLog`: a string, or an object whose values are `{id, log}` parts."""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, Mapping):
-        return ""
-    parts = [part for part in value.values() if isinstance(part, Mapping)]
-    if all(str(part.get("id", "")).isdecimal() for part in parts):
-        parts.sort(key=lambda part: int(str(part["id"])))
-    return "\n".join(_text(part, "log").removesuffix("\n") for part in parts)
-
-
-def _as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _text(data: JsonObject | None, key: str) -> str:
-    value = data.get(key) if data is not None else None
-    return value if isinstance(value, str) else ""
-
-
-def _inner(data: JsonObject, key: str) -> JsonObject:
-    value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
-
-
-def _count(value: Any) -> int | None:
-    """Read a whole number that may come as text; booleans are no numbers."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str) and value.isascii() and value.isdecimal():
-        return int(value[:18])
-    return value if isinstance(value, int) else None
-
-
 def _step_id(value: Any) -> str:
     """Read `{step_id: …}`, or the bare ID."""
-    return _text(value, "step_id") if isinstance(value, Mapping) else str(value or "")
+    if isinstance(value, Mapping):
+        return text_at(value, "step_id")
+    return value if isinstance(value, str) else ""
 
 
 def _plan(value: Any) -> tuple[Step, ...]:
     items = value if isinstance(value, list) else []
     return tuple(
         Step(
-            id=_text(item, "_id"),
-            name=_text(item, "name") or _text(item, "_id"),
-            tool=_text(_inner(item, "tool"), "tool_identifier"),
+            id=text_at(item, "_id"),
+            name=text_at(item, "name") or text_at(item, "_id"),
+            tool=text_at(object_at(item, "tool"), "tool_identifier"),
             active=item.get("active") is not False,
         )
         for item in items

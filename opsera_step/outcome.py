@@ -13,7 +13,9 @@ from opsera_step.steps import StepResult
 
 OUTPUTS: Mapping[str, str] = {
     "runCount": "The number of the run.",
-    "status": "How it ended: success, failed, stopped, paused, running, timeout, cancelled or error.",
+    "status": (
+        "How it ended: success, failed, stopped, paused, running, timeout, cancelled or error."
+    ),
     "message": "What Opsera, or opsera-step, says about it, in a sentence.",
     "pipelineId": "The pipeline's ID.",
     "pipelineName": "The pipeline's name.",

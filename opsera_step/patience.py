@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import Protocol, TypeVar
 
 from opsera_step.errors import ApiError
-from opsera_step.events import Event, Recovered, Trouble
+from opsera_step.events import Event, Heartbeat, Recovered, Trouble
 from opsera_step.timing import Clock, Deadline, Outage
 
 FIRST_CONTACT = 30.0
 """Seconds for which a likely wrong setting is tried, as long as the API never answered."""
 LONGEST_OUTAGE = 3600.0
 """Seconds without an answer after which it ends, where the user set no timeout."""
+HEARTBEAT = 60.0
+"""Seconds of waiting after which a line says so."""
 
 T = TypeVar("T")
 
@@ -21,6 +23,28 @@ class Contact(Protocol):
     """Whether the API was ever reached."""
 
     ever_answered: bool
+
+
+class Waiting:
+    """A wait made of many sleeps, that never looks dead."""
+
+    def __init__(self, clock: Clock, deadline: Deadline) -> None:
+        """Begin to wait, no longer than to the deadline."""
+        self._clock, self._deadline = clock, deadline
+        self._began = self._shown_at = clock.monotonic()
+
+    def sleep(
+        self, seconds: float, *, trouble: str = "", behind: int | None = None
+    ) -> Iterator[Heartbeat]:
+        """Sleep, and say once a minute what is waited for: the API, or the run `behind`."""
+        until = self._deadline.no_later_than(min(seconds, LONGEST_OUTAGE))
+        while not until.expired:
+            silent = self._clock.monotonic() - self._shown_at
+            self._clock.sleep(min(until.remaining, max(0.1, HEARTBEAT - silent)))
+            now = self._clock.monotonic()
+            if now - self._shown_at >= HEARTBEAT:
+                self._shown_at = now
+                yield Heartbeat(None, None, behind, now - self._began, trouble)
 
 
 def insist(
@@ -37,7 +61,7 @@ def insist(
             when it looks like a wrong setting rather than an outage.
 
     """
-    outage = Outage(clock, jitter)
+    outage, waiting = Outage(clock, jitter), Waiting(clock, deadline)
     while True:
         try:
             answer = ask(deadline)
@@ -48,7 +72,7 @@ def insist(
             if not outage.shown:
                 outage.shown = True
                 yield Trouble(error.message, outage.lasting)
-            clock.sleep(min(pause, deadline.remaining))
+            yield from waiting.sleep(pause, trouble=error.message)
         else:
             if outage.shown:
                 yield Recovered(outage.lasting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -12,6 +13,14 @@ from opsera_step.timing import Deadline
 _SHOWN = 20
 LIST_LIMIT = 1000
 """Most pipelines that the list call gives (API page)."""
+_NO_SUCH_NAME = (
+    "Give its exact name or its ID (24 hex digits, in the address of its page), and check that "
+    "base_url is your tenant and that the token's owner sees the pipeline."
+)
+_BEYOND_THE_LIST = (
+    "The API lists no more pipelines than that: give the ID instead (24 hex digits, in the "
+    "address of the pipeline's page)."
+)
 
 
 class Api(Protocol):
@@ -32,6 +41,7 @@ def finder(api: Api, name: str, *, is_id: bool) -> Callable[[Deadline], Pipeline
     Raises (the function):
         NotFound: when no pipeline has the name.
         BadInput: when several have it.
+        ApiError: when asking fails.
 
     """
 
@@ -52,13 +62,25 @@ def finder(api: Api, name: str, *, is_id: bool) -> Callable[[Deadline], Pipeline
 
 
 def _choose(name: str, listed: list[Pipeline]) -> Pipeline:
-    matches = [pipeline for pipeline in listed if pipeline.name == name]
+    """Find the one pipeline of a name; blanks around it, which nobody sees, do not count."""
+    exact = [one for one in listed if one.name == name]
+    matches = exact or [one for one in listed if one.name.strip() == name.strip()]
     if len(matches) == 1:
         return matches[0]
     if matches:
-        ids = ", ".join(pipeline.id for pipeline in matches[:_SHOWN])
-        raise BadInput([f"pipeline: {len(matches)} pipelines are named “{name}”; give an ID: {ids}."])
+        ids = ", ".join(one.id for one in matches[:_SHOWN])
+        more = " and more" if len(matches) > _SHOWN else ""
+        raise BadInput(
+            [f"pipeline: {len(matches)} pipelines are named “{name}”; give an ID: {ids}{more}."]
+        )
     many = f" among the first {LIST_LIMIT}" if len(listed) >= LIST_LIMIT else ""
-    similar = [one.name for one in listed if one.name.lower() == name.lower()]
-    guess = f" There is “{similar[0]}”: names have to match exactly." if similar else ""
-    raise NotFound(f"No pipeline{many} is named “{name}”.{guess}")
+    message = f"No pipeline{many} is named “{name}”.{_guess(name, listed)}"
+    raise NotFound(message, _BEYOND_THE_LIST if many else _NO_SUCH_NAME)
+
+
+def _guess(name: str, listed: list[Pipeline]) -> str:
+    by_plain_name = {one.name.casefold(): one.name for one in listed}
+    close = difflib.get_close_matches(name.casefold(), by_plain_name, n=1)
+    if not close:
+        return ""
+    return f" There is “{by_plain_name[close[0]]}”: names have to match exactly."

@@ -8,30 +8,58 @@ Sources: ECMA-48 for the sequences, https://invisible-island.net/xterm/ctlseqs/c
 from __future__ import annotations
 
 import base64
+import html
+import json
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from urllib.parse import quote
 
 RESET = "\x1b[0m"
 
 _ESCAPES = re.compile(
     r"""
-    (?:\x1b\[|\x9b) (?P<sgr>[0-9;:]*) m            # SGR: colours, kept
-  | (?:\x1b\[|\x9b) [0-?]* [ -/]* [@-~]?           # any other CSI: cursor, erase, modes
-  | (?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])           # OSC, DCS, SOS, PM, APC: a string …
-      [^\x07\x1b\x9c\n\r]* (?:\x07|\x1b\\|\x9c)?   # … up to its end, or the end of the line
-  | \x1b [ -/]* [0-~]?                             # two-character sequences, character sets
+    [\x1b\x90\x98\x9b\x9d-\x9f]                    # one class first: that makes searching quick
+    (?: (?:(?<=\x1b)\[|(?<=\x9b))
+        (?: (?P<sgr>[0-9;:]*) m                     # SGR: colours, kept
+          | [0-?]* [ -/]* [@-~]? )                  # any other CSI: cursor, erase, modes
+      | (?:(?<=\x1b)[\]PX^_]|(?<=[^\x1b\x9b]))      # OSC, DCS, SOS, PM, APC: a string …
+        [^\x07\x1b\x9c\n\r]* (?:\x07|\x1b\\|\x9c)?  # … up to its end, or the end of the line
+      | [ -/]* [0-~]? )                             # two-character sequences, character sets
     """,
     re.VERBOSE,
 )
-_STRAY = re.compile(r"[\x00-\x08\x0e-\x1a\x7f-\x84\x86-\x9f\ud800-\udfff]")
-# Characters at which some readers of a log break a line, though it is none for us.
-_OTHER_BREAKS = re.compile("[\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
-# Explicit direction controls: they can show text in another order than it is read.
+_ONLY_COLOURS = re.compile(r"(?:\x1b\[[0-9;:]*m)*")
+# Besides the escape sequences: controls, lone surrogates, characters at which some readers of a log
+# break a line, and explicit direction controls, which can show text in another order than it is.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0a-\x1a\x1c-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_NEEDS_CARE = re.compile(f"\x1b|{_UNSAFE.pattern}")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_NEEDS_CARE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-_FRAME_NOISE = re.compile(r"[\d\s.,:;%/|\\\[\]()<>=#*+~_━╸╺─█▉▊▋▌▍▎▏░▒▓⠀-⣿-]+|[kKMGT]?i?B(?:/s)?\b")
-_CONCEAL = "8"
+_BREAKS = frozenset("\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
+_FRAME_NOISE = re.compile(
+    r"\d[\d.,:]*\s?(?:(?:[kKMGT]?i?B|[kKMGT]?bit)(?:/s|ps)?\b|ms\b|[smhd]\b)?"
+    r"|[\s.,:;%/|\\\[\]()<>=#*+~_━╸╺─█▉▊▋▌▍▎▏░▒▓⠀-⣿-]+"
+)
+
+_ON = {code: code for code in (1, 2, 3, 4, 5, 7, 9, 38, 48, 53, 58)} | {6: 5, 21: 4}
+_ON |= dict.fromkeys((*range(30, 38), *range(90, 98)), 38)
+_ON |= dict.fromkeys((*range(40, 48), *range(100, 108)), 48)
+"""Which attribute an SGR code sets; what is not in here (fonts, frames, concealing) is dropped."""
+_OFF = {0: (0,), 22: (1, 2), 23: (3,), 24: (4,), 25: (5,), 27: (7,)}
+_OFF |= {29: (9,), 39: (38,), 49: (48,), 55: (53,), 59: (58,)}
+_LONGEST_OWN = 20
+_LONGEST_SGR = 200
+_MOST_COLOURS = 16
+
+_PIECE = 12
+_EDGE = 8
+_GRAM = 6
+_STRIDE = _PIECE - _GRAM + 1
+_SHORTEST_ENCODED = 6
+_END = "\n"
 
 
 class LineCleaner:
@@ -44,39 +72,72 @@ class LineCleaner:
     def __init__(self, colour: bool = True) -> None:
         """Keep colours, or drop them."""
         self._colour = colour
-        self._active: list[str] = []
+        self._style: dict[int, str] = {}
 
     def clean(self, line: str) -> str:
         """Return the line without anything that a terminal or a log viewer would obey."""
-        if not self._active and not _NEEDS_CARE.search(line):
+        # isprintable() is false for all that needs care, and much quicker than the search.
+        if not self._style and (line.isprintable() or not _NEEDS_CARE.search(line)):
             return line
-        before = "".join(self._active)
-        body = _ESCAPES.sub(self._keep_colour, line)
-        body = _OTHER_BREAKS.sub(" ", body)
-        body = _STRAY.sub("", body.translate(_SURROGATES))
-        body = _BIDI.sub(lambda found: f"<U+{ord(found.group()):04X}>", body)
-        if not _ESCAPES.sub("", body):
+        before = f"\x1b[{';'.join(self._style.values())}m" if self._style else ""
+        body = _UNSAFE.sub(_replaced, _ESCAPES.sub(self._keep_colour, line))
+        if _ONLY_COLOURS.fullmatch(body):
             return ""
         body = before + body
         return body + RESET if "\x1b" in body and not body.endswith(RESET) else body
 
     def _keep_colour(self, found: re.Match[str]) -> str:
-        parameters = found.group("sgr")
+        parameters = found["sgr"]
         if parameters is None or not self._colour:
             return ""
-        codes = [code for code in parameters.split(";") if code != _CONCEAL]
-        if parameters and not codes:
-            return ""
-        sequence = f"\x1b[{';'.join(codes)}m"
-        if not "".join(codes).strip("0"):
-            self._active.clear()
-        else:
-            # A stream that only ever adds colours must not make its lines grow without end.
-            self._active = [*self._active[-7:], sequence]
+        sequence, changes = _read_sgr(parameters[:_LONGEST_SGR])
+        for attribute, code in changes:
+            if attribute == 0:
+                self._style.clear()
+            elif code:
+                self._style[attribute] = code
+            else:
+                self._style.pop(attribute, None)
         return sequence
 
 
-_SURROGATES = {code: "\ufffd" for code in range(0xD800, 0xE000)}
+@lru_cache(1024)
+def _read_sgr(parameters: str) -> tuple[str, list[tuple[int, str]]]:
+    """Return the sequence that is kept of SGR, and how it sets (or ends) which attributes."""
+    codes, changes = [], []
+    for kind, code in _codes_of(parameters):
+        if kind in _ON:
+            changes.append((_ON[kind], code))
+        changes += [(attribute, "") for attribute in _OFF.get(kind, ())]
+        if kind in _ON or kind in _OFF:
+            codes.append(code)
+    return f"\x1b[{';'.join(codes)}m" if codes else "", changes
+
+
+def _codes_of(parameters: str) -> Iterator[tuple[int, str]]:
+    """Take SGR apart: each code as a number, and with its own parameters."""
+    numbers = iter(parameters.split(";"))
+    for one in numbers:
+        kind, own = _number(one), one.partition(":")[2][:_LONGEST_OWN]
+        if kind in (38, 48, 58) and not own:
+            model = _number(next(numbers, ""))
+            values = [_number(next(numbers, "")) for _ in range({2: 3, 5: 1}.get(model, 0))]
+            yield (kind if values else -1), ";".join(map(str, (kind, model, *values)))
+        else:
+            yield kind, f"{kind}:{own}" if own else str(kind)
+
+
+def _number(parameter: str) -> int:
+    return int(parameter.partition(":")[0][:4] or 0)
+
+
+def _replaced(found: re.Match[str]) -> str:
+    character = found.group()
+    if character in _BREAKS:
+        return " "
+    if _BIDI.match(character):
+        return f"<U+{ord(character):04X}>"
+    return "\ufffd" if character >= "\ud800" else ""
 
 
 def clean_inline(text: str, limit: int = 500) -> str:
@@ -88,9 +149,9 @@ def clean_inline(text: str, limit: int = 500) -> str:
 
 
 def split_lines(text: str) -> Iterator[str]:
-    """Split at line ends; a bare CR ends a line too, but a redrawn progress line shows once.
+    r"""Split at line ends; a bare CR ends a line too, but a redrawn progress line shows once.
 
-    A terminal shows of `10%\\r20%\\r100%` the last only. Frames that differ just in figures and
+    A terminal shows of `10%\r20%\r100%` the last only. Frames that differ just in figures and
     bars are such redraws; a CR between different texts keeps both.
     """
     for line in text.split("\n"):
@@ -100,66 +161,104 @@ def split_lines(text: str) -> Iterator[str]:
         yield from _settle_frames(line.rstrip("\r").split("\r"))
 
 
-def _settle_frames(frames: list[str]) -> Iterator[str]:
-    shown = [frame for frame in frames if frame.strip()] or [""]
-    for frame, following in zip(shown, [*shown[1:], None]):
-        if following is None or not _redraws(frame, following):
-            yield frame
+def _settle_frames(frames: Iterable[str]) -> Iterator[str]:
+    """Leave out frames that the next one redraws, and those without text; but not their colours."""
+    shown, words, colours = "", None, ""
+    for frame in frames:
+        plain = frame if frame.isprintable() else _ESCAPES.sub("", frame)
+        if not plain.strip():
+            colours += _colours_of(frame)
+            continue
+        next_words = _FRAME_NOISE.sub(" ", plain).split()
+        if words is not None and not _redraws(words, next_words):
+            yield shown
+            shown = ""
+        shown, words, colours = _colours_of(shown) + colours + frame, next_words, ""
+    yield shown + colours
 
 
-def _redraws(frame: str, following: str) -> bool:
-    words, next_words = _words(frame), _words(following)
+def _redraws(words: Sequence[str], next_words: Sequence[str]) -> bool:
     return next_words[: len(words)] == words and bool(words or not next_words)
 
 
-def _words(frame: str) -> list[str]:
-    return _FRAME_NOISE.sub(" ", _ESCAPES.sub("", frame)).split()
+def _colours_of(text: str) -> str:
+    found = (match.group() for match in _ESCAPES.finditer(text) if match["sgr"] is not None)
+    return "".join(deque(found, _MOST_COLOURS))
 
 
 class Redactor:
     """Replace a secret, in all forms in which it might show, by `***`.
 
-    Forms: raw, URL-encoded, base64 (at each of the three alignments, both alphabets), hex, and
-    pieces of it where a line end cut it in two. Lines are given one by one.
+    Forms: raw, URL-encoded, as in JSON and HTML, base64 (at each of the three alignments, both
+    alphabets), hex. Any piece of a form is found that is at least 12 characters long, and at the
+    edge of a line, where a line end may have cut it in two, 8. Lines are given one by one.
     """
 
     MASK = "***"
-    _EDGE = 8
-    """A cut piece this long at the edge of a line is taken for the secret's."""
 
     def __init__(self, secret: str) -> None:
-        """Prepare the forms; an empty or very short secret redacts nothing but itself."""
-        self._forms = _forms_of(secret) if secret else []
-        pattern = "|".join(re.escape(form) for form in sorted(self._forms, key=len, reverse=True))
-        self._whole = re.compile(pattern) if pattern else None
-        self._edged = [form for form in self._forms if len(form) >= 2 * self._EDGE]
+        """Prepare the forms; of a very short secret only those that can't be anything else."""
+        forms = _forms_of(secret) if secret else []
+        self._short = [form for form in forms if len(form) < _PIECE]
+        long = [form for form in forms if len(form) >= _PIECE]
+        self._forms = _END.join(("", *long, ""))
+        self._edged = _END.join(("", *(form for form in long if len(form) >= 2 * _EDGE), ""))
+        self._grams = {
+            form[start : start + _GRAM] for form in long for start in range(len(form) - _GRAM + 1)
+        }
 
     def redact(self, line: str) -> str:
-        """Return the line without the secret or pieces of it at its ends."""
-        if self._whole is None:
-            return line
-        line = self._whole.sub(self.MASK, line)
-        for form in self._edged:
-            line = self._redact_edges(line, form)
-        return line
+        """Return the line without the secret or pieces of it."""
+        for form in self._short:
+            line = line.replace(form, self.MASK)
+        # Each piece holds a gram at one of these places, so most lines need no closer look.
+        bare = line.strip()
+        looks = [line[place : place + _GRAM] for place in range(0, len(line), _STRIDE)]
+        looks += bare[:_GRAM], bare[-_GRAM:]
+        return line if self._grams.isdisjoint(looks) else self._redact_pieces(line, looks)
 
-    def _redact_edges(self, line: str, form: str) -> str:
-        start = line.find(form[-self._EDGE :])
-        if start >= 0 and form.endswith(line[: start + self._EDGE]):
-            line = self.MASK + line[start + self._EDGE :]
-        end = line.rfind(form[: self._EDGE])
-        if end >= 0 and form.startswith(line[end:]):
-            return line[:end] + self.MASK
-        # A wrapped secret leaves lines that are nothing but a middle piece of it.
-        middle = line.strip()
-        if len(middle) >= 2 * self._EDGE and middle in form:
-            return line.replace(middle, self.MASK)
-        return line
+    def _redact_pieces(self, line: str, looks: Sequence[str]) -> str:
+        first, last = len(line) - len(line.lstrip()), len(line.rstrip())
+        starts = {first, *range(last - _PIECE + 1, last - _EDGE + 1)}
+        for number, look in enumerate(looks):
+            if look in self._grams:
+                starts.update(range((number - 1) * _STRIDE + 1, number * _STRIDE + 1))
+        parts: list[str] = []
+        done = 0
+        for start in sorted(starts):
+            if start >= done and (end := self._end_of_piece(line, start, first, last)) > start:
+                parts += line[done:start], self.MASK
+                done = end
+        return "".join((*parts, line[done:]))
+
+    def _end_of_piece(self, line: str, start: int, first: int, last: int) -> int:
+        """Find where a piece that begins here ends; at its start when it is none."""
+        if line[start : start + _GRAM] not in self._grams:
+            return start
+        shortest, longest = start + _GRAM, min(len(line), start + len(self._forms))
+        while shortest < longest:
+            middle = (shortest + longest + 1) // 2
+            if line[start:middle] in self._forms:
+                shortest = middle
+            else:
+                longest = middle - 1
+        if shortest - start >= _PIECE:
+            return shortest
+        for end in range(shortest, start + _EDGE - 1, -1):
+            piece = line[start:end]
+            if (start == first and piece + _END in self._edged) or (
+                end == last and _END + piece in self._edged
+            ):
+                return end
+        return start
 
 
 def _forms_of(secret: str) -> list[str]:
     raw = secret.encode("utf-8", "surrogatepass")
-    forms = {secret, quote(secret, safe=""), raw.hex(), raw.hex().upper()}
+    quoted = quote(raw, safe="")
+    escaped = re.sub("%..", lambda found: found.group().lower(), quoted)
+    forms = {quoted, escaped, quote(quoted), quote(raw, safe="!'()*"), raw.hex(), raw.hex().upper()}
+    forms |= {json.dumps(secret)[1:-1], html.escape(secret)}
     for shift in range(3):
         # Of base64 only the characters that depend on the secret alone are the same each time.
         encoded = base64.b64encode(b"\0" * shift + raw).decode("ascii")
@@ -167,5 +266,5 @@ def _forms_of(secret: str) -> list[str]:
         last = (shift + len(raw)) * 8 // 6
         piece = encoded[first:last]
         forms |= {piece, piece.replace("+", "-").replace("/", "_")}
-    shortest = min(4, len(secret))
-    return [form for form in forms if len(form) >= shortest]
+    forms = {secret} | {form for form in forms if len(form) >= _SHORTEST_ENCODED}
+    return sorted(forms, key=len, reverse=True)

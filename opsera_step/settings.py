@@ -5,12 +5,17 @@ Here files are read; what the values mean is `inputs`' and `config`'s affair.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from opsera_step.config import Config, parse_config
 from opsera_step.errors import BadInput
-from opsera_step.inputs import BY_NAME, Given, Inputs, from_environment, parse
+from opsera_step.inputs import BY_NAME, PREFIXES, Given, Inputs, from_environment, not_set, parse
+
+_LIKE_A_TOKEN = re.compile(r"[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}")
+
+Layer = Mapping[str, Given]
 
 
 def collect(
@@ -26,62 +31,99 @@ def collect(
 
     """
     faults: list[str] = []
-    given = {**from_environment(environ), **options}
-    try:
-        given = _with_config(given, _read_config(given))
-    except BadInput as error:
-        faults += error.faults
+    typed = [options, *(from_environment(environ, (prefix,)) for prefix in PREFIXES)]
+    config = _read_config(_merged(typed), faults)
+    alias = _pipeline_named(_merged(typed), config)
     platform = {name: Given(value, "the platform's default") for name, value in defaults.items()}
-    given = {**platform, **given}
-    given = _with_token_file(given, faults)
+    layers = [*typed, config.layer(alias), platform]
+    given = {**_merged(layers), **_real_pipeline(alias, config), **_token(layers, faults)}
     try:
         inputs = parse(given, auto_log_limit=auto_log_limit)
     except BadInput as error:
-        # A token file that can't be read is one fault, not two.
-        missing = "token: it is not set"
-        unread = any(fault.startswith("token_file:") for fault in faults)
-        faults += [one for one in error.faults if not (unread and one.startswith(missing))]
+        untold = tuple(_untold(faults))
+        faults += [fault for fault in error.faults if not fault.startswith(untold)]
     if faults:
         raise BadInput(faults)
     return inputs
 
 
-def _with_config(given: Mapping[str, Given], config: Config) -> dict[str, Given]:
-    pipeline = given.get("pipeline") or config.defaults.get("pipeline")
-    alias = pipeline.value if pipeline is not None else ""
-    named = {name: one for name, one in given.items() if name != "pipeline"}
-    return {**config.layer(alias), **(named if alias in config.aliases else given)}
+def _merged(layers: Iterable[Layer]) -> dict[str, Given]:
+    """Put layers over one another, the first on top; what is empty does not hide what is below."""
+    merged: dict[str, Given] = {}
+    for layer in layers:
+        for name, one in layer.items():
+            if one.value.strip():
+                merged.setdefault(name, one)
+    return merged
 
 
-def _read_config(given: Mapping[str, Given]) -> Config:
+def _pipeline_named(given: Layer, config: Config) -> str:
+    named = given.get("pipeline") or config.defaults.get("pipeline")
+    return named.value.strip() if named is not None else ""
+
+
+def _real_pipeline(alias: str, config: Config) -> dict[str, Given]:
+    """Return the pipeline behind an alias; it goes before the place that named the alias."""
+    layer = config.aliases.get(alias, {})
+    return {"pipeline": layer["pipeline"]} if "pipeline" in layer else {}
+
+
+def _read_config(given: Layer, faults: list[str]) -> Config:
     asked = given.get("config")
     path = asked.value if asked is not None else BY_NAME["config"].default
     try:
         text = Path(path).read_text("utf-8-sig")
     except FileNotFoundError:
-        if asked is None:
-            return Config()
-        raise BadInput([f"config: there is no file {path!r} (from {asked.origin})."]) from None
+        if asked is not None:
+            faults.append(f"config: there is no file {path!r} (from {asked.origin}).")
     except (OSError, ValueError) as error:
-        raise BadInput([f"config: {path!r} can't be read: {_why(error)}."]) from None
-    return parse_config(text, path)
+        faults.append(f"config: {path!r} can't be read: {_why(error)}.")
+    else:
+        return parse_config(text, path, faults)
+    return Config()
 
 
-def _with_token_file(given: dict[str, Given], faults: list[str]) -> dict[str, Given]:
-    file = given.get("token_file")
-    if "token" in given or file is None:
-        return given
+def _token(layers: Iterable[Layer], faults: list[str]) -> dict[str, Given]:
+    """Return the token of the uppermost layer that has one, or a file with one."""
+    for layer in layers:
+        found = _merged([layer])
+        if "token" in found:
+            return {"token": found["token"]}
+        if "token_file" in found:
+            return _token_of_file(found["token_file"], faults)
+    return {}
+
+
+def _token_of_file(file: Given, faults: list[str]) -> dict[str, Given]:
+    if _LIKE_A_TOKEN.fullmatch(file.value):
+        # Not shown: it is easily mixed up, above all with GitLab's two kinds of variables.
+        faults.append(
+            f"token_file: its value (from {file.origin}) looks like the token itself; it takes "
+            "the path of a file. Give the token as the input token."
+        )
+        return {}
     try:
         token = Path(file.value).read_text("utf-8-sig").strip()
     except (OSError, ValueError) as error:
-        faults.append(f"token_file: {file.value!r} (from {file.origin}) can't be read: {_why(error)}.")
-        return given
-    if not token:
-        faults.append(f"token_file: {file.value!r} (from {file.origin}) is empty.")
-        return given
-    return {**given, "token": Given(token, f"the file {file.value!r}")}
+        why = f"can't be read: {_why(error)}"
+    else:
+        if token:
+            return {"token": Given(token, f"the file {file.value!r}")}
+        why = "is empty"
+    faults.append(f"token_file: {file.value!r} (from {file.origin}) {why}.")
+    return {}
+
+
+def _untold(faults: list[str]) -> Iterable[str]:
+    """Yield how the faults begin that may only follow from a file that can't be read."""
+    if any(fault.startswith("token_file:") for fault in faults):
+        yield not_set("token")
+    if any(fault.startswith("config:") for fault in faults):
+        yield not_set("pipeline")
 
 
 def _why(error: Exception) -> str:
     """Say why a file can't be read, never what is in it: it may be a secret."""
-    return error.strerror or "unknown" if isinstance(error, OSError) else "it is not UTF-8 text"
+    if isinstance(error, OSError):
+        return error.strerror or "unknown"
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "it is no path"

@@ -61,7 +61,7 @@ class _Seen:
 
 
 def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResult, ...]:
-    """Tell, for each active step of the plan that the run has come to, how it went."""
+    """Tell how each active step of the plan went, as far as the records tell."""
     seen: dict[str, _Seen] = {}
     ordered = in_order(records)
     for record in ordered:
@@ -70,19 +70,17 @@ def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResu
     if len(records) >= WINDOW and ordered[0].step_id in seen:
         # The records before the window are gone, so when this step began is not known.
         seen[ordered[0].step_id].clipped = True
-    return tuple(
-        StepResult(step.name, step.tool, found.state if found else None, found.seconds if found else None)
-        for step in pipeline.plan
-        if step.active
-        for found in [seen.get(step.id)]
-    )
+    active = [(step, seen.get(step.id, _Seen())) for step in pipeline.plan if step.active]
+    return tuple(StepResult(step.name, step.tool, it.state, it.seconds) for step, it in active)
 
 
 def failed_step(pipeline: Pipeline, run: Run, records: Sequence[LogRecord]) -> Step | None:
     """Find the step at which a run failed: from its records, or from the pipeline's last step."""
     for record in reversed(in_order(records)):
         if record.step_id and not record.is_console and state_of(record.status) is State.FAILED:
-            return pipeline.step(record.step_id) or Step(record.step_id, record.step_name)
+            return pipeline.step(record.step_id) or Step(
+                record.step_id, record.step_name or record.step_id, record.tool
+            )
     if pipeline.run_count == run.count:
         return pipeline.step(pipeline.failed_step_id)
     return None

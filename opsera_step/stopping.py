@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
-from opsera_step.errors import ApiError
-from opsera_step.models import Pipeline, Run, RunStatus
+from opsera_step.errors import ApiError, Rejected
+from opsera_step.models import Pipeline, Run, RunStatus, State
 from opsera_step.timing import Clock, Deadline
 
 _CONFIRM_EVERY = 0.5
+_SHARE_OF_STOP = 0.6
+"""Part of the time that the stop call may take, so that the status can tell what came of it."""
+_WAITING_WORDS = frozenset({"queued", "pending", "created"})
 
 
 class Api(Protocol):
@@ -40,35 +43,104 @@ class Stopped:
 def stop_run(api: Api, run: Run, clock: Clock, deadline: Deadline, *, is_current: bool) -> Stopped:
     """Send one stop call for a run, if the pipeline is in that run, and look what came of it.
 
-    `is_current` says that this is known already; else the pipeline is asked first. Never raises
-    an ApiError: what failed is in the sentence.
+    `is_current` says that this is known already; else the API is asked first. Never raises an
+    ApiError: what failed is in the sentence.
     """
-    try:
-        if not is_current:
-            pipeline = api.summary(run.pipeline_id, deadline)
-            if pipeline.run_count < run.count:
-                return Stopped(
-                    f"Run {run.count} has not begun and can't be withdrawn; stopping now would "
-                    "stop another run, so it was left."
-                )
-            if pipeline.run_count != run.count or not pipeline.state.alive:
-                return Stopped(f"Run {run.count} is not going any more.")
-        said = api.stop(run.pipeline_id, deadline)
-    except ApiError as error:
-        sentence = f"Run {run.count} could not be stopped and may still be going: {error.message}"
-        return Stopped(sentence, failure=error)
-    return _confirm(api, run, clock, deadline, said)
-
-
-def _confirm(api: Api, run: Run, clock: Clock, deadline: Deadline, said: str) -> Stopped:
-    status: RunStatus | None = None
-    while not deadline.expired:
+    if not is_current:
         try:
-            status = api.status(run, deadline)
-        except ApiError:
-            break
-        if status.state.final:
-            return Stopped(f"Run {run.count} is {status.word}.", status)
-        clock.sleep(min(_CONFIRM_EVERY, deadline.remaining))
+            reason = _reason_against(api, run, deadline)
+        except ApiError as error:
+            return _failed(run, error)
+        if reason is not None:
+            return reason
+        if deadline.expired:
+            return _failed(run, ApiError("The time was up before the stop call could be sent."))
+    try:
+        until = deadline.no_later_than(_SHARE_OF_STOP * deadline.remaining)
+        said = api.stop(run.pipeline_id, until)
+    except ApiError as error:
+        status = _status_after_failure(api, run, clock, deadline, error)
+        return _ended(run, status) if _is_final(status) else _failed(run, error, status)
+    status = _wait_for_end(api, run, clock, deadline)
+    if _is_final(status):
+        return _ended(run, status)
     sentence = f"Run {run.count} was asked to stop; it finishes its current operation first."
     return Stopped(f"{sentence} {said}".strip(), status)
+
+
+def _reason_against(api: Api, run: Run, deadline: Deadline) -> Stopped | None:
+    """Say why a stop call would not stop this run; None when it would."""
+    try:
+        status = api.status(run, deadline)
+    except Rejected:
+        return _reason_in_summary(run, api.summary(run.pipeline_id, deadline))
+    if status.word.strip().lower() in _WAITING_WORDS:
+        return _not_begun(run)
+    if status.state.final:
+        return Stopped(f"Run {run.count} is not going any more: it is {status.word}.", status)
+    if status.state is State.UNKNOWN:
+        return _reason_in_summary(run, api.summary(run.pipeline_id, deadline))
+    return None
+
+
+def _reason_in_summary(run: Run, pipeline: Pipeline) -> Stopped | None:
+    """Judge a run that the status call does not know: only the one after the last is going."""
+    if pipeline.run_count < run.count:
+        return _not_begun(run)
+    last = pipeline.last_run_count or 0
+    if not pipeline.state.alive or last >= run.count:
+        return Stopped(f"Run {run.count} is not going any more.")
+    if last != run.count - 1:
+        return Stopped(
+            f"Run {run.count} may not have begun; stopping now could stop another run, so it was "
+            "left and may be going."
+        )
+    return None
+
+
+def _not_begun(run: Run) -> Stopped:
+    return Stopped(
+        f"Run {run.count} has not begun and can't be withdrawn; stopping now would stop another "
+        "run, so it was left."
+    )
+
+
+def _status_after_failure(
+    api: Api, run: Run, clock: Clock, deadline: Deadline, error: ApiError
+) -> RunStatus | None:
+    """Look what became of the run although the stop call failed; it is never sent again."""
+    if not error.never_accepted:
+        return _wait_for_end(api, run, clock, deadline)
+    # A refused stop is no wonder where the run has ended by itself.
+    return _status(api, run, deadline) if isinstance(error, Rejected) else None
+
+
+def _wait_for_end(api: Api, run: Run, clock: Clock, deadline: Deadline) -> RunStatus | None:
+    """Ask how the run stands until it has ended or the time is up; return what was heard last."""
+    heard: RunStatus | None = None
+    while not deadline.expired:
+        heard = _status(api, run, deadline) or heard
+        if _is_final(heard):
+            break
+        clock.sleep(min(_CONFIRM_EVERY, deadline.remaining))
+    return heard
+
+
+def _status(api: Api, run: Run, deadline: Deadline) -> RunStatus | None:
+    try:
+        return api.status(run, deadline)
+    except ApiError:
+        return None
+
+
+def _is_final(status: RunStatus | None) -> TypeGuard[RunStatus]:
+    return status is not None and status.state.final
+
+
+def _ended(run: Run, status: RunStatus) -> Stopped:
+    return Stopped(f"Run {run.count} is {status.word}.", status)
+
+
+def _failed(run: Run, error: ApiError, status: RunStatus | None = None) -> Stopped:
+    sentence = f"Run {run.count} could not be stopped and may still be going: {error.message}"
+    return Stopped(sentence, status, error)

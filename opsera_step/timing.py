@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
 
@@ -57,6 +58,7 @@ class FakeClock:
         self._elapsed = 0.0
         self._lock = threading.RLock()
         self._planned: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
 
     def monotonic(self) -> float:
         """Return the seconds that have passed on this clock."""
@@ -80,7 +82,7 @@ class FakeClock:
     def call_at(self, elapsed: float, action: Callable[[], None]) -> None:
         """Plan a callback for the moment when `elapsed` seconds have passed on this clock."""
         with self._lock:
-            heapq.heappush(self._planned, (elapsed, len(self._planned), action))
+            heapq.heappush(self._planned, (elapsed, next(self._numbers), action))
 
     def jump_wall(self, seconds: float) -> None:
         """Set the wall clock forward or back without any time passing."""

@@ -6,26 +6,26 @@ cannot be ours is never followed, and where it can't be known the job ends and s
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from opsera_step.errors import ApiError, PipelineBusy, RunRefused, RunUncertain
 from opsera_step.events import Event, Note, RunKnown
-from opsera_step.models import LogRecord, Pipeline, Run, RunAnswer, State
-from opsera_step.patience import Contact, insist
-from opsera_step.timing import Clock, Deadline, backoff
+from opsera_step.models import LogRecord, Pipeline, Run, RunAnswer, State, state_of
+from opsera_step.ownership import Ownership
+from opsera_step.patience import LONGEST_OUTAGE, Contact, Waiting, insist
+from opsera_step.resetting import reset_if_wanted
+from opsera_step.timing import Clock, Deadline, Outage
 
 LOOK_EVERY = 2.0
 SETTLING = 30.0
 """Seconds for which a run that was accepted may not show yet. The API is known to need "some
 seconds"; a resting pipeline without a new run for this long did not accept anything."""
-LEAST_LOOKS = 3
 APPEARING = 300.0
 """Seconds to wait for the run of an accepted request, while no other run is in its way."""
+ENOUGH_TO_ASK = 5.0
+"""Seconds that asking again takes when all is well; with less left it would only lose a run."""
 
 T = TypeVar("T")
 Steps = Generator[Event, None, T]
@@ -61,11 +61,19 @@ class Policy:
 
 @dataclass(frozen=True)
 class Started:
-    """The run to follow; `behind` is the run that was going when ours was asked for."""
+    """The run to follow; `behind` is the run that may have to end before ours begins."""
 
     run: Run
     fresh: bool
     behind: int | None = None
+
+
+@dataclass(frozen=True)
+class _Accepted:
+    """Our run is known."""
+
+    count: int
+    message: str = ""
 
 
 class Trigger:
@@ -81,8 +89,8 @@ class Trigger:
     ) -> None:
         """Take the collaborators; nothing is asked before `start`."""
         self._api, self._clock, self._deadline, self._jitter = api, clock, deadline, jitter
-        self._identities = token_identities(token)
-        self._foreign: set[int] = set()
+        self._ownership = Ownership(api, token, clock, deadline)
+        self._outage, self._waiting = Outage(clock, jitter), Waiting(clock, deadline)
         self.before: int | None = None
         """The newest run before ours was asked for; None until then."""
         self.asked = False
@@ -95,152 +103,164 @@ class Trigger:
             PipelineBusy, RunRefused, RunUncertain, ApiError: see their docstrings.
 
         """
-        pipeline = yield from self._reset(pipeline, policy)
-        if pipeline.state.alive:
-            if policy.on_busy == "attach":
-                yield RunKnown(Run(pipeline.id, pipeline.run_count), started=False)
-                return Started(Run(pipeline.id, pipeline.run_count), fresh=False)
-            if policy.on_busy == "fail":
-                raise PipelineBusy(
-                    f"Run {pipeline.run_count} is {pipeline.state.value}; no other was started."
-                )
-        behind = pipeline.run_count if pipeline.state.alive else None
-        self.before = pipeline.run_count
-        count, message = yield from self._ask_until_certain(pipeline)
-        run = Run(pipeline.id, count)
-        yield RunKnown(run, started=True, message=message)
-        return Started(run, fresh=True, behind=behind)
-
-    def _reset(self, pipeline: Pipeline, policy: Policy) -> Steps[Pipeline]:
-        rests_badly = pipeline.state in (State.FAILED, State.STOPPED, State.PAUSED)
-        if policy.reset == "never" or (policy.reset == "auto" and not rests_badly):
-            return pipeline
-        if pipeline.state is State.RUNNING:
-            yield Note(f"Not reset: run {pipeline.run_count} is going.", warning=True)
-            return pipeline
-        if policy.reset == "auto" and pipeline.run_count == 0:
-            return pipeline
-        message = yield from self._insist(lambda until: self._api.reset(pipeline.id, until))
-        yield Note(f"Pipeline reset (it was {pipeline.state.value}). {message}".strip())
-        return (yield from self._summary(pipeline.id))
-
-    def _ask_until_certain(self, pipeline: Pipeline) -> Steps[tuple[int, str]]:
-        """Send `run`, again only when nothing was accepted; return our run's count."""
-        attempt = 0
+        now = yield from reset_if_wanted(
+            self._api, pipeline, policy.reset, self._clock, self._deadline, self._jitter
+        )
         while True:
-            self.asked = True
-            try:
-                answer = self._api.run(pipeline.id, self._deadline)
-            except ApiError as error:
-                if not error.transient:
-                    self.asked = False
-                    raise
-                count = yield from self._after_failure(pipeline, error)
-                if count is not None:
-                    return count, ""
-                self.asked = False
-                yield from self._pause_before_again(error, attempt)
-                attempt += 1
-                continue
-            return (yield from self._read_answer(pipeline, answer))
+            if now.state.alive and policy.on_busy != "queue":
+                return (yield from self._attach(now, policy))
+            answer = yield from self._ask(now)
+            if isinstance(answer, _Accepted):
+                break
+            now = answer
+        run = Run(pipeline.id, answer.count)
+        yield RunKnown(run, started=True, message=answer.message)
+        return Started(run, fresh=True, behind=self._ahead_of(run, now))
 
-    def _pause_before_again(self, error: ApiError, attempt: int) -> Steps[None]:
+    def _ahead_of(self, run: Run, before: Pipeline) -> int | None:
+        if before.state.alive:
+            return before.run_count
+        # A number was skipped: somebody else's run came in between, and may be going.
+        return run.count - 1 if run.count > before.run_count + 1 else None
+
+    def _attach(self, pipeline: Pipeline, policy: Policy) -> Steps[Started]:
+        if policy.on_busy == "fail":
+            raise PipelineBusy(
+                f"Run {pipeline.run_count} is {pipeline.state.value}; no other was started."
+            )
+        if pipeline.run_count < 1:
+            raise RunUncertain("A run is going, but Opsera does not say which.")
+        run = Run(pipeline.id, pipeline.run_count)
+        yield RunKnown(run, started=False)
+        return Started(run, fresh=False)
+
+    def _ask(self, now: Pipeline) -> Steps[_Accepted | Pipeline]:
+        """Send `run` once; return the pipeline as it is later when nothing was started by it."""
         if self._deadline.expired:
-            raise error
-        if error.suspect_configuration and not self._api.ever_answered:
-            raise error
-        if attempt == 0:
-            yield Note(f"{error.message} No run was started by it; trying again.", warning=True)
-        pause = max(backoff(attempt, self._jitter()), error.retry_after or 0.0)
-        self._clock.sleep(min(pause, self._deadline.remaining))
-
-    def _after_failure(self, pipeline: Pipeline, error: ApiError) -> Steps[int | None]:
-        """Find out whether a request without a good answer started a run; None: certainly not."""
-        if error.never_accepted:
-            return None
-        yield Note(f"{error.message} Looking whether the run was started all the same.", True)
-        return (yield from self._look(pipeline, certain=False))
-
-    def _read_answer(self, pipeline: Pipeline, answer: RunAnswer) -> Steps[tuple[int, str]]:
-        if answer.refused:
+            raise ApiError(
+                "The time was up before a run could be asked for.",
+                "No run was started. Give it longer with the input timeout.",
+            )
+        self.before, self.asked = now.run_count, True
+        try:
+            answer = self._api.run(now.id, self._deadline)
+        except ApiError as error:
+            self.asked = not error.never_accepted
+            if not error.transient:
+                raise
+            if error.never_accepted:
+                return (yield from self._later(now.id, error))
+            return (yield from self._search(now, error))
+        if self._is_refusal(answer):
             self.asked = False
-            raise _refusal(answer)
-        if answer.run_count is not None and answer.run_count > (self.before or 0):
-            return answer.run_count, answer.message
-        said = "no run count" if answer.run_count is None else f"run {answer.run_count}, an old one"
-        yield Note(f"Opsera accepted the run ({answer.word}) but named {said}; looking for it.")
-        count = yield from self._look(pipeline, certain=True)
-        if count is None:
-            raise RunUncertain("Opsera accepted the run, but no new run has appeared.")
-        return count, answer.message
+            return (yield from self._refused(now, answer))
+        return (yield from self._read_answer(now, answer))
 
-    def _look(self, pipeline: Pipeline, *, certain: bool) -> Steps[int | None]:
-        """Watch the pipeline for a new run of ours; None when there certainly is none.
+    def _later(self, pipeline_id: str, error: ApiError) -> Steps[Pipeline]:
+        """Wait after a request that never arrived."""
+        pause = self._outage.failed(error.message, error.retry_after)
+        yield from self._agree_to_ask_again(error, pause)
+        yield from self._waiting.sleep(pause, trouble=error.message)
+        return (yield from self._summary(pipeline_id))
+
+    def _search(self, before: Pipeline, error: ApiError) -> Steps[_Accepted | Pipeline]:
+        """Find out whether a request without a good answer started a run."""
+        pause = self._outage.failed(error.message, error.retry_after)
+        if not self._outage.shown:
+            yield Note(f"{error.message} Looking whether the run was started all the same.", True)
+        found = yield from self._look(before, SETTLING, self._clock.monotonic() + pause)
+        if isinstance(found, Pipeline):
+            self.asked = False
+            yield from self._agree_to_ask_again(error, 0.0)
+        return found
+
+    def _agree_to_ask_again(self, error: ApiError, pause: float) -> Steps[None]:
+        """Say that it goes on, once; or raise the error when the time is up."""
+        if self._deadline.remaining < pause + ENOUGH_TO_ASK:
+            raise error
+        if self._deadline.at is None and self._outage.lasting > LONGEST_OUTAGE:
+            raise error
+        if not self._outage.shown:
+            self._outage.shown = True
+            yield Note(f"{error.message} No run was started by it; trying again.", warning=True)
+
+    def _is_new(self, answer: RunAnswer) -> bool:
+        return answer.run_count is not None and answer.run_count > (self.before or 0)
+
+    def _is_refusal(self, answer: RunAnswer) -> bool:
+        """Whether nothing was started, as the body says; it may name the run that is there."""
+        return state_of(answer.word) is State.FAILED and not self._is_new(answer)
+
+    def _refused(self, now: Pipeline, answer: RunAnswer) -> Steps[Pipeline]:
+        """Wait for the run that is in the way, if that is why it was refused."""
+        refusal = _refusal(answer)
+        if now.state is not State.RUNNING or _tells_of_pause(answer):
+            raise refusal
+        text = f"{refusal.message} Asking again when run {now.run_count} has ended."
+        yield Note(text, warning=True)
+        while True:
+            now = yield from self._summary(now.id)
+            if now.state is not State.RUNNING:
+                return now
+            if self._deadline.remaining < ENOUGH_TO_ASK:
+                raise refusal
+            yield from self._waiting.sleep(LOOK_EVERY, behind=now.run_count)
+
+    def _read_answer(self, before: Pipeline, answer: RunAnswer) -> Steps[_Accepted]:
+        word, is_no = f"“{answer.word}”", state_of(answer.word) is State.FAILED
+        if answer.run_count is not None and self._is_new(answer) and not is_no:
+            return _Accepted(answer.run_count, answer.message)
+        is_known = answer.word.strip().lower() == "executed" or state_of(answer.word) in (
+            State.RUNNING,
+            State.SUCCESS,
+        )
+        if not is_known:
+            text = f"Opsera answered {word}, which is neither a yes nor a no; looking for the run."
+            yield Note(f"{text} {answer.message}".strip(), warning=True)
+        else:
+            named = f"run {answer.run_count}, an old one" if answer.run_count else "no run count"
+            yield Note(f"Opsera accepted the run ({word}) but named {named}; looking for it.")
+        found = yield from self._look(before, APPEARING if is_known else SETTLING)
+        if isinstance(found, Pipeline):
+            raise RunUncertain(f"Opsera answered {word} to the request, but no run has appeared.")
+        return _Accepted(found.count, answer.message)
+
+    def _look(
+        self, before: Pipeline, settling: float, not_before: float = 0.0
+    ) -> Steps[_Accepted | Pipeline]:
+        """Watch for a new run of ours; return the pipeline when it rests and there is none.
 
         Raises:
-            RunUncertain: when the time is up, or several runs could be ours.
+            RunUncertain: when the time is up, or which run is ours can't be known.
 
         """
-        looks, resting_since = 0, self._clock.monotonic()
+        rested = -LOOK_EVERY
         while True:
-            now = yield from self._summary(pipeline.id)
-            if now.run_count > (self.before or 0):
-                count = yield from self._choose(pipeline.id, now.run_count)
+            now = yield from self._seen(before.id)
+            if now.run_count > before.run_count:
+                count = yield from self._ownership.choose(
+                    before.id, before.run_count, now.run_count
+                )
                 if count is not None:
-                    return count
-            # Behind another run ours may be waiting unseen; then only waiting tells.
-            if now.state is State.RUNNING:
-                resting_since, looks = self._clock.monotonic(), 0
-            looks += 1
-            settled = APPEARING if certain else SETTLING
-            if looks > LEAST_LOOKS and self._clock.monotonic() - resting_since >= settled:
-                if self._foreign:
+                    return _Accepted(count)
+            rested = -LOOK_EVERY if _may_hide_a_run(now, before) else rested + LOOK_EVERY
+            if rested >= settling and self._clock.monotonic() >= not_before:
+                if self._ownership.foreign:
                     # Who started a run is read from the token; that is no proof to act on.
-                    raise RunUncertain("A run appeared that seems to be somebody else's, no other.")
-                return None
+                    raise RunUncertain("Only runs appeared that seem to be somebody else's.")
+                return now
             if self._deadline.expired:
                 raise RunUncertain("The time is up, and it is not known whether a run was started.")
-            self._clock.sleep(min(LOOK_EVERY, self._deadline.remaining))
+            ahead = now.run_count if now.state.alive else None
+            yield from self._waiting.sleep(LOOK_EVERY, behind=ahead)
 
-    def _choose(self, pipeline_id: str, newest: int) -> Steps[int | None]:
-        """Choose among the runs that appeared; None when none seems to be ours.
-
-        Raises:
-            RunUncertain: when several could be ours.
-
-        """
-        appeared = set(range((self.before or 0) + 1, newest + 1)) - self._foreign
-        verdicts = {count: self._is_ours(Run(pipeline_id, count)) for count in sorted(appeared)}
-        ours = [count for count, verdict in verdicts.items() if verdict]
-        unknown = [count for count, verdict in verdicts.items() if verdict is None]
-        foreign = verdicts.keys() - set(ours) - set(unknown)
-        self._foreign |= foreign
-        if foreign:
-            numbers = ", ".join(map(str, sorted(foreign)))
-            yield Note(f"Run {numbers} was started by somebody else; looking on.", warning=True)
-        candidates = ours or unknown
-        if len(candidates) > 1:
-            numbers = " and ".join(map(str, candidates))
-            raise RunUncertain(f"Runs {numbers} appeared at once; which is ours can't be known.")
-        if unknown and not ours:
-            yield Note(
-                f"Run {unknown[0]} appeared after our request and is taken as ours; Opsera does "
-                "not say who started it.",
-                warning=True,
-            )
-        return candidates[0] if candidates else None
-
-    def _is_ours(self, run: Run) -> bool | None:
-        """Compare who started a run with the token's owner; None where either is not known."""
+    def _seen(self, pipeline_id: str) -> Steps[Pipeline]:
+        """Ask for the pipeline while a run of ours may be there."""
         try:
-            records = self._api.logs(run, self._deadline.no_later_than(10.0), console_only=False)
-        except ApiError:
-            return None
-        starters = [one.user_id for one in records if one.step_name.lower() == "start pipeline"]
-        starter = next(filter(None, reversed(starters)), None)
-        if starter is None or not self._identities:
-            return None
-        return starter in self._identities
+            return (yield from self._summary(pipeline_id))
+        except ApiError as error:
+            text = f"A run was asked for, but looking for it failed: {error.message}"
+            raise RunUncertain(text) from error
 
     def _summary(self, pipeline_id: str) -> Steps[Pipeline]:
         return (yield from self._insist(lambda until: self._api.summary(pipeline_id, until)))
@@ -249,35 +269,23 @@ class Trigger:
         return (yield from insist(ask, self._api, self._clock, self._deadline, self._jitter))
 
 
+def _may_hide_a_run(now: Pipeline, before: Pipeline) -> bool:
+    """Whether ours may wait unseen behind another run; a pipeline that was paused takes none."""
+    if now.state is State.PAUSED:
+        return before.state is not State.PAUSED or now.run_count != before.run_count
+    return now.state is State.RUNNING
+
+
+def _tells_of_pause(answer: RunAnswer) -> bool:
+    return "paused" in answer.message.lower()
+
+
 def _refusal(answer: RunAnswer) -> RunRefused:
     message = f"Opsera refused the run: {answer.message or answer.word}"
-    if "paused" in answer.message.lower():
+    if _tells_of_pause(answer):
         return RunRefused(
             message,
             "An earlier run waits for somebody: approve or stop it in Opsera, or set reset: auto "
             "to give it up and start afresh.",
         )
     return RunRefused(message)
-
-
-def token_identities(token: str) -> frozenset[str]:
-    """Return the IDs in a JWT's payload that may be its owner's: ObjectIds; none if unreadable.
-
-    The signature is of no matter here: the token is our own.
-    """
-    parts = token.split(".")
-    if len(parts) != 3:
-        return frozenset()
-    try:
-        payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
-        return frozenset()
-    return frozenset(_object_ids(payload))
-
-
-def _object_ids(value: Any) -> list[str]:
-    if isinstance(value, dict):
-        return [found for inner in value.values() for found in _object_ids(inner)]
-    if isinstance(value, str) and len(value) == 24 and set(value) <= set("0123456789abcdef"):
-        return [value]
-    return []

@@ -1,4 +1,4 @@
-"""Where the job runs: every difference between GitHub, GitLab, Jenkins and a terminal is in here."""
+"""Where the job runs: every difference between GitHub, GitLab, Jenkins and a terminal is here."""
 
 from __future__ import annotations
 

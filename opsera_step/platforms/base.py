@@ -88,7 +88,7 @@ class Platform:
         return ""
 
     def write_summary(self, markdown: str) -> str:
-        """Show a summary on the job's page, where there is one; return a sentence if that failed."""
+        """Show a summary on the job's page, where there is one; tell in a sentence if it failed."""
         return ""
 
     @property
@@ -141,34 +141,38 @@ def output_variable(name: str) -> str:
 
 
 def one_line(value: str) -> str:
-    """Fold a value into one line."""
-    return " ".join(value.split("\n")).strip()
+    """Fold a value into one line, for every reader's idea of a line end."""
+    return " ".join(value.splitlines()).strip()
 
 
 def read_dotenv(text: str) -> dict[str, str]:
     """Read `NAME=value` lines."""
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    pairs = (line.partition("=") for line in text.split("\n") if "=" in line)
     return {name: value for name, _, value in pairs}
 
 
 def replace_file(path: Path, text: str) -> None:
     """Write a file so that it is either the old or the new one, whoever looks when.
 
-    A file that can't be replaced (a mounted one, or in a folder we may not write) is overwritten.
+    A file that can't be replaced (a mounted one, or in a folder we may not write) is overwritten,
+    and so is what is no file: nobody wants /dev/null to become one.
     """
+    if path.exists() and not path.is_file():
+        path.write_text(text, "utf-8", "replace")
+        return
     if path.parent != Path():
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError:
-        path.write_text(text, "utf-8")
+        path.write_text(text, "utf-8", "replace")
         return
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="\n") as file:
             file.write(text)
         # mkstemp makes it private; later steps may run as another user.
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except OSError:
         Path(temporary).unlink(missing_ok=True)
-        path.write_text(text, "utf-8")
+        path.write_text(text, "utf-8", "replace")

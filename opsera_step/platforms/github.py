@@ -82,7 +82,8 @@ class GitHub(Platform):
     def write_summary(self, markdown: str) -> str:
         """Append to the step summary; what is beyond its limit was cut before."""
         try:
-            with Path(self._environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as file:
+            path = Path(self._environ["GITHUB_STEP_SUMMARY"])
+            with path.open("a", encoding="utf-8", errors="replace") as file:
                 file.write(markdown)
         except (KeyError, OSError) as error:
             return f"The step summary can't be written: {error}."
@@ -106,7 +107,7 @@ class GitHub(Platform):
         if not path:
             return ""
         try:
-            with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+            with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as file:
                 file.write("".join(file_entry(name, value) for name, value in values.items()))
         except OSError as error:
             return f"{variable} can't be written: {error.strerror or error}."
@@ -131,6 +132,11 @@ def escape_property(text: str) -> str:
 
 
 def file_entry(name: str, value: str) -> str:
-    """Write a value for GITHUB_OUTPUT and the like; a random delimiter, so no value can forge one."""
+    """Write a value for GITHUB_OUTPUT and the like.
+
+    A value of several lines goes between two random delimiters, so that none can forge one.
+    """
+    if "\n" not in value and "\r" not in value:
+        return f"{name}={value}\n"
     delimiter = f"ghadelimiter_{secrets.token_hex(16)}"
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"

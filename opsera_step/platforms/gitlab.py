@@ -7,6 +7,7 @@ the file is in its ParseDotenvArtifactService.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from opsera_step.platforms.base import ERROR, PREFIX, WARNING, Platform, one_line, output_variable
@@ -20,6 +21,7 @@ _ERASE_LINE = "\x1b[0K"
 _COLOURS = {WARNING: "\x1b[33;1m", ERROR: "\x1b[31;1m"}
 _SHORTENED_FIRST = ("result", "message", "pipelineName", "failedStep", "url")
 _LONG = 500
+_UNSAFE = re.compile(r"[\s$%\x00-\x1f\x7f-\x9f]|^[\"']")
 
 
 class GitLab(Platform):
@@ -69,7 +71,7 @@ class GitLab(Platform):
                 break
             if name == "result":
                 values.pop(name, None)
-            elif len(values.get(name, "")) > _LONG:
+            elif len(values.get(name, "").encode("utf-8", "replace")) > _LONG:
                 values[name] = encode_value(name, outputs[name][: _LONG // 12] + "…")
         return _lines(values)
 
@@ -77,12 +79,21 @@ class GitLab(Platform):
 def encode_value(name: str, value: str) -> str:
     """Encode a value for the dotenv report.
 
-    GitLab allows no spaces in a value and expands `$NAME` and `%NAME%` in it, which API text must
-    not be able to use. JSON has escapes of its own for that; other values are percent-encoded.
+    GitLab allows no white space in a value, keeps a quote at its start, and expands `$NAME` and
+    `%NAME%` in it, which API text must not be able to use. JSON has escapes of its own for that;
+    other values are percent-encoded.
     """
-    value = one_line(value)
-    form = "\\u{:04x}" if name == "result" else "%{:02X}"
-    return "".join(form.format(ord(c)) if c in " \t$%" else c for c in value)
+    escape = _json_escape if name == "result" else _percent_encode
+    return _UNSAFE.sub(escape, one_line(value))
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found.group()):04x}"
+
+
+def _percent_encode(found: re.Match[str]) -> str:
+    # Of a wide blank's bytes GitLab would take the first for a variable, as in `%E2%80%83`.
+    return f"%{ord(found.group()):02X}" if found.group().isascii() else "%20"
 
 
 def _lines(values: Mapping[str, str]) -> list[str]:
@@ -90,4 +101,4 @@ def _lines(values: Mapping[str, str]) -> list[str]:
 
 
 def _size(values: Mapping[str, str]) -> int:
-    return sum(len(line.encode("utf-8")) + 1 for line in _lines(values))
+    return sum(len(line.encode("utf-8", "replace")) + 1 for line in _lines(values))

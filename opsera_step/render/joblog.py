@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 from opsera_step import events
 from opsera_step.log_limit import LogLimit
 from opsera_step.models import State
-from opsera_step.sanitize import LineCleaner, Redactor, clean_inline
+from opsera_step.sanitize import LineCleaner, Redactor, clean_inline, split_lines
 from opsera_step.timing import Clock, spell_duration
 
 LAST_LINES = 20
@@ -56,14 +56,16 @@ class Safe:
     def __init__(self, token: str) -> None:
         """Take the token that must show nowhere."""
         self._redactor = Redactor(token)
+        self._plain = LineCleaner(colour=False)
 
     def inline(self, text: str, limit: int = 500) -> str:
         """Return a name or a message as one line."""
         return self._redactor.redact(clean_inline(text, limit))
 
     def own(self, text: str) -> str:
-        """Return a text of ours, which may quote others, without the token."""
-        return "\n".join(self._redactor.redact(line) for line in text.split("\n"))
+        """Return a text of ours, which may quote others, without the token and as safe lines."""
+        lines = (self._plain.clean(line) for line in split_lines(text))
+        return "\n".join(self._redactor.redact(line) for line in lines)
 
     def log_line(self, line: str, cleaner: LineCleaner) -> str:
         """Return a line of the log; colours inside of the token do not hide it."""
@@ -107,6 +109,12 @@ class JobLog:
         for line in self._safe.own(text).split("\n"):
             self._sink.say(line, level)
 
+    def say_in_sight(self, text: str, level: str = "") -> None:
+        """Print a sentence of ours where no viewer folds it away with the lines of a step."""
+        if self._sink.folds:
+            self.end_group()
+        self.say(text, level)
+
     def annotate(self, level: str, title: str, text: str) -> None:
         """Show a message prominently, outside of the groups."""
         self.end_group()
@@ -135,12 +143,13 @@ class JobLog:
     def finish(self) -> None:
         """Print what `log_limit` held back of the log's end, and close the group."""
         if self._limit.reached and not self._finished:
-            megabytes = self._limit.left_out_bytes / 2**20
             self._sink.open_group("End of the log")
-            self.say(
-                f"{self._limit.left_out_lines} lines ({megabytes:.1f} MiB) were left out here, "
-                "for log_limit; the full log is in report_dir, if that is set."
-            )
+            if self._limit.left_out_lines:
+                self.say(
+                    f"{self._limit.left_out_lines} lines ({self._limit.left_out_bytes / 2**20:.1f}"
+                    " MiB) were left out here, for log_limit; the full log is in report_dir, if "
+                    "that is set."
+                )
             self._sink.lines(self._limit.tail())
         self._finished = True
         self.end_group()
@@ -151,7 +160,7 @@ class JobLog:
 
     @_show.register
     def _(self, event: events.Note) -> None:
-        self.say(self._safe.inline(event.text, 1000), "warning" if event.warning else "")
+        self.say_in_sight(self._safe.inline(event.text, 1000), "warning" if event.warning else "")
 
     @_show.register
     def _(self, event: events.RunKnown) -> None:
@@ -162,26 +171,28 @@ class JobLog:
     @_show.register
     def _(self, event: events.Queued) -> None:
         self._doing = f"queued behind run {event.behind}"
-        self.say(f"{self._run} is queued: it starts when run {event.behind} has ended.")
+        self.say_in_sight(f"{self._run} is queued: it starts when run {event.behind} has ended.")
 
     @_show.register
     def _(self, event: events.StateChanged) -> None:
         word = self._safe.inline(event.status.word, 80)
         if event.status.state is State.UNKNOWN:
-            self.say(
+            self.say_in_sight(
                 f"{self._run} is “{word}”, a word that this version does not know; it is taken "
                 "as still going.",
                 "warning",
             )
-        elif event.before is not None and not event.status.state.final:
+        elif event.before is not None and event.status.state is State.RUNNING:
             message = self._safe.inline(event.status.message)
+            if self._doing not in self._last_lines:
+                self._doing = word
             self.say(f"{self._run} is {word} now." + (f" Opsera: {message}" if message else ""))
 
     @_show.register
     def _(self, event: events.PausedAt) -> None:
         gate = f" at “{self._safe.inline(event.gate.name, 200)}”" if event.gate else ""
         self._doing = f"waits{gate}"
-        self.say(f"{self._run} is paused{gate}: it waits for somebody to let it go on.")
+        self.say_in_sight(f"{self._run} is paused{gate}: it waits for somebody to let it go on.")
 
     @_show.register
     def _(self, event: events.LogLines) -> None:
@@ -200,7 +211,7 @@ class JobLog:
             self._enter(event.step_id, name, self._safe.inline(event.tool, 80))
             self._sink.lines(admitted)
         if self._limit.reached and not was_reached:
-            self.say(
+            self.say_in_sight(
                 "The log has reached log_limit; from here on only its last lines are shown, at "
                 "the end.",
                 "warning",
@@ -218,16 +229,17 @@ class JobLog:
 
     @_show.register
     def _(self, event: events.Trouble) -> None:
-        self.say(f"{self._safe.inline(event.what)} Trying on; the run is not affected.", "warning")
+        what = self._safe.inline(event.what)
+        self.say_in_sight(f"{what} Trying again, as long as the timeout allows.", "warning")
 
     @_show.register
     def _(self, event: events.Recovered) -> None:
-        self.say(f"The API answers again, after {spell_duration(event.after)}.")
+        self.say_in_sight(f"The API answers again, after {spell_duration(event.after)}.")
 
     @_show.register
     def _(self, event: events.Heartbeat) -> None:
         elapsed = spell_duration(self._clock.monotonic() - self._started)
-        self.say(f"{self._run}: {self._what_goes_on(event)}; {elapsed} so far.")
+        self.say_in_sight(f"{self._run}: {self._what_goes_on(event)}; {elapsed} so far.")
 
     @_show.register
     def _(self, event: events.Tick) -> None:

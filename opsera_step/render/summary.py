@@ -36,7 +36,14 @@ def summary(outcome: Outcome) -> str:
 
 def escape_markdown(text: str) -> str:
     """Escape text so that Markdown, HTML and mentions in it show as they are written."""
-    return _MARKUP.sub(lambda found: f"&#{ord(found.group())};", text)
+    return _MARKUP.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    reference = f"&#{ord(found.group())};"
+    # GitHub looks for mentions after it has read the references; a comment keeps them apart:
+    # https://github.com/github/cmark-gfm/issues/181
+    return f"{reference}<!-- -->" if found.group() in "@#" else reference
 
 
 def cut_to_bytes(text: str, limit: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opsera_step.errors import ExitCode
 from opsera_step.outcome import Outcome
 from opsera_step.render.joblog import JobLog
 from opsera_step.timing import spell_duration
@@ -17,13 +18,16 @@ def tell_verdict(outcome: Outcome, log: JobLog, *, log_wanted: bool) -> None:
     """
     log.end_group()
     sentence = verdict_sentence(outcome)
-    if outcome.status in _SHOWN_BAD:
+    if outcome.exit_code == ExitCode.SUCCESS:
+        # Good news, or the answer to a question: no error, whatever became of the run.
+        log.say(_with_advice(outcome, sentence))
+    elif outcome.status in _SHOWN_BAD:
         log.repeat_last_lines(outcome.failed_step)
         log.annotate("error", _title(outcome), _with_advice(outcome, sentence))
     elif outcome.status == "paused":
         log.annotate("warning", _title(outcome), _with_advice(outcome, sentence))
     else:
-        log.say(_with_advice(outcome, sentence), "warning" if outcome.status == "cancelled" else "")
+        log.say(_with_advice(outcome, sentence), "warning")
     if log_wanted and not outcome.log_complete and outcome.status in _ENDED:
         log.annotate(
             "warning",
@@ -41,11 +45,13 @@ def verdict_sentence(outcome: Outcome) -> str:
     after = f" after {spell_duration(outcome.duration)}" if outcome.duration >= 1 else ""
     step = f" in step “{outcome.failed_step}”" if outcome.failed_step else ""
     gate = f" at “{outcome.waits_for}”" if outcome.waits_for else ""
+    judged = outcome.exit_code == ExitCode.PAUSED
+    unawaited = "; the job does not wait for it (on_paused: fail)" if judged else ""
     sentences = {
         "success": f"{run} succeeded{after}.",
         "failed": f"{run} failed{step}{after}.",
         "stopped": f"{run} was stopped{after}.",
-        "paused": f"{run} is paused{gate}{after}; the job does not wait for it (on_paused: fail).",
+        "paused": f"{run} is paused{gate}{after}{unawaited}.",
     }
     sentence = sentences.get(outcome.status, "") if run else ""
     # Of a success Opsera's own message only says the same again.

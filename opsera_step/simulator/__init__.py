@@ -10,13 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from opsera_step.simulator.accounts import SCOPES
     from opsera_step.simulator.clocks import SpeedClock
     from opsera_step.simulator.faults import CALLS, KINDS, Fault, FaultError
     from opsera_step.simulator.gate import Request
     from opsera_step.simulator.loading import load_scenario, scenario_names
     from opsera_step.simulator.reading import ScenarioError
-    from opsera_step.simulator.simulation import RunView
+    from opsera_step.simulator.scenario import ROLES
     from opsera_step.simulator.simulator import Simulator, serve, serve_forever
+    from opsera_step.simulator.state import StateError
     from opsera_step.simulator.switches import (
         PLACES,
         SwitchError,
@@ -24,18 +26,22 @@ if TYPE_CHECKING:
         describe_switches,
         parse_switches,
     )
+    from opsera_step.simulator.views import RunView
 
 _HOMES = {
     "CALLS": "faults",
+    "ROLES": "scenario",
+    "SCOPES": "accounts",
     "KINDS": "faults",
     "PLACES": "switches",
     "Fault": "faults",
     "FaultError": "faults",
     "Request": "gate",
-    "RunView": "simulation",
+    "RunView": "views",
     "ScenarioError": "reading",
     "Simulator": "simulator",
     "SpeedClock": "clocks",
+    "StateError": "state",
     "SwitchError": "switches",
     "Switches": "switches",
     "describe_switches": "switches",
@@ -50,6 +56,8 @@ __all__ = [
     "CALLS",
     "KINDS",
     "PLACES",
+    "ROLES",
+    "SCOPES",
     "Fault",
     "FaultError",
     "Request",
@@ -57,6 +65,7 @@ __all__ = [
     "ScenarioError",
     "Simulator",
     "SpeedClock",
+    "StateError",
     "SwitchError",
     "Switches",
     "describe_switches",

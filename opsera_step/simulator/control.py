@@ -5,7 +5,7 @@ It needs no token and is no part of the Opsera API.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from werkzeug.wrappers import Request as HttpRequest
 
 from opsera_step.simulator.faults import Fault, make_fault
 from opsera_step.simulator.gate import Request
+from opsera_step.simulator.scenario import SOMEBODY
 from opsera_step.simulator.wire import Answer, error_answer, json_answer
 
 PREFIX = "/simulator/"
@@ -43,6 +44,28 @@ class Controlled(Protocol):
         """Have somebody else start a run."""
         ...
 
+    def issue_token(
+        self, scope: str, *, role: str | None, user: str | None, expires_in: float
+    ) -> str:
+        """Issue a token."""
+        ...
+
+    def deactivate(self, token: str) -> None:
+        """Make a token worthless."""
+        ...
+
+    def set_user(self, name: str, *, role: str | None, valid: bool) -> None:
+        """Change a user."""
+        ...
+
+    def set_access(self, object_id: str, access: bool | Iterable[str]) -> None:
+        """Say who may use an object."""
+        ...
+
+    def tokens(self) -> list[dict[str, object]]:
+        """Return all tokens."""
+        ...
+
     def add_fault(self, fault: Fault) -> None:
         """Put one more fault in force."""
         ...
@@ -57,6 +80,8 @@ class Controlled(Protocol):
 
 
 _Wish = dict[str, Any]
+
+_LIFETIME = 365 * 86400.0
 
 
 def answer(simulation: Controlled, http: HttpRequest) -> Answer:
@@ -83,18 +108,48 @@ def _requests(simulation: Controlled, _: _Wish) -> object:
 
 
 def _approve(simulation: Controlled, wish: _Wish) -> object:
-    by = str(wish.get("by", "Dana Ortiz"))
+    by = str(wish.get("by", SOMEBODY.name))
     return {"done": simulation.approve(wish.get("pipelineId"), by)}
 
 
 def _reject(simulation: Controlled, wish: _Wish) -> object:
-    by = str(wish.get("by", "Dana Ortiz"))
+    by = str(wish.get("by", SOMEBODY.name))
     return {"done": simulation.reject(wish.get("pipelineId"), by)}
 
 
 def _run_by_somebody_else(simulation: Controlled, wish: _Wish) -> object:
-    user = str(wish.get("user", "Dana Ortiz"))
+    user = str(wish.get("user", SOMEBODY.name))
     return {"runCount": simulation.start_by_somebody_else(wish.get("pipelineId"), user)}
+
+
+def _tokens(simulation: Controlled, _: _Wish) -> object:
+    return simulation.tokens()
+
+
+def _issue_token(simulation: Controlled, wish: _Wish) -> object:
+    text = simulation.issue_token(
+        str(wish.get("scope", "api")),
+        role=wish.get("role"),
+        user=wish.get("user"),
+        expires_in=float(wish.get("expiresIn", _LIFETIME)),
+    )
+    return next(one for one in simulation.tokens() if one["token"] == text)
+
+
+def _deactivate(simulation: Controlled, wish: _Wish) -> object:
+    simulation.deactivate(str(wish["token"]))
+    return {"done": True}
+
+
+def _user(simulation: Controlled, wish: _Wish) -> object:
+    valid = wish.get("valid", True)
+    simulation.set_user(str(wish["user"]), role=wish.get("role"), valid=valid is True)
+    return {"done": True}
+
+
+def _access(simulation: Controlled, wish: _Wish) -> object:
+    simulation.set_access(str(wish["id"]), wish["access"])
+    return {"done": True}
 
 
 def _faults(simulation: Controlled, wish: _Wish) -> object:
@@ -117,6 +172,11 @@ _ACTS: dict[tuple[str, str], Callable[[Controlled, _Wish], object]] = {
     ("POST", "approve"): _approve,
     ("POST", "reject"): _reject,
     ("POST", "run-by-somebody-else"): _run_by_somebody_else,
+    ("GET", "tokens"): _tokens,
+    ("POST", "tokens"): _issue_token,
+    ("POST", "tokens/deactivate"): _deactivate,
+    ("POST", "users"): _user,
+    ("POST", "access"): _access,
     ("POST", "faults"): _faults,
     ("POST", "reset"): _reset,
 }

@@ -10,7 +10,24 @@ from dataclasses import asdict, dataclass, fields
 from random import Random
 from typing import Any
 
-CALLS = ("run", "status", "summary", "logs", "stop", "reset", "pipelines")
+CALLS = (
+    "run",
+    "status",
+    "summary",
+    "logs",
+    "stop",
+    "reset",
+    "pipelines",
+    "tools",
+    "tool_summary",
+    "tool_update",
+    "user_actions",
+    "token_uses",
+    "tasks",
+    "task_summary",
+    "task_status",
+    "task_logs",
+)
 """The calls of the API, as faults and the journal name them."""
 
 KINDS = {
@@ -42,7 +59,7 @@ class Fault:
     `call` is a call's name, several with commas between, or `*`. The fault strikes from the
     `nth` matching call on, `times` times (None: always), between `after` and `until` seconds since
     the start (or since our latest run was accepted, with `since="run"`), with `probability`.
-    With `effect` the request is carried out all the same.
+    With `effect` the request is carried out all the same (and before a latency, not after it).
     """
 
     call: str = "*"
@@ -72,7 +89,7 @@ class Fault:
         _one_of("retry_after_as", self.retry_after_as, ("seconds", "date"))
         if self.kind == "redirect" and not self.location:
             raise FaultError("a redirect needs a location")
-        if self.effect is False and self.kind in _ANSWERED:
+        if self.effect is False and self.kind in _ANSWERED and self.kind != "latency":
             raise FaultError(f"a fault of kind {self.kind} always leaves the effect in place")
 
     @property
@@ -83,11 +100,13 @@ class Fault:
     @property
     def takes_effect(self) -> bool:
         """Whether the request is carried out although its answer goes wrong."""
-        return self.kind in _ANSWERED if self.effect is None else self.effect
+        return self.kind in _ANSWERED or bool(self.effect)
 
 
-def make_fault(values: Mapping[str, Any]) -> Fault:
+def make_fault(values: Any) -> Fault:
     """Make a fault from plain data, as a scenario or the control plane has it."""
+    if not isinstance(values, Mapping):
+        raise FaultError(f"a fault is a mapping, not {values!r}")
     known = {one.name: one.type for one in fields(Fault)}
     for name, value in values.items():
         if name not in known:

@@ -6,13 +6,22 @@ One lock guards the world; time passes for delays outside of it.
 from __future__ import annotations
 
 import json
+import math
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from werkzeug.wrappers import Request as HttpRequest
 
-from opsera_step.simulator.calls import ROUTES, Call, Done, Refusal, authorize
+from opsera_step.simulator.calls import (
+    ROUTES,
+    Ask,
+    Body,
+    Call,
+    Done,
+    Refusal,
+    authenticate,
+    authorize,
+)
 from opsera_step.simulator.faults import Fault, FaultPlan
 from opsera_step.simulator.wire import Answer, broken_answer, error_answer
 from opsera_step.simulator.world import Clock, World
@@ -58,11 +67,10 @@ class Gate:
             self.world.catch_up()
             request = self._noted(http, call, raw)
             struck = [] if call is None else self._struck(call.name)
-        for delay in struck:
-            if delay.kind == "latency":
-                self._clock.sleep(delay.seconds)
         fault = next((one for one in struck if one.kind != "latency"), None)
+        self._delay(struck, done=False)
         good = self._carried_out(request, call, http, raw) if _goes_on(fault) else None
+        self._delay(struck, done=True)
         answer = good if fault is None else self._broken(fault, good)
         request.fault = ",".join(one.kind for one in struck)
         request.status = 0 if answer is None else answer.status
@@ -86,6 +94,12 @@ class Gate:
         ours = world.our_latest_run()
         return self.faults.strike(call, world.now, None if ours is None else world.now - ours)
 
+    def _delay(self, struck: list[Fault], *, done: bool) -> None:
+        """Pass the time of the delays that come before, or after, the call is carried out."""
+        for fault in struck:
+            if fault.kind == "latency" and bool(fault.effect) is done:
+                self._clock.sleep(fault.seconds)
+
     def _broken(self, fault: Fault, good: Answer | None) -> Answer:
         if fault.kind == "hang":
             self._clock.sleep(fault.seconds)
@@ -100,7 +114,8 @@ class Gate:
                 done = self._performed(request, call, http, raw)
             except Refusal as refusal:
                 form = self.world.switches.error_body
-                return error_answer(refusal.status, refusal.message, form)
+                answer = error_answer(refusal.status, refusal.message, form)
+                return replace(answer, headers=refusal.headers)
             request.effect = True
             request.run_count = done.run_count
             return done.answer
@@ -109,19 +124,28 @@ class Gate:
         self, request: Request, call: Call | None, http: HttpRequest, raw: bytes
     ) -> Done:
         if call is None:
-            known = any(path == http.path for _, path in ROUTES)
-            raise Refusal(405 if known else 404, f"Cannot {http.method} {http.path}")
-        authorize(self.world, http.headers.get("Authorization", ""))
+            raise _no_call(http)
+        token, member = authenticate(self.world, http.headers.get("Authorization", ""))
         request.authorized = True
-        return call.perform(self.world, _body(http, raw))
+        self.world.use(token_id=token.id, target=http.path.removeprefix("/api"))
+        authorize(self.world, call, token, member)
+        ask = Ask(self.world, member, _body(http, raw), http.args.to_dict())
+        return call.perform(ask)
 
 
 def _goes_on(fault: Fault | None) -> bool:
     return fault is None or fault.takes_effect
 
 
-def _body(http: HttpRequest, raw: bytes) -> Mapping[str, object]:
-    if http.method == "GET":
+def _no_call(http: HttpRequest) -> Refusal:
+    methods = [method for method, path in ROUTES if path == http.path]
+    headers = {"Allow": ", ".join(methods)} if methods else {}
+    message = f"Cannot {http.method} {http.path}"
+    return Refusal(405 if methods else 404, message, headers)
+
+
+def _body(http: HttpRequest, raw: bytes) -> Body:
+    if http.method == "GET" and not raw:
         return {}
     body = _plain(raw) if http.mimetype == "application/json" else None
     if not isinstance(body, dict):
@@ -131,6 +155,14 @@ def _body(http: HttpRequest, raw: bytes) -> Mapping[str, object]:
 
 def _plain(raw: bytes) -> object:
     try:
-        return json.loads(raw)
-    except ValueError:
+        return json.loads(raw, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError):
         return None
+
+
+def _finite(text: str) -> float:
+    """Read a number that can be written as JSON again."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number

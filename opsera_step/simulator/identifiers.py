@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
 from random import Random
@@ -41,21 +40,12 @@ class ObjectIds:
         return f"{int(seconds) & 0xFFFFFFFF:08x}{self._own}{self._counter:06x}"
 
 
-@dataclass(frozen=True)
-class Token:
-    """An access token: its text, whose it is, and when it ends (wall clock)."""
-
-    text: str
-    user_id: str
-    expires: float
-
-
-def make_token(user_id: str, issued: float, expires: float, rng: Random) -> Token:
-    """Make a token of the shape of a JWT; nobody can check its signature."""
+def jwt(user_id: str, scope: str, issued: float, expires: float, rng: Random) -> str:
+    """Write a token of the shape of a JWT; nobody can check its signature."""
     header = _part({"alg": "HS256", "typ": "JWT"})
-    payload = _part({"user": user_id, "scope": "api", "iat": int(issued), "exp": int(expires)})
+    payload = _part({"user": user_id, "scope": scope, "iat": int(issued), "exp": int(expires)})
     signature = _encoded(rng.getrandbits(256).to_bytes(32, "big"))
-    return Token(f"{header}.{payload}.{signature}", user_id, expires)
+    return f"{header}.{payload}.{signature}"
 
 
 def _part(content: dict[str, object]) -> str:

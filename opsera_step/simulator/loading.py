@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
+from opsera_step.simulator.account_loading import audit, members, task, token_scope, tool
 from opsera_step.simulator.extending import extended
 from opsera_step.simulator.faults import Fault, FaultError, make_fault
 from opsera_step.simulator.identifiers import fixed_id
+from opsera_step.simulator.log_loading import log_entries
 from opsera_step.simulator.reading import Reader, ScenarioError
 from opsera_step.simulator.recording import replay
 from opsera_step.simulator.scenario import (
     DEEDS,
     GATE_TOOLS,
+    MAINTAINER,
+    OURSELVES,
+    PLAIN,
+    POWER_USER,
+    SOMEBODY,
     Appointment,
     Gate,
     PipelineSpec,
@@ -21,17 +29,18 @@ from opsera_step.simulator.scenario import (
     StepSpec,
     User,
 )
-from opsera_step.simulator.switches import PLACES, STATES, Switches, SwitchError
-from opsera_step.simulator.timeline import PAUSE, LogEntry
+from opsera_step.simulator.switches import PLACES, STATES, SwitchError, Switches
+from opsera_step.simulator.timeline import LogEntry
 
 _SHIPPED = resources.files("opsera_step.simulator") / "scenarios"
 _RESULTS = ("success", "failed")
+_ACCOUNT = ("users", "tools", "tasks", "audit")
 
 
 def scenario_names() -> dict[str, str]:
     """Return the shipped scenarios: each name with its one-line description."""
-    files = sorted(entry.name for entry in _SHIPPED.iterdir() if entry.name.endswith(".yml"))
-    return {file.removesuffix(".yml"): _described(file) for file in files}
+    files = [entry.name for entry in _SHIPPED.iterdir() if entry.name.endswith(".yml")]
+    return {name: _described(f"{name}.yml") for name in sorted(file[:-4] for file in files)}
 
 
 def load_scenario(source: str | Path | Mapping[str, object] | Scenario) -> Scenario:
@@ -54,8 +63,9 @@ def _described(file: str) -> str:
     return first.removeprefix("description:").strip()
 
 
+@lru_cache
 def _shipped(name: str) -> object:
-    if name not in scenario_names():
+    if not (_SHIPPED / f"{name}.yml").is_file():
         raise ScenarioError(
             f"no scenario is named {name!r}; there are {', '.join(scenario_names())}"
         )
@@ -92,25 +102,43 @@ def _resolved(data: object, file: str) -> object:
 
 def _scenario(data: object, file: str, name: str, folder: Path | None) -> Scenario:
     reader = Reader(data, file)
-    token = reader.reader("token")
-    pipelines = tuple(_pipeline(one, folder) for one in reader.readers("pipelines"))
+    pipelines = tuple(_pipeline(one, folder) for one in reader.copies("pipelines"))
     if not pipelines:
         raise reader.wrong("pipelines", "a list with at least one pipeline")
+    account = Reader(_account() | _own(data), file)
+    user, token = User.named(reader.text("user", OURSELVES.name)), reader.reader("token")
+    role = POWER_USER if reader.flag("power_user", True) else PLAIN
     scenario = Scenario(
         name=name,
         description=reader.text("description", ""),
         pipelines=pipelines,
-        user=User.named(reader.text("user", "Alex Kim")),
-        power_user=reader.flag("power_user", True),
+        user=user,
+        members=members(account, user.name, role),
+        token_scope=token_scope(token),
         token_lifetime=token.number("lifetime", 365 * 86400.0),
         timetable=tuple(_appointment(one, pipelines) for one in reader.readers("timetable")),
         switches=_switches(reader),
         faults=tuple(_fault(one) for one in reader.readers("faults")),
         seed=reader.whole("seed", 1),
+        tools=tuple(tool(one) for one in account.copies("tools")),
+        tasks=tuple(task(one) for one in account.copies("tasks")),
+        audit=audit(account.reader("audit")),
     )
     token.done()
-    reader.done()
+    reader.done(_ACCOUNT)
     return scenario
+
+
+@lru_cache
+def _account() -> dict[str, object]:
+    """Return the users, tools, tasks and audit logs of scenarios that have none of their own."""
+    data = _data((_SHIPPED / "shared" / "account.yml").read_text("utf-8"), "account.yml")
+    return data if isinstance(data, dict) else {}
+
+
+def _own(data: object) -> dict[str, object]:
+    given = data if isinstance(data, dict) else {}
+    return {key: given[key] for key in _ACCOUNT if given.get(key) is not None}
 
 
 def _switches(reader: Reader) -> Switches:
@@ -135,7 +163,7 @@ def _appointment(reader: Reader, pipelines: tuple[PipelineSpec, ...]) -> Appoint
         pipeline=names.index(reader.choice("pipeline", names[0], names)),
         do=reader.choice("do", "run", DEEDS),
         since=reader.choice("since", "start", ("start", "run")),
-        user=User.named(reader.text("user", "Dana Ortiz")),
+        user=User.named(reader.text("user", SOMEBODY.name)),
     )
     reader.done()
     return appointment
@@ -149,10 +177,10 @@ def _pipeline(reader: Reader, folder: Path | None) -> PipelineSpec:
         id=reader.text("id", fixed_id("pipeline", name)),
         name=name,
         description=reader.text("description", ""),
-        owner=User.named(reader.text("owner", "Robin Weber")),
+        owner=User.named(reader.text("owner", MAINTAINER.name)),
         type=reader.texts("type", ("sdlc",)),
         tags=reader.texts("tags"),
-        access=reader.flag("access", True),
+        access=reader.access("access"),
         run_count=reader.whole("run_count", 0),
         run_count_step=max(1, reader.whole("run_count_step", 1)),
         start_delay=reader.number("start_delay", 0.5),
@@ -160,7 +188,7 @@ def _pipeline(reader: Reader, folder: Path | None) -> PipelineSpec:
         stop_delay=None if stops_by_itself else reader.number("stop_delay", 2.0),
         queue_delay=reader.number("queue_delay", 1.0),
         plan=tuple(_step(one, name, n, folder) for n, one in enumerate(steps)),
-        trailing=_entries(reader.readers("trailing")),
+        trailing=log_entries(reader.readers("trailing")),
         messages=_messages(reader),
     )
     reader.done()
@@ -178,7 +206,7 @@ def _messages(reader: Reader) -> dict[str, str]:
 
 def _step(reader: Reader, pipeline: str, index: int, folder: Path | None) -> StepSpec:
     tool = reader.text("tool", "jenkins")
-    log = _entries(reader.readers("log"))
+    log = log_entries(reader.readers("log"))
     if "replay" in reader:
         log += _replay(reader, folder)
     step = StepSpec(
@@ -210,7 +238,7 @@ def _gate(reader: Reader) -> Gate:
     read = Gate(
         decision=gate.choice("decision", "wait", ("wait", "approve", "reject")),
         after=gate.number("after", 0.0),
-        by=gate.text("by", "Robin Weber"),
+        by=gate.text("by", MAINTAINER.name),
     )
     gate.done()
     return read
@@ -227,50 +255,3 @@ def _replay(step: Reader, folder: Path | None) -> tuple[LogEntry, ...]:
     at = source.number("at", 0.0)
     source.done()
     return replay(place.read_text("utf-8"), file, at=at, speed=speed, growing=growing)
-
-
-def _entries(readers: list[Reader]) -> tuple[LogEntry, ...]:
-    entries: list[LogEntry] = []
-    for reader in readers:
-        entries.append(_entry(reader, entries[-1].end if entries else 0.0))
-    return tuple(entries)
-
-
-def _entry(reader: Reader, at: float) -> LogEntry:
-    bulk = "rate" in reader
-    rate = reader.number("rate", 1.0, least=0.001)
-    seconds, count = reader.number("seconds", 0.0), reader.whole("count", 0)
-    every, repeat = reader.number("every", PAUSE), reader.whole("repeat", 1)
-    entry = LogEntry(
-        at=reader.number("at", at),
-        pieces=tuple(piece * repeat for piece in _pieces(reader)),
-        every=1 / rate if bulk else every,
-        times=reader.numbers("times"),
-        count=count or round(rate * seconds) if bulk else count,
-        growing=reader.flag("growing", False),
-        late=reader.number("late", 0.0),
-        with_id=reader.flag("id", True),
-        place=reader.choice("place", "", ("", *PLACES)),
-        action=reader.text("action", ""),
-        status=reader.text("status", ""),
-        message=reader.text("message", ""),
-        step_name=reader.text("step_name", ""),
-        record=reader.mapping("record"),
-    )
-    reader.done()
-    if entry.times and len(entry.times) != len(entry.pieces):
-        raise reader.wrong("times", "one for each piece")
-    return entry
-
-
-def _pieces(reader: Reader) -> tuple[str, ...]:
-    given = [key for key in ("text", "lines", "pieces") if key in reader]
-    if "action" in reader and not given:
-        return ("",)
-    if len(given) != 1:
-        raise reader.wrong("text", "given, or lines, or pieces: just one of them")
-    if given == ["lines"]:
-        lines = reader.texts("lines")
-        whole = lines[0].splitlines() if len(lines) == 1 else lines
-        return tuple(f"{line}\n" for line in whole)
-    return reader.texts(given[0])

@@ -134,16 +134,12 @@ class Pipeline:
             run.changes.append((self._stage.now, "stopped"))
         self.queue.clear()
 
-    def _note_change(self) -> None:
+    def _note_change(self, play: Play) -> None:
         self._changed_at = self._stage.milliseconds()
-        play = self.play
-        if play is not None:
-            self._last_step = self._position(play)
+        self._last_step = self._position(play)
 
-    def _note_end(self) -> None:
-        play, self.play = self.play, None
-        if play is None:
-            return
+    def _note_end(self, play: Play) -> None:
+        self.play = None
         run, failed = play.run, play.failed
         now = self._stage.milliseconds()
         self._last_run = self._ended(run.count, self._stage.switches.spell(run.state), now)

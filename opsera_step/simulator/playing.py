@@ -16,8 +16,8 @@ class Play:
         stage: Stage,
         pipeline: PipelineSpec,
         run: Run,
-        changed: Callable[[], None],
-        over: Callable[[], None],
+        changed: Callable[[Play], None],
+        over: Callable[[Play], None],
     ) -> None:
         """Make ready to play a run; `begin` starts it."""
         self.run = run
@@ -102,7 +102,7 @@ class Play:
             self._later(step.seconds, lambda: self._end_step(index, result, step.message))
         else:
             self._later(step.seconds, lambda: self._pause(index))
-        self._changed()
+        self._changed(self)
 
     def _pause(self, index: int) -> None:
         step = self._pipeline.plan[index]
@@ -127,7 +127,7 @@ class Play:
         elif self.failed is None or result == "rejected":
             self.failed = index
             self._verdict = result
-        self._changed()
+        self._changed(self)
         if self._active:
             return
         if self.failed is not None:
@@ -140,11 +140,11 @@ class Play:
         self._active.clear()
         self._set_state(state)
         self._writer.play(self._pipeline.trailing, self.step or 0)
-        self._over()
+        self._over(self)
 
     def _set_state(self, state: str) -> None:
         self.run.changes.append((self._stage.now, state))
-        self._changed()
+        self._changed(self)
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         def unless_over() -> None:

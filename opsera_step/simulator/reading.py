@@ -32,7 +32,7 @@ class Reader:
 
     def wrong(self, key: str, expected: str) -> ScenarioError:
         """Return the error for a key whose value is not what was expected."""
-        got = "it is missing" if key not in self else f"not {self._values[key]!r}"
+        got = "but it is missing" if key not in self else f"not {self._values[key]!r}"
         return ScenarioError(f"{self._file}: {self._at(key)} must be {expected}, {got}")
 
     def failed(self, reason: Exception) -> ScenarioError:
@@ -121,13 +121,39 @@ class Reader:
         where = self._at(key)
         return [Reader(item, self._file, f"{where}[{n}]") for n, item in enumerate(value)]
 
+    def copies(self, key: str) -> list[Reader]:
+        """Take a list of mappings; with `repeat: 5` one stands for five, `{n}` in its name."""
+        value = self._take(key, [])
+        if not isinstance(value, list):
+            raise self.wrong(key, "a list")
+        where = self._at(key)
+        return [
+            Reader(copy, self._file, f"{where}[{n}]")
+            for n, item in enumerate(value)
+            for copy in self._repeated(item, f"{where}[{n}]")
+        ]
+
+    def _repeated(self, item: object, where: str) -> list[object]:
+        if not isinstance(item, Mapping) or "repeat" not in item:
+            return [item]
+        rest = {key: value for key, value in item.items() if key != "repeat"}
+        count = Reader(item, self._file, where).whole("repeat", 1)
+        name = str(item.get("name", ""))
+        return [{**rest, "name": name.replace("{n}", str(n))} for n in range(1, count + 1)]
+
+    def access(self, key: str) -> bool | tuple[str, ...]:
+        """Take who may use something: true, false, or a list of names."""
+        value = self._take(key, True)
+        return value if isinstance(value, bool) else self.texts(key)
+
     def everything(self) -> dict[str, object]:
         """Take all that there is, as it is."""
         self._taken |= set(self._values)
         return dict(self._values)
 
-    def done(self) -> None:
-        """Refuse keys that nobody took."""
+    def done(self, others: tuple[str, ...] = ()) -> None:
+        """Refuse keys that nobody took; `others` were taken elsewhere."""
+        self._taken |= set(others)
         if left := [key for key in self._values if key not in self._taken]:
             known = ", ".join(sorted(self._taken))
             raise ScenarioError(f"{self._file}: {self._at(left[0])} is unknown; known are {known}")

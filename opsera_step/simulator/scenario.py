@@ -16,6 +16,17 @@ DEEDS = ("run", "stop", "reset", "approve", "reject")
 """What somebody can do on the timetable."""
 
 
+SITE_ADMIN, POWER_USER, PLAIN = "Site Admin", "Power User", "plain"
+ROLES = (SITE_ADMIN, POWER_USER, PLAIN)
+"""The roles of users, the mightiest first."""
+
+ACCOUNT = "org-shop-acc0"
+"""The name of the simulated account."""
+
+Access = bool | tuple[str, ...]
+"""Who may use an object, besides its owner: True is everybody who counts, False nobody."""
+
+
 @dataclass(frozen=True)
 class User:
     """Somebody who starts runs."""
@@ -28,6 +39,35 @@ class User:
         """Return the user of that name; the ID follows from it."""
         return cls(name, fixed_id("user", name))
 
+    @property
+    def email(self) -> str:
+        """The user's address."""
+        return f"{'.'.join(self.name.lower().split())}@shop.example"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A user of the account, with a role; one who is not valid may do nothing."""
+
+    name: str
+    role: str = PLAIN
+    valid: bool = True
+
+    @property
+    def leads(self) -> bool:
+        """Whether the user may see lists."""
+        return self.role in (SITE_ADMIN, POWER_USER)
+
+
+OURSELVES = User.named("Alex Kim")
+"""Who owns the token, unless the scenario says otherwise."""
+
+MAINTAINER = User.named("Robin Weber")
+"""Who owns the pipelines and decides at gates, unless the scenario says otherwise."""
+
+SOMEBODY = User.named("Dana Ortiz")
+"""Who else starts runs, unless the scenario says otherwise."""
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -35,7 +75,7 @@ class Gate:
 
     decision: str = "wait"
     after: float = 0.0
-    by: str = "Robin Weber"
+    by: str = MAINTAINER.name
 
 
 @dataclass(frozen=True)
@@ -76,10 +116,10 @@ class PipelineSpec:
     id: str
     name: str
     description: str = ""
-    owner: User = User.named("Robin Weber")
+    owner: User = MAINTAINER
     type: tuple[str, ...] = ("sdlc",)
     tags: tuple[str, ...] = ()
-    access: bool = True
+    access: Access = True
     run_count: int = 0
     run_count_step: int = 1
     start_delay: float = 0.5
@@ -103,6 +143,63 @@ class PipelineSpec:
 
 
 @dataclass(frozen=True)
+class ToolSpec:
+    """One tool of the registry; `record` are more root properties."""
+
+    id: str
+    name: str
+    tool: str = "jenkins"
+    type: str = ""
+    description: str = ""
+    owner: User = MAINTAINER
+    access: Access = True
+    active: bool = True
+    tags: tuple[str, ...] = ()
+    configuration: dict[str, object] = field(default_factory=dict)
+    record: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """One run of a task, `at` seconds since the beginning (most are below 0)."""
+
+    at: float
+    duration: float = 60.0
+    result: str = "success"
+    message: str = ""
+    log: tuple[LogEntry, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One task and its runs, the oldest first; `run_count` are those before them."""
+
+    id: str
+    name: str
+    type: str = "sync-sfdc-repo"
+    tool: str = "jenkins"
+    description: str = ""
+    owner: User = MAINTAINER
+    access: Access = True
+    active: bool = True
+    tags: tuple[str, ...] = ()
+    configuration: dict[str, object] = field(default_factory=dict)
+    record: dict[str, object] = field(default_factory=dict)
+    place: str = ""
+    run_count: int = 0
+    runs: tuple[TaskRun, ...] = ()
+
+
+@dataclass(frozen=True)
+class AuditSpec:
+    """How much is in the audit logs at the beginning, spread over how many days."""
+
+    actions: int = 0
+    uses: int = 0
+    days: float = 30.0
+
+
+@dataclass(frozen=True)
 class Appointment:
     """What somebody does at a time of the world, or some seconds after each run of ours began."""
 
@@ -110,7 +207,7 @@ class Appointment:
     pipeline: int = 0
     do: str = "run"
     since: str = "start"
-    user: User = User.named("Dana Ortiz")
+    user: User = SOMEBODY
 
 
 @dataclass(frozen=True)
@@ -120,9 +217,13 @@ class Scenario:
     name: str
     description: str
     pipelines: tuple[PipelineSpec, ...]
-    user: User = User.named("Alex Kim")
-    power_user: bool = True
+    user: User = OURSELVES
+    members: tuple[Member, ...] = (Member(OURSELVES.name, POWER_USER),)
+    token_scope: str = "api"  # noqa: S105 - no password
     token_lifetime: float = 365 * 86400.0
+    tools: tuple[ToolSpec, ...] = ()
+    tasks: tuple[TaskSpec, ...] = ()
+    audit: AuditSpec = field(default_factory=AuditSpec)
     timetable: tuple[Appointment, ...] = ()
     switches: Switches = field(default_factory=Switches)
     faults: tuple[Fault, ...] = ()

@@ -19,7 +19,7 @@ from opsera_step.simulator.wire import Answer, error_answer
 Respond = Callable[[HttpRequest], Answer]
 Wall = Callable[[], float]
 
-_POLL_SECONDS = 0.02
+_POLL_SECONDS = 0.01
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 

@@ -6,44 +6,29 @@ Speaks no HTTP; `simulator` puts it on the network.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from werkzeug.wrappers import Request as HttpRequest
 
 from opsera_step.simulator import control
+from opsera_step.simulator.administration import Administration
 from opsera_step.simulator.clocks import SpeedClock
+from opsera_step.simulator.deeds import do_again
 from opsera_step.simulator.faults import Fault, FaultPlan
 from opsera_step.simulator.gate import Gate, Request
 from opsera_step.simulator.loading import load_scenario
 from opsera_step.simulator.pipelines import Pipeline
-from opsera_step.simulator.scenario import Scenario, User
+from opsera_step.simulator.scenario import SOMEBODY, Scenario
+from opsera_step.simulator.state import StateError, StateFile
 from opsera_step.simulator.switches import Switches
+from opsera_step.simulator.views import RunView, pipeline_view, run_view
 from opsera_step.simulator.wire import Answer
 from opsera_step.simulator.world import Clock, World
 
-SOMEBODY = "Dana Ortiz"
-"""Who starts runs when it is somebody else."""
 
-
-@dataclass(frozen=True)
-class RunView:
-    """One run as it is now; times are seconds since the world began.
-
-    `started_by` is "us" for the owner of the token, else a name.
-    """
-
-    pipeline_id: str
-    count: int
-    state: str
-    started_by: str
-    accepted_at: float
-    started_at: float | None
-    ended_at: float | None
-
-
-class Simulation:
+class Simulation(Administration):
     """A scenario in play; safe to use from several threads."""
 
     def __init__(
@@ -54,14 +39,19 @@ class Simulation:
         seed: int | None = None,
         switches: Mapping[str, object] | Switches | None = None,
         faults: Iterable[Fault] = (),
+        state: str | Path | None = None,
     ) -> None:
-        """Load the scenario; switches and faults given here come on top of its own."""
+        """Load the scenario; switches and faults given here come on top of its own.
+
+        With a file for its state, go on where the last simulation with that file was.
+        """
         self.scenario = load_scenario(scenario)
         self._clock: Clock = clock or SpeedClock()
         self._seed = self.scenario.seed if seed is None else seed
         self._switches = _chosen(self.scenario.switches, switches)
         self._faults = [*self.scenario.faults, *faults]
-        self._gate = self._begun()
+        self._file = StateFile(state, self.scenario.name, self._seed) if state else None
+        self._gate = self._begun(self._resumed() or self._new_world())
 
     @property
     def token(self) -> str:
@@ -114,7 +104,9 @@ class Simulation:
         """Return all runs of a pipeline since the world began."""
         with self._gate.lock:
             pipeline = self._pipeline(pipeline_id)
-            return [self._view(pipeline, count) for count in sorted(pipeline.runs)]
+            return [
+                run_view(pipeline, count, self.scenario.user) for count in sorted(pipeline.runs)
+            ]
 
     def console_text(
         self, run_count: int | None = None, pipeline_id: str | None = None
@@ -125,25 +117,28 @@ class Simulation:
         """
         with self._gate.lock:
             pipeline = self._pipeline(pipeline_id)
-            return pipeline.runs[run_count or pipeline.newest].truth.lines()
+            run = pipeline.runs.get(run_count or pipeline.newest)
+            return [] if run is None else run.truth.lines()
 
-    def approve(self, pipeline_id: str | None = None, by: str = SOMEBODY) -> bool:
+    def approve(self, pipeline_id: str | None = None, by: str = SOMEBODY.name) -> bool:
         """Approve at the gate; False when the pipeline is not paused."""
         with self._gate.lock:
-            return self._pipeline(pipeline_id).decide(approved=True, by=by)
+            return self._decide(pipeline_id, True, by)
 
-    def reject(self, pipeline_id: str | None = None, by: str = SOMEBODY) -> bool:
+    def reject(self, pipeline_id: str | None = None, by: str = SOMEBODY.name) -> bool:
         """Reject at the gate; False when the pipeline is not paused."""
         with self._gate.lock:
-            return self._pipeline(pipeline_id).decide(approved=False, by=by)
+            return self._decide(pipeline_id, False, by)
 
-    def start_by_somebody_else(self, pipeline_id: str | None = None, user: str = SOMEBODY) -> int:
+    def start_by_somebody_else(
+        self, pipeline_id: str | None = None, user: str = SOMEBODY.name
+    ) -> int:
         """Have somebody else start a run; return its number, also when it is queued."""
         with self._gate.lock:
             pipeline = self._pipeline(pipeline_id)
             if pipeline.paused:
                 raise ValueError(f"pipeline {pipeline.spec.id} is paused and refuses a run")
-            return self._gate.world.start(pipeline, User.named(user)).count
+            return self._gate.world.run(pipeline_id=pipeline.spec.id, user=user).count
 
     def add_fault(self, fault: Fault) -> None:
         """Put one more fault in force."""
@@ -157,12 +152,11 @@ class Simulation:
 
     def restart(self) -> None:
         """Begin again with a new world: no runs, no requests, the first faults."""
-        begun = self._begun()
         with self._gate.lock:
-            gate = self._gate
+            gate, begun = self._gate, self._begun(self._new_world())
+            # Whoever was given the token can go on with it.
             if gate.world.token.expires > begun.world.wall:
-                # Whoever was given the token can go on with it.
-                begun.world.token = gate.world.token
+                begun.world.adopt(gate.world.token)
             gate.world, gate.faults = begun.world, begun.faults
             gate.journal.clear()
 
@@ -174,9 +168,25 @@ class Simulation:
                 "scenario": self.scenario.name,
                 "seconds": now,
                 "token": self.token,
-                "pipelines": [self._pipeline_state(one) for one in world.pipelines.values()],
+                "tokens": self.tokens(),
+                "users": self.users(),
+                "pipelines": [
+                    pipeline_view(one, self.scenario.user) for one in world.pipelines.values()
+                ],
+                "tools": [
+                    {"toolId": one.spec.id, "name": one.fields["name"]}
+                    for one in world.tools.values()
+                ],
+                "tasks": [
+                    {"taskId": one.spec.id, "name": one.spec.name} for one in world.tasks.values()
+                ],
                 "faults": self._gate.faults.listing(),
             }
+
+    def release(self) -> None:
+        """Let go of the state file, if there is one."""
+        if self._file is not None:
+            self._file.close()
 
     def respond(self, http: HttpRequest) -> Answer:
         """Answer one HTTP request, of the API or of the control plane."""
@@ -184,10 +194,36 @@ class Simulation:
             return control.answer(self, http)
         return self._gate.answer(http)
 
-    def _begun(self) -> Gate:
-        world = World(self.scenario, self._switches, self._seed, self._clock)
-        plan = FaultPlan(self._faults, Random(self._seed + 1))
+    def _new_world(self, began: float | None = None) -> World:
+        world = World(self.scenario, self._switches, self._seed, self._clock, began)
+        if self._file is not None and began is None:
+            self._file.begin(world.began)
+            world.keep = self._file.keep
+        return world
+
+    def _resumed(self) -> World | None:
+        """Return the world of the state file, if there is one in it, as it would be by now."""
+        past = None if self._file is None else self._file.past()
+        if self._file is None or past is None:
+            return None
+        began, deeds = past
+        world = self._new_world(began)
+        for number, done in enumerate(deeds, 2):
+            try:
+                do_again(world, done)
+            except (AttributeError, KeyError, TypeError, ValueError, StopIteration) as error:
+                raise StateError(f"{self._file.path}: line {number} fits nothing here") from error
+        world.resume(deeds[-1]["at"] if deeds else 0.0)
+        world.keep = self._file.keep
+        return world
+
+    def _begun(self, world: World) -> Gate:
+        plan = FaultPlan(self._faults, Random(self._seed + 2))
         return Gate(world, plan, self._clock)
+
+    def _decide(self, pipeline_id: str | None, approved: bool, by: str) -> bool:
+        spec = self._pipeline(pipeline_id).spec
+        return self._gate.world.decide(pipeline_id=spec.id, approved=approved, by=by)
 
     def _pipeline(self, pipeline_id: str | None) -> Pipeline:
         world = self._gate.world
@@ -196,22 +232,6 @@ class Simulation:
         if wanted not in world.pipelines:
             raise KeyError(f"no pipeline has the ID {wanted}")
         return world.pipelines[wanted]
-
-    def _view(self, pipeline: Pipeline, count: int) -> RunView:
-        run = pipeline.runs[count]
-        name = "us" if run.user == self.scenario.user else run.user.name
-        times = (run.accepted, run.started, run.ended)
-        return RunView(pipeline.spec.id, count, run.state, name, *times)
-
-    def _pipeline_state(self, pipeline: Pipeline) -> dict[str, object]:
-        views = [self._view(pipeline, count) for count in sorted(pipeline.runs)]
-        return {
-            "pipelineId": pipeline.spec.id,
-            "name": pipeline.spec.name,
-            "runCount": pipeline.newest,
-            "paused": pipeline.paused,
-            "runs": [vars(view) for view in views],
-        }
 
 
 def _chosen(switches: Switches, more: Mapping[str, object] | Switches | None) -> Switches:

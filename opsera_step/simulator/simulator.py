@@ -30,9 +30,12 @@ class Simulator(Simulation):
         port: int = 0,
         switches: Mapping[str, object] | Switches | None = None,
         faults: Iterable[Fault] = (),
+        state: str | Path | None = None,
     ) -> None:
         """Prepare a scenario for a host and port (0: any that is free); time runs from now."""
-        super().__init__(scenario, clock=clock, seed=seed, switches=switches, faults=faults)
+        super().__init__(
+            scenario, clock=clock, seed=seed, switches=switches, faults=faults, state=state
+        )
         self._host = host
         self._port = port
         self._server: HttpServer | None = None
@@ -56,13 +59,14 @@ class Simulator(Simulation):
         if self._server is not None:
             self._server.close()
             self._server = None
+        self.release()
 
     def wait(self) -> None:
         """Wait until the simulator is closed, by another thread or by an exception in this one."""
         if self._server is not None:
             self._server.wait()
 
-    def __enter__(self) -> Simulator:
+    def __enter__(self) -> Simulator:  # noqa: PYI034 - Self came with Python 3.11
         """Start."""
         return self.start()
 
@@ -76,7 +80,7 @@ class Simulator(Simulation):
         self.close()
 
 
-def serve(  # noqa: PLR0913 - one for each option of the command line
+def serve(
     scenario: str | Path = "success",
     *,
     host: str = "127.0.0.1",
@@ -85,11 +89,19 @@ def serve(  # noqa: PLR0913 - one for each option of the command line
     seed: int | None = None,
     switches: Mapping[str, object] | None = None,
     faults: Iterable[Fault] = (),
+    state: str | Path | None = None,
 ) -> Simulator:
     """Start a simulator whose time runs `speed` times as fast as real time; print nothing."""
     clock = SpeedClock(speed)
     made = Simulator(
-        scenario, clock=clock, seed=seed, host=host, port=port, switches=switches, faults=faults
+        scenario,
+        clock=clock,
+        seed=seed,
+        host=host,
+        port=port,
+        switches=switches,
+        faults=faults,
+        state=state,
     )
     return made.start()
 

@@ -6,6 +6,7 @@ Python and on the command line. Nothing in this module acts; it only says what w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from typing import Any
@@ -41,21 +42,30 @@ def _switch(meaning: str, default: Any, *others: str) -> Any:
     return field(default=default, metadata={"meaning": meaning, "choices": choices})
 
 
-def _words(meaning: str) -> Any:
-    return field(default_factory=dict, metadata={"meaning": meaning, "choices": ()})
+_SPELLING_MEANS = {"meaning": "spelling of state words, e.g. success=Successful", "choices": ()}
 
 
 @dataclass(frozen=True)
 class Switches:
     """How the simulated API behaves where its documentation leaves that open."""
 
-    bad_token_status: int = _switch("HTTP status for a missing, wrong or expired token", 401)
-    no_access_status: int = _switch("HTTP status for a pipeline without access", 403)
-    unknown_pipeline_status: int = _switch("HTTP status for an ID that is no pipeline", 404)
+    bad_token_status: int = _switch(
+        "HTTP status for a missing, wrong, expired or inactive token", 401
+    )
+    no_access_status: int = _switch(
+        "HTTP status for a wrong scope, or an object without access", 403
+    )
+    unknown_pipeline_status: int = _switch(
+        "HTTP status for an ID that is no pipeline, tool or task", 404
+    )
     refusal_status: int = _switch("HTTP status of a refused run", 200)
     error_body: str = _switch("form of an error's body", "json", "text", "html", "empty")
     list_answers: str = _switch("lists bare, in {data} or {count, data}", "bare", "data", "counted")
-    object_answers: str = _switch("summary bare, or in {data}", "bare", "data")
+    counted_answers: str = _switch(
+        "tasks, audit and task logs in {count, data} or {data}, or bare", "counted", "data", "bare"
+    )
+    count_tells: str = _switch("count is of what is shown, or of all that there is", "shown", "all")
+    object_answers: str = _switch("summaries and updated tools bare, or in {data}", "bare", "data")
     action_answers: str = _switch("run, status, stop, reset bare, or in {data}", "bare", "data")
     json_text: str = _switch("other scripts as \\u escapes or as UTF-8", "escaped", "utf8")
     run_answer: str = _switch("run on a pipeline at rest says the run count", "counted", "bare")
@@ -81,7 +91,7 @@ class Switches:
     summary_lag: float = _switch("seconds by which workflow.run_count lags behind", 0.0)
     status_lag: float = _switch("seconds by which status lags behind", 0.0)
     log_lag: float = _switch("seconds by which log records turn up late", 0.0)
-    spelling: dict[str, str] = _words("spelling of state words, e.g. success=Successful")
+    spelling: dict[str, str] = field(default_factory=dict, metadata=_SPELLING_MEANS)
     record_ids: str = _switch(
         "_id of log records: ObjectIds of one writer, of several, or none",
         "objectid",
@@ -94,6 +104,11 @@ class Switches:
     )
     window: int = _switch("most records in one answer of logs", 1000)
     place: str = _switch("where the console text is, unless the step says", *PLACES)
+    task_status: str = _switch("tasks/status as a JSON string or bare text", "json", "text")
+    task_log_order: str = _switch(
+        "order of the records of logs/task", "newest_first", "oldest_first"
+    )
+    first_page: str = _switch("number of the first page of logs/task", "one", "zero")
     line_ends: str = _switch("line ends inside console text", "lf", "crlf")
     start_records: str = _switch(
         "the run's first record names who started it", "with_user", "without_user", "none"
@@ -136,7 +151,9 @@ def describe_switches() -> list[tuple[str, str, str, str]]:
     """Return name, default, accepted values and meaning of every switch."""
     rows = []
     for one in fields(Switches):
-        default = "" if one.name == "spelling" else str(getattr(Switches(), one.name)).lower()
+        value = getattr(Switches(), one.name)
+        default = json.dumps(value) if isinstance(value, bool) else str(value or "")
+        default = f"{value:g}" if isinstance(value, float) else default
         takes = " ".join(one.metadata["choices"]) or _kind(one)
         rows.append((one.name, default, takes, one.metadata["meaning"]))
     return rows
@@ -179,7 +196,8 @@ def _read_spelling(value: object) -> dict[str, str]:
     spelled = value
     if isinstance(value, str):
         pairs = [pair.partition("=") for pair in value.split(",") if pair]
-        spelled = {state.strip(): word.strip() for state, _, word in pairs}
+        spelled = {state.strip(): word.strip() for state, equals, word in pairs if equals}
+        spelled = spelled if len(spelled) == len(pairs) else None
     if not isinstance(spelled, Mapping) or not set(spelled) <= set(STATES):
         states = ", ".join(STATES)
         raise SwitchError(f"switch spelling takes state=word,… with states {states}, not {value!r}")

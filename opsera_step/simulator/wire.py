@@ -44,6 +44,11 @@ def raw_answer(text: str, status: int = 200) -> Answer:
     return Answer(status, text.encode("utf-8", "surrogatepass"))
 
 
+def text_answer(text: str) -> Answer:
+    """Answer bare text."""
+    return Answer(200, text.encode("utf-8", "surrogatepass"), "text/plain; charset=utf-8")
+
+
 def error_answer(status: int, message: str, form: str = "json") -> Answer:
     """Answer an error, its body in one of the forms of the switch `error_body`."""
     if form == "json":
@@ -89,5 +94,5 @@ def _retry_after(fault: Fault, now: float) -> dict[str, str]:
 
 
 def _page(status: int) -> str:
-    known = "Sign in" if status == 200 else f"{status} {_REASONS.get(status, 'Error')}"  # noqa: PLR2004
+    known = "Sign in" if status == 200 else f"{status} {_REASONS.get(status, 'Error')}"
     return _PAGE.format(known)

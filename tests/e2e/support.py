@@ -1,4 +1,4 @@
-"""Start the real job against the simulator: as a process in real time, or in here on a fake clock."""
+"""Start the real job against the simulator: as a process, or in here on a fake clock."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Process:
             given.setdefault("OPSERA_OUTPUT_FILE", "opsera.env")
         self.files = files
         self._began = time.monotonic()
-        self._process = subprocess.Popen(  # noqa: S603 - our own entrypoint
+        self._process = subprocess.Popen(
             [sys.executable, "-Iu", str(ROOT / "entrypoint.py"), *arguments],
             cwd=files.folder,
             env={"PATH": os.defpath, **files.environment(), **given, **(environ or {})},

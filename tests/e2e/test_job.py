@@ -146,10 +146,12 @@ def test_refusals_before_the_run_end_it_at_once(tmp_path, status, code, call, hi
 def test_refusals_in_the_middle_end_it_with_the_address(tmp_path, status):
     """A status call that is refused in the middle ends the job with the run's address."""
     faults = (Fault(call="status", kind="http", status=status, after=60),)
-    job, simulator = run(scenes.SLOW, tmp_path, faults)
+    job, _ = run(scenes.SLOW, tmp_path, faults)
     assert job.code == (4 if status in (401, 403) else 3)
     assert 55 < job.seconds < 80
-    assert f"Run 42 is not watched any more; its page: {job.base_url}" in job.outputs["OPSERA_MESSAGE"]
+    assert (
+        f"Run 42 is not watched any more; its page: {job.base_url}" in job.outputs["OPSERA_MESSAGE"]
+    )
 
 
 def test_a_refused_log_changes_no_verdict(tmp_path):
@@ -192,7 +194,9 @@ def test_ten_minutes_of_nothing_are_lived_through(tmp_path, name):
 
 def test_a_lost_answer_starts_no_second_run(tmp_path):
     """When the answer of `run` is lost after it took effect, its run is found and followed."""
-    job, simulator = run(scenes.PASSES, tmp_path, (Fault(call="run", kind="reset", effect=True, times=1),))
+    job, simulator = run(
+        scenes.PASSES, tmp_path, (Fault(call="run", kind="reset", effect=True, times=1),)
+    )
     assert (job.code, job.outputs["OPSERA_RUN_COUNT"]) == (0, "42")
     assert simulator.count("run") == 1
 
@@ -222,9 +226,13 @@ def test_log_limit_keeps_head_and_tail(tmp_path):
 
 def test_four_hundred_records_a_second_pass_without_loss(tmp_path):
     """A sustained 400 records a second pass through the window of 1000 without loss."""
-    burst = scenes.scenario(scenes.step("Build", {"text": "line {n}\n", "rate": 400, "seconds": 60}))
+    burst = scenes.scenario(
+        scenes.step("Build", {"text": "line {n}\n", "rate": 400, "seconds": 60})
+    )
     job, simulator = run(burst, tmp_path)
-    assert [line for line in job.log.splitlines() if line.startswith("line ")] == simulator.console_text()
+    assert [
+        line for line in job.log.splitlines() if line.startswith("line ")
+    ] == simulator.console_text()
     assert job.outputs["OPSERA_LOG_COMPLETE"] == "true"
 
 
@@ -258,7 +266,9 @@ def test_an_unknown_name_says_what_there_is(tmp_path):
     assert "There is “Deploy shop”: names have to match exactly." in job.log
 
 
-@pytest.mark.parametrize(("on_busy", "code", "count"), [("queue", 0, "43"), ("attach", 0, "42"), ("fail", 3, "")])
+@pytest.mark.parametrize(
+    ("on_busy", "code", "count"), [("queue", 0, "43"), ("attach", 0, "42"), ("fail", 3, "")]
+)
 def test_a_busy_pipeline(tmp_path, on_busy, code, count):
     """A run that goes already is queued behind, attached to, or a reason to fail."""
     clock = FakeClock()
@@ -305,8 +315,13 @@ def test_reset_auto_gives_a_paused_run_up(tmp_path):
 
 @pytest.mark.parametrize(
     ("command", "code", "status"),
-    [("status", 0, "success"), ("logs", 0, "success"), ("watch", 0, "success"), ("stop", 0, "success"),
-     ("reset", 0, "success")],
+    [
+        ("status", 0, "success"),
+        ("logs", 0, "success"),
+        ("watch", 0, "success"),
+        ("stop", 0, "success"),
+        ("reset", 0, "success"),
+    ],
 )
 def test_the_other_commands(tmp_path, command, code, status):
     """Each command works as the input `command` and sets its outputs."""

@@ -38,7 +38,7 @@ def slow():
 
 
 def test_github(failing, tmp_path):
-    """On GitHub: groups, annotations, outputs, state, summary and mask, as the runner reads them."""
+    """On GitHub: groups, annotations, outputs, state, summary and mask, as its runner reads."""
     job = Process(failing, Files(tmp_path, "github")).wait()
     runner = github_runner.Runner()
     runner.feed(job.log.encode())
@@ -182,9 +182,7 @@ def test_the_post_step_stops_what_a_killed_job_left_on_github(slow, tmp_path):
     process.wait()
     state = github_files.state(process.files.text("github_state").encode()).values
     states = {f"STATE_{name}": value for name, value in state.items()}
-    post = Process(
-        slow, Files(tmp_path, "github"), arguments=("cleanup",), environ=states
-    ).wait()
+    post = Process(slow, Files(tmp_path, "github"), arguments=("cleanup",), environ=states).wait()
     assert (post.code, slow.count("stop")) == (0, 1)
 
 
@@ -225,5 +223,7 @@ def test_nobody_reads_the_log(passing, tmp_path: Path):
 
 def test_a_locale_without_utf8(passing, tmp_path):
     """In a container without a locale the log is UTF-8 all the same."""
-    job = Process(passing, Files(tmp_path), environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}).wait()
+    job = Process(
+        passing, Files(tmp_path), environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    ).wait()
     assert "“Deploy shop”" in job.log

@@ -1,0 +1,71 @@
+"""Whole job logs as users see them, kept in `golden/`: what reads badly shows in a review.
+
+OPSERA_STEP_REWRITE_GOLDEN=1 writes them anew; look at the difference before it is committed.
+Control characters are made visible there: ␛ is ESC, ␍ is CR.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from opsera_step.simulator import Simulator
+from opsera_step.timing import FakeClock
+from tests.e2e.support import play
+from tests.oracles import github_runner, gitlab_log, terminal
+
+GOLDEN = Path(__file__).parent / "golden"
+SCENARIOS = {"success": "success", "failure": "failure", "paused": "approval"}
+PLATFORMS = ("plain", "github", "gitlab")
+REWRITE = os.environ.get("OPSERA_STEP_REWRITE_GOLDEN") == "1"
+_VISIBLE = {code: chr(0x2400 + code) for code in range(32) if code != 0x0A}
+
+
+def golden(platform: str, ending: str) -> str:
+    return (GOLDEN / f"{platform}-{ending}.log").read_text("utf-8")
+
+
+def raw(platform: str, ending: str) -> bytes:
+    """Return a golden log as it was printed."""
+    shown = {shown: chr(code) for code, shown in _VISIBLE.items()}
+    return golden(platform, ending).translate(str.maketrans(shown)).encode()
+
+
+@pytest.mark.parametrize("ending", SCENARIOS)
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_the_job_log_is_the_golden_one(tmp_path, platform, ending):
+    """The whole job log is, to the letter, the one that was looked at and found good."""
+    clock = FakeClock()
+    with Simulator(SCENARIOS[ending], clock=clock, seed=1) as simulator:
+        job = play(simulator, clock, tmp_path, platform)
+        log = job.log.replace(simulator.url, "https://opsera.test")
+        log = log.replace(simulator.token, "TOKEN")
+    log = log.translate(_VISIBLE)
+    if REWRITE:
+        (GOLDEN / f"{platform}-{ending}.log").write_text(log, "utf-8")
+    assert log.splitlines() == golden(platform, ending).splitlines()
+
+
+@pytest.mark.parametrize("ending", SCENARIOS)
+def test_the_golden_logs_are_sound(ending):
+    """Their readers obey them as meant: groups and sections balance, colours end in time."""
+    runner = github_runner.Runner().feed(raw("github", ending))
+    sections = gitlab_log.parse(raw("gitlab", ending))
+    assert runner.balanced and not runner.forged and not runner.faults
+    assert sections.balanced and not sections.leaks and not sections.swallowed_line_ends
+    assert terminal.effects(raw("plain", ending).decode()) == []
+    assert [group.title for group in runner.groups] == [one.header for one in sections.sections]
+
+
+@pytest.mark.parametrize("ending", SCENARIOS)
+def test_every_platform_shows_the_same_lines(ending):
+    """What differs between platforms is the frame, never the lines of the run's log."""
+    github = github_runner.Runner().feed(raw("github", ending))
+    gitlab = gitlab_log.parse(raw("gitlab", ending))
+    shown = {line for line in terminal.printed("\n".join(github.log)).splitlines() if line.strip()}
+    for line in golden("plain", ending).splitlines():
+        if line.strip() and not line.startswith("[opsera]"):
+            assert line in shown
+            assert line in gitlab.text

@@ -1,0 +1,261 @@
+"""Text of the API is data: through each platform's real output, whatever it holds.
+
+The judges are `tests.oracles`, which know nothing of this package.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from opsera_step import events
+from opsera_step.log_limit import LogLimit
+from opsera_step.outcome import Outcome
+from opsera_step.platforms import PLATFORMS
+from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.render.verdict import tell_verdict
+from opsera_step.sanitize import Redactor, split_lines
+from opsera_step.simulator import Simulator
+from opsera_step.timing import FakeClock
+from tests.e2e import scenes
+from tests.e2e.support import Finished, play
+from tests.oracles import (
+    github_files,
+    github_runner,
+    gitlab_dotenv,
+    gitlab_log,
+    hostile,
+    secrets,
+    terminal,
+)
+
+COUNT = 5_000
+"""Samples for each of the four platforms, other ones for each."""
+BATCH = 100
+TOKEN = "tok_PhoNey+Secret/0123456789=="
+OWN_COMMANDS = {"add-mask", "group", "endgroup", "error", "warning"}
+
+
+def texts(seed: int, count: int) -> list[str]:
+    """Return hostile and harmless texts; very long ones are cut, there are thousands of them."""
+    return [sample.text[:3000] for sample in hostile.samples(seed, count)]
+
+
+def drawn(log: str) -> list[str]:
+    """Return the lines of a terminal: what was erased, our own moving line, is gone."""
+    return [line.rpartition("\r\x1b[K")[2] for line in log.split("\n")]
+
+
+def obeyed_on_github(log: bytes) -> github_runner.Runner:
+    """Let the runner read a log, and hold what it obeyed against what we may ask of it."""
+    runner = github_runner.Runner().feed(log)
+    assert {found.name for found in runner.commands} <= OWN_COMMANDS
+    assert all(found.version == 2 for found in runner.commands)
+    assert runner.forged == []
+    assert runner.faults == []
+    assert not runner.stopped
+    assert runner.balanced
+    assert not (runner.outputs or runner.state or runner.env or runner.path or runner.matchers)
+    return runner
+
+
+def obeyed_on_gitlab(log: bytes) -> gitlab_log.Log:
+    """Let both of GitLab's readers read a log, and hold what they obeyed to what we may ask."""
+    for engine in (1, 2):
+        found = gitlab_log.parse(log, engine=engine)
+        own = {f"opsera_step_{number}" for number in range(1, len(found.sections) + 1)}
+        assert found.forged(own) == []
+        assert found.balanced
+        assert not found.leaks
+        assert not found.swallowed_line_ends
+        assert set(found.erased) <= {""}
+        assert set(found.dropped) <= {b"\x1b[0K"}
+    return gitlab_log.parse(log)
+
+
+def obeyed_on_a_screen(log: str) -> None:
+    """A terminal or a log viewer prints, ends lines and sets colours that end with their line."""
+    assert terminal.effects(log) == []
+
+
+class Played:
+    """A job log of thousands of samples, printed by a real platform."""
+
+    def __init__(self, platform: str, seed: int) -> None:
+        """Print all samples: as lines, and now and then as names, messages and sentences."""
+        self.out, self.clock = io.StringIO(), FakeClock()
+        environ = {"TERM": "xterm"}
+        self.sink = PLATFORMS[platform](environ, self.out, self.clock)
+        self.safe = Safe(TOKEN)
+        self.log = JobLog(self.sink, self.safe, self.clock, LogLimit(None))
+        samples = texts(seed, COUNT)
+        for start in range(0, COUNT, BATCH):
+            self.print(samples[start], samples[start + 1], samples[start + 2 : start + BATCH])
+        self.log.finish()
+        name, message = (self.safe.inline(text, 200) for text in samples[40:42])
+        outcome = Outcome("failed", 1, message, "", "p", name, 42, "", 1.0, name)
+        tell_verdict(outcome, self.log, log_wanted=True)
+
+    def print(self, name: str, message: str, lines: list[str]) -> None:
+        """Print a batch as a step's, with a hostile name, and quote a hostile message."""
+        split = tuple(itertools.chain.from_iterable(map(split_lines, lines)))
+        # By turns a step that is new and one that was there before.
+        step_id = f"{len(name) % 7}"
+        self.log.show(events.LogLines(step_id, name, message[:100], split))
+        self.log.show(events.Note(message, warning=True))
+
+    @property
+    def raw(self) -> bytes:
+        return self.out.getvalue().encode("utf-8", "replace")
+
+
+def test_nothing_is_obeyed_on_github():
+    """Of 5 000 samples none runs a workflow command, forges a group or stops ours."""
+    played = Played("github", 5)
+    runner = obeyed_on_github(played.raw)
+    assert len(runner.groups) > 30
+    assert [one.level for one in runner.annotations] == ["error", "warning"]
+
+
+def test_nothing_is_obeyed_on_gitlab():
+    """Of 5 000 samples none opens or ends a section, erases text or leaves a colour on."""
+    log = obeyed_on_gitlab(Played("gitlab", 6).raw)
+    assert len(log.sections) > 30
+
+
+def test_nothing_is_obeyed_on_a_terminal():
+    """Of 5 000 samples none moves the cursor, sets a title or leaves a colour on."""
+    obeyed_on_a_screen("\n".join(drawn(Played("terminal", 7).out.getvalue())))
+
+
+def test_nothing_is_obeyed_elsewhere():
+    """Of 5 000 samples none leaves an escape in a log that shows no colours."""
+    played = Played("plain", 8)
+    obeyed_on_a_screen(played.out.getvalue())
+    assert "\x1b" not in played.out.getvalue()
+
+
+@pytest.mark.parametrize("platform", ["plain", "github", "gitlab", "terminal"])
+def test_harmless_lines_are_left_alone(platform):
+    """What tools usually write is printed to the letter on every platform."""
+    out = io.StringIO()
+    sink = PLATFORMS[platform]({"TERM": "xterm"}, out, FakeClock())
+    harmless = [one.text for one in hostile.samples(9, 3000) if one.harmless]
+    log = JobLog(sink, Safe(TOKEN), FakeClock(), LogLimit(None))
+    for text in harmless:
+        log.show(events.LogLines("", "", "", tuple(split_lines(text))))
+    log.end_group()
+    assert drawn(out.getvalue())[1 : len(harmless) + 1] == harmless
+
+
+def hostile_scenario(token: str) -> scenes.Scenario:
+    """Make a pipeline whose every name, message and line is an attack, the token among them."""
+    pieces = iter(texts(21, 2000))
+    steps = [
+        scenes.step(
+            next(pieces).strip() or "x",
+            scenes.says(*itertools.islice(pieces, 60), every=0.05),
+            tool=next(pieces)[:60],
+            message=next(pieces),
+        )
+        for _ in range(10)
+    ]
+    steps.append(
+        scenes.step(f"Leak {token}", scenes.says(*forms(token)), message=f"Bearer {token}")
+    )
+    steps[-1]["result"] = "failed"
+    made = scenes.scenario(*steps)
+    made["pipelines"][0]["name"] = "Deploy\n::error::x \x1b[31m##[group]| <b>@team"
+    made["pipelines"][0]["messages"] = {
+        "failed": f"::set-output name=status::success\r{token}\x1b[2J"
+    }
+    return made
+
+
+def forms(token: str) -> list[str]:
+    """Return lines that hold the token in the forms in which it escapes by accident."""
+    half = len(token) // 2
+    return [
+        token,
+        f"Authorization: Bearer {token}",
+        f"?token={quote(token, safe='')}&x=1",
+        base64.b64encode(f"user:{token}".encode()).decode(),
+        base64.b64encode(f"us:{token}".encode()).decode(),
+        base64.urlsafe_b64encode(f"u:{token}".encode()).decode(),
+        token.encode().hex(),
+        f"\x1b[31m{token[:half]}\x1b[0m{token[half:]}",
+        f"wrapped {token[:half]}",
+        f"{token[half:]} wrapped",
+    ]
+
+
+def play_hostile(folder: Path, platform: str, **inputs: str) -> tuple[Finished, str]:
+    """Play the hostile pipeline as a whole job."""
+    clock = FakeClock()
+    with Simulator(scenes.PASSES, clock=FakeClock(), seed=4) as simulator:
+        token = simulator.token
+    with Simulator(hostile_scenario(token), clock=clock, seed=4) as simulator:
+        assert simulator.token == token
+        job = play(simulator, clock, folder, platform, **inputs)
+    assert int(job.outputs["OPSERA_LOG_LINES"]) > 600
+    assert job.log.count(Redactor.MASK) > len(forms(token))
+    return job, token
+
+
+def test_a_hostile_job_on_github(tmp_path):
+    """A whole job on GitHub: no command but ours, outputs and summary as they should be."""
+    job, token = play_hostile(tmp_path, "github", report_dir=str(tmp_path / "report"))
+    runner = obeyed_on_github(job.log.encode("utf-8", "replace"))
+    outputs = github_files.outputs((tmp_path / "github_output").read_bytes())
+    summary = github_files.summary((tmp_path / "github_step_summary").read_bytes())
+    assert (job.code, outputs.error, summary.error) == (1, None, None)
+    assert set(outputs.values) == set(scenes.OUTPUTS)
+    assert outputs.values["status"] == "failed"
+    assert runner.masks == [token]
+    for written in ("github_output", "github_step_summary", "report/log.txt", "report/result.json"):
+        assert secrets.find(token, (tmp_path / written).read_bytes()) == []
+    assert secrets.find(token, "\n".join(runner.log).encode("utf-8", "replace")) == []
+
+
+def test_a_hostile_job_on_gitlab(tmp_path):
+    """A whole job on GitLab: no section but ours, and a report within the rules."""
+    job, token = play_hostile(tmp_path, "gitlab")
+    obeyed_on_gitlab(job.log.encode("utf-8", "replace"))
+    report = gitlab_dotenv.check((tmp_path / "opsera.env").read_bytes())
+    assert (job.code, report.violations) == (1, [])
+    assert report.variables["OPSERA_STATUS"] == "failed"
+    assert secrets.find(token, job.log.encode("utf-8", "replace")) == []
+    assert secrets.find(token, (tmp_path / "opsera.env").read_bytes()) == []
+
+
+def test_a_hostile_job_elsewhere(tmp_path):
+    """A whole job elsewhere: not one escape, one line for each output, the token nowhere."""
+    job, token = play_hostile(tmp_path, "plain")
+    obeyed_on_a_screen(job.log)
+    lines = (tmp_path / "opsera.env").read_text("utf-8").splitlines()
+    assert job.code == 1
+    assert [line.partition("=")[0] for line in lines if not line.startswith("OPSERA_")] == []
+    assert len(lines) == len(scenes.OUTPUTS)
+    assert secrets.find(token, job.log.encode("utf-8", "replace")) == []
+
+
+@pytest.mark.parametrize("platform", ["plain", "github", "gitlab"])
+def test_the_hostile_demo(tmp_path, platform):
+    """The scenario `hostile` that everybody can play does no harm either."""
+    clock = FakeClock()
+    with Simulator("hostile", clock=clock, seed=1) as simulator:
+        job = play(simulator, clock, tmp_path, platform)
+        token = simulator.token
+    raw = job.log.encode("utf-8", "replace")
+    judge = {"github": obeyed_on_github, "gitlab": obeyed_on_gitlab}.get(platform)
+    if judge is not None:
+        judge(raw)
+    else:
+        obeyed_on_a_screen(job.log)
+    shown = b"\n".join(line for line in raw.split(b"\n") if not line.startswith(b"::add-mask::"))
+    assert secrets.find(token, shown) == []

@@ -1,0 +1,1 @@
+"""Fault injection: seeded schedules of everything that can go wrong, and a judge."""

@@ -1,0 +1,283 @@
+"""One interface, told in many places: the table in the code, action.yml, GitLab, CLI, README.
+
+`INPUTS`, `OUTPUTS`, `EXIT_CODES` and `STATUSES` are what users rely on, written down once more as
+plain data: a change of the code alone can't change them.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from opsera_step.cli import group
+from opsera_step.errors import ExitCode
+from opsera_step.inputs import COMMANDS, TABLE, from_environment
+from opsera_step.models import State
+from opsera_step.outcome import EXIT_CODE_OF_STATE, Outcome
+from opsera_step.outcome import OUTPUTS as TOLD_OUTPUTS
+from tests.meta.source import ROOT
+
+INPUTS = {
+    "command": "run",
+    "token": "",
+    "token_file": "",
+    "pipeline": "",
+    "run_count": "",
+    "base_url": "https://app.opsera.io",
+    "wait": "true",
+    "timeout": "1h",
+    "on_timeout": "stop",
+    "on_cancel": "stop",
+    "on_paused": "fail",
+    "on_busy": "queue",
+    "reset": "never",
+    "logs": "console",
+    "log_limit": "auto",
+    "poll_interval": "auto",
+    "output_file": "",
+    "report_dir": "",
+    "ca_bundle": "",
+    "config": ".opsera.yml",
+}
+OUTPUTS = (
+    "runCount", "status", "message", "pipelineId", "pipelineName", "url", "duration",
+    "failedStep", "logLines", "logComplete", "result",
+)  # fmt: skip
+EXIT_CODES = {
+    "SUCCESS": 0,
+    "FAILED": 1,
+    "BAD_INPUT": 2,
+    "API": 3,
+    "AUTH": 4,
+    "PAUSED": 8,
+    "INTERNAL": 70,
+    "TIMEOUT": 124,
+    "SIGINT": 130,
+    "SIGTERM": 143,
+}
+STATUSES = [
+    "success", "failed", "stopped", "paused", "running", "timeout", "cancelled", "error",
+]  # fmt: skip
+CHOICES = {
+    "on_timeout": "stop leave",
+    "on_cancel": "stop leave",
+    "on_paused": "fail wait",
+    "on_busy": "queue attach fail",
+    "reset": "never auto always",
+    "logs": "console all none",
+}
+
+NOT_IN_GITLAB = {
+    "token": "GitLab shows inputs in the pipeline's configuration; it is a masked variable",
+    "output_file": "the dotenv report and the clean-up have to find it under its fixed name",
+}
+"""The inputs that the component does not have, and why."""
+
+
+def read(name: str) -> str:
+    path = ROOT / name
+    assert path.exists(), f"there is no {name}"
+    return path.read_text("utf-8")
+
+
+def test_the_table_is_the_interface():
+    """Names and defaults of the inputs are the fixed ones, in their order."""
+    assert {one.name: one.default for one in TABLE} == INPUTS
+    assert [one.name for one in TABLE] == list(INPUTS)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_choices_are_the_fixed_words(name):
+    """An input of fixed words takes these, in any case, and no other."""
+    parse = next(one.parse for one in TABLE if one.name == name)
+    assert [parse(word.upper()) for word in CHOICES[name].split()] == CHOICES[name].split()
+    with pytest.raises(ValueError):  # noqa: PT011 - what it says is written by its caller
+        parse("maybe")
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_each_input_has_its_variables(name):
+    """Each input is read from INPUT_… (GitHub), else from OPSERA_…."""
+    variables = [f"INPUT_{name.upper()}", f"OPSERA_{name.upper()}"]
+    both = from_environment({variables[0]: "a", variables[1]: "b"})
+    assert [both[name].value, both[name].origin] == ["a", variables[0]]
+    assert from_environment({variables[0]: " ", variables[1]: "b"})[name].value == "b"
+
+
+def test_outputs_are_the_fixed_ones():
+    """An outcome writes exactly these outputs, whatever it is."""
+    assert tuple(TOLD_OUTPUTS) == OUTPUTS
+    assert set(Outcome("error", 70).outputs()) == set(OUTPUTS)
+
+
+def test_exit_codes_are_the_fixed_ones():
+    """Exit codes and their meanings are the fixed ones."""
+    assert {code.name: int(code) for code in ExitCode} == EXIT_CODES
+    assert {state.value: int(code) for state, code in EXIT_CODE_OF_STATE.items()} == {
+        "success": 0, "failed": 1, "stopped": 1, "paused": 8,
+    }  # fmt: skip
+
+
+def test_statuses_are_the_fixed_ones():
+    """The output `status` tells which words it can hold, and a state of the API is one of them."""
+    told = re.search(r": (.*)\.", TOLD_OUTPUTS["status"])
+    assert told and re.split(r", | or ", told[1]) == STATUSES
+    assert {state.value for state in State} - {"unknown"} <= set(STATUSES)
+
+
+class TestAction:
+    """action.yml, as GitHub reads it."""
+
+    @pytest.fixture
+    def action(self):
+        return yaml.safe_load(read("action.yml"))
+
+    def test_inputs_are_those_of_the_table(self, action):
+        """Names, their order and what they mean are the table's."""
+        assert list(action["inputs"]) == list(INPUTS)
+        for one in TABLE:
+            told = " ".join(action["inputs"][one.name]["description"].split()).rstrip(".")
+            default = f" Default: {one.default}" if one.default else ""
+            assert told == f"{one.meaning.rstrip('.')}.{default}".rstrip(".")
+
+    def test_it_sets_no_defaults(self, action):
+        """A default here would go before OPSERA_ variables and the config file."""
+        given = {name for name, one in action["inputs"].items() if one.get("default")}
+        assert given == set()
+        assert not [name for name, one in action["inputs"].items() if one.get("required")]
+
+    def test_outputs_are_told(self, action):
+        """Each output is told in the same words as in the code."""
+        told = {
+            name: " ".join(one["description"].split()) for name, one in action["outputs"].items()
+        }
+        assert told == TOLD_OUTPUTS
+
+    def test_the_container_gets_every_input(self, action):
+        """GitHub sets INPUT_ variables by itself; arguments would start the CLI instead."""
+        runs = action["runs"]
+        assert runs["using"] == "docker"
+        assert not {"args", "env", "entrypoint"} & set(runs)
+        assert (runs["post-if"], bool(runs["post-entrypoint"])) == ("always()", True)
+
+
+class TestGitLab:
+    """The component, as GitLab reads it."""
+
+    @pytest.fixture
+    def component(self):
+        found = sorted((ROOT / "gitlab" / "templates").glob("*.yml"))
+        assert found, "there is no template in gitlab/templates"
+        for path in found:
+            spec, job = yaml.load_all(path.read_text("utf-8"), Loader=_GitLabLoader)
+            if "pipeline" in spec["spec"]["inputs"]:
+                return spec["spec"]["inputs"], job, path.read_text("utf-8")
+        pytest.fail("no template in gitlab/templates has the input `pipeline`")
+
+    def test_every_input_is_there(self, component):
+        """The component has every input, but for those that can't work there."""
+        inputs, _, _ = component
+        assert set(INPUTS) - set(inputs) == set(NOT_IN_GITLAB)
+
+    def test_every_input_is_passed(self, component):
+        """Each input reaches the job as its OPSERA_ variable."""
+        _, _, text = component
+        passed = set(re.findall(r"OPSERA_([A-Z_]+): [^\n]*\$\[\[ *inputs\.(\w+)", text))
+        assert {name for _, name in passed} == set(INPUTS) - set(NOT_IN_GITLAB)
+        assert all(variable == name.upper() for variable, name in passed)
+
+    def test_it_sets_no_other_defaults(self, component):
+        """A default that differs from the table's would be a second interface."""
+        inputs, _, _ = component
+        for name in set(INPUTS) - set(NOT_IN_GITLAB):
+            if "default" in inputs[name]:
+                assert str(inputs[name]["default"]).lower() in {"", INPUTS[name]}
+
+    def test_choices_are_the_same(self, component):
+        """Where GitLab checks the words of an input, they are the ones that the code takes."""
+        inputs, _, _ = component
+        for name, words in CHOICES.items():
+            options = [one for one in inputs.get(name, {}).get("options", []) if one]
+            assert not options or set(options) == set(words.split())
+
+
+class TestCommandLine:
+    """The options of the commands."""
+
+    def options(self, command: str) -> set[str]:
+        return {parameter.name for parameter in group.commands[command].params}
+
+    def test_every_command_of_the_inputs_is_there(self):
+        """What the input `command` can say is a command of the same name."""
+        assert set(COMMANDS) <= set(group.commands)
+
+    def test_every_input_is_an_option_somewhere(self):
+        """Each input is an option of a command, but the command itself and the token."""
+        offered = set().union(*(self.options(name) for name in COMMANDS))
+        assert set(INPUTS) - offered == {"command", "token"}
+
+    def test_the_token_is_never_an_option(self):
+        """Command lines can be read by every process on the machine."""
+        for command in group.commands.values():
+            assert not [one for one in command.params if "--token" in one.opts]
+
+
+class TestReadme:
+    """The tables in README.md."""
+
+    @pytest.fixture
+    def tables(self):
+        return list(_tables(read("README.md")))
+
+    def table(self, tables: list[list[list[str]]], row: str) -> list[list[str]]:
+        found = [one for one in tables if row in [cells[0] for cells in one]]
+        assert found, f"README.md has no table with a row for {row}"
+        return found[0]
+
+    def test_inputs(self, tables):
+        """Every input is there, with its default and in the same words."""
+        rows = self.table(tables, "on_paused")
+        assert [cells for cells in rows if cells[0] in INPUTS] == [
+            [one.name, one.default or "–", one.meaning] for one in TABLE
+        ]
+
+    def test_outputs(self, tables):
+        """Every output is there in the same words, and so are the words of `status`."""
+        rows = self.table(tables, "runCount")
+        assert [cells for cells in rows if cells[0] in OUTPUTS] == [
+            [name, meaning] for name, meaning in TOLD_OUTPUTS.items()
+        ]
+
+    def test_exit_codes(self, tables):
+        """Every exit code is there, and no other."""
+        rows = self.table(tables, "124")
+        told = [int(number) for cells in rows for number in re.findall(r"\d+", cells[0])]
+        assert told == list(EXIT_CODES.values())
+
+
+class _GitLabLoader(yaml.SafeLoader):
+    """YAML with GitLab's own tags."""
+
+
+_GitLabLoader.add_constructor("!reference", lambda loader, node: loader.construct_sequence(node))
+
+
+def _tables(text: str) -> list[list[list[str]]]:
+    """Return the tables of a Markdown text: rows of cells, without code marks."""
+    tables: list[list[list[str]]] = [[]]
+    for line in text.splitlines():
+        if line.startswith("|"):
+            cells = re.split(r"(?<!\\)\|", line.strip().strip("|"))
+            tables[-1].append([cell.strip().strip("`").strip() for cell in cells])
+        elif tables[-1]:
+            tables.append([])
+    return tables
+
+
+def test_no_path_is_forgotten():
+    """The files that the other tests read are part of the project."""
+    names = ("action.yml", "README.md", "gitlab/templates", "CHANGELOG.md", "LICENSE")
+    assert [name for name in names if not Path(ROOT, name).exists()] == []

@@ -1,0 +1,233 @@
+"""The plain platform: what works everywhere, Jenkins included."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from opsera_step.platforms import PLATFORMS, detect
+from opsera_step.platforms.base import (
+    Platform,
+    one_line,
+    output_variable,
+    read_dotenv,
+    replace_file,
+    wants_colour,
+)
+from opsera_step.timing import FakeClock
+from tests.meta.test_interface import OUTPUTS
+
+
+class Broken(io.StringIO):
+    """A log whose reader has gone."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error, self.writes = error, 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        raise self.error
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def plain(environ: dict[str, str] | None = None) -> tuple[Platform, io.StringIO]:
+    out = io.StringIO()
+    return Platform(environ or {}, out, FakeClock()), out
+
+
+@pytest.mark.parametrize(
+    ("environ", "out", "name"),
+    [
+        ({}, io.StringIO(), "plain"),
+        ({"JENKINS_URL": "https://ci"}, io.StringIO(), "plain"),
+        ({"CI": "true"}, io.StringIO(), "plain"),
+        ({"GITHUB_ACTIONS": "true"}, Tty(), "github"),
+        ({"GITHUB_ACTIONS": ""}, io.StringIO(), "plain"),
+        ({"GITLAB_CI": "true"}, Tty(), "gitlab"),
+        ({"TERM": "xterm"}, Tty(), "terminal"),
+        ({"TERM": "xterm"}, io.StringIO(), "plain"),
+        ({"TERM": "dumb"}, Tty(), "plain"),
+        ({}, Tty(), "plain"),
+    ],
+)
+def test_the_platform_is_told_from_its_own_variables(environ, out, name):
+    """GitHub and GitLab are told by what they set in each job, a terminal by what it can do."""
+    found = detect(environ, out, FakeClock())
+    assert (found.name, type(found)) == (name, PLATFORMS[name])
+
+
+def test_lines_and_sentences():
+    """Log lines come as they are, our own with a prefix and the word of their level."""
+    platform, out = plain()
+    platform.open_group("Build · jenkins")
+    platform.lines(["a", "", "b"])
+    platform.say("so")
+    platform.say("hm", "warning")
+    platform.close_group()
+    platform.annotate("error", "Opsera", "no")
+    platform.status_line("moving")
+    platform.mask("secret")
+    assert out.getvalue().splitlines() == [
+        "[opsera] --- Build · jenkins ---", "a", "", "b", "[opsera] so", "[opsera] WARNING: hm",
+        "[opsera] ERROR: Opsera: no",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("environ", "default", "wanted"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"NO_COLOR": "1"}, True, False),
+        ({"NO_COLOR": ""}, True, True),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "0"}, False, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
+    ],
+)
+def test_colour_can_be_switched(environ, default, wanted):
+    """NO_COLOR goes before FORCE_COLOR, and both before the platform's habit."""
+    assert wants_colour(environ, default=default) is wanted
+    assert Platform(environ, io.StringIO(), FakeClock()).colour is wants_colour(
+        environ, default=False
+    )
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError(), ValueError("closed file"), OSError(28, "full")]
+)
+def test_a_log_that_nobody_reads_ends_nothing(error):
+    """When the log can't be written any more, printing goes on into nowhere."""
+    out = Broken(error)
+    platform = Platform({}, out, FakeClock())
+    platform.say("one")
+    platform.lines(["two"])
+    assert out.writes == 1
+
+
+def test_output_variables():
+    """An output is a variable by its name: runCount is OPSERA_RUN_COUNT."""
+    assert [output_variable(name) for name in OUTPUTS] == [
+        "OPSERA_RUN_COUNT", "OPSERA_STATUS", "OPSERA_MESSAGE", "OPSERA_PIPELINE_ID",
+        "OPSERA_PIPELINE_NAME", "OPSERA_URL", "OPSERA_DURATION", "OPSERA_FAILED_STEP",
+        "OPSERA_LOG_LINES", "OPSERA_LOG_COMPLETE", "OPSERA_RESULT",
+    ]  # fmt: skip
+
+
+ENDS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_value_is_one_line_for_every_reader(tmp_path, end):
+    """No line end of any kind in a value makes a second variable."""
+    platform, _ = plain()
+    values = {"message": f"a{end}OPSERA_STATUS=success", "status": "failed"}
+    assert platform.write_outputs(values, str(tmp_path / "o")) == ""
+    text = (tmp_path / "o").read_text("utf-8")
+    assert text.splitlines() == ["OPSERA_MESSAGE=a OPSERA_STATUS=success", "OPSERA_STATUS=failed"]
+    assert read_dotenv(text)["OPSERA_STATUS"] == "failed"
+    assert one_line(f"{end}a{end}{end}") == "a"
+
+
+def test_a_lone_surrogate_is_written_as_a_question_mark(tmp_path):
+    """Text that is no Unicode can't end a job."""
+    platform, _ = plain()
+    assert platform.write_outputs({"message": "a\ud800b"}, str(tmp_path / "o")) == ""
+    assert (tmp_path / "o").read_text("utf-8") == "OPSERA_MESSAGE=a?b\n"
+
+
+def test_the_output_file_is_made_with_its_folder_for_everybody(tmp_path):
+    """The file's folder is made, and later steps of another user may read it."""
+    file = tmp_path / "deep" / "er" / "opsera.env"
+    platform, _ = plain()
+    assert platform.write_outputs({"status": "success"}, str(file)) == ""
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_relative_output_file(tmp_path, monkeypatch):
+    """A bare file name is meant in the job's folder."""
+    monkeypatch.chdir(tmp_path)
+    replace_file(Path("opsera.env"), "x\n")
+    assert [one.name for one in tmp_path.iterdir()] == ["opsera.env"]
+
+
+@pytest.mark.parametrize("file", ["folder", "file/opsera.env"])
+def test_an_output_file_that_cannot_be_written_is_told(tmp_path, file):
+    """That outputs can't be written is a sentence with the path, not the end."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    platform, _ = plain()
+    told = platform.write_outputs({"status": "success"}, str(tmp_path / file))
+    assert told.startswith(f"The outputs can't be written to {tmp_path / file}: ")
+
+
+def test_no_output_file_is_no_fault():
+    """Without a file nothing is written and nothing is wrong."""
+    platform, _ = plain()
+    assert platform.write_outputs({"status": "success"}, "") == ""
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    """An output file like /dev/null stays what it is."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        replace_file(fifo, "OPSERA_STATUS=success\n")
+        assert os.read(reader, 100) == b"OPSERA_STATUS=success\n"
+        assert fifo.is_fifo()
+    finally:
+        os.close(reader)
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path):
+    """The file is replaced as a whole: whoever has it open keeps the old one."""
+    file = tmp_path / "opsera.env"
+    replace_file(file, "old\n")
+    with file.open() as reader:
+        replace_file(file, "new\n" * 1000)
+        assert reader.read() == "old\n"
+
+
+def test_the_clean_up_finds_what_the_job_left(tmp_path):
+    """The output file tells the clean-up which run there is, and whether the job ended."""
+    platform, _ = plain()
+    file = str(tmp_path / "opsera.env")
+    assert platform.saved_state(file) == {}
+    platform.write_outputs({"runCount": "42", "url": "https://x/y"}, file)
+    assert platform.saved_state(file) == {"url": "https://x/y", "run_count": "42", "done": ""}
+    platform.write_outputs({"runCount": "42", "url": "https://x/y", "status": "failed"}, file)
+    assert platform.saved_state(file)["done"] == "true"
+
+
+def test_a_spoilt_output_file_leaves_no_state(tmp_path):
+    """What can't be read as a dotenv file says nothing about a run."""
+    platform, _ = plain()
+    (tmp_path / "bad").write_bytes(b"OPSERA_RUN_COUNT=\xff")
+    assert platform.saved_state(str(tmp_path / "bad")) == {}
+    assert platform.saved_state(str(tmp_path)) == {}
+    assert set(platform.saved_state("").values()) == {""}
+
+
+@pytest.mark.parametrize(
+    ("value", "debug"), [("1", True), ("TRUE", True), ("", False), ("0", False)]
+)
+def test_debug_is_asked_for(value, debug):
+    """OPSERA_DEBUG shows the traceback of a fault of our own."""
+    assert plain({"OPSERA_DEBUG": value})[0].debug is debug
+
+
+def test_there_is_no_summary_here():
+    """Where no page shows a summary none is made."""
+    platform, out = plain()
+    platform.save_state({"run_count": "42"})
+    assert (platform.has_summary, platform.write_summary("# x"), out.getvalue()) == (False, "", "")

@@ -1,0 +1,197 @@
+"""GitHub Actions, judged by a port of the runner's own parsers."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step.platforms.github import (
+    MESSAGE_LIMIT,
+    GitHub,
+    defuse,
+    escape_data,
+    escape_property,
+    file_entry,
+)
+from opsera_step.timing import FakeClock
+from tests.oracles import github_files, github_runner, hostile
+
+VALUES = [
+    "", "plain", "a=b", "a<<b", "<<", "two\nlines", "\n", "a\n", "\na", "a\r\nb", "a\rb",
+    "x\nghadelimiter_0123\ny", "n<<EOF\n1\nEOF", " padded ", "\ufeffbom", "é 🎉 \x00 \x85 \u2028",
+    "a\n" * 1000,
+]  # fmt: skip
+
+
+def github(environ: dict[str, str] | None = None) -> tuple[GitHub, io.StringIO]:
+    out = io.StringIO()
+    return GitHub(environ or {}, out, FakeClock()), out
+
+
+def runner(out: io.StringIO) -> github_runner.Runner:
+    return github_runner.Runner().feed(out.getvalue().encode("utf-8", "replace"))
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_file_entries_are_read_back_as_they_were(value):
+    """Whatever a value holds, the runner reads it back, and nothing else with it."""
+    data = (file_entry("message", value) + file_entry("status", "failed")).encode()
+    found = github_files.outputs(data)
+    assert found.error is None
+    assert found.pairs == [("message", value), ("status", "failed")]
+
+
+@given(st.text())
+@settings(max_examples=200, deadline=None)
+def test_no_value_forges_another(value):
+    """No text at all can set an output other than its own."""
+    found = github_files.outputs((file_entry("a", value) + file_entry("b", "2")).encode())
+    assert (found.error, found.pairs) == (None, [("a", value), ("b", "2")])
+
+
+def test_a_delimiter_is_used_once():
+    """A delimiter that was seen in one entry ends no other."""
+    first, second = (file_entry("a", "x\ny").splitlines()[0] for _ in range(2))
+    assert first != second
+
+
+def test_outputs_are_appended(tmp_path):
+    """Outputs of the start and of the end stand in one file, the later ones win."""
+    file = tmp_path / "out"
+    file.write_text("earlier=1\n")
+    platform, _ = github({"GITHUB_OUTPUT": str(file)})
+    assert platform.write_outputs({"runCount": "42", "status": "running"}, "") == ""
+    assert platform.write_outputs({"status": "success", "message": "a\ud800b"}, "") == ""
+    assert github_files.outputs(file.read_bytes()).values == {
+        "earlier": "1", "runCount": "42", "status": "success", "message": "a?b",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("missing", ["folder", "unset"])
+def test_an_output_file_that_cannot_be_written(tmp_path, missing):
+    """An unwritable GITHUB_OUTPUT is a sentence; the file that the user named is written anyway."""
+    environ = {"GITHUB_OUTPUT": str(tmp_path)} if missing == "folder" else {}
+    platform, _ = github(environ)
+    told = platform.write_outputs({"status": "success"}, str(tmp_path / "opsera.env"))
+    assert (told != "") is (missing == "folder")
+    assert (tmp_path / "opsera.env").read_text() == "OPSERA_STATUS=success\n"
+
+
+def test_state_goes_to_the_post_step_and_back(tmp_path):
+    """What the main step saves comes back as STATE_ variables, as the runner sets them."""
+    file = tmp_path / "state"
+    platform, _ = github({"GITHUB_STATE": str(file)})
+    platform.save_state({"pipeline": "abc", "before": "41"})
+    platform.save_state({"run_count": "42"})
+    saved = github_files.state(file.read_bytes()).values
+    post, _ = github({f"STATE_{name}": value for name, value in saved.items()})
+    assert post.saved_state("") == {"pipeline": "abc", "before": "41", "run_count": "42"}
+    assert platform.saved_state("") == {}
+
+
+def test_the_state_of_others_is_left_alone():
+    """State of another action in the same variables is not ours."""
+    platform, _ = github({"STATE_isPost": "true", "STATE_OPSERA_DONE": "true"})
+    assert platform.saved_state("") == {"done": "true"}
+
+
+def test_the_summary_is_written(tmp_path):
+    """The summary is appended to the step's file, and a failure is a sentence."""
+    file = tmp_path / "summary"
+    platform, _ = github({"GITHUB_STEP_SUMMARY": str(file)})
+    assert (platform.has_summary, platform.write_summary("# é\n")) == (True, "")
+    assert github_files.summary(file.read_bytes()).text == "# é\n"
+    assert not github({"GITHUB_STEP_SUMMARY": ""})[0].has_summary
+    assert "can't be written" in github({"GITHUB_STEP_SUMMARY": str(tmp_path)})[0].write_summary(
+        "#"
+    )
+
+
+def test_groups_do_not_nest():
+    """A group closes the one before it, and closing twice prints one end."""
+    platform, out = github()
+    platform.close_group()
+    platform.open_group("Build 100%")
+    platform.lines(["a"])
+    platform.open_group("Test")
+    platform.close_group()
+    platform.close_group()
+    read = runner(out)
+    assert [group.title for group in read.groups] == ["Build 100%", "Test"]
+    assert read.balanced
+
+
+def test_annotations_come_through_whole():
+    """Title and message of an annotation are read back as they were given."""
+    platform, out = github()
+    platform.annotate("error", "a:b,c=d%", "50% of a::b\nsecond line, c")
+    platform.annotate("warning", "t", "x" * 9000)
+    error, warning = runner(out).annotations
+    assert (error.level, error.title, error.message) == (
+        "error", "a:b,c=d%", "50% of a::b\nsecond line, c",
+    )  # fmt: skip
+    assert (warning.level, len(warning.message), warning.cut) == ("warning", MESSAGE_LIMIT, False)
+
+
+def test_the_token_is_masked():
+    """The runner is asked to hide the token, whatever characters it has."""
+    platform, out = github()
+    platform.mask("to%0Aken:,=")
+    assert runner(out).masks == ["to%0Aken:,="]
+
+
+@pytest.mark.parametrize("text", ["a%b", "%0A", "%25", "a\nb\r", "::error::x", "a:b,c"])
+def test_escapes_are_the_runners(text):
+    """What is escaped for a command is what the runner unescapes."""
+    assert escape_data(text) == github_runner.escape_data(text)
+    assert escape_property(text) == github_runner.escape_property(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "safe"),
+    [
+        ("::error::x", ": :error::x"),
+        ("  \t::error::x", "  \t: :error::x"),
+        ("\ufeff::error::x", "\ufeff: :error::x"),
+        (":\u200b:error::x", ": \u200b:error::x"),
+        ("a ##[error]x", "a ## [error]x"),
+        ("#\u200b#[group]x", "#\u200b# [group]x"),
+        ("##[a]##[b]", "## [a]## [b]"),
+        ("a::b", "a::b"),
+        ("std::vector<int>", "std::vector<int>"),
+        ("## [heading]", "## [heading]"),
+        ("[::1]:8080 ok", "[::1]:8080 ok"),
+        (": not a command", ": not a command"),
+        ("", ""),
+    ],
+)
+def test_commands_are_broken_and_nothing_else(line, safe):
+    """A blank breaks what the runner would obey; every other line is left as it is."""
+    assert defuse(line) == safe
+    read = github_runner.Runner().feed(f"{safe}\n".encode())
+    assert not read.commands and not read.forged
+
+
+def test_hostile_text_in_each_place():
+    """In a line, a sentence, a title, an annotation: hostile text runs and forges nothing."""
+    platform, out = github()
+    texts = ["".join(one.text.splitlines()) for one in hostile.samples(3, 3000)]
+    for text in texts:
+        platform.lines([text])
+        platform.say(text, "warning")
+    platform.open_group(texts[5])
+    platform.close_group()
+    platform.annotate("error", texts[7], texts[8])
+    read = runner(out)
+    assert {one.name for one in read.commands} == {"group", "endgroup", "error"}
+    assert len(read.commands) == 3
+    assert read.forged == [] and read.faults == []
+
+
+@pytest.mark.parametrize(("environ", "debug"), [({"RUNNER_DEBUG": "1"}, True), ({}, False)])
+def test_debug_logging_of_the_runner_is_ours_too(environ, debug):
+    """Who switches debug logging on in GitHub wants to see our tracebacks too."""
+    assert github(environ)[0].debug is debug

@@ -1,0 +1,185 @@
+"""GitLab CI, judged by a port of GitLab's log reader and of its dotenv parser."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step.outcome import Outcome
+from opsera_step.platforms.gitlab import DOTENV_LIMIT, LOG_LIMIT, GitLab, encode_value
+from opsera_step.sanitize import clean_inline
+from opsera_step.steps import StepResult
+from opsera_step.timing import FakeClock
+from tests.oracles import gitlab_dotenv, gitlab_log, hostile, terminal
+
+NASTY = [
+    "Deploy shop", "100%$HOME ${X} %PATH% $$", "a\nOPSERA_STATUS=success", "a\tb", "a\xa0b\u3000c",
+    "'quoted' x", '"quoted" x', "x\x00\x01\x1b[31m\x7f\x85y", "Größe 🎉 日本", "# comment", "=", "",
+    "a\rb\u2028c", " padded ",
+]  # fmt: skip
+
+
+def gitlab(environ: dict[str, str] | None = None) -> tuple[GitLab, io.StringIO]:
+    out = io.StringIO()
+    return GitLab(environ or {}, out, FakeClock()), out
+
+
+def report(tmp_path, outputs: dict[str, str]) -> gitlab_dotenv.Dotenv:
+    file = tmp_path / "opsera.env"
+    assert gitlab()[0].write_outputs(outputs, str(file)) == ""
+    return gitlab_dotenv.check(file.read_bytes())
+
+
+def big(text: str, steps: int = 0) -> Outcome:
+    """Make an outcome whose every text is as long as a job lets it become."""
+    return Outcome(
+        "failed", 1, clean_inline(text, 1000), "hint", "65a4f00dc0ffee0123456789",
+        clean_inline(text, 200), 42, "https://app.opsera.io/workflow/details/65a4/summary", 1.0,
+        clean_inline(text, 200), 7, log_complete=True,
+        steps=tuple(StepResult(clean_inline(text, 200), "jenkins") for _ in range(steps)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_values_within_the_rules_of_dotenv(tmp_path, value):
+    """Any text becomes a value that GitLab accepts, expands nothing in, and gives on as it was."""
+    found = report(tmp_path, {"message": value, "status": "failed"})
+    assert found.ok, found.violations
+    assert list(found.variables) == ["OPSERA_MESSAGE", "OPSERA_STATUS"]
+    sent = " ".join(value.splitlines()).strip()
+    assert unquote(found.variables["OPSERA_MESSAGE"]) == re.sub("[\xa0\u3000]", " ", sent)
+
+
+@given(st.text())
+@settings(max_examples=200, deadline=None)
+def test_no_text_breaks_the_rules(value):
+    """No text at all makes a line that GitLab refuses, or that its rules forbid."""
+    data = f"OPSERA_MESSAGE={encode_value('message', value)}\nOPSERA_STATUS=x\n"
+    assert gitlab_dotenv.check(data.encode("utf-8", "replace")).violations == []
+
+
+@pytest.mark.parametrize("value", NASTY)
+def test_the_result_stays_json(tmp_path, value):
+    """The result is JSON that says the same after the encoding."""
+    outcome = big(value or "-")
+    found = report(tmp_path, outcome.outputs())
+    assert found.ok, found.violations
+    assert json.loads(found.variables["OPSERA_RESULT"]) == outcome.to_json()
+
+
+@pytest.mark.parametrize("text", ["x" * 2000, "a b " * 600, "🎉" * 2000, "日本 " * 800, "$%" * 900])
+@pytest.mark.parametrize("steps", [0, 60])
+def test_the_report_is_never_too_big(tmp_path, text, steps):
+    """With huge texts the report stays below 5 KB, and what later jobs need most is whole in it."""
+    outcome = big(text, steps)
+    found = report(tmp_path, outcome.outputs())
+    assert found.ok, found.violations
+    assert found.variables["OPSERA_STATUS"] == "failed"
+    assert found.variables["OPSERA_RUN_COUNT"] == "42"
+    assert found.variables["OPSERA_URL"] == outcome.url
+    assert found.variables["OPSERA_LOG_COMPLETE"] == "true"
+    assert (tmp_path / "opsera.env").stat().st_size < DOTENV_LIMIT
+
+
+def test_nothing_is_shortened_without_need(tmp_path):
+    """A report that fits holds everything as it is."""
+    outcome = big("x" * 300)
+    found = report(tmp_path, outcome.outputs())
+    assert found.variables["OPSERA_MESSAGE"] == "x" * 300
+    assert len(found.variables) == 11
+
+
+def test_there_are_few_variables(tmp_path):
+    """There are fewer variables than the least that an instance allows."""
+    assert len(report(tmp_path, big("x").outputs()).variables) <= gitlab_dotenv.VARIABLE_LIMIT
+
+
+@pytest.mark.parametrize("engine", [1, 2])
+def test_sections_balance(engine):
+    """Each section has a name of its own, its title, and its end."""
+    platform, out = gitlab()
+    platform.close_group()
+    platform.open_group("Build · jenkins")
+    platform.lines(["a", "b"])
+    platform.open_group("Build · jenkins (continued)")
+    platform.lines(["c"])
+    platform.close_group()
+    platform.close_group()
+    platform.say("after")
+    log = gitlab_log.parse(out.getvalue().encode(), engine=engine)
+    assert log.balanced
+    assert [one.header for one in log.sections] == [
+        "Build · jenkins",
+        "Build · jenkins (continued)",
+    ]
+    assert {line.text: line.section for line in log.lines} == {
+        "Build · jenkins": "opsera-step-1", "a": "opsera-step-1", "b": "opsera-step-1",
+        "Build · jenkins (continued)": "opsera-step-2", "c": "opsera-step-2",
+        "[opsera] after": None,
+    }  # fmt: skip
+
+
+def test_the_time_of_a_section_is_the_clocks():
+    """GitLab shows how long a section took: from the clock's time."""
+    out, clock = io.StringIO(), FakeClock(1000.0)
+    platform = GitLab({}, out, clock)
+    platform.open_group("Build")
+    clock.sleep(61)
+    platform.close_group()
+    (section,) = gitlab_log.parse(out.getvalue().encode()).sections
+    assert (section.start, section.end) == (1000, 1061)
+
+
+def test_levels_have_colours_that_end():
+    """Warnings and errors are coloured, and the colour ends with their line."""
+    platform, out = gitlab()
+    platform.say("plain")
+    platform.say("careful", "warning")
+    platform.annotate("error", "Opsera", "no")
+    log = gitlab_log.parse(out.getvalue().encode())
+    assert [line.text for line in log.lines] == [
+        "[opsera] plain", "[opsera] WARNING: careful", "[opsera] ERROR: Opsera: no",
+    ]  # fmt: skip
+    assert not log.leaks
+    assert terminal.effects(out.getvalue()) == []
+    assert out.getvalue().count("\x1b[0m") == 2
+
+
+def test_no_color_is_obeyed():
+    """With NO_COLOR only the section markers hold escapes."""
+    platform, out = gitlab({"NO_COLOR": "1"})
+    platform.say("careful", "warning")
+    assert (platform.colour, out.getvalue()) == (False, "[opsera] WARNING: careful\n")
+
+
+def test_the_log_limit_leaves_room():
+    """The log text that is printed by default, and all else we print, fits GitLab's 4 MiB."""
+    assert GitLab.auto_log_limit == LOG_LIMIT
+    assert gitlab_log.OUTPUT_LIMIT - LOG_LIMIT >= 512 * 1024
+
+
+def test_the_clean_up_reads_the_encoded_file(tmp_path):
+    """The clean-up understands the file that the job wrote."""
+    platform, _ = gitlab()
+    file = str(tmp_path / "opsera.env")
+    assert GitLab.input_defaults["output_file"] == "opsera.env"
+    platform.write_outputs(
+        {"runCount": "42", "url": "https://app/workflow/details/a/summary"}, file
+    )
+    assert platform.saved_state(file) == {
+        "url": "https://app/workflow/details/a/summary", "run_count": "42", "done": "",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_names_of_any_kind_in_the_report(tmp_path, seed):
+    """Hostile names, cleaned as a job cleans them, are within the rules of a dotenv report."""
+    for sample in hostile.samples(seed, 150):
+        found = report(tmp_path, big(sample.text, steps=3).outputs())
+        assert found.ok, (sample, found.violations)

@@ -1,0 +1,78 @@
+"""The input log_limit: head and tail of a log within so many bytes."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step.log_limit import LogLimit
+
+FIXED = settings(derandomize=True, deadline=None, max_examples=200, database=None)
+BATCHES = st.lists(st.lists(st.text("aé🎉", max_size=12), max_size=5), max_size=20)
+
+
+def size(lines: list[str]) -> int:
+    return sum(len(line.encode()) + 1 for line in lines)
+
+
+def test_without_a_limit_all_lines_pass():
+    """None is no limit: nothing is held back, however much comes."""
+    limit = LogLimit(None)
+    assert limit.admit(["x" * 1000] * 1000) == ["x" * 1000] * 1000
+    assert (limit.reached, limit.tail(), limit.left_out_lines) == (False, [], 0)
+
+
+def test_head_and_tail():
+    """Three quarters of the room are for the head, a quarter for the tail; the rest is counted."""
+    limit = LogLimit(80)
+    numbers = [f"line {number:04}" for number in range(20)]
+    assert [limit.admit([line]) for line in numbers] == [[line] for line in numbers[:6]] + [[]] * 14
+    assert limit.reached
+    assert limit.tail() == numbers[-2:]
+    assert (limit.left_out_lines, limit.left_out_bytes) == (12, 120)
+
+
+def test_a_log_that_just_fits_is_not_touched():
+    """Lines that fill the head to the last byte all pass."""
+    limit = LogLimit(40)
+    assert limit.admit(["123456789"] * 3) == ["123456789"] * 3
+    assert not limit.reached
+
+
+def test_a_line_that_is_too_long_for_the_tail():
+    """A line longer than the tail's room is left out, the ones after it are kept."""
+    limit = LogLimit(40)
+    assert limit.admit(["x" * 100, "end"]) == []
+    assert limit.tail() == ["end"]
+    assert (limit.left_out_lines, limit.left_out_bytes) == (1, 101)
+
+
+def test_a_limit_of_nothing():
+    """With no room at all every line is left out."""
+    limit = LogLimit(0)
+    assert limit.admit(["a", ""]) == []
+    assert (limit.tail(), limit.left_out_lines) == ([], 2)
+
+
+@FIXED
+@given(st.integers(0, 200), BATCHES)
+def test_it_is_never_more_and_nothing_gets_lost(most: int, batches: list[list[str]]):
+    """Head, what was left out, and tail are the log in its order, and fit the limit."""
+    limit = LogLimit(most)
+    lines = [line for batch in batches for line in batch]
+    head = [line for batch in batches for line in limit.admit(batch)]
+    tail = limit.tail()
+    assert size(head) + size(tail) <= most
+    left_out = lines[len(head) : len(lines) - len(tail)]
+    assert [*head, *left_out, *tail] == lines
+    assert (limit.left_out_lines, limit.left_out_bytes) == (len(left_out), size(left_out))
+    assert limit.reached == (head != lines)
+
+
+def test_memory_is_bounded():
+    """What is kept of a log of any length is the tail alone."""
+    limit = LogLimit(1000)
+    for number in range(10_000):
+        limit.admit([f"line {number}"])
+    assert size(limit.tail()) <= 250
+    assert len(limit.tail()) < 30

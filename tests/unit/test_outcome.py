@@ -1,0 +1,74 @@
+"""The outcome, and the outputs that follow from it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from opsera_step.models import State
+from opsera_step.outcome import EXIT_CODE_OF_STATE, Outcome
+from opsera_step.steps import StepResult
+
+FULL = Outcome(
+    "failed", 1, "It “failed”.", "Look.", "65a4", "Déploy shop", 42, "https://app/x", 75.46,
+    "Test", 1234, log_complete=True, waits_for="",
+    steps=(StepResult("Build", "jenkins", State.SUCCESS, 5.04), StepResult("Test")),
+)  # fmt: skip
+
+
+def test_outputs_of_a_run():
+    """Each output is text: numbers whole, switches in lower case."""
+    outputs = FULL.outputs()
+    outputs.pop("result")
+    assert outputs == {
+        "runCount": "42", "url": "https://app/x", "status": "failed", "message": "It “failed”.",
+        "pipelineId": "65a4", "pipelineName": "Déploy shop", "duration": "75",
+        "failedStep": "Test", "logLines": "1234", "logComplete": "true",
+    }  # fmt: skip
+
+
+def test_the_result_is_the_whole_outcome():
+    """The output `result` is JSON in one line, readable without decoding, with all there is."""
+    result = FULL.outputs()["result"]
+    assert json.loads(result) == {
+        "status": "failed", "exitCode": 1, "message": "It “failed”.", "hint": "Look.",
+        "pipelineId": "65a4", "pipelineName": "Déploy shop", "runCount": 42,
+        "url": "https://app/x", "duration": 75.5, "failedStep": "Test", "waitsFor": "",
+        "logLines": 1234, "logComplete": True,
+        "steps": [
+            {"name": "Build", "tool": "jenkins", "state": "success", "seconds": 5.0},
+            {"name": "Test", "tool": "", "state": None, "seconds": None},
+        ],
+    }  # fmt: skip
+    assert "\n" not in result
+    assert "Déploy shop" in result
+
+
+def test_outputs_of_nothing():
+    """What is not known is empty, never `None`."""
+    outputs = Outcome("error", 2).outputs()
+    assert (outputs["runCount"], outputs["url"], outputs["failedStep"]) == ("", "", "")
+    assert (outputs["duration"], outputs["logLines"], outputs["logComplete"]) == ("0", "0", "false")
+    assert "None" not in "".join(value for name, value in outputs.items() if name != "result")
+
+
+def test_early_outputs_are_the_same_later():
+    """What is written as soon as the run is known is what is written at the end."""
+    assert FULL.early_outputs() == {"runCount": "42", "url": "https://app/x"}
+    assert FULL.early_outputs().items() <= FULL.outputs().items()
+
+
+def test_an_outcome_never_changes():
+    """To learn more makes a new outcome."""
+    later = FULL.but(status="success", exit_code=0)
+    assert (FULL.status, later.status, later.run_count) == ("failed", "success", 42)
+    with pytest.raises(AttributeError):
+        FULL.status = "success"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.UNKNOWN])
+def test_no_exit_code_for_a_run_that_goes_on(state):
+    """Only a state in which a run rests has an exit code, and only success has 0."""
+    assert state not in EXIT_CODE_OF_STATE
+    assert [one for one, code in EXIT_CODE_OF_STATE.items() if code == 0] == [State.SUCCESS]

@@ -1,0 +1,123 @@
+"""What became of each step, from the records and the plan."""
+
+from __future__ import annotations
+
+from opsera_step.logs import WINDOW
+from opsera_step.models import LogRecord, Pipeline, Run, State, Step
+from opsera_step.steps import StepResult, failed_step, steps_of
+
+BUILD, TEST, SHIP = (
+    Step("b", "Build", "jenkins"),
+    Step("t", "Test"),
+    Step("s", "Ship", active=False),
+)
+PIPELINE = Pipeline("p", "P", 7, State.FAILED, (BUILD, TEST, SHIP), failed_step_id="t")
+
+
+def record(
+    step: str, created: float | None, status: str = "", action: str = "step status", name: str = ""
+) -> LogRecord:
+    """An activity record."""
+    return LogRecord("", created, step, name, None, action, status, "", "tool", "", "")
+
+
+def console(step: str, created: float | None, status: str = "") -> LogRecord:
+    return record(step, created, status, "console output")
+
+
+def results(*records: LogRecord) -> list[tuple[State | None, float | None]]:
+    """State and seconds of the active steps; the records are given oldest first."""
+    return [(one.state, one.seconds) for one in steps_of(PIPELINE, records[::-1])]
+
+
+class TestStepsOf:
+    """Each active step with what the records tell."""
+
+    def test_names_and_order_are_the_plans(self):
+        """The steps come as in the plan, without those that are switched off."""
+        assert [(one.name, one.tool) for one in steps_of(PIPELINE, ())] == [
+            ("Build", "jenkins"),
+            ("Test", ""),
+        ]
+
+    def test_a_step_without_records_is_left_open(self):
+        """What no record tells is not made up."""
+        assert results(record("b", 1.0, "success")) == [(State.SUCCESS, 0.0), (None, None)]
+
+    def test_state_and_time_come_from_the_records(self):
+        """The last known word counts, and the time from the first record to the last."""
+        assert results(
+            record("b", 10.0, "running"),
+            console("b", 11.0, "success"),
+            record("b", 14.5, "success"),
+            record("t", 15.0, "running"),
+            record("t", 16.0, "odd word"),
+            record("t", 18.0, ""),
+        ) == [(State.SUCCESS, 4.5), (State.RUNNING, 3.0)]
+
+    def test_the_status_of_console_records_tells_nothing(self):
+        """Console text carries a status of its own that is no step's."""
+        assert results(console("b", 1.0, "failed"), console("b", 3.0)) == [
+            (None, 2.0),
+            (None, None),
+        ]
+
+    def test_unreadable_times_are_passed_over(self):
+        """A record without time counts for the state only."""
+        assert results(record("b", None, "failed"))[0] == (State.FAILED, None)
+        assert results(record("b", 1.0), record("b", None, "failed"), record("b", 2.0))[0] == (
+            State.FAILED,
+            1.0,
+        )
+
+    def test_records_of_no_step_and_of_unknown_steps_are_passed_over(self):
+        """What belongs to no step of the plan changes nothing."""
+        assert results(record("", 1.0, "failed"), record("x", 2.0, "failed")) == [(None, None)] * 2
+
+    def test_a_full_window_hides_when_its_first_step_began(self):
+        """The step with which a full window begins has no known duration, later ones have."""
+        rows = [console("b", float(number)) for number in range(WINDOW - 2)]
+        rows += [record("t", 2000.0), record("t", 2003.0, "success")]
+        assert results(*rows) == [(None, None), (State.SUCCESS, 3.0)]
+        assert results(*rows[1:])[0] == (None, WINDOW - 4)
+
+    def test_as_json_and_made_safe(self):
+        """For the output it is plain data; for showing its texts go through a cleaner."""
+        result = StepResult("a\nb", "t\n", State.FAILED, 1.26)
+        assert result.to_json() == {
+            "name": "a\nb",
+            "tool": "t\n",
+            "state": "failed",
+            "seconds": 1.3,
+        }
+        assert StepResult("x").to_json() == {
+            "name": "x",
+            "tool": "",
+            "state": None,
+            "seconds": None,
+        }
+        safe = result.but_safe(lambda text: text.replace("\n", " "))
+        assert (safe.name, safe.tool, safe.seconds) == ("a b", "t ", 1.26)
+
+
+class TestFailedStep:
+    """Where a run failed."""
+
+    def test_the_last_failure_counts(self):
+        """Of several failed steps it is the one that failed last."""
+        rows = [record("t", 2.0, "failed"), record("b", 1.0, "failure")]
+        assert failed_step(PIPELINE, Run("p", 3), rows) == TEST
+
+    def test_console_records_do_not_count(self):
+        """A word in a console record is no failure; then the pipeline's own word counts."""
+        assert failed_step(PIPELINE, Run("p", 7), [console("b", 1.0, "failed")]) == TEST
+
+    def test_the_pipeline_tells_of_its_newest_run_only(self):
+        """For an older run the pipeline's last step says nothing."""
+        assert failed_step(PIPELINE, Run("p", 6), []) is None
+
+    def test_a_step_that_the_plan_does_not_have(self):
+        """A step that was removed since is named by the record, or by its ID."""
+        gone = [record("gone", 1.0, "failed", name="Old step")]
+        assert failed_step(PIPELINE, Run("p", 6), gone) == Step("gone", "Old step", "tool")
+        assert failed_step(PIPELINE, Run("p", 6), [record("gone", 1.0, "failed")]).name == "gone"
