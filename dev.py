@@ -176,10 +176,11 @@ def demo(arguments: Sequence[str]) -> int:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run pytest."""
+    """Run pytest: with its arguments, or all tests on all cores."""
     set_up(DEVELOPMENT)
     os.chdir(ROOT)
-    return become([programs(VENV) / "python", "-m", "pytest", *arguments])
+    options = arguments or ("--numprocesses", "auto")
+    return become([programs(VENV) / "python", "-m", "pytest", *options])
 
 
 def component_without_spec(folder: str) -> Path:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -32,11 +33,11 @@ _OPTIONS = {
     "cleanup": (*_ALWAYS, "on_cancel"),
 }
 _HELP = {
-    "run": "Start a pipeline, print its log while it runs, and end with its verdict.",
+    "run": "Start a pipeline, print its log, and end with its verdict.",
     "watch": "Follow a run that is there already: the newest, or --run-count.",
     "status": "Tell how a run stands.",
     "logs": "Print the log of a run as it is now.",
-    "stop": "Ask a pipeline to stop; it finishes its current operation first.",
+    "stop": "Ask a pipeline to stop after its current operation.",
     "reset": "Put a pipeline back to its first step.",
     "cleanup": "Stop the run that a killed job left behind.",
 }
@@ -66,7 +67,7 @@ def _option(one: Input) -> click.Option:
     return click.Option(
         [_option_name(one), one.name],
         help=one.meaning + shown_default,
-        metavar="TEXT",
+        metavar=f"[{'|'.join(one.words)}]" if one.words else "TEXT",
         **optional_value,
     )
 
@@ -102,7 +103,9 @@ def _pipeline_command(name: str, option_names: Iterable[str]) -> click.Command:
                 ["--no-wait"], is_flag=True, default=None, help="The same as --wait false."
             )
         )
-    return click.Command(name, callback=act, params=parameters, help=_HELP[name])
+    return click.Command(
+        name, callback=act, params=parameters, help=_HELP[name], short_help=_HELP[name]
+    )
 
 
 for _name, _names in _OPTIONS.items():
@@ -134,7 +137,7 @@ def _simulator_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@group.command()
+@group.command(short_help="Play the main job against the built-in simulator.")
 @click.option(
     "--platform",
     type=click.Choice(["auto", "plain", "github", "gitlab", "terminal"]),
@@ -156,10 +159,11 @@ def demo(platform: str, *, listing: bool, show_outputs: bool, **simulated: Any) 
         list_scenarios(sys.stdout)
         return ExitCode.SUCCESS
     stage = Stage(utf8(sys.stdout), os.environ, _cancellation(), platform)
-    return play(stage, show_outputs=show_outputs, **simulated)
+    with _simulator_faults_told():
+        return play(stage, show_outputs=show_outputs, **simulated)
 
 
-@group.command()
+@group.command(short_help="Serve a simulated Opsera API.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=0, show_default=True, help="Port to listen on; 0: any free one.")
 @_simulator_options
@@ -167,13 +171,32 @@ def simulator(host: str, port: int, **simulated: Any) -> int:
     """Serve a simulated Opsera API until interrupted, and print how to use it."""
     from opsera_step.demo import serve  # noqa: PLC0415 - only here
 
-    return serve(sys.stdout, host, port, **simulated)
+    with _simulator_faults_told():
+        return serve(sys.stdout, host, port, **simulated)
+
+
+@contextmanager
+def _simulator_faults_told() -> Iterator[None]:
+    """Tell of a scenario or a switch that is not there as of any other wrong option."""
+    from opsera_step.simulator import ScenarioError, SwitchError  # noqa: PLC0415 - only here
+
+    try:
+        yield
+    except (ScenarioError, SwitchError) as error:
+        raise click.UsageError(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"The simulator can't listen there: {error}") from None
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     try:
         result = group.main(arguments, prog_name="opsera-step", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has had enough; Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.SUCCESS
     except click.ClickException as error:
         error.show()
         return ExitCode.BAD_INPUT

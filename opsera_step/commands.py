@@ -55,8 +55,9 @@ def status(job: Context) -> None:
     job.learn(status=_word(answer), exit_code=ExitCode.SUCCESS)
     job.learn_status(answer)
     job.learn_details()
-    word = job.safe.inline(answer.word, 80)
-    job.log.say(f"Run {asked.count} of “{job.outcome.pipeline_name}” is {word}.")
+    if answer.state in (State.RUNNING, State.UNKNOWN):
+        word = job.safe.inline(answer.word, 80)
+        job.log.say(f"Run {asked.count} of “{job.outcome.pipeline_name}” is {word}.")
 
 
 def logs(job: Context) -> None:
@@ -183,7 +184,7 @@ def _conclude(job: Context, run: Run, ended: events.Ended) -> None:
         if state is State.PAUSED:
             job.learn(
                 hint=f"Approve or reject it at {job.outcome.url} and run this job again with "
-                "on_busy: attach; or set on_paused: wait, so that the job waits."
+                "on_busy: attach; or set on_paused: wait.",
             )
         else:
             job.learn(waits_for="")

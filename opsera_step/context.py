@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import quote
 
 from opsera_step import events
 from opsera_step.cancel import Cancellation
@@ -20,7 +21,7 @@ from opsera_step.pipelines import finder
 from opsera_step.platforms import Platform
 from opsera_step.render.joblog import JobLog, Safe
 from opsera_step.report import Report
-from opsera_step.steps import failed_step, steps_of
+from opsera_step.steps import failure_of, steps_of
 from opsera_step.timing import Clock, Deadline
 from opsera_step.trigger import Started, Trigger
 
@@ -66,7 +67,7 @@ class Context:
         find = finder(self.client, self.inputs.pipeline, is_id=self.inputs.pipeline_is_id)
         self.pipeline = self.insist(find)
         self.learn(
-            pipeline_id=self.pipeline.id,
+            pipeline_id=self.safe.inline(self.pipeline.id, 100),
             pipeline_name=self.safe.inline(self.pipeline.name, 200),
             url=page_url(self.inputs.base_url, self.pipeline.id),
         )
@@ -113,12 +114,14 @@ class Context:
         with suppress(ApiError, Cancelled):
             pipeline = self.client.summary(run.pipeline_id, until)
             records = self.client.logs(run, until, console_only=False)
-            failed = failed_step(pipeline, run, records)
+            failure = failure_of(pipeline, run, records)
             steps = [one.but_safe(self.safe.inline) for one in steps_of(pipeline, records)]
-            name = self.safe.inline(failed.name, 200) if failed else ""
-            self.learn(steps=tuple(steps), failed_step=name)
+            self.learn(steps=tuple(steps))
+            if failure is not None and self.outcome.status in ("failed", "stopped"):
+                name, why = failure.step.name, failure.message
+                self.learn(failed_step=self.safe.inline(name, 200), reason=self.safe.inline(why))
 
 
 def page_url(base_url: str, pipeline_id: str) -> str:
     """Return the address of a pipeline's page in the portal."""
-    return f"{base_url}/workflow/details/{pipeline_id}/summary"
+    return f"{base_url}/workflow/details/{quote(pipeline_id, safe='')}/summary"

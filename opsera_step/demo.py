@@ -68,7 +68,7 @@ def play(
             "command": "run",
         }
         given = {name: Given(value, "the demo") for name, value in options.items()}
-        exit_code = run_job(environ, stage.out, stage.cancellation, options=given)
+        exit_code = run_job(environ, stage.out, stage.cancellation, options=given, clock=clock)
         if show_outputs:
             _show_files(stage.out, environ, options["output_file"], exit_code)
     return exit_code

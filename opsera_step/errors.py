@@ -1,22 +1,22 @@
 """Exit codes, and the tree of errors with the hint that each carries.
 
-    OpseraStepError
-    ├── BadInput            2   what the user configured is wrong; holds all faults at once
-    ├── ApiError            3
-    │   ├── Unreachable         no answer: DNS, connection, TLS, time-out, reset
-    │   ├── Unavailable         429 and 5xx
-    │   ├── Malformed           an answer that is not what the API gives
-    │   ├── Redirected          3xx; never followed, the token stays on its host
-    │   ├── Rejected            400 and other 4xx
-    │   ├── NotFound            404
-    │   ├── RunRefused          HTTP 200, but the run was not started
-    │   ├── PipelineBusy        a run is going and on_busy is fail
-    │   └── RunUncertain        it cannot be known which run is ours, or whether there is one
-    ├── AuthError           4
-    │   ├── Unauthorized        401
-    │   └── Forbidden           403
-    └── InternalError      70   a fault of our own
-    Cancelled (BaseException) 130, 143
+OpseraStepError
+├── BadInput            2   what the user configured is wrong; holds all faults at once
+├── ApiError            3
+│   ├── Unreachable         no answer: DNS, connection, TLS, time-out, reset
+│   ├── Unavailable         429 and 5xx
+│   ├── Malformed           an answer that is not what the API gives
+│   ├── Redirected          3xx; never followed, the token stays on its host
+│   ├── Rejected            400 and other 4xx
+│   ├── NotFound            404
+│   ├── RunRefused          HTTP 200, but the run was not started
+│   ├── PipelineBusy        a run is going and on_busy is fail
+│   └── RunUncertain        it cannot be known which run is ours, or whether there is one
+├── AuthError           4
+│   ├── Unauthorized        401
+│   └── Forbidden           403
+└── InternalError      70   a fault of our own
+Cancelled (BaseException) 130, 143
 """
 
 from __future__ import annotations

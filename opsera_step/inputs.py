@@ -15,6 +15,7 @@ from opsera_step.errors import BadInput
 from opsera_step.values import (
     Parser,
     choice,
+    holds_a_token,
     is_object_id,
     parse_base_url,
     parse_bool,
@@ -44,6 +45,8 @@ class Input:
     parse: Parser
     option: bool = True
     """Whether it is an option of the command line; the token never is."""
+    words: tuple[str, ...] = ()
+    """The words that it takes, where it takes nothing else."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Inputs:
 
 
 def _one_of(name: str, meaning: str, *words: str, default: str) -> Input:
-    return Input(name, default, _listed(words), meaning, choice(*words))
+    return Input(name, default, _listed(words), meaning, choice(*words), words=words)
 
 
 def _listed(words: tuple[str, ...]) -> str:
@@ -229,8 +232,8 @@ def _parsed(one: Input, value: str, auto_log_limit: int | None) -> Any:
 
 def _fault(one: Input, found: Given, token: Given | None) -> str:
     value = found.value
-    # A user name and a password before @, or the token in a wrong place, are no text to print.
-    secret = not one.option or (one.name == "base_url" and "@" in value)
+    # A user name and a password before @, or a token in a wrong place, are no text to print.
+    secret = not one.option or (one.name == "base_url" and "@" in value) or holds_a_token(value)
     if secret or (token is not None and token.value in value):
         shown = "its value"
     else:

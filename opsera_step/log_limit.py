@@ -40,6 +40,11 @@ class LogLimit:
                 self._keep(line, size)
         return passed
 
+    def spend(self, size: int) -> None:
+        """Count bytes that are printed beside the lines, such as the headlines of steps."""
+        if self._head_room is not None:
+            self._head_room -= size
+
     def tail(self) -> list[str]:
         """Return the last lines that were held back, as many as there is room for."""
         return [line for line, _ in self._tail]

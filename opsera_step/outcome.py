@@ -55,6 +55,8 @@ class Outcome:
     steps: tuple[StepResult, ...] = ()
     waits_for: str = ""
     """The gate at which a paused run waits, if it is known."""
+    reason: str = ""
+    """What the failed step's own record says."""
 
     def but(self, **changes: Any) -> Outcome:
         """Return this outcome with some fields changed."""
@@ -73,6 +75,7 @@ class Outcome:
             "url": self.url,
             "duration": round(self.duration, 1),
             "failedStep": self.failed_step,
+            "reason": self.reason,
             "waitsFor": self.waits_for,
             "logLines": self.log_lines,
             "logComplete": self.log_complete,

@@ -5,15 +5,13 @@ Here files are read; what the values mean is `inputs`' and `config`'s affair.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from opsera_step.config import Config, parse_config
 from opsera_step.errors import BadInput
 from opsera_step.inputs import BY_NAME, PREFIXES, Given, Inputs, from_environment, not_set, parse
-
-_LIKE_A_TOKEN = re.compile(r"[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}")
+from opsera_step.values import holds_a_token
 
 Layer = Mapping[str, Given]
 
@@ -95,7 +93,7 @@ def _token(layers: Iterable[Layer], faults: list[str]) -> dict[str, Given]:
 
 
 def _token_of_file(file: Given, faults: list[str]) -> dict[str, Given]:
-    if _LIKE_A_TOKEN.fullmatch(file.value):
+    if holds_a_token(file.value):
         # Not shown: it is easily mixed up, above all with GitLab's two kinds of variables.
         faults.append(
             f"token_file: its value (from {file.origin}) looks like the token itself; it takes "

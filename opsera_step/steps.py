@@ -74,13 +74,19 @@ def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResu
     return tuple(StepResult(step.name, step.tool, it.state, it.seconds) for step, it in active)
 
 
-def failed_step(pipeline: Pipeline, run: Run, records: Sequence[LogRecord]) -> Step | None:
-    """Find the step at which a run failed: from its records, or from the pipeline's last step."""
+@dataclass(frozen=True)
+class Failure:
+    """Where a run failed, and what the step's own record says about it."""
+
+    step: Step
+    message: str = ""
+
+
+def failure_of(pipeline: Pipeline, run: Run, records: Sequence[LogRecord]) -> Failure | None:
+    """Find where a run failed: from its records, or from the pipeline's last step."""
     for record in reversed(in_order(records)):
         if record.step_id and not record.is_console and state_of(record.status) is State.FAILED:
-            return pipeline.step(record.step_id) or Step(
-                record.step_id, record.step_name or record.step_id, record.tool
-            )
-    if pipeline.run_count == run.count:
-        return pipeline.step(pipeline.failed_step_id)
-    return None
+            named = Step(record.step_id, record.step_name or record.step_id, record.tool)
+            return Failure(pipeline.step(record.step_id) or named, record.message)
+    step = pipeline.step(pipeline.failed_step_id) if pipeline.run_count == run.count else None
+    return Failure(step) if step is not None else None

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from opsera_step.errors import ApiError, PipelineBusy, RunRefused, RunUncertain
 from opsera_step.events import Event, Note, RunKnown
-from opsera_step.models import LogRecord, Pipeline, Run, RunAnswer, State, state_of
+from opsera_step.models import LogRecord, Pipeline, Run, RunAnswer, RunStatus, State, state_of
 from opsera_step.ownership import Ownership
 from opsera_step.patience import LONGEST_OUTAGE, Contact, Waiting, insist
 from opsera_step.resetting import reset_if_wanted
@@ -44,6 +44,10 @@ class Api(Contact, Protocol):
 
     def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
         """Ask for the pipeline."""
+        ...
+
+    def status(self, run: Run, deadline: Deadline) -> RunStatus:
+        """Ask how a run stands."""
         ...
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
@@ -108,7 +112,11 @@ class Trigger:
         )
         while True:
             if now.state.alive and policy.on_busy != "queue":
-                return (yield from self._attach(now, policy))
+                attached = yield from self._attach(now, policy)
+                if isinstance(attached, Started):
+                    return attached
+                now = attached
+                continue
             answer = yield from self._ask(now)
             if isinstance(answer, _Accepted):
                 break
@@ -123,7 +131,7 @@ class Trigger:
         # A number was skipped: somebody else's run came in between, and may be going.
         return run.count - 1 if run.count > before.run_count + 1 else None
 
-    def _attach(self, pipeline: Pipeline, policy: Policy) -> Steps[Started]:
+    def _attach(self, pipeline: Pipeline, policy: Policy) -> Steps[Started | Pipeline]:
         if policy.on_busy == "fail":
             raise PipelineBusy(
                 f"Run {pipeline.run_count} is {pipeline.state.value}; no other was started."
@@ -131,8 +139,20 @@ class Trigger:
         if pipeline.run_count < 1:
             raise RunUncertain("A run is going, but Opsera does not say which.")
         run = Run(pipeline.id, pipeline.run_count)
+        if self._has_ended(run):
+            # The pipeline does not count its newest run yet.
+            yield from self._waiting.sleep(LOOK_EVERY, behind=run.count)
+            if self._deadline.expired:
+                raise RunUncertain(f"Run {run.count} has ended, and a newer one does not show.")
+            return (yield from self._summary(pipeline.id))
         yield RunKnown(run, started=False)
         return Started(run, fresh=False)
+
+    def _has_ended(self, run: Run) -> bool:
+        try:
+            return self._api.status(run, self._deadline).state.final
+        except ApiError:
+            return False
 
     def _ask(self, now: Pipeline) -> Steps[_Accepted | Pipeline]:
         """Send `run` once; return the pipeline as it is later when nothing was started by it."""

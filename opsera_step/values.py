@@ -18,12 +18,18 @@ _DURATION = re.compile(
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?|\.[0-9]{1,9}")
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) *(?:([kmg])i?)?b?", re.IGNORECASE | re.ASCII)
 _HOST_NAME = re.compile(r"[^\W_](?:[\w.-]*\w)?\.?")
+_LIKE_A_TOKEN = re.compile(r"(?<![\w-])[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 def is_object_id(value: str) -> bool:
     """Whether it has the form of an ID: 24 hexadecimal digits."""
     return _OBJECT_ID.fullmatch(value) is not None
+
+
+def holds_a_token(value: str) -> bool:
+    """Whether a text in the wrong place may be an access token, which is a JWT."""
+    return _LIKE_A_TOKEN.search(value) is not None
 
 
 def parse_path(value: str) -> str:

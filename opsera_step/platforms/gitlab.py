@@ -15,12 +15,13 @@ from opsera_step.platforms.base import ERROR, PREFIX, WARNING, Platform, one_lin
 DOTENV_LIMIT = 5 * 1024
 """Bytes; a larger report is refused as a whole."""
 LOG_LIMIT = int(3.5 * 1024 * 1024)
-"""Bytes; the runner cuts a job's log at 4 MiB without a word, and other commands print too."""
+"""Bytes; the runner cuts a job's log at 4 MiB, and other commands print too."""
 
 _ERASE_LINE = "\x1b[0K"
 _COLOURS = {WARNING: "\x1b[33;1m", ERROR: "\x1b[31;1m"}
 _SHORTENED_FIRST = ("result", "message", "pipelineName", "failedStep", "url")
 _LONG = 500
+_TOO_LONG = "OPSERA_RESULT was left out of the dotenv report: GitLab takes less than 5 KB in all."
 _UNSAFE = re.compile(r"[\s$%\x00-\x1f\x7f-\x9f]|^[\"']")
 
 
@@ -59,6 +60,14 @@ class GitLab(Platform):
     @property
     def _section(self) -> str:
         return f"opsera_step_{self._sections}"
+
+    def write_outputs(self, outputs: Mapping[str, str], file: str) -> str:
+        """Write the dotenv report; say so when not all of it fits."""
+        failure = super().write_outputs(outputs, file)
+        fits = "result" not in outputs or any(
+            "OPSERA_RESULT=" in one for one in self._dotenv(outputs)
+        )
+        return failure or ("" if fits else _TOO_LONG)
 
     def _dotenv(self, outputs: Mapping[str, str]) -> list[str]:
         """Write lines within GitLab's rules; when they are too many bytes, shorten the longest.

@@ -23,6 +23,8 @@ LAST_LINES = 20
 
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _NO_STEP = "Log"
+_GROUP_MARKERS = 130
+"""Bytes that the markers of a group take at most, of those that the platforms have."""
 
 
 class Sink(Protocol):
@@ -183,10 +185,11 @@ class JobLog:
                 "warning",
             )
         elif event.before is not None and event.status.state is State.RUNNING:
-            message = self._safe.inline(event.status.message)
             if self._doing not in self._last_lines:
                 self._doing = word
-            self.say(f"{self._run} is {word} now." + (f" Opsera: {message}" if message else ""))
+            if event.before is not State.RUNNING:
+                message = self._safe.inline(event.status.message)
+                self.say(f"{self._run} is {word} now." + (f" Opsera: {message}" if message else ""))
 
     @_show.register
     def _(self, event: events.PausedAt) -> None:
@@ -267,6 +270,9 @@ class JobLog:
         if key == self._step:
             return
         again = " (continued)" if key in self._shown_steps else ""
-        self._sink.open_group(f"{name} · {tool}{again}" if tool else f"{name}{again}")
+        title = f"{name} · {tool}{again}" if tool else f"{name}{again}"
+        if self._sink.folds:
+            self._limit.spend(len(title.encode("utf-8", "replace")) + _GROUP_MARKERS)
+        self._sink.open_group(title)
         self._shown_steps.add(key)
         self._step = key

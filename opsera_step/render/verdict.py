@@ -23,7 +23,7 @@ def tell_verdict(outcome: Outcome, log: JobLog, *, log_wanted: bool) -> None:
         log.say(_with_advice(outcome, sentence))
     elif outcome.status in _SHOWN_BAD:
         log.repeat_last_lines(outcome.failed_step)
-        log.annotate("error", _title(outcome), _with_advice(outcome, sentence))
+        log.annotate("error", _title(outcome), _with_page(outcome, sentence))
     elif outcome.status == "paused":
         log.annotate("warning", _title(outcome), _with_advice(outcome, sentence))
     else:
@@ -34,7 +34,8 @@ def tell_verdict(outcome: Outcome, log: JobLog, *, log_wanted: bool) -> None:
             "Opsera log incomplete",
             "Not every line of the log could be read; the pipeline's page has them all.",
         )
-    if outcome.url:
+    is_error = outcome.status in _SHOWN_BAD and outcome.exit_code != ExitCode.SUCCESS
+    if outcome.url and not is_error:
         log.say(f"Pipeline: {outcome.url}")
 
 
@@ -47,20 +48,28 @@ def verdict_sentence(outcome: Outcome) -> str:
     gate = f" at “{outcome.waits_for}”" if outcome.waits_for else ""
     judged = outcome.exit_code == ExitCode.PAUSED
     unawaited = "; the job does not wait for it (on_paused: fail)" if judged else ""
+    reason = f": {outcome.reason.rstrip('.')}" if outcome.reason else ""
     sentences = {
         "success": f"{run} succeeded{after}.",
-        "failed": f"{run} failed{step}{after}.",
+        "failed": f"{run} failed{step}{after}{reason}.",
         "stopped": f"{run} was stopped{after}.",
         "paused": f"{run} is paused{gate}{after}{unawaited}.",
     }
     sentence = sentences.get(outcome.status, "") if run else ""
-    # Of a success Opsera's own message only says the same again.
-    parts = [sentence, "" if sentence and outcome.status == "success" else outcome.message]
+    # Where the sentence says it all Opsera's own message only says the same again.
+    told = sentence and (outcome.status in ("success", "paused") or outcome.reason)
+    parts = [sentence, "" if told else outcome.message]
     return " ".join(part for part in parts if part)
 
 
 def _title(outcome: Outcome) -> str:
     return f"Opsera pipeline {outcome.status}" if outcome.status != "error" else "opsera-step"
+
+
+def _with_page(outcome: Outcome, sentence: str) -> str:
+    """Add the address: an annotation is read far from the log."""
+    text = _with_advice(outcome, sentence)
+    return f"{text} {outcome.url}" if outcome.url and outcome.url not in text else text
 
 
 def _with_advice(outcome: Outcome, sentence: str) -> str:

@@ -86,8 +86,9 @@ def test_two_signals_before_the_first_guard(cancellation):
 
 def test_a_guard_within_a_guard_ends_only_itself(cancellation):
     """After an inner guard the outer one still lets a signal raise."""
-    with pytest.raises(Cancelled), cancellation.guard():
-        with cancellation.guard():
+    inner = cancellation.guard()
+    with pytest.raises(Cancelled), cancellation.guard():  # noqa: PT012 - the guards are the point
+        with inner:
             pass
         cancellation.notice(signal.SIGTERM)
 
@@ -116,7 +117,8 @@ def test_an_interruptible_clock_is_its_clock(cancellation):
     inner = FakeClock()
     clock = InterruptibleClock(inner, cancellation)
     clock.sleep(5)
-    assert (clock.monotonic(), clock.time()) == (inner.monotonic(), inner.time()) == (5, inner.time())
+    assert clock.monotonic() == inner.monotonic() == 5
+    assert clock.time() == inner.time()
 
 
 def test_no_sleep_begins_after_a_signal(cancellation):
@@ -156,6 +158,7 @@ try:
     with cancellation.guard():
         hang()
 except Cancelled as cancelled:
+    time.sleep(0.2)
     os.write(1, b"cleaned up\\n")
     sys.exit(cancelled.exit_code)
 """
@@ -200,7 +203,7 @@ def test_a_process_that_hangs_is_ended_after_its_grace(number, code):
     assert 0.5 <= seconds < 2.0
 
 
-@pytest.mark.parametrize("script", [FULL_PIPE, CLEANS_UP_FOR_EVER], ids=["in a write", "cleaning up"])
+@pytest.mark.parametrize("script", [FULL_PIPE, CLEANS_UP_FOR_EVER], ids=["writing", "cleaning up"])
 def test_wherever_it_hangs(script):
     """In a write to a pipe that nobody reads, or in its clean-up: it is ended all the same."""
     ended, said, seconds = play(script, signal.SIGTERM)
@@ -212,7 +215,7 @@ def test_a_process_that_waits_ends_by_itself():
     """Where it waits it is told at once, cleans up, and needs no last words."""
     ended, said, seconds = play(WAITS, signal.SIGTERM)
     assert (ended, said) == (143, ["cleaned up"])
-    assert seconds < 0.5
+    assert seconds < 1.5
 
 
 @pytest.mark.parametrize("script", [HANGS, WAITS])

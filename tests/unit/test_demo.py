@@ -97,7 +97,6 @@ def test_the_token_shows_nowhere():
     assert terminal.effects(log) == []
 
 
-@pytest.mark.xfail(reason="the simulator's own errors leave the demo as tracebacks")
 @pytest.mark.parametrize(
     "arguments",
     [["--scenario", "nonsense"], ["--switch", "nonsense=1"], ["--switch", "busy_answer=x"]],

@@ -64,9 +64,7 @@ def lines_of(seen: list[events.Event]) -> list[str]:
 def test_new_lines_come_with_their_step(log):
     """A record becomes one event of whole lines that names its step and its tool."""
     log.said = [record(1, "a\nb\r\nc\n")]
-    assert poll(feed_of(log), log) == [
-        events.LogLines("s1", "Build", "jenkins", ("a", "b", "c"))
-    ]
+    assert poll(feed_of(log), log) == [events.LogLines("s1", "Build", "jenkins", ("a", "b", "c"))]
 
 
 def test_a_line_comes_once(log):
@@ -200,7 +198,7 @@ def test_a_bad_token_is_no_unknown_run(log, status):
 
 
 def test_a_refusal_can_be_taken_back(log):
-    """After a refusal that was taken back the log can still be complete, and is told anew if not."""
+    """After a refusal that was taken back the log is read on, and a new one is told anew."""
     feed, log.said = feed_of(log), http(403)
     poll(feed, log)
     log.said = [record(1, "a\n")]

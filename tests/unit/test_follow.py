@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TypeVar
 
 import pytest
@@ -204,7 +204,8 @@ def test_an_idle_hour_costs_few_calls(clock, word):
 
 def test_lines_show_within_a_second_or_two_while_they_flow(clock):
     """While lines flow each shows about a second after it is there."""
-    opsera = Opsera(clock, [(0, "running"), (100, "success")], [(n * 0.7, "x\n") for n in range(140)])
+    lines = [(n * 0.7, "x\n") for n in range(140)]
+    opsera = Opsera(clock, [(0, "running"), (100, "success")], lines)
     follower = follower_of(opsera)
     late = []
     for event in follower.follow():
@@ -227,7 +228,7 @@ def test_a_fixed_interval_is_kept(clock):
     opsera = Opsera(clock, [(0, "running"), (100, "success")])
     follow(opsera, poll_interval=7.0)
     times = opsera.times("status")
-    assert all(6.9 < later - at < 7.3 for at, later in zip(times, times[1:], strict=False))
+    assert all(6.9 < later - at < 7.3 for at, later in pairwise(times))
 
 
 # --- a new run ------------------------------------------------------------------------------------
@@ -477,7 +478,7 @@ def test_a_log_without_end_is_cut_soon_after_the_timeout(clock):
 
 
 def test_a_log_call_that_fails_at_the_end(clock):
-    """When the log call fails after the end, the log is incomplete after a minute, the verdict not."""
+    """When the log call fails after the end, the log is given up in a minute, not the verdict."""
     opsera = Opsera(
         clock, [(0, "running"), (30, "success")], [(10, "hello\n"), (29.9, "lost\n")],
         log_errors=[(28, FOREVER, http(502))],
@@ -499,9 +500,7 @@ def test_a_log_call_that_recovers_at_the_end(clock):
 
 def test_a_log_that_is_refused_is_told_once(clock):
     """A refused log call is one warning; the verdict is untouched and the log incomplete."""
-    opsera = Opsera(
-        clock, [(0, "running"), (600, "success")], log_errors=[(0, FOREVER, http(403))]
-    )
+    opsera = Opsera(clock, [(0, "running"), (600, "success")], log_errors=[(0, FOREVER, http(403))])
     seen = follow(opsera)
     (note,) = seen.of(events.Note)
     assert note.warning and "The log can't be read" in note.text
@@ -660,7 +659,7 @@ def test_429_slows_and_recovers(clock):
 def silences(seen: Seen) -> list[float]:
     """The times between what is shown."""
     times = [0.0, *(at for at, one in seen.all if not isinstance(one, events.Tick))]
-    return [later - at for at, later in zip(times, times[1:], strict=False)]
+    return [later - at for at, later in pairwise(times)]
 
 
 LULLS: dict[str, dict[str, object]] = {
@@ -681,7 +680,7 @@ def test_a_line_a_minute(clock, name):
     assert max(silences(seen)[:-1]) < HEARTBEAT + 21
     beats = seen.times(events.Heartbeat)
     assert len(beats) >= 44
-    assert all(later - at >= HEARTBEAT for at, later in zip(beats, beats[1:], strict=False))
+    assert all(later - at >= HEARTBEAT for at, later in pairwise(beats))
 
 
 OUTAGES = {
@@ -711,7 +710,8 @@ def test_a_heartbeat_says_what_runs(clock):
 
 def test_a_heartbeat_names_no_step_of_another_run(clock):
     """While the pipeline is in another run its step is not ours."""
-    opsera = Opsera(clock, [(0, "running"), (300, "success")], pipelines=[(0, pipeline(State.RUNNING, 43))])
+    another = [(0.0, pipeline(State.RUNNING, 43))]
+    opsera = Opsera(clock, [(0, "running"), (300, "success")], pipelines=another)
     assert {one.step for one in follow(opsera).of(events.Heartbeat)} == {None}
 
 
@@ -720,7 +720,7 @@ def test_ticks_come_as_often_as_wanted(clock):
     seen = follow(Opsera(clock, [(0, "running"), (300, "success")]), tick=0.5)
     times = seen.times(events.Tick)
     assert len(times) > 500
-    assert max(b - a for a, b in zip(times, times[1:], strict=False)) < 1.2
+    assert max(b - a for a, b in pairwise(times)) < 1.2
 
 
 def test_the_wall_clock_does_not_matter(clock):
@@ -745,7 +745,8 @@ def test_the_first_final_word_counts(clock):
 
 def test_a_pipeline_that_rests_does_not_end_a_running_run(clock):
     """The status call alone says that a run has ended, whatever the pipeline object says."""
-    opsera = Opsera(clock, [(0, "running"), (300, "success")], pipelines=[(0, pipeline(State.FAILED, 40))])
+    rests = [(0.0, pipeline(State.FAILED, 40))]
+    opsera = Opsera(clock, [(0, "running"), (300, "success")], pipelines=rests)
     assert follow(opsera).ended.status.state is State.SUCCESS
 
 

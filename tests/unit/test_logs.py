@@ -134,6 +134,7 @@ def test_growth_in_place(values: tuple[str, ...], expected: list[list[str]]):
         (("running", "end", "end"), [["running"], [], [], ["end"]]),
         (("running", "end", "end", "end"), [["running"], [], [], ["end"], []]),
         (("a\nb\n", "a\n", "a\n", "a\n"), [["a", "b"], [], [], [], []]),
+        (("a\nb\n", "a\nb", "a\nb", "a\nb\n"), [["a", "b"], [], [], [], []]),
         (("a\nb\n", "a\n", "a\n", "a\nc\nd\n"), [["a", "b"], [], [], ["c", "d"], []]),
     ],
 )

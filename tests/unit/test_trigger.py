@@ -161,7 +161,7 @@ def _check_busy(played: Played, policy: Policy, state: str, case: object) -> Non
 SOME_LAGS = st.sampled_from([0.0, 1.0, 7.0, 20.0])
 
 
-@settings(derandomize=True, deadline=None, max_examples=1000)
+@settings(derandomize=True, deadline=None, max_examples=500)
 @given(
     state=st.sampled_from(["success", "failed", "stopped", "never", "running", "paused"]),
     script=st.lists(st.sampled_from(WAYS), max_size=4),

@@ -32,8 +32,11 @@ def gitlab(environ: dict[str, str] | None = None) -> tuple[GitLab, io.StringIO]:
 
 def report(tmp_path, outputs: dict[str, str]) -> gitlab_dotenv.Dotenv:
     file = tmp_path / "opsera.env"
-    assert gitlab()[0].write_outputs(outputs, str(file)) == ""
-    return gitlab_dotenv.check(file.read_bytes())
+    told = gitlab()[0].write_outputs(outputs, str(file))
+    checked = gitlab_dotenv.check(file.read_bytes())
+    # What is left out is said, and nothing else is.
+    assert ("left out" in told) == ("result" in outputs and "OPSERA_RESULT" not in checked.variables)
+    return checked
 
 
 def big(text: str, steps: int = 0) -> Outcome:

@@ -1,0 +1,215 @@
+"""The config file: aliases, defaults, and everything that can be wrong with it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step.config import Config, parse_config
+from opsera_step.inputs import TABLE, Given
+
+ID = "65a4f00dc0ffee0123456789"
+SECRET = "eyJhbGciOi.s3cret.hunter2"
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+def read(text: str) -> tuple[Config, list[str]]:
+    """Parse a text and return what was found and what is wrong."""
+    faults: list[str] = []
+    return parse_config(text, ".opsera.yml", faults), faults
+
+
+def good(text: str) -> Config:
+    config, faults = read(text)
+    assert faults == []
+    return config
+
+
+def bad(text: str) -> list[str]:
+    _, faults = read(text)
+    assert faults
+    return faults
+
+
+def values(layer: dict[str, Given]) -> dict[str, str]:
+    return {name: one.value for name, one in layer.items()}
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# all quiet\n", "---\n", "~", "null", "{}", "pipelines:\n", "pipelines: {}"])
+def test_an_empty_file_says_nothing(text):
+    """A file without content is fine, and so is an empty section."""
+    assert good(text) == Config()
+
+
+def test_defaults_and_aliases():
+    """An alias brings its pipeline and its own defaults, which go before those of the file."""
+    config = good(f"""
+timeout: 30m
+logs: all
+pipelines:
+  shop: {ID}
+  release:
+    pipeline: Release train
+    timeout: 4h
+""")
+    assert values(config.layer("anything")) == {"timeout": "30m", "logs": "all"}
+    assert values(config.layer("shop")) == {"timeout": "30m", "logs": "all", "pipeline": ID}
+    assert values(config.layer("release")) == {
+        "timeout": "4h", "logs": "all", "pipeline": "Release train",
+    }  # fmt: skip
+
+
+def test_where_a_value_comes_from_is_known():
+    """A value of an alias is told as such."""
+    layer = good("timeout: 1h\npipelines: {shop: {pipeline: x, logs: all}}").layer("shop")
+    assert layer["timeout"].origin == ".opsera.yml"
+    assert layer["logs"].origin == ".opsera.yml, pipelines.shop"
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [("1h", "1h"), ("90", "90"), ("010", "010"), ("1:30", "1:30"), ("1_000", "1_000"), ("1.10", "1.10"),
+     ("0x1F", "0x1F"), ("2026-13-45", "2026-13-45"), ("on", "on"), ("True", "True"), ("'  x '", "x"),
+     ("012345670123456701234567", "012345670123456701234567"), ("1e3", "1e3"), (".inf", ".inf"),
+     ("!!int foo", "foo"), ("!!python/object:os.system rm", "rm"), ("!!binary aGk=", "aGk="),
+     ("9" * 5000, "9" * 5000), ("|\n  a\n  b", "a\nb"), ('"\\u00fc"', "ü"), ("!!timestamp x", "x")],
+)  # fmt: skip
+def test_values_are_the_text_that_stands_there(written, value):
+    """No octal numbers, dates or times are made of an ID, a name or a duration."""
+    assert values(good(f"pipeline: {written}").defaults) == {"pipeline": value}
+
+
+@pytest.mark.parametrize("written", ["", "~", "null", "NULL", "''", "' '"])
+def test_empty_values_are_unset(written):
+    """What is empty counts as unset."""
+    assert good(f"timeout: {written}").defaults == {}
+
+
+def test_anchors_work():
+    """A value can be repeated by YAML's own means."""
+    assert values(good("timeout: &t 2h\npipelines: {a: {pipeline: x, timeout: *t}}").layer("a"))[
+        "timeout"
+    ] == "2h"  # fmt: skip
+
+
+@pytest.mark.parametrize("one", [one for one in TABLE if one.option and one.name != "config"], ids=lambda one: one.name)
+def test_every_input_can_have_a_default(one):
+    """Each input but the token and the file itself can stand in the file, and in an alias."""
+    assert values(good(f"{one.name}: value").defaults) == {one.name: "value"}
+    aliases = good(f"pipelines: {{a: {{pipeline: x, {one.name}: value}}}}").aliases
+    assert aliases["a"][one.name].value == "value"
+
+
+def test_a_token_is_refused_and_not_shown():
+    """A secret has no place in the repository, and none in the log."""
+    for text in (f"token: {SECRET}", f"pipelines: {{a: {{pipeline: x, token: {SECRET}}}}}"):
+        fault = bad(text)[0]
+        assert fault.startswith("token: not taken from .opsera.yml")
+        assert "OPSERA_TOKEN" in fault and SECRET not in fault
+    assert "names the file itself" in bad("config: other.yml")[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "guess"),
+    [("timeuot", "timeout"), ("on-paused", "on_paused"), ("onBusy", ""), ("Timeout", "timeout"),
+     ("pipline", "pipeline"), ("<<", ""), ("12", ""), ("true", "")],
+)  # fmt: skip
+def test_unknown_keys_bring_a_guess(key, guess):
+    """A key that is no input is told, with the likely one."""
+    fault = bad(f"{key}: x")[0]
+    assert fault.startswith(f"{key}: there is no such input (in .opsera.yml)")
+    assert not guess or fault.endswith(f"; did you mean {guess}.")
+
+
+def test_all_faults_are_told_at_once_and_the_rest_is_read():
+    """One fault hides neither the others nor what is good."""
+    config, faults = read("""
+timeout: 2h
+tiemout: 3h
+token: abc
+logs: [console]
+reset: {never: true}
+pipelines:
+  empty:
+  other: {timeout: 1h}
+  odd: {pipeline: [x], colour: red}
+""")
+    assert values(config.layer("x")) == {"timeout": "2h"}
+    assert [fault.split(":")[0] for fault in faults] == [
+        "pipelines.empty", "pipelines.other", "pipeline", "colour",
+        "tiemout", "token", "logs", "reset",
+    ]  # fmt: skip
+    assert all(".opsera.yml" in fault and fault.endswith(".") for fault in faults)
+
+
+@pytest.mark.parametrize("text", ["just words", "- a\n- b", "[]", "'x'", "5", "[[[]]]"])
+def test_other_shapes_are_refused(text):
+    """A file that is no mapping is told with an example."""
+    assert bad(text) == ["config: .opsera.yml has to be a mapping, like `timeout: 2h`."]
+
+
+@pytest.mark.parametrize("text", ["pipelines: x", "pipelines: [a]", "pipelines: 5"])
+def test_other_shapes_of_aliases_are_refused(text):
+    """Aliases have to be a mapping."""
+    assert bad(text) == ["pipelines: in .opsera.yml it has to map aliases to pipelines."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: b: c", "\t- x", "{", "[", "a: 'x", "*nobody", "a: @x", "%TAG", "--- a\n--- b", "? [a]\n: b",
+     "? {a: b}\n: c", "&a [*a]: x", "a: \x00", "\x07", "a: !<", "a: |x", "a: \ud800", "[" * 600,
+     "{a: " * 600, "- " * 600, '"\\q"'],
+    ids=lambda text: repr(text[:12]),
+)  # fmt: skip
+def test_what_is_no_yaml_is_told(text):
+    """Broken YAML, nesting without end and control characters are one fault of the file."""
+    faults = bad(text)
+    assert len(faults) == 1
+    assert faults[0].startswith("config: .opsera.yml is no valid YAML")
+    assert len(faults[0]) < 200
+
+
+def test_the_place_of_a_fault_is_told_but_not_the_text():
+    """Broken YAML is told by line and column; what stands there may be a secret."""
+    fault = bad(f"timeout: 1h\ntoken: {SECRET}: x\n")[0]
+    assert "(line 2, column" in fault
+    assert SECRET not in fault and "hunter2" not in fault
+
+
+def test_a_bomb_does_not_go_off():
+    """Aliases that multiply without end cost nothing and are told as what they are."""
+    faults = bad(BOMB)
+    assert len(faults) == 9
+    faults = bad(BOMB + "timeout: *i\npipelines: {x: *i}")
+    assert any(fault.startswith("timeout: in .opsera.yml it has to be a plain value") for fault in faults)
+    assert sum(map(len, faults)) < 5000
+
+
+def test_a_value_that_holds_itself():
+    """A recursive value is a fault, not an endless loop."""
+    assert "recursive" in bad("timeout: &a [*a]")[0]
+    assert bad("pipelines: &a {x: *a}")
+
+
+def test_the_last_of_two_equal_keys_counts():
+    """As YAML readers do."""
+    assert values(good("timeout: 1h\ntimeout: 2h").defaults) == {"timeout": "2h"}
+
+
+LINES = st.lists(
+    st.text("abtimeoutpipelines:-[]{}&*!?|>'\"#%@ ~1\n\t\x00\ud800é", max_size=12), max_size=8
+).map("\n".join)
+
+
+@settings(derandomize=True, deadline=None, max_examples=250)
+@given(st.text() | LINES)
+def test_arbitrary_text_is_read_or_told(text):
+    """No text makes reading fail, and every value is a text with a known origin."""
+    config, faults = read(text)
+    assert all(isinstance(fault, str) for fault in faults)
+    for layer in (config.defaults, *config.aliases.values()):
+        for given_ in layer.values():
+            assert given_.value.strip() and given_.origin.startswith(".opsera.yml")
