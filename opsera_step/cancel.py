@@ -74,6 +74,11 @@ class Cancellation:
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(reader,), daemon=True).start()
 
+    def ignore(self) -> None:
+        """Take no more signals: everything is done, only the interpreter has yet to end."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
     def _watch(self, reader: int) -> None:
         """Wait for the first signal's byte, then for the grace, then end the process."""
         while (number := os.read(reader, 1)[0]) not in (signal.SIGINT, signal.SIGTERM):

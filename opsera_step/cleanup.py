@@ -5,7 +5,9 @@ GitHub runs it as the action's post step, GitLab in `after_script`, Jenkins in `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from opsera_step.context import Context, page_url
 from opsera_step.errors import ExitCode
@@ -50,5 +52,7 @@ def _left_run(job: Context, state: Mapping[str, str]) -> Run | None:
 
 
 def _id_of_url(job: Context, url: str) -> str:
-    prefix, suffix = page_url(job.inputs.base_url, "\0").split("\0")
-    return url.removeprefix(prefix).removesuffix(suffix) if url.startswith(prefix) else ""
+    """Take the pipeline's ID out of the address of its page, which the job wrote itself."""
+    pattern = re.escape(page_url(job.inputs.base_url, "ID")).replace("/ID/", "/([^/]+)/")
+    found = re.fullmatch(pattern, url)
+    return unquote(found[1]) if found else ""

@@ -65,9 +65,11 @@ def logs(job: Context) -> None:
     asked = _asked_run(job, job.find_pipeline())
     job.know_run(asked)
     answer = job.insist(lambda until: job.client.status(asked, until))
-    console_only = job.inputs.logs != "all"
-    records = job.insist(lambda until: job.client.logs(asked, until, console_only=console_only))
-    feed = LogFeed(_Fetched(records), asked, "console", job.clock, Cadence(job.jitter), job.jitter)
+    kind = "all" if job.inputs.logs == "all" else "console"
+    records = job.insist(
+        lambda until: job.client.logs(asked, until, console_only=kind == "console")
+    )
+    feed = LogFeed(_Fetched(records), asked, kind, job.clock, Cadence(job.jitter), job.jitter)
     for event in (*feed.poll(job.deadline), *feed.flush()):
         job.log.show(event)
     job.log.finish()

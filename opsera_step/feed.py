@@ -7,6 +7,7 @@ touched.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 from opsera_step.cadence import Cadence, Jitter
@@ -21,6 +22,8 @@ STILL_FOR = 3.0
 STILL_READS = 2
 _DRAIN_PAUSE = 1.5
 _REFUSED_PAUSE = 60.0
+_PORTION = 1000
+_TOLD_AFTER = 20.0
 
 
 class LogApi(Protocol):
@@ -92,7 +95,7 @@ class LogFeed:
         if self._refused:
             # The last chance to read what was refused so far.
             self._outage.over()
-        since = self._clock.monotonic()
+        since, told = self._clock.monotonic(), False
         while True:
             if self._outage.may_try:
                 yield from self.poll(cap, may_be_unknown=not grace.expired)
@@ -102,6 +105,9 @@ class LogFeed:
             self._ended_well = is_there and is_still
             if self._ended_well or self._refused or cap.expired:
                 break
+            if not told and self._clock.monotonic() - since > _TOLD_AFTER:
+                told = True
+                yield Note("The run is over; still reading the rest of its log.")
             self._clock.sleep(min(_DRAIN_PAUSE, cap.remaining))
         yield from self.flush()
 
@@ -113,12 +119,18 @@ class LogFeed:
         if batch.gap is not None:
             self._missing = True
             yield LinesMissing(batch.gap.at_most, batch.gap.estimated)
-        self._still_reads = 0 if batch.pieces else self._still_reads + 1
-        for piece in batch.pieces:
+        pieces = [piece for piece in batch.pieces if self._wants(piece.record)]
+        self._still_reads = 0 if pieces else self._still_reads + 1
+        for piece in pieces:
             self.last_line_at = self._clock.monotonic()
-            record = piece.record
-            lines = tuple(split_lines(piece.text))
-            yield LogLines(record.step_id, record.step_name, record.tool, lines)
+            record, lines = piece.record, split_lines(piece.text)
+            # A record can be megabytes: its lines go on in portions.
+            while portion := tuple(islice(lines, _PORTION)):
+                yield LogLines(record.step_id, record.step_name, record.tool, portion)
+
+    def _wants(self, record: LogRecord) -> bool:
+        """Whether a record's text is to be shown; one without an action may be console text."""
+        return self._kind == "all" or record.is_console or not record.action
 
     def _failed(self, error: ApiError, may_be_unknown: bool) -> Iterator[Event]:
         self._still_reads = 0

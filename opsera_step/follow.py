@@ -212,8 +212,10 @@ class Follower:
         waiting = status.word.strip().lower() in _WAITING_WORDS
         going = status.state.alive and not waiting
         self._going_at = self._clock.monotonic() if going else None
-        if before != status:
+        changed = before is None or (before.state, before.word) != (status.state, status.word)
+        if changed:
             self._state_at = self._clock.monotonic()
+        if before != status:
             yield StateChanged(status, before.state if before else None)
         if status.state is State.UNKNOWN:
             return (yield from self._judge_unknown(status))
@@ -224,7 +226,7 @@ class Follower:
         if status.state.final:
             return (yield from self._end(EndReason.FINAL))
         if status.state is State.PAUSED:
-            return (yield from self._paused(status, entered=before is None or before != status))
+            return (yield from self._paused(status, entered=changed))
         return None
 
     def _paused(self, status: RunStatus, *, entered: bool) -> Ending:

@@ -15,4 +15,7 @@ def main() -> int:
     # As PID 1 a process ignores SIGTERM until it has a handler; loading takes a third of a second.
     from opsera_step.job import run_job, utf8  # noqa: PLC0415
 
-    return run_job(os.environ, utf8(sys.stdout), cancellation)
+    exit_code = run_job(os.environ, utf8(sys.stdout), cancellation)
+    # From here on a signal could only spoil the exit code.
+    cancellation.ignore()
+    return exit_code

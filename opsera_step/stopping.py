@@ -47,10 +47,7 @@ def stop_run(api: Api, run: Run, clock: Clock, deadline: Deadline, *, is_current
     ApiError: what failed is in the sentence.
     """
     if not is_current:
-        try:
-            reason = _reason_against(api, run, deadline)
-        except ApiError as error:
-            return _failed(run, error)
+        reason = _insist_on_reason(api, run, clock, deadline)
         if reason is not None:
             return reason
         if deadline.expired:
@@ -66,6 +63,17 @@ def stop_run(api: Api, run: Run, clock: Clock, deadline: Deadline, *, is_current
         return _ended(run, status)
     sentence = f"Run {run.count} was asked to stop; it finishes its current operation first."
     return Stopped(f"{sentence} {said}".strip(), status)
+
+
+def _insist_on_reason(api: Api, run: Run, clock: Clock, deadline: Deadline) -> Stopped | None:
+    """Look whether a stop call would stop this run; a bad answer is no reason to leave it."""
+    while True:
+        try:
+            return _reason_against(api, run, deadline)
+        except ApiError as error:
+            if not error.transient or deadline.remaining <= _CONFIRM_EVERY:
+                return _failed(run, error)
+            clock.sleep(_CONFIRM_EVERY)
 
 
 def _reason_against(api: Api, run: Run, deadline: Deadline) -> Stopped | None:

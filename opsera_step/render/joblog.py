@@ -23,6 +23,8 @@ LAST_LINES = 20
 
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _NO_STEP = "Log"
+_WITHHELD_TOLD = 60.0
+"""Seconds between signs of life while lines are held back."""
 _GROUP_MARKERS = 130
 """Bytes that the markers of a group take at most, of those that the platforms have."""
 
@@ -100,6 +102,7 @@ class JobLog:
         self._run = "The run"
         self._doing = "starting"
         self._finished = False
+        self._withheld_told_at = 0.0
         self._last_lines: dict[str, deque[str]] = {}
         self.line_count = 0
         """How many lines of the log were read."""
@@ -219,6 +222,11 @@ class JobLog:
                 "the end.",
                 "warning",
             )
+            self._withheld_told_at = self._clock.monotonic()
+        elif was_reached and self._clock.monotonic() - self._withheld_told_at >= _WITHHELD_TOLD:
+            self._withheld_told_at = self._clock.monotonic()
+            elapsed = spell_duration(self._withheld_told_at - self._started)
+            self.say_in_sight(f"{self._run}: “{name}” goes on, line {self.line_count}; {elapsed}.")
 
     @_show.register
     def _(self, event: events.LinesMissing) -> None:

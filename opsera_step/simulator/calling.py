@@ -94,7 +94,7 @@ def whole_number(value: object, name: str) -> int | None:
 
 def counting_number(value: object, name: str, default: int = 0, least: int = 1) -> int:
     """Return a whole number of a query, where all is text, or of a body."""
-    if value is None or value == "":
+    if value is None:
         return default
     text = str(value)
     known = isinstance(value, str | int) and not isinstance(value, bool)
@@ -106,15 +106,14 @@ def counting_number(value: object, name: str, default: int = 0, least: int = 1) 
 
 def day(text: str | None) -> str:
     """Return a date of a query, empty if there is none."""
-    if not text:
+    if text is None:
         return ""
     try:
-        known = date.fromisoformat(text).isoformat()
+        if date.fromisoformat(text).isoformat() == text:
+            return text
     except ValueError:
-        known = ""
-    if known != text:
-        raise Refusal(400, "date must be written as YYYY-MM-DD.")
-    return text
+        pass
+    raise Refusal(400, "date must be written as YYYY-MM-DD.")
 
 
 def acted(world: World, data: Mapping[str, object], status: int = 200) -> Done:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from werkzeug.wrappers import Request as HttpRequest
 
+from opsera_step.simulator.description import described_answer, yaml_answer
 from opsera_step.simulator.faults import Fault, make_fault
 from opsera_step.simulator.gate import Request
 from opsera_step.simulator.scenario import SOMEBODY
@@ -81,12 +82,20 @@ class Controlled(Protocol):
 
 _Wish = dict[str, Any]
 
+_PAGES: dict[str, Callable[[], Answer]] = {
+    "openapi.json": described_answer,
+    "openapi.yml": yaml_answer,
+}
+
 _LIFETIME = 365 * 86400.0
 
 
 def answer(simulation: Controlled, http: HttpRequest) -> Answer:
     """Answer one request of the control plane."""
-    act = _ACTS.get((http.method, http.path.removeprefix(PREFIX)))
+    path = http.path.removeprefix(PREFIX)
+    if http.method == "GET" and path in _PAGES:
+        return _PAGES[path]()
+    act = _ACTS.get((http.method, path))
     if act is None:
         known = ", ".join(f"{method} {PREFIX}{path}" for method, path in _ACTS)
         return error_answer(404, f"There are {known}.")

@@ -31,17 +31,15 @@ class Tool:
             "account": ACCOUNT,
             "owner": spec.owner.id,
             "owner_name": spec.owner.name,
-            **spec.record,
-            "createdAt": born,
-            "updatedAt": born,
-            "__v": 0,
         }
+        self._kinds = {name: type(self.fields[name]) for name in self.fields if name != "_id"}
+        self.fields |= {**spec.record, "createdAt": born, "updatedAt": born, "__v": 0}
 
     def misfits(self, changes: dict[str, object]) -> str:
         """Say what is wrong with an update: a known property keeps its type."""
         for name, value in changes.items():
-            kind = type(self.fields.get(name))
-            if name not in _KEPT and kind in _KINDS and not isinstance(value, kind):
+            kind = self._kinds.get(name)
+            if kind is not None and not isinstance(value, kind):
                 return f"{name} of a tool must be {_KINDS[kind]}."
         return ""
 

@@ -51,7 +51,11 @@ class Simulation(Administration):
         self._switches = _chosen(self.scenario.switches, switches)
         self._faults = [*self.scenario.faults, *faults]
         self._file = StateFile(state, self.scenario.name, self._seed) if state else None
-        self._gate = self._begun(self._resumed() or self._new_world())
+        try:
+            self._gate = self._begun(self._resumed() or self._new_world())
+        except StateError:
+            self.release()
+            raise
 
     @property
     def token(self) -> str:

@@ -36,7 +36,9 @@ class StateFile:
             return None
         header, *deeds = [self._parsed(line, number) for number, line in enumerate(lines, 1)]
         began = header.pop("began", None)
-        if header != self._header or not isinstance(began, float):
+        if header.get("opsera_step_simulator") != _VERSION or not isinstance(began, float):
+            raise StateError(f"{self.path} is no state file of this simulator")
+        if header != self._header:
             raise StateError(
                 f"{self.path} holds the state of scenario {header.get('scenario')!r} with seed "
                 f"{header.get('seed')!r}; go on with that one, or choose another file"
@@ -67,12 +69,13 @@ class StateFile:
             try:
                 # Unbuffered: a line is either with the system or was never written.
                 file = self.path.open("ab+", buffering=0)
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                file.close()
-                raise StateError(f"{self.path} is in use by another simulator") from error
             except OSError as error:
                 raise StateError(f"{self.path} cannot be used: {error.strerror}") from error
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.close()
+                raise StateError(f"{self.path} is in use by another simulator") from error
             self._file = file
         return self._file
 

@@ -12,7 +12,8 @@ from opsera_step.inputs import TABLE, Given
 ID = "65a4f00dc0ffee0123456789"
 SECRET = "eyJhbGciOi.s3cret.hunter2"
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n"
+    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
 )
 
 
@@ -38,7 +39,9 @@ def values(layer: dict[str, Given]) -> dict[str, str]:
     return {name: one.value for name, one in layer.items()}
 
 
-@pytest.mark.parametrize("text", ["", "\n", "# all quiet\n", "---\n", "~", "null", "{}", "pipelines:\n", "pipelines: {}"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "# all quiet\n", "---\n", "~", "null", "{}", "pipelines:\n", "pipelines: {}"]
+)
 def test_an_empty_file_says_nothing(text):
     """A file without content is fine, and so is an empty section."""
     assert good(text) == Config()
@@ -71,8 +74,10 @@ def test_where_a_value_comes_from_is_known():
 
 @pytest.mark.parametrize(
     ("written", "value"),
-    [("1h", "1h"), ("90", "90"), ("010", "010"), ("1:30", "1:30"), ("1_000", "1_000"), ("1.10", "1.10"),
-     ("0x1F", "0x1F"), ("2026-13-45", "2026-13-45"), ("on", "on"), ("True", "True"), ("'  x '", "x"),
+    [("1h", "1h"), ("90", "90"), ("010", "010"), ("1:30", "1:30"), ("1_000", "1_000"),
+     ("1.10", "1.10"),
+     ("0x1F", "0x1F"), ("2026-13-45", "2026-13-45"), ("on", "on"), ("True", "True"),
+     ("'  x '", "x"),
      ("012345670123456701234567", "012345670123456701234567"), ("1e3", "1e3"), (".inf", ".inf"),
      ("!!int foo", "foo"), ("!!python/object:os.system rm", "rm"), ("!!binary aGk=", "aGk="),
      ("9" * 5000, "9" * 5000), ("|\n  a\n  b", "a\nb"), ('"\\u00fc"', "ü"), ("!!timestamp x", "x")],
@@ -95,7 +100,9 @@ def test_anchors_work():
     ] == "2h"  # fmt: skip
 
 
-@pytest.mark.parametrize("one", [one for one in TABLE if one.option and one.name != "config"], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "one", [one for one in TABLE if one.option and one.name != "config"], ids=lambda one: one.name
+)
 def test_every_input_can_have_a_default(one):
     """Each input but the token and the file itself can stand in the file, and in an alias."""
     assert values(good(f"{one.name}: value").defaults) == {one.name: "value"}
@@ -159,7 +166,8 @@ def test_other_shapes_of_aliases_are_refused(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["a: b: c", "\t- x", "{", "[", "a: 'x", "*nobody", "a: @x", "%TAG", "--- a\n--- b", "? [a]\n: b",
+    ["a: b: c", "\t- x", "{", "[", "a: 'x", "*nobody", "a: @x", "%TAG", "--- a\n--- b",
+     "? [a]\n: b",
      "? {a: b}\n: c", "&a [*a]: x", "a: \x00", "\x07", "a: !<", "a: |x", "a: \ud800", "[" * 600,
      "{a: " * 600, "- " * 600, '"\\q"'],
     ids=lambda text: repr(text[:12]),
@@ -184,7 +192,9 @@ def test_a_bomb_does_not_go_off():
     faults = bad(BOMB)
     assert len(faults) == 9
     faults = bad(BOMB + "timeout: *i\npipelines: {x: *i}")
-    assert any(fault.startswith("timeout: in .opsera.yml it has to be a plain value") for fault in faults)
+    assert any(
+        fault.startswith("timeout: in .opsera.yml it has to be a plain value") for fault in faults
+    )
     assert sum(map(len, faults)) < 5000
 
 

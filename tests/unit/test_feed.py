@@ -245,3 +245,13 @@ def test_what_is_missing_of_a_torn_answer_comes_later(log):
     seen = poll(feed, log)
     log.said = [replace(record(1, ""), text="a\nb\n")]
     assert lines_of(seen + poll(feed, log)) == ["a", "b"]
+
+
+def test_an_unfiltered_answer_shows_no_activity_messages(log):
+    """Where the server ignores the filter, only console records and those of no kind are shown."""
+    log.said = [
+        record(1, "a\n"),
+        replace(record(2, "started\n"), action="pipeline status"),
+        replace(record(3, "c\n"), action=""),
+    ]
+    assert lines_of(poll(feed_of(log), log)) == ["a", "c"]

@@ -54,6 +54,15 @@ def test_a_limit_of_nothing():
     assert (limit.tail(), limit.left_out_lines) == ([], 2)
 
 
+def test_what_is_printed_beside_the_lines_counts_too():
+    """Headlines of steps take room of the head; without a limit they take none."""
+    limit, none = LogLimit(40), LogLimit(None)
+    limit.spend(15)
+    none.spend(10**9)
+    assert limit.admit(["123456789"] * 3) == ["123456789"]
+    assert none.admit(["123456789"]) == ["123456789"]
+
+
 @FIXED
 @given(st.integers(0, 200), BATCHES)
 def test_it_is_never_more_and_nothing_gets_lost(most: int, batches: list[list[str]]):

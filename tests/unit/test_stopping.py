@@ -182,13 +182,28 @@ def test_a_hiccup_of_the_status_call_is_lived_through():
     assert stop(api, 6, is_current=True).sentence == "Run 6 is stopped."
 
 
-@pytest.mark.parametrize("error", [unavailable(502), Forbidden("HTTP 403.")])
-def test_without_knowing_nothing_is_stopped(error):
+def test_one_bad_answer_is_no_reason_to_leave_a_run():
+    """When the first look fails it is looked again, and our run is stopped."""
+    api = world(US)
+    api.status_faults = [unavailable(502)]
+    stop(api, 6)
+    assert api.times("stop") == 1
+
+
+@pytest.mark.parametrize("errors", [[unavailable(502)] * 99, [Forbidden("HTTP 403.")]])
+def test_without_knowing_nothing_is_stopped(errors):
     """When it can't be asked whether our run is the one that goes, nothing is stopped."""
     api = world(US)
-    api.status_faults = [error]
+    api.status_faults = list(errors)
     stopped = stop(api, 6)
-    assert (api.times("stop"), stopped.failure) == (0, error)
+    assert (api.times("stop"), stopped.failure) == (0, errors[0])
+
+
+def test_a_bad_answer_is_no_reason_to_leave_a_run():
+    """Whether our run is the one that goes is asked again, as long as there is time."""
+    api = world(US)
+    api.status_faults = [unavailable(502), unavailable(502)]
+    assert stop(api, 6).sentence == "Run 6 is stopped."
 
 
 def test_a_look_that_takes_all_the_time_stops_nothing():
@@ -207,7 +222,7 @@ def test_a_first_run_that_is_not_known_yet_is_stopped():
     for state, count in (("success", 6), ("never", 1)):
         api = world(US, state=state)
         api.status_faults = [NotFound("HTTP 404.")]
-        assert stop(api, count).sentence == "Run {} is stopped.".format(count)
+        assert stop(api, count).sentence == f"Run {count} is stopped."
 
 
 def test_the_odd_word_is_settled_by_the_summary():

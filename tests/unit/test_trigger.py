@@ -101,7 +101,9 @@ def check(played: Played, timeout: float = HOUR) -> None:
     assert run is not None, "no such run"
     if run.user != US:
         assert any("taken as ours" in note for note in played.notes), "adopted without a word"
-        assert not (played.trigger._ownership._identities and api.log_names_user and not api.log_lag)
+        assert not (
+            played.trigger._ownership._identities and api.log_names_user and not api.log_lag
+        )
     ahead = api.going(run.accepted)
     if run.user == US and ahead is not None and ahead is not run:
         assert played.started.behind is not None, "a stop call would hit another run"
@@ -178,9 +180,7 @@ SOME_LAGS = st.sampled_from([0.0, 1.0, 7.0, 20.0])
     flags=st.tuples(st.booleans(), st.booleans()),
     timeout=st.sampled_from([0.0, 20.0, 120.0, 1800.0]),
 )
-def test_any_mishap(
-    state, script, others, pause, lags, duration, policy, token, flags, timeout
-):
+def test_any_mishap(state, script, others, pause, lags, duration, policy, token, flags, timeout):
     """Faults in a row, busy colleagues, pauses and lags: the promises hold in any mixture."""
     count_lag, state_lag, log_lag = lags
     api = FakeOpsera(
@@ -294,7 +294,7 @@ class TestAskingAgain:
         pipeline = api.summary(PIPELINE, Deadline(api.clock, None))
         api.summary_faults = list(played_faults)
         trigger = Trigger(api, "", api.clock, Deadline(api.clock, None), lambda: 0.5)
-        with pytest.raises(RunUncertain, match="looking for it failed: .*expired"):
+        with pytest.raises(RunUncertain, match=r"looking for it failed: .*expired"):
             list(trigger.start(pipeline, Policy()))
 
     @pytest.mark.parametrize("way", ["refused connection", "lost request", "503 before"])
@@ -455,7 +455,9 @@ class TestReset:
     """The input `reset`."""
 
     @pytest.mark.parametrize("when", ["never", "auto", "always"])
-    @pytest.mark.parametrize("state", ["success", "failed", "stopped", "never", "running", "paused"])
+    @pytest.mark.parametrize(
+        "state", ["success", "failed", "stopped", "never", "running", "paused"]
+    )
     def test_when(self, when, state):
         """auto resets what rests badly, always resets all, nothing resets a run that goes."""
         api = FakeOpsera(FakeClock(), state)
@@ -494,6 +496,26 @@ class TestReset:
         assert "Not reset: run 6 is going." in played.notes
         assert (played.followed, played.started.behind) == (7, 6)
         assert not api.broken_off
+
+
+def test_attaching_waits_for_the_number_of_the_run_that_goes():
+    """While the summary still counts the run before, that one, long ended, is not attached to."""
+    api = FakeOpsera(FakeClock(), count_lag=10.0)
+    api.others_at([0.1])
+    api.clock.sleep(1.0)
+    played = play(api, Policy("attach"))
+    assert (played.followed, api.times("run")) == (6, 0)
+
+
+def test_attaching_ends_when_the_number_never_shows():
+    """A run that goes without ever being counted can't be attached to."""
+    api = FakeOpsera(FakeClock(), count_lag=9999.0, duration=9999.0)
+    api.others_at([0.1])
+    api.clock.sleep(1.0)
+    played = play(api, Policy("attach"), timeout=300.0)
+    assert isinstance(played.error, RunUncertain)
+    assert "Run 5 has ended, and a newer one does not show." in played.error.message
+    assert sum(isinstance(one, Heartbeat) for one in played.events) >= 4
 
 
 def test_attaching_to_a_run_without_a_number_is_uncertain():

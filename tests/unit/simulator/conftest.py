@@ -32,6 +32,17 @@ class Api:
         """Send a call and return the JSON of its answer."""
         return self.post(call, **body).json()
 
+    def call(self, method: str, path: str, token: str = "", **sent: Any) -> requests.Response:
+        """Send any call; what is sent goes into the query of a GET and the body of a POST."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        place = {"params" if method == "GET" else "json": sent}
+        url = f"{self.sim.url}/api/v1/{path}"
+        return self.session.request(method, url, headers=headers, timeout=5, **place)
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Return the JSON of the answer to a GET."""
+        return self.call("GET", path, **query).json()
+
     def status(self, run_count: int) -> str:
         """Return the state of a run in the API's words."""
         return self.ask("status", runCount=run_count)["status"]

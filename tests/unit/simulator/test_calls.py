@@ -265,6 +265,11 @@ def test_run_count_must_be_an_integer(start, count):
     assert start().post("status", runCount=count).status_code == 400
 
 
+def test_run_count_may_be_written_as_a_whole_float(start):
+    """In JSON 41.0 is an integer."""
+    assert start().post("status", runCount=41.0).status_code == 200
+
+
 def test_unknown_paths_and_methods(start):
     """What is no call is not found, or not allowed by that method."""
     api = start()

@@ -1,0 +1,80 @@
+"""Sizes: huge records, huge lines, and a memory that stays flat however long the log is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from opsera_step.simulator import Simulator
+from opsera_step.timing import FakeClock
+from tests.e2e import scenes
+from tests.e2e.support import ROOT, play
+
+# Reads a log of as many records as it is told through cursor and job log, and tells its peak.
+MEASURE = """
+import io, resource, sys
+from opsera_step.events import LogLines
+from opsera_step.log_limit import LogLimit
+from opsera_step.logs import LogCursor
+from opsera_step.models import LogRecord
+from opsera_step.platforms import Platform
+from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.sanitize import split_lines
+from opsera_step.timing import FakeClock
+
+class Nowhere(io.StringIO):
+    def write(self, text):
+        return len(text)
+
+def record(number):
+    text = f"line {number} " + "x" * 180
+    return LogRecord(f"{number:024x}", float(number), "s", "Build", 0, "console output", "", "",
+                     "jenkins", "", text)
+
+clock, cursor, shown = FakeClock(), LogCursor(), 0
+log = JobLog(Platform({}, Nowhere(), clock), Safe("t" * 40), clock, LogLimit(3_500_000))
+for newest in range(900, int(sys.argv[1]) + 1, 900):
+    window = [record(number) for number in range(newest - 1, max(newest - 1001, -1), -1)]
+    for piece in cursor.advance(window).pieces:
+        log.show(LogLines("s", "Build", "jenkins", tuple(split_lines(piece.text))))
+print(log.line_count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def measure(records: int) -> tuple[int, int]:
+    """Return the lines that were shown, and the peak of memory in KiB."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(records)],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines, peak = done.stdout.split()
+    return int(lines), int(peak)
+
+
+def test_memory_stays_flat():
+    """Ten times the log takes no more memory: the cursor keeps no text."""
+    short, long = measure(9_000), measure(90_000)
+    assert (short[0], long[0]) == (9_000, 90_000)
+    assert long[1] < 1.15 * short[1]
+
+
+def test_a_record_of_twenty_megabytes(tmp_path):
+    """A record of 20 MB comes out whole, line for line."""
+    text = "".join(f"line {number} {'y' * 90}\n" for number in range(200_000))
+    clock = FakeClock()
+    huge = scenes.scenario(scenes.step("Build", {"text": text}))
+    with Simulator(huge, clock=clock, seed=1) as simulator:
+        job = play(simulator, clock, tmp_path)
+    printed = [line for line in job.log.splitlines() if line.startswith("line ")]
+    assert printed == text.splitlines()
+    assert job.outputs["OPSERA_LOG_COMPLETE"] == "true"
+
+
+def test_a_line_of_ten_megabytes(tmp_path):
+    """A single line of 10 MB comes out whole."""
+    line = "z" * 10_000_000
+    clock = FakeClock()
+    huge = scenes.scenario(scenes.step("Build", {"text": f"before\n{line}\nafter\n"}))
+    with Simulator(huge, clock=clock, seed=1) as simulator:
+        job = play(simulator, clock, tmp_path)
+    assert f"before\n{line}\nafter\n" in job.log

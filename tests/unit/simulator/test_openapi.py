@@ -1,0 +1,62 @@
+"""The description of the API, and the simulator held against it by made-up requests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import requests
+import yaml
+
+from opsera_step.simulator import Simulator, SpeedClock
+from opsera_step.simulator.calls import ROUTES
+
+
+def _get(simulator, path):
+    return requests.get(f"{simulator.url}/simulator/{path}", timeout=5)
+
+
+def test_it_is_served_in_both_forms(start):
+    """YAML and JSON say the same."""
+    sim = start().sim
+    text, data = _get(sim, "openapi.yml"), _get(sim, "openapi.json")
+    assert text.headers["Content-Type"].startswith("application/yaml")
+    assert data.headers["Content-Type"].startswith("application/json")
+    assert yaml.safe_load(text.text) == data.json()
+
+
+def test_it_describes_every_call(start):
+    """Each of the sixteen calls is there by its name, with who may and all that can come back."""
+    paths = _get(start().sim, "openapi.json").json()["paths"]
+    described = {
+        (method.upper(), path): one for path, item in paths.items() for method, one in item.items()
+    }
+    assert len(described) == 16
+    assert {key: one["operationId"] for key, one in described.items()} == {
+        key: call.name for key, call in ROUTES.items()
+    }
+    for (method, path), one in described.items():
+        scopes = one["description"].partition("Scopes: ")[2].partition(".")[0].split(", ")
+        assert tuple(scopes) == ROUTES[method, path].scopes
+        assert {"200", "401", "403"} <= set(one["responses"])
+        assert ("requestBody" in one) == (method == "POST")
+        assert method == "GET" or {"400", "404"} <= set(one["responses"])
+
+
+def test_made_up_requests_break_nothing(tmp_path):
+    """Whatever is sent, nothing fails and no answer breaks the description."""
+    pytest.importorskip("schemathesis")
+    with Simulator("approval", clock=SpeedClock(30)) as sim:
+        command = [
+            *(sys.executable, "-m", "schemathesis.cli", "run"),
+            f"{sim.url}/simulator/openapi.json",
+            *("--header", f"Authorization: Bearer {sim.token}"),
+            *("--max-examples", "4", "--generation-deterministic", "--no-color"),
+        ]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        answered = {(request.call, request.status) for request in sim.requests}
+    names = {call.name for call in ROUTES.values()}
+    assert {name for name, status in answered if status == 200} >= names - {"task_logs"}
+    assert not {status for _, status in answered} & {500}

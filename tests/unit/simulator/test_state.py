@@ -1,0 +1,184 @@
+"""The state file: what outlives a process, even one that was killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from opsera_step.simulator import Simulator, StateError
+from opsera_step.timing import FakeClock
+
+TOOL = "65a4f00dc0ffee0000000101"
+
+SERVER = """
+import sys
+from opsera_step.simulator import Simulator
+with Simulator("approval", state=sys.argv[1]) as sim:
+    print(sim.url, sim.token, sim.pipeline_id, flush=True)
+    sim.wait()
+"""
+
+
+class Process:
+    """A simulator in a process of its own."""
+
+    def __init__(self, path):
+        command = [sys.executable, "-c", SERVER, str(path)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.url, self.token, self.pipeline = self.process.stdout.readline().split()
+
+    def ask(self, method, path, token=None, **sent):
+        headers = {"Authorization": f"Bearer {token or self.token}"}
+        place = {"json": sent} if sent else {}
+        url = f"{self.url}/{path}"
+        return requests.request(method, url, headers=headers, timeout=5, **place)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def test_it_survives_a_kill(tmp_path):
+    """Everything that was answered before SIGKILL is still so afterwards."""
+    path = tmp_path / "state.jsonl"
+    first = Process(path)
+    issued = first.ask("POST", "simulator/tokens", scope="tasks", user="Kim", role="plain").json()
+    assert first.ask("POST", "api/v1/pipeline/run", pipelineId=first.pipeline).status_code == 200
+    update = {"toolId": TOOL, "tool": {"name": "Renamed"}}
+    changed = first.ask("POST", "api/v1/registry/update", **update).json()
+    first.ask("GET", "api/v1/tasks", issued["token"])
+    uses = first.ask("GET", "api/v1/logs/user/tokens").json()
+    first.kill()
+    with path.open("ab") as file:
+        file.write(b'{"at": 5, "do": "reset", "pipel')
+
+    second = Process(path)
+    try:
+        assert second.token == first.token
+        again = second.ask("POST", "api/v1/registry/summary", toolId=TOOL).json()
+        assert again == changed
+        summary = second.ask("POST", "api/v1/pipeline/summary", pipelineId=second.pipeline).json()
+        assert summary["workflow"]["run_count"] == 42
+        status = {"pipelineId": second.pipeline, "runCount": 42}
+        answer = second.ask("POST", "api/v1/pipeline/status", **status).json()
+        assert answer["status"] == "running"
+        now = second.ask("GET", "api/v1/logs/user/tokens").json()
+        assert now["data"][4:] == uses["data"]
+        assert second.ask("GET", "api/v1/tasks", issued["token"]).status_code == 200
+    finally:
+        second.kill()
+    assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_the_world_goes_on_as_if_nothing_had_been(tmp_path):
+    """A simulation that was begun again says the same as one that went through."""
+
+    def played(pause):
+        clock, path = FakeClock(), tmp_path / f"{pause}.jsonl"
+        sim = Simulator("paused-refusal", clock=clock, seed=3, state=path)
+        sim.reject()
+        clock.sleep(5)
+        sim.start_by_somebody_else(user="Kim")
+        clock.sleep(7.25)
+        sim.set_access(TOOL, ["Kim"])
+        sim.deactivate(sim.issue_token("tasks"))
+        if pause:
+            sim.release()
+            clock.sleep(3600)
+            sim = Simulator("paused-refusal", clock=clock, seed=3, state=path)
+        else:
+            clock.sleep(3600)
+        sim.approve()
+        clock.sleep(600)
+        seen = sim.state()
+        world = sim._gate.world
+        logs = [
+            run.log.newest(console=False, ties="stable", rng=world.ties, escaped=True)
+            for pipeline in world.pipelines.values()
+            for run in pipeline.runs.values()
+        ]
+        actions = world.audit.actions(world.milliseconds(), "")
+        sim.release()
+        return seen, logs, actions, sim.console_text()
+
+    assert played(pause=True) == played(pause=False)
+
+
+def test_time_never_goes_back(tmp_path):
+    """After a fast simulation time goes on where it had come to."""
+    path = tmp_path / "state.jsonl"
+    fast, slow = FakeClock(), FakeClock()
+    with Simulator("success", clock=fast, state=path) as sim:
+        fast.sleep(500)
+        sim.start_by_somebody_else()
+    with Simulator("success", clock=slow, state=path) as sim:
+        assert sim.now == 500
+        slow.sleep(4)
+        assert sim.runs()[0].state == "running"
+        assert sim.now == 504
+
+
+def test_reset_empties_the_file(tmp_path):
+    """A new world is new in the file as well; the token stays good through both."""
+    path, clock = tmp_path / "state.jsonl", FakeClock()
+    with Simulator("success", clock=clock, state=path) as sim:
+        sim.start_by_somebody_else()
+        clock.sleep(9)
+        token = sim.token
+        sim.restart()
+        assert len(path.read_text().splitlines()) == 2
+    with Simulator("success", clock=clock, state=path) as sim:
+        assert (sim.token, sim.runs()) == (token, [])
+        sim.restart()
+        assert sim.token == token
+
+
+def test_one_at_a_time(tmp_path):
+    """Two simulators do not share a file."""
+    path = tmp_path / "state.jsonl"
+    with (
+        Simulator(clock=FakeClock(), state=path),
+        pytest.raises(StateError, match="in use by another simulator"),
+    ):
+        Simulator(clock=FakeClock(), state=path)
+
+
+HEADER = {"opsera_step_simulator": 1, "scenario": "success", "seed": 1, "began": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([{**HEADER, "scenario": "busy"}], "holds the state of scenario 'busy' with seed 1"),
+        ([{**HEADER, "seed": 2}], "with seed 2; go on with that one"),
+        ([{"anything": 1}], "is no state file of this simulator"),
+        (["no JSON"], "line 1 is not JSON"),
+        ([[1]], "line 1 is not a JSON object"),
+        ([HEADER, {"at": 0, "do": "fly"}], "line 2 fits nothing here"),
+        ([HEADER, {"at": 0, "do": "catch_up"}], "line 2 fits nothing here"),
+        ([HEADER, {"at": 0, "do": "reset", "pipeline_id": "x", "user": "K"}], "line 2 fits"),
+        ([HEADER, {"do": "reset"}], "line 2 fits nothing here"),
+        ([HEADER, {"at": 0, "do": "use", "token_id": "x", "target": "y"}], "line 2 fits"),
+    ],
+)
+def test_files_of_another_kind(tmp_path, lines, said):
+    """A file that is no state of this scenario is refused and left as it is."""
+    path = tmp_path / "state.jsonl"
+    text = "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines)
+    path.write_text(text)
+    with pytest.raises(StateError) as caught:
+        Simulator("success", clock=FakeClock(), state=path)
+    assert said in str(caught.value)
+    assert path.read_text() == text
+
+
+def test_file_that_cannot_be(tmp_path):
+    """A path that cannot be written is told."""
+    with pytest.raises(StateError, match="cannot be used: No such file or directory"):
+        Simulator(clock=FakeClock(), state=tmp_path / "no" / "state.jsonl")
