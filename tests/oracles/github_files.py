@@ -84,7 +84,8 @@ def _collect(data: bytes, *, needs_name: bool) -> FileCommands:
     try:
         for name, value in _pairs(dotnet.decode(data)):
             if needs_name and not name:
-                raise FileCommandError("Value cannot be null or empty: name")
+                found.error = "Value cannot be null or empty: name"
+                break
             found.pairs.append((name, value))
     except FileCommandError as error:
         found.error = str(error)

@@ -979,10 +979,11 @@ class Proxy(Wire):
     def join(self, peer: socket.socket) -> None:
         """Answer a CONNECT and carry bytes both ways until an end closes."""
         host, _, port = self.requests[-1].path.partition(":")
-        with socket.create_connection((host, int(port)), timeout=5) as far:
+        with socket.create_connection((host, int(port)), timeout=5) as far, suppress(ValueError):
             peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             other = {peer: far, far: peer}
-            while True:
+            # The test closes `peer` when it is over.
+            while peer.fileno() >= 0:
                 for one in select.select([peer, far], [], [], 5)[0]:
                     data = one.recv(65536)
                     if not data:

@@ -34,7 +34,8 @@ def test_the_result_is_the_whole_outcome():
     assert json.loads(result) == {
         "status": "failed", "exitCode": 1, "message": "It “failed”.", "hint": "Look.",
         "pipelineId": "65a4", "pipelineName": "Déploy shop", "runCount": 42,
-        "url": "https://app/x", "duration": 75.5, "failedStep": "Test", "reason": "", "waitsFor": "",
+        "url": "https://app/x", "duration": 75.5, "failedStep": "Test", "reason": "",
+        "waitsFor": "",
         "logLines": 1234, "logComplete": True,
         "steps": [
             {"name": "Build", "tool": "jenkins", "state": "success", "seconds": 5.0},

@@ -35,7 +35,9 @@ def report(tmp_path, outputs: dict[str, str]) -> gitlab_dotenv.Dotenv:
     told = gitlab()[0].write_outputs(outputs, str(file))
     checked = gitlab_dotenv.check(file.read_bytes())
     # What is left out is said, and nothing else is.
-    assert ("left out" in told) == ("result" in outputs and "OPSERA_RESULT" not in checked.variables)
+    assert ("left out" in told) == (
+        "result" in outputs and "OPSERA_RESULT" not in checked.variables
+    )
     return checked
 
 
