@@ -34,7 +34,7 @@ from tests.oracles import (
     terminal,
 )
 
-COUNT = 5_000
+COUNT = 100_000
 """Samples for each of the four platforms, other ones for each."""
 BATCH = 100
 TOKEN = "tok_PhoNey+Secret/0123456789=="
