@@ -166,6 +166,7 @@ def demo(platform: str, *, listing: bool, show_outputs: bool, **simulated: Any) 
 @group.command(short_help="Serve a simulated Opsera API.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=0, show_default=True, help="Port to listen on; 0: any free one.")
+@click.option("--state", default=None, metavar="FILE", help="Keep what is changed in this file.")
 @_simulator_options
 def simulator(host: str, port: int, **simulated: Any) -> int:
     """Serve a simulated Opsera API until interrupted, and print how to use it."""
@@ -178,11 +179,15 @@ def simulator(host: str, port: int, **simulated: Any) -> int:
 @contextmanager
 def _simulator_faults_told() -> Iterator[None]:
     """Tell of a scenario or a switch that is not there as of any other wrong option."""
-    from opsera_step.simulator import ScenarioError, SwitchError  # noqa: PLC0415 - only here
+    from opsera_step.simulator import (  # noqa: PLC0415 - only here
+        ScenarioError,
+        StateError,
+        SwitchError,
+    )
 
     try:
         yield
-    except (ScenarioError, SwitchError) as error:
+    except (ScenarioError, StateError, SwitchError) as error:
         raise click.UsageError(str(error)) from None
     except OSError as error:
         raise click.ClickException(f"The simulator can't listen there: {error}") from None

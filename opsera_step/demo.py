@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -75,7 +76,8 @@ def play(
 
 
 def serve(out: TextIO, host: str, port: int, *, scenario: str, speed: float, **rest: Any) -> int:
-    """Serve the simulator until it is interrupted."""
+    """Serve the simulator until it is interrupted, by SIGTERM too: in a container that is usual."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     clock = SpeedClock(speed)
     with Simulator(scenario, clock=clock, host=host, port=port, **rest) as simulator:
         out.write(

@@ -1,6 +1,7 @@
 """Single values out of the API's JSON, whatever they turn out to be.
 
-A value that is missing or of a wrong type is empty or None; nothing in here raises.
+A value that is missing or of a wrong type is empty or None; nothing in here raises. JSON objects
+are dicts; asking for that rather than for any Mapping makes reading thousands of them cheaper.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def text_at(data: JsonObject | None, key: str) -> str:
 def object_at(data: JsonObject, key: str) -> JsonObject:
     """Read an object; empty where there is none."""
     value = data.get(key)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def whole_number(value: Any) -> int | None:

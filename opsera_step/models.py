@@ -8,7 +8,6 @@ and the records as the public portal reads them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -146,7 +145,7 @@ class LogRecord:
 
 def unwrap(data: Any) -> Any:
     """Take an answer out of a `{"data": …}` wrapper, if it is in one."""
-    if isinstance(data, Mapping) and isinstance(data.get("data"), (list, Mapping)):
+    if isinstance(data, dict) and isinstance(data.get("data"), (list, dict)):
         return data["data"]
     return data
 
@@ -156,7 +155,7 @@ def parse_list(data: Any) -> list[JsonObject] | None:
     inner = unwrap(data)
     if not isinstance(inner, list):
         return None
-    return [item for item in inner if isinstance(item, Mapping)]
+    return [item for item in inner if isinstance(item, dict)]
 
 
 def parse_object(data: Any) -> JsonObject | None:
@@ -164,7 +163,7 @@ def parse_object(data: Any) -> JsonObject | None:
     inner = unwrap(data)
     if isinstance(inner, list) and len(inner) == 1:
         inner = inner[0]
-    return inner if isinstance(inner, Mapping) else None
+    return inner if isinstance(inner, dict) else None
 
 
 def parse_status(data: Any) -> RunStatus | None:
@@ -240,7 +239,7 @@ def parse_record(item: JsonObject) -> LogRecord:
 
 def _step_id(value: Any) -> str:
     """Read `{step_id: …}`, or the bare ID."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return text_at(value, "step_id")
     return value if isinstance(value, str) else ""
 
@@ -255,5 +254,5 @@ def _plan(value: Any) -> tuple[Step, ...]:
             active=item.get("active") is not False,
         )
         for item in items
-        if isinstance(item, Mapping)
+        if isinstance(item, dict)
     )

@@ -85,7 +85,7 @@ def _log(rng: random.Random, mark: str, kinds: tuple[str, ...]) -> dict[str, Any
     kind = rng.choice(kinds)
     lines = [f"{mark} line {number}" for number in range(rng.randint(1, 40))]
     if kind == "rate":
-        rate, seconds = rng.choice((5, 50, 300)), rng.uniform(1, 10)
+        rate, seconds = rng.choice((5, 50, 150)), rng.uniform(1, 10)
         return {"text": f"{mark} record {{n}}\n", "rate": rate, "seconds": seconds}
     if kind == "growing":
         return {"pieces": [f"{line}\n" for line in lines], "every": 0.7, "growing": True}
