@@ -13,6 +13,7 @@ from opsera_step.context import Context, page_url
 from opsera_step.errors import ExitCode
 from opsera_step.follow import LAST_LOOK
 from opsera_step.models import Run
+from opsera_step.ownership import Ownership
 from opsera_step.stopping import stop_run
 
 
@@ -48,7 +49,9 @@ def _left_run(job: Context, state: Mapping[str, str]) -> Run | None:
     now = job.insist(lambda until: job.client.summary(pipeline_id, until))
     before = int(state["before"]) if state.get("before", "").isdecimal() else now.run_count
     # Killed while the request was on its way: only the very next run can be ours.
-    return Run(pipeline_id, now.run_count) if now.run_count == before + 1 else None
+    run = Run(pipeline_id, now.run_count)
+    owner = Ownership(job.client, job.inputs.token, job.clock, job.deadline)
+    return run if now.run_count == before + 1 and not owner.is_foreign(run) else None
 
 
 def _id_of_url(job: Context, url: str) -> str:

@@ -12,7 +12,6 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from opsera_step import __version__
+from opsera_step.calls import LOGS, PIPELINES, RESET, RUN, STATUS, STOP, SUMMARY, Call
 from opsera_step.errors import (
     ApiError,
     BadInput,
@@ -57,30 +57,13 @@ READ_TIMEOUT = 30.0
 LONGEST_RETRY_AFTER = 3600.0
 _LEAST_WAIT = 0.1
 """Seconds that even a call begun at the last moment may take."""
+MOST_BYTES = 512 << 20
+"""Bytes of an answer, unpacked; a thousand large records stay well below it."""
 _CHUNK = 1 << 16
 _SHOWN_OF_BODY = 200
 
 Guard = Callable[[], AbstractContextManager[Any]]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call of the API, and whether sending it twice does no harm (the API's reads are POST)."""
-
-    method: str
-    path: str
-    repeatable: bool
-
-
-RUN = Call("POST", "/api/v1/pipeline/run", repeatable=False)
-STATUS = Call("POST", "/api/v1/pipeline/status", repeatable=True)
-SUMMARY = Call("POST", "/api/v1/pipeline/summary", repeatable=True)
-LOGS = Call("POST", "/api/v1/pipeline/logs", repeatable=True)
-# A second stop might hit the next run, so it is not repeated blindly.
-STOP = Call("POST", "/api/v1/pipeline/stop", repeatable=False)
-RESET = Call("POST", "/api/v1/pipeline/reset", repeatable=True)
-PIPELINES = Call("GET", "/api/v1/pipeline/pipelines", repeatable=True)
 
 
 class OpseraClient:
@@ -138,7 +121,10 @@ class OpseraClient:
     def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
         """Ask for the pipeline object."""
         data = self._ask(SUMMARY, {"pipelineId": pipeline_id}, deadline)
-        return _shaped(parse_pipeline(data), SUMMARY)
+        pipeline = _shaped(parse_pipeline(data), SUMMARY)
+        if pipeline.id.lower() != pipeline_id.lower():
+            raise Malformed("pipeline/summary answered with another pipeline than was asked for.")
+        return pipeline
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
         """Ask for the newest 1000 activity records of a run, newest first.
@@ -362,7 +348,11 @@ def _causes(error: BaseException, earlier: BaseException | None) -> Iterator[Bas
 
 def _chunks(response: requests.Response, call: Call, until: Deadline) -> Iterator[bytes]:
     """Read the body as it comes, so that a trickling answer can't outlast the deadline."""
+    size = 0
     while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise Malformed(f"{_name(call)} answered with more than {MOST_BYTES >> 20} MiB.")
         yield chunk
         if until.expired:
             raise Unreachable(f"{_name(call)} failed: its answer did not end in time.")

@@ -21,6 +21,8 @@ from opsera_step.trigger import Started, Trigger
 
 def run(job: Context) -> None:
     """Start the pipeline and, if wanted, follow the run to its end."""
+    # What an earlier job left in the output file must not be taken for this one's.
+    job.write_outputs({})
     pipeline = job.find_pipeline()
     _introduce(job, pipeline)
     job.trigger = Trigger(job.client, job.inputs.token, job.clock, job.deadline, job.jitter)

@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from opsera_step.inputs import BY_NAME, Given, unknown_name
+from opsera_step.values import is_loopback
 
 NOT_IN_A_FILE = {
     "token": "a secret has no place in a file of the repository: set OPSERA_TOKEN",
     "config": "it names the file itself",
 }
+_OPSERA = ".opsera.io"
+_ELSEWHERE = (
+    "whoever can change this file could have the token sent to a host of theirs: set "
+    "OPSERA_BASE_URL (or the input base_url)"
+)
 _NOTHING = frozenset({"", "~", "null"})
 
 
@@ -91,6 +98,18 @@ def _layer(entries: Mapping[Any, Any], where: str, faults: list[str]) -> dict[st
             faults.append(
                 f"{name}: in {where} it has to be a plain value; it takes {BY_NAME[name].takes}."
             )
+        elif name == "base_url" and not _is_trusted(str(value)):
+            faults.append(f"base_url: not taken from {where}: {_ELSEWHERE}.")
         elif not _is_nothing(value):
             layer[name] = Given(str(value).strip(), where)
     return layer
+
+
+def _is_trusted(address: str) -> bool:
+    """Whether a file of the repository may name this host: Opsera's own, or this machine."""
+    try:
+        host = urlsplit(address.strip()).hostname or ""
+    except ValueError:
+        return False
+    # What is no address at all is refused with all other values that won't do.
+    return not host or is_loopback(host) or f".{host}".endswith(_OPSERA)

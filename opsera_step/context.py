@@ -124,4 +124,4 @@ class Context:
 
 def page_url(base_url: str, pipeline_id: str) -> str:
     """Return the address of a pipeline's page in the portal."""
-    return f"{base_url}/workflow/details/{quote(pipeline_id, safe='')}/summary"
+    return f"{base_url}/workflow/details/{quote(pipeline_id, safe='', errors='replace')}/summary"

@@ -5,9 +5,12 @@ Everything that happens to a job ends here: each way out writes the outputs and 
 
 from __future__ import annotations
 
+import io
+import os
 import random
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TextIO
 
 from opsera_step.cancel import Cancellation, InterruptibleClock
@@ -19,6 +22,7 @@ from opsera_step.inputs import Given, Inputs, from_environment
 from opsera_step.log_limit import LogLimit
 from opsera_step.models import Run, State
 from opsera_step.outcome import EXIT_CODE_OF_STATE, Outcome
+from opsera_step.ownership import Ownership
 from opsera_step.platforms import Platform, detect
 from opsera_step.render.joblog import JobLog, Safe
 from opsera_step.render.summary import summary
@@ -28,6 +32,8 @@ from opsera_step.settings import collect
 from opsera_step.stopping import stop_run
 from opsera_step.timing import Clock, Deadline, SystemClock
 
+_FOLLOWING = ("run", "watch")
+"""The commands that follow a run; only these stop it when they are cancelled."""
 CANCEL_BUDGET = 4.0
 """Seconds that stopping the run of a cancelled job may take."""
 
@@ -119,7 +125,7 @@ def _carry_out(job: Context) -> None:
 
 def _fail(job: Context, error: OpseraStepError) -> None:
     message = error.message
-    if job.run is not None and job.inputs.command in ("run", "watch"):
+    if job.run is not None and job.inputs.command in _FOLLOWING:
         message += f" Run {job.run.count} is not watched any more; its page: {job.outcome.url}"
     job.learn(
         status="error",
@@ -146,6 +152,8 @@ def _cancel(job: Context, cancelled: Cancelled) -> None:
 def _stop_after_cancel(job: Context) -> str:
     until = Deadline.after(job.clock, CANCEL_BUDGET)
     trigger, pipeline = job.trigger, job.pipeline
+    if job.inputs.command not in _FOLLOWING:
+        return "The command was cancelled; nothing was stopped by it."
     if job.run is None and (trigger is None or pipeline is None or not trigger.asked):
         return "The job was cancelled before a run was started."
     if job.stop_asked:
@@ -160,7 +168,7 @@ def _stop_after_cancel(job: Context) -> str:
             "The job was cancelled while a run was being asked for; no new run has shown so far. "
             "If one starts all the same, it has to be stopped by hand."
         )
-    job.run = run
+    job.run, job.stop_asked = run, True
     job.learn(run_count=run.count)
     stopped = stop_run(job.client, run, job.clock, until, is_current=is_ours_now(job))
     if stopped.status is not None and stopped.status.state in (State.SUCCESS, State.FAILED):
@@ -180,7 +188,9 @@ def _find_unheard_run(job: Context, pipeline_id: str, before: int, until: Deadli
         except OpseraStepError:
             return None
         if pipeline.run_count == before + 1:
-            return Run(pipeline.id, pipeline.run_count)
+            run = Run(pipeline.id, pipeline.run_count)
+            owner = Ownership(job.client, job.inputs.token, job.clock, look_until)
+            return None if owner.is_foreign(run) else run
         job.clock.sleep(min(0.3, look_until.remaining))
     return None
 
@@ -196,7 +206,7 @@ def _finish(job: Context) -> None:
         job.platform.save_state({"done": "true"})
     job.log.finish()
     tell_verdict(job.outcome, job.log, log_wanted=_shows_log(job))
-    if job.platform.has_summary and job.inputs.command in ("run", "watch"):
+    if job.platform.has_summary and job.inputs.command in _FOLLOWING:
         failure = job.platform.write_summary(summary(job.outcome))
         if failure:
             job.log.say(failure, "warning")
@@ -206,7 +216,7 @@ def _finish(job: Context) -> None:
 
 
 def _shows_log(job: Context) -> bool:
-    return job.inputs.logs != "none" and job.inputs.command in ("run", "watch")
+    return job.inputs.logs != "none" and job.inputs.command in _FOLLOWING
 
 
 def _last_words(job: Context) -> None:
@@ -220,9 +230,29 @@ def _last_words(job: Context) -> None:
         log_lines=job.log.line_count,
     )
     job.platform.write_outputs(outcome.outputs(), job.inputs.output_file)
+    _stop_at_last(job)
 
 
-def utf8(stream: TextIO) -> TextIO:
-    """Make a stream take any text, whatever the locale says: containers often have none."""
+def _stop_at_last(job: Context) -> None:
+    """Send the stop call that the hanging thread did not come to, for instance for a full pipe."""
+    wanted = job.inputs.on_cancel == "stop" and job.inputs.command in _FOLLOWING
+    if job.run is not None and wanted and not job.stop_asked and is_ours_now(job):
+        with suppress(OpseraStepError):
+            client = OpseraClient(
+                job.inputs.base_url, job.inputs.token, SystemClock(), ca_bundle=job.inputs.ca_bundle
+            )
+            client.stop(job.run.pipeline_id, Deadline.after(SystemClock(), 1.0))
+
+
+def utf8(stream: TextIO | None) -> TextIO:
+    """Make a stream take any text, whatever the locale says: containers often have none.
+
+    A log that is closed is as good as one that nobody reads. One that does not block would lose
+    what it can't take at once.
+    """
+    if stream is None:
+        return io.StringIO()
     stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")  # type: ignore[attr-defined]
+    with suppress(OSError, ValueError):
+        os.set_blocking(stream.fileno(), True)
     return stream

@@ -110,6 +110,8 @@ class Pipeline:
     failed_step_id: str = ""
     last_run_count: int | None = None
     last_run_word: str = ""
+    counts_runs: bool = True
+    """Whether it said how many runs there were; without that no run can be told by its number."""
 
     def step(self, step_id: str) -> Step | None:
         """Find a step of the plan by its ID."""
@@ -166,9 +168,17 @@ def parse_object(data: Any) -> JsonObject | None:
     return inner if isinstance(inner, dict) else None
 
 
+def _answer_with(data: Any, *keys: str) -> JsonObject | None:
+    """Return the object that has one of the keys: the inner one, or that around it."""
+    inner = parse_object(data)
+    if inner is not None and any(key in inner for key in keys):
+        return inner
+    return data if isinstance(data, dict) else inner
+
+
 def parse_status(data: Any) -> RunStatus | None:
     """Read the answer of the status call; None when there is no status in it."""
-    answer = parse_object(data)
+    answer = _answer_with(data, "status")
     word = data if isinstance(data, str) else text_at(answer, "status")
     if not word:
         return None
@@ -177,7 +187,7 @@ def parse_status(data: Any) -> RunStatus | None:
 
 def parse_run_answer(data: Any) -> RunAnswer | None:
     """Read the answer of the run call; None when it says neither status nor run count."""
-    answer = parse_object(data)
+    answer = _answer_with(data, "status", "runCount")
     if answer is None:
         return None
     word, count = text_at(answer, "status"), whole_number(answer.get("runCount"))
@@ -198,6 +208,7 @@ def parse_pipeline(data: Any) -> Pipeline | None:
         id=identity,
         name=text_at(answer, "name"),
         run_count=whole_number(workflow.get("run_count")) or 0,
+        counts_runs="run_count" in workflow,
         state=derive_state(last_step),
         plan=_plan(workflow.get("plan")),
         current_step_id=_step_id(last_step.get("running")) or text_at(last_step, "step_id"),

@@ -65,6 +65,10 @@ class Ownership:
         yield _adopted(possible[0], known=bool(ours))
         return possible[0]
 
+    def is_foreign(self, run: Run) -> bool:
+        """Whether a run is known to be somebody else's."""
+        return self._is_ours(run) is False
+
     def _put_aside(self, foreign: list[int]) -> Generator[Event, None, None]:
         self.foreign.update(foreign)
         if foreign:

@@ -66,10 +66,16 @@ def _real_pipeline(alias: str, config: Config) -> dict[str, Given]:
     return {"pipeline": layer["pipeline"]} if "pipeline" in layer else {}
 
 
+_MOST_OF_A_TOKEN = 1 << 16
+
+
 def _read_config(given: Layer, faults: list[str]) -> Config:
     asked = given.get("config")
     path = asked.value if asked is not None else BY_NAME["config"].default
     try:
+        if Path(path).is_fifo() or Path(path).is_char_device():
+            faults.append(f"config: {path!r} is no file.")
+            return Config()
         text = Path(path).read_text("utf-8-sig")
     except FileNotFoundError:
         if asked is not None:
@@ -101,7 +107,9 @@ def _token_of_file(file: Given, faults: list[str]) -> dict[str, Given]:
         )
         return {}
     try:
-        token = Path(file.value).read_text("utf-8-sig").strip()
+        # A bound, for it may be a device that never ends; a pipe is fine.
+        with Path(file.value).open(encoding="utf-8-sig") as opened:
+            token = opened.read(_MOST_OF_A_TOKEN).strip()
     except (OSError, ValueError) as error:
         why = f"can't be read: {_why(error)}"
     else:

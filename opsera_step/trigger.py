@@ -185,6 +185,8 @@ class Trigger:
 
     def _search(self, before: Pipeline, error: ApiError) -> Steps[_Accepted | Pipeline]:
         """Find out whether a request without a good answer started a run."""
+        if not before.counts_runs:
+            raise RunUncertain(f"{error.message} Opsera does not say how many runs there were.")
         pause = self._outage.failed(error.message, error.retry_after)
         if not self._outage.shown:
             yield Note(f"{error.message} Looking whether the run was started all the same.", True)

@@ -227,3 +227,41 @@ def test_a_locale_without_utf8(passing, tmp_path):
         passing, Files(tmp_path), environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
     ).wait()
     assert "“Deploy shop”" in job.log
+
+
+@pytest.mark.parametrize("command", ["status", "logs"])
+def test_cancelling_a_question_stops_nothing(tmp_path, command):
+    """Ctrl-C on a command that only asks leaves the run alone."""
+    faults = [Fault(call="status", kind="latency", seconds=30)]
+    with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
+        simulator.start_by_somebody_else()
+        process = Process(simulator, Files(tmp_path), command=command)
+        wait_until(lambda: simulator.count("status") > 0)
+        process.send(signal.SIGINT)
+        job = process.wait(10)
+        assert (job.code, simulator.count("stop")) == (130, 0)
+
+
+def test_an_old_output_file_is_not_taken_for_this_jobs(slow, tmp_path):
+    """What an earlier job left in the output file is gone before a run is asked for."""
+    (tmp_path / "opsera.env").write_text("OPSERA_STATUS=success\nOPSERA_RUN_COUNT=7\n", "utf-8")
+    slow.add_fault(Fault(call="run", kind="hang", seconds=60))
+    process = Process(slow, Files(tmp_path))
+    wait_until(lambda: slow.count("run") > 0)
+    process.kill()
+    process.wait()
+    assert process.files.outputs == {}
+
+
+def test_a_full_pipe_does_not_keep_a_run_going(tmp_path):
+    """When nobody reads the log and its pipe is full, a cancelled job stops its run all the same."""
+    flood = scenes.scenario(
+        scenes.step("Build", {"text": "y" * 2000 + "\n", "rate": 300, "seconds": 60}, duration=600)
+    )
+    with Simulator(flood, clock=SpeedClock(1.0), seed=1) as simulator:
+        process = Process(simulator, Files(tmp_path))
+        wait_until(lambda: simulator.now > 5)
+        process.send(signal.SIGTERM)
+        wait_until(lambda: simulator.count("stop") > 0, 10)
+        job = process.wait(10)
+        assert job.code == 143

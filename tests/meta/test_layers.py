@@ -94,7 +94,7 @@ def test_only_the_demo_knows_the_simulator():
     [
         (CORE, CORE | GROUND),
         (PLATFORMS, PLATFORMS | named("timing")),
-        (named("client"), named("errors", "models", "timing") | {PACKAGE}),
+        (named("client"), named("calls", "errors", "models", "timing") | {PACKAGE}),
         (named("report"), named("outcome") | RENDER),
         (GROUND, set()),
         (named("cancel"), GROUND),

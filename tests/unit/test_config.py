@@ -110,6 +110,22 @@ def test_every_input_can_have_a_default(one):
     assert aliases["a"][one.name].value == "value"
 
 
+@pytest.mark.parametrize("host", ["evil.example", "opsera.io.evil.example", "evilopsera.io"])
+def test_the_file_can_send_the_token_nowhere_else(host):
+    """Whoever can change the file must not be able to name the host that gets the token."""
+    for text in (
+        f"base_url: https://{host}",
+        f"pipelines: {{a: {{pipeline: x, base_url: https://{host}}}}}",
+    ):
+        assert "set OPSERA_BASE_URL" in bad(text)[0]
+
+
+@pytest.mark.parametrize("address", ["https://acme.opsera.io", "http://127.0.0.1:8080"])
+def test_the_file_can_name_a_tenant_of_opsera(address):
+    """Opsera's own hosts and this machine may stand in the file."""
+    assert values(good(f"base_url: {address}").defaults) == {"base_url": address}
+
+
 def test_a_token_is_refused_and_not_shown():
     """A secret has no place in the repository, and none in the log."""
     for text in (f"token: {SECRET}", f"pipelines: {{a: {{pipeline: x, token: {SECRET}}}}}"):

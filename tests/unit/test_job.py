@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from opsera_step.cancel import Cancellation
-from opsera_step.job import run_job
+from opsera_step.job import run_job, utf8
 from opsera_step.simulator import Fault, Simulator
 from opsera_step.timing import FakeClock
 from tests.e2e import scenes
@@ -186,3 +186,8 @@ def test_names_that_carry_the_token(tmp_path):
     assert code == 0
     assert "next" in log
     assert TOKEN not in log + files
+
+
+def test_a_closed_log_is_one_that_nobody_reads():
+    """With stdout closed there is still a stream to write to."""
+    assert utf8(None).write("x") == 1

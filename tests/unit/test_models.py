@@ -92,7 +92,8 @@ class TestAnswers:
                 {"status": "success", "data": {"status": "failed"}},
                 RunStatus(State.FAILED, "failed"),
             ),
-            ({"status": "success", "data": {}}, None),
+            ({"status": "success", "data": {}}, RunStatus(State.SUCCESS, "success")),
+            ({"status": "success", "data": []}, RunStatus(State.SUCCESS, "success")),
             ({"status": ""}, None),
             ({"status": 200}, None),
             ({"status": True}, None),
@@ -105,7 +106,7 @@ class TestAnswers:
         ],
     )
     def test_status(self, answer: Any, status: RunStatus | None):
-        """A status is what the run's own object says; the wrapper's word is none."""
+        """A status is what the run's own object says; the wrapper's word counts where it is alone."""
         assert models.parse_status(answer) == status
 
     @pytest.mark.parametrize(

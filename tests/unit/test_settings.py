@@ -18,7 +18,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0xxxx.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 BASICS = {"OPSERA_TOKEN": TOKEN, "OPSERA_PIPELINE": ID}
 TWO = {
     "command": ("watch", "stop"), "token": ("t1", "t2"), "token_file": ("f1", "f2"),
-    "pipeline": ("p1", "p2"), "run_count": ("1", "2"), "base_url": ("https://a", "https://b"),
+    "pipeline": ("p1", "p2"), "run_count": ("1", "2"), "base_url": ("https://a.opsera.io", "https://b.opsera.io"),
     "wait": ("false", "true"), "timeout": ("1s", "2s"), "on_timeout": ("leave", "stop"),
     "on_cancel": ("leave", "stop"), "on_paused": ("wait", "fail"), "on_busy": ("attach", "fail"),
     "reset": ("auto", "always"), "logs": ("all", "none"), "log_limit": ("1", "2"),
