@@ -254,7 +254,7 @@ def test_an_old_output_file_is_not_taken_for_this_jobs(slow, tmp_path):
 
 
 def test_a_full_pipe_does_not_keep_a_run_going(tmp_path):
-    """When nobody reads the log and its pipe is full, a cancelled job stops its run all the same."""
+    """When nobody reads the log and its pipe is full, a cancelled job still stops its run."""
     flood = scenes.scenario(
         scenes.step("Build", {"text": "y" * 2000 + "\n", "rate": 300, "seconds": 60}, duration=600)
     )

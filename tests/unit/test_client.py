@@ -800,7 +800,14 @@ def test_a_signal_gets_out_and_the_guard_is_around_the_wait():
     before = signal.signal(signal.SIGUSR1, lambda *_: cancellation.notice(signal.SIGTERM))
     try:
         with Wire() as wire:
-            wire.answers = [lambda peer: (os.kill(os.getpid(), signal.SIGUSR1), wire.hang(peer))[1]]
+
+            def kill(peer: socket.socket) -> None:
+                # Only a thread that waits already is woken; GRACE is for all others.
+                time.sleep(0.3)
+                os.kill(os.getpid(), signal.SIGUSR1)
+                wire.hang(peer)
+
+            wire.answers = [kill]
             client = connect(wire.url, guard=cancellation.guard)
             began = time.monotonic()
             with pytest.raises(Cancelled):

@@ -106,7 +106,7 @@ class TestAnswers:
         ],
     )
     def test_status(self, answer: Any, status: RunStatus | None):
-        """A status is what the run's own object says; the wrapper's word counts where it is alone."""
+        """A status is what the run's own object says; the wrapper's word counts when alone."""
         assert models.parse_status(answer) == status
 
     @pytest.mark.parametrize(
