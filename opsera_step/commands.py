@@ -187,8 +187,8 @@ def _conclude(job: Context, run: Run, ended: events.Ended) -> None:
         job.learn(status=state.value, exit_code=EXIT_CODE_OF_STATE[state])
         if state is State.PAUSED:
             job.learn(
-                hint=f"Approve or reject it at {job.outcome.url} – to have a job wait for that, run "
-                "it again with on_busy: attach and on_paused: wait before you do.",
+                hint=f"Approve or reject it at {job.outcome.url} – to have a job wait for that, "
+                "run it again with on_busy: attach and on_paused: wait before you do.",
             )
         else:
             job.learn(waits_for="")
