@@ -180,7 +180,9 @@ def test(arguments: Sequence[str]) -> int:
     set_up(DEVELOPMENT)
     os.chdir(ROOT)
     # Twice the cores: many tests wait for a process, few for the processor.
-    options = arguments or ("--numprocesses", str(2 * (os.cpu_count() or 1)))
+    # The slow ones stand together, so who has nothing left to do takes from the others.
+    at_once = ("--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal")
+    options = arguments or at_once
     return become([programs(VENV) / "python", "-m", "pytest", *options])
 
 
