@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 JsonObject = Mapping[str, Any]
@@ -56,3 +56,9 @@ def parse_time(value: Any) -> float | None:
         return datetime.fromisoformat(f"{date}T{time}{zone}").timestamp()
     except ValueError:
         return None
+
+
+def spell_time(seconds: float) -> str:
+    """Write seconds since 1970 as the API writes a time: UTC, with milliseconds."""
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -22,7 +22,10 @@ T = TypeVar("T")
 class Contact(Protocol):
     """Whether the API was ever reached."""
 
-    ever_answered: bool
+    @property
+    def ever_answered(self) -> bool:
+        """Whether any call ever got an answer of the API."""
+        ...
 
 
 class Waiting:

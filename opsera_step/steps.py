@@ -9,18 +9,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from opsera_step.json_values import spell_time
 from opsera_step.logs import WINDOW, in_order
 from opsera_step.models import LogRecord, Pipeline, Run, State, Step, state_of
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """A step of a run; `seconds` and `state` are None where nothing tells."""
+    """A step of a run; `state`, `seconds` and `began` are None where nothing tells.
+
+    `began` is in seconds since 1970 UTC, by Opsera's clock.
+    """
 
     name: str
     tool: str = ""
     state: State | None = None
     seconds: float | None = None
+    began: float | None = None
 
     def but_safe(self, inline: Callable[[str], str]) -> StepResult:
         """Return it with its texts made safe to show."""
@@ -33,6 +38,7 @@ class StepResult:
             "tool": self.tool,
             "state": self.state.value if self.state else None,
             "seconds": None if self.seconds is None else round(self.seconds, 1),
+            "startedAt": None if self.began is None else spell_time(self.began),
         }
 
 
@@ -54,10 +60,14 @@ class _Seen:
             self.state = told
 
     @property
+    def began(self) -> float | None:
+        return None if self.clipped else self.first
+
+    @property
     def seconds(self) -> float | None:
-        if self.first is None or self.last is None or self.clipped:
+        if self.began is None or self.last is None:
             return None
-        return max(0.0, self.last - self.first)
+        return max(0.0, self.last - self.began)
 
 
 def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResult, ...]:
@@ -71,7 +81,9 @@ def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResu
         # The records before the window are gone, so when this step began is not known.
         seen[ordered[0].step_id].clipped = True
     active = [(step, seen.get(step.id, _Seen())) for step in pipeline.plan if step.active]
-    return tuple(StepResult(step.name, step.tool, it.state, it.seconds) for step, it in active)
+    return tuple(
+        StepResult(step.name, step.tool, it.state, it.seconds, it.began) for step, it in active
+    )
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,11 @@ from tests.meta.source import PACKAGE, ROOT, below, imports, inner, modules, tre
 RENDER = below("render")
 PLATFORMS = below("platforms")
 SIMULATOR = below("simulator")
-EDGE = PLATFORMS | SIMULATOR | {PACKAGE} | {
+CLIENT = below("client")
+EDGE = PLATFORMS | SIMULATOR | CLIENT | {PACKAGE} | {
     f"{PACKAGE}.{name}"
     for name in (
-        "client", "report", "settings", "config", "cancel", "context", "commands", "cleanup", "job",
+        "report", "settings", "config", "cancel", "context", "commands", "cleanup", "job",
         "start", "cli", "demo", "__main__",
     )
 }  # fmt: skip
@@ -27,8 +28,8 @@ GROUND = {f"{PACKAGE}.errors", f"{PACKAGE}.timing"}
 CORE = set(modules()) - EDGE - GROUND
 """All others: pieces that only compute, and take what they need."""
 HOMES = {
-    "requests": {f"{PACKAGE}.client"},
-    "urllib3": {f"{PACKAGE}.client"},
+    "requests": CLIENT,
+    "urllib3": CLIENT,
     "jinja2": RENDER,
     "click": {f"{PACKAGE}.cli"},
     "yaml": {f"{PACKAGE}.config"} | SIMULATOR,
@@ -94,7 +95,7 @@ def test_only_the_demo_knows_the_simulator():
     [
         (CORE, CORE | GROUND),
         (PLATFORMS, PLATFORMS | named("timing")),
-        (named("client"), named("calls", "errors", "models", "timing") | {PACKAGE}),
+        (CLIENT, CLIENT | named("calls", "errors", "models", "timing") | {PACKAGE}),
         (named("report"), named("outcome") | RENDER),
         (GROUND, set()),
         (named("cancel"), GROUND),

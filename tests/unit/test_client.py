@@ -27,9 +27,10 @@ import pytest
 import requests
 import urllib3
 
-from opsera_step import client as client_module
+from opsera_step.calls import STATUS
 from opsera_step.cancel import Cancellation
 from opsera_step.client import LONGEST_RETRY_AFTER, OpseraClient
+from opsera_step.client.failures import foreign_errors_mapped
 from opsera_step.errors import (
     ApiError,
     BadInput,
@@ -787,7 +788,7 @@ def _foreign() -> list[type[BaseException]]:
 def test_no_foreign_exception_gets_out(kind):
     """Each exception class of requests and urllib3 becomes an error of ours."""
     foreign = kind.__new__(kind)
-    mapped = client_module._foreign_errors_mapped(client_module.STATUS, "https://opsera.test")
+    mapped = foreign_errors_mapped(STATUS, "https://opsera.test")
     with pytest.raises(Unreachable) as caught, mapped:
         raise foreign
     assert_readable(caught.value)

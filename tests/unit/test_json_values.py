@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from opsera_step.json_values import parse_time
+from opsera_step.json_values import parse_time, spell_time
 
 
 class TestTimes:
@@ -65,3 +65,10 @@ class TestTimes:
     def test_the_ends_of_time(self, text: str):
         """The first and the last moment there is do no harm."""
         assert isinstance(parse_time(text), float)
+
+
+def test_a_time_is_spelled_as_the_api_spells_it():
+    """What is written is read back as the same moment."""
+    text = spell_time(1627661632.109)
+    assert text == "2021-07-30T16:13:52.109Z"
+    assert parse_time(text) == 1627661632.109

@@ -55,6 +55,13 @@ class TestStepsOf:
             record("t", 18.0, ""),
         ) == [(State.SUCCESS, 4.5), (State.RUNNING, 3.0)]
 
+    def test_a_step_began_with_its_first_record(self):
+        """When it began is what its first record tells; what is out of the window is unknown."""
+        rows = [record("t", 15.0, "running"), record("t", 18.0)]
+        assert [one.began for one in steps_of(PIPELINE, rows[::-1])] == [None, 15.0]
+        full = [console("b", float(number)) for number in range(WINDOW)]
+        assert [one.began for one in steps_of(PIPELINE, full[::-1])] == [None, None]
+
     def test_the_status_of_console_records_tells_nothing(self):
         """Console text carries a status of its own that is no step's."""
         assert results(console("b", 1.0, "failed"), console("b", 3.0)) == [
@@ -83,18 +90,20 @@ class TestStepsOf:
 
     def test_as_json_and_made_safe(self):
         """For the output it is plain data; for showing its texts go through a cleaner."""
-        result = StepResult("a\nb", "t\n", State.FAILED, 1.26)
+        result = StepResult("a\nb", "t\n", State.FAILED, 1.26, 2.5)
         assert result.to_json() == {
             "name": "a\nb",
             "tool": "t\n",
             "state": "failed",
             "seconds": 1.3,
+            "startedAt": "1970-01-01T00:00:02.500Z",
         }
         assert StepResult("x").to_json() == {
             "name": "x",
             "tool": "",
             "state": None,
             "seconds": None,
+            "startedAt": None,
         }
         safe = result.but_safe(lambda text: text.replace("\n", " "))
         assert (safe.name, safe.tool, safe.seconds) == ("a b", "t ", 1.26)

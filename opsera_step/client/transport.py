@@ -1,0 +1,213 @@
+"""One request and its answer: the session, the time it may take, the JSON of a good answer.
+
+Does not retry and does not wait: who calls knows whether a call may be repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from opsera_step import __version__
+from opsera_step.calls import Call
+from opsera_step.client.failures import foreign_errors_mapped
+from opsera_step.client.wording import name_of, reason_in, shorten
+from opsera_step.errors import (
+    ApiError,
+    BadInput,
+    Forbidden,
+    Malformed,
+    NotFound,
+    Redirected,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+)
+from opsera_step.timing import Clock, Deadline
+
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 30.0
+LONGEST_RETRY_AFTER = 3600.0
+_LEAST_WAIT = 0.1
+"""Seconds that even a call begun at the last moment may take."""
+MOST_BYTES = 512 << 20
+"""Bytes of an answer, unpacked; a thousand large records stay well below it."""
+_CHUNK = 1 << 16
+
+Guard = Callable[[], AbstractContextManager[Any]]
+
+
+class Transport:
+    """Requests to one host, with one token."""
+
+    def __init__(
+        self, base_url: str, token: str, clock: Clock, *, ca_bundle: str, agent: str, guard: Guard
+    ) -> None:
+        """Prepare a session; `guard` surrounds each wait for the network (for cancelling).
+
+        Raises:
+            BadInput: when the CA bundle can't be read.
+
+        """
+        self._base_url, self._clock, self._guard = base_url.rstrip("/"), clock, guard
+        self._session = _Session()
+        self._session.auth = _Bearer(token)
+        self._session.headers["User-Agent"] = f"opsera-step/{__version__} {agent}".strip()
+        self._session.headers["Accept"] = "application/json"
+        if urlsplit(base_url).scheme == "https":
+            self._session.mount("https://", _TlsAdapter(ca_bundle))
+        self._settle_environment()
+        self.ever_answered = False
+        """Whether any call ever got an answer of the API."""
+
+    def _settle_environment(self) -> None:
+        """Take proxies and CA bundle of the environment once; requests would at every call."""
+        self._session.trust_env = False
+        if urlsplit(self._base_url).scheme != "https":
+            return  # Plain http is for this machine only: the token must not reach a proxy.
+        found = requests.Session().merge_environment_settings(self._base_url, {}, None, None, None)
+        self._session.proxies, self._session.verify = found["proxies"], found["verify"]
+        if isinstance(found["verify"], str) and not Path(found["verify"]).exists():
+            raise BadInput(
+                [f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE: there is no {found['verify']!r} here"]
+            )
+
+    def ask(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
+        """Send one request and return the JSON of a good answer."""
+        if not call.repeatable:
+            # A kept connection may turn out closed by the server only after the request went out.
+            self._session.close()
+        with self._guard(), foreign_errors_mapped(call, self._base_url):
+            wait = min(READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining))
+            response = self._session.request(
+                call.method,
+                self._base_url + call.path,
+                json=body,
+                timeout=(min(CONNECT_TIMEOUT, wait), wait),
+                allow_redirects=False,
+                stream=True,
+            )
+            with closing(response):
+                left = min(2 * READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining))
+                until = Deadline.after(self._clock, left)
+                raw = b"".join(_chunks(response, call, until))
+        data = self._judge(call, response, raw)
+        self.ever_answered = True
+        return data
+
+    def _judge(self, call: Call, response: requests.Response, raw: bytes) -> Any:
+        status, what = response.status_code, f"{name_of(call)} answered HTTP {response.status_code}"
+        if 300 <= status < 400:
+            target = response.headers.get("Location", "an unknown address")
+            redirected = Redirected(f"{what}, a redirect to {shorten(target)}.")
+            # These two may stand for "done, look there", as after a form.
+            redirected.never_accepted = status not in (302, 303)
+            raise redirected
+        if status >= 400:
+            raise self._refusal(status, what, response, raw)
+        try:
+            # RecursionError: nested without end; ValueError: also numbers of thousands of digits.
+            return json.loads(raw.decode("utf-8-sig", "replace"))
+        except (ValueError, RecursionError):
+            start = shorten(raw.decode("utf-8", "replace"))
+            seen = f"it starts with “{start}”" if start else "it is empty"
+            raise Malformed(f"{what}, but not with JSON: {seen}.") from None
+
+    def _refusal(self, status: int, what: str, response: requests.Response, raw: bytes) -> ApiError:
+        message = f"{what}{reason_in(raw)}"
+        if status == 401:
+            return Unauthorized(message)
+        if status == 403:
+            return Forbidden(message)
+        if status == 404:
+            return NotFound(message)
+        if status >= 500 or status in (408, 425, 429):
+            error = Unavailable(message)
+            error.throttled = status == 429
+            error.retry_after = self._retry_after(response.headers.get("Retry-After"))
+            return error
+        return Rejected(message)
+
+    def _retry_after(self, value: str | None) -> float | None:
+        """Read Retry-After, seconds or an HTTP date (RFC 9110, section 10.2.3).
+
+        More than an hour is some clock's mistake rather than meant.
+        """
+        if value is None:
+            return None
+        if value.strip().isdecimal():
+            return min(LONGEST_RETRY_AFTER, float(value.strip()[:9]))
+        try:
+            moment = parsedate_to_datetime(value)
+            # Without a zone, as in the oldest form, it is UTC like the others.
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+            pause = moment.timestamp() - self._clock.time()
+            return min(LONGEST_RETRY_AFTER, max(0.0, pause))
+        except (ValueError, TypeError, OverflowError):
+            return None
+
+
+class _Session(requests.Session):
+    """Looks at no redirect: requests would read its body without end, and trip on its target."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+class _Bearer(requests.auth.AuthBase):
+    """The token as a header. As `auth` it also keeps requests from taking one out of ~/.netrc."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class _TlsAdapter(HTTPAdapter):
+    """HTTPS that trusts the system's CA certificates, those of requests, and the user's own."""
+
+    def __init__(self, ca_bundle: str) -> None:
+        self._context = ssl.create_default_context()
+        if ca_bundle:
+            try:
+                self._context.load_verify_locations(cafile=ca_bundle)
+            except (OSError, ssl.SSLError) as error:
+                raise BadInput(
+                    [f"ca_bundle: {ca_bundle!r} is no readable PEM file of certificates ({error})"]
+                ) from None
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options, ssl_context=self._context)
+
+    def proxy_manager_for(self, *args: Any, **options: Any) -> urllib3.ProxyManager:
+        manager: urllib3.ProxyManager = super().proxy_manager_for(
+            *args, **options, ssl_context=self._context
+        )
+        return manager
+
+
+def _chunks(response: requests.Response, call: Call, until: Deadline) -> Iterator[bytes]:
+    """Read the body as it comes, so that a trickling answer can't outlast the deadline."""
+    size = 0
+    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise Malformed(f"{name_of(call)} answered with more than {MOST_BYTES >> 20} MiB.")
+        yield chunk
+        if until.expired:
+            raise Unreachable(f"{name_of(call)} failed: its answer did not end in time.")

@@ -1,0 +1,38 @@
+"""Words for errors: a call's name, what an error's body says, both short enough to print."""
+
+from __future__ import annotations
+
+import json
+
+from opsera_step.calls import Call
+from opsera_step.models import parse_object
+
+_SHOWN_OF_BODY = 200
+
+
+def name_of(call: Call) -> str:
+    """Return how a call is named in messages: pipeline/run."""
+    return call.path.removeprefix("/api/v1/")
+
+
+def reason_in(raw: bytes) -> str:
+    """Give the message of an error's body, after a colon; HTML pages say nothing of use."""
+    text = raw.decode("utf-8-sig", "replace").strip()
+    try:
+        answer = parse_object(json.loads(text))
+    except (ValueError, RecursionError):
+        return "." if text.startswith("<") or not text else f": {as_sentence(text)}"
+    message = next((v for v in map((answer or {}).get, ("message", "error")) if v), "")
+    return f": {as_sentence(str(message))}" if message else "."
+
+
+def as_sentence(text: str) -> str:
+    """Return a text of the API, shortened, with a full stop."""
+    text = shorten(text)
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def shorten(text: str) -> str:
+    """Return a text of the API as one short line."""
+    text = " ".join(text.split())
+    return text if len(text) <= _SHOWN_OF_BODY else text[:_SHOWN_OF_BODY] + "…"
