@@ -38,7 +38,10 @@ def test_the_result_is_the_whole_outcome():
         "waitsFor": "",
         "logLines": 1234, "logComplete": True,
         "steps": [
-            {"name": "Build", "tool": "jenkins", "state": "success", "seconds": 5.0, "startedAt": None},
+            {
+                "name": "Build", "tool": "jenkins", "state": "success", "seconds": 5.0,
+                "startedAt": None,
+            },
             {"name": "Test", "tool": "", "state": None, "seconds": None, "startedAt": None},
         ],
     }  # fmt: skip
