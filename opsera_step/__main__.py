@@ -2,7 +2,7 @@
 
 import sys
 
-from opsera_step.cli import main
+from opsera_step.start import command_line
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command_line())

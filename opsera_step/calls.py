@@ -1,8 +1,21 @@
-"""The calls of the customer API: where each is, and whether it may be sent twice."""
+"""The calls of the customer API: where each is, whether it may be sent twice, who may send it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+LIST_LIMIT = 1000
+"""Most records that a list call gives (API page)."""
+
+_API = ("api",)
+_READ_API = ("api", "api-readonly")
+_PIPELINE = ("pipeline", *_API)
+_READ_PIPELINE = ("pipeline-readonly", "pipeline", *_READ_API)
+_REGISTRY = ("registry", *_API)
+_READ_REGISTRY = ("registry-readonly", "registry", *_READ_API)
+_READ_TASKS = ("tasks-readonly", "tasks", *_READ_API)
+_TASK_LOGS = ("tasks-readonly", "tasks", "security-logs", *_API)
+_AUDIT = ("security-logs", *_API)
 
 
 @dataclass(frozen=True)
@@ -12,13 +25,63 @@ class Call:
     method: str
     path: str
     repeatable: bool
+    scopes: tuple[str, ...] = ()
+    """The scopes with which a token may send it (API page)."""
+    about: str = "pipeline"
+    """What it is about, in a word."""
+    for_power_users: bool = False
+    """Whether it takes the Power User role, whatever else the token's owner has access to."""
+    may_be_text: bool = False
+    """Whether the answer may be a bare word rather than JSON."""
+    query: tuple[tuple[str, str], ...] = ()
+    """What is asked for in the address."""
+
+    def asking(self, **values: str | int | None) -> Call:
+        """Return this call with those parameters in its address that have a value."""
+        given = ((name, str(one)) for name, one in values.items() if one not in ("", None))
+        return replace(self, query=tuple(given))
 
 
-RUN = Call("POST", "/api/v1/pipeline/run", repeatable=False)
-STATUS = Call("POST", "/api/v1/pipeline/status", repeatable=True)
-SUMMARY = Call("POST", "/api/v1/pipeline/summary", repeatable=True)
-LOGS = Call("POST", "/api/v1/pipeline/logs", repeatable=True)
+RUN = Call("POST", "/api/v1/pipeline/run", repeatable=False, scopes=_PIPELINE)
+STATUS = Call("POST", "/api/v1/pipeline/status", repeatable=True, scopes=_READ_PIPELINE)
+SUMMARY = Call("POST", "/api/v1/pipeline/summary", repeatable=True, scopes=_READ_PIPELINE)
+LOGS = Call("POST", "/api/v1/pipeline/logs", repeatable=True, scopes=_READ_PIPELINE)
 # A second stop might hit the next run, so it is not repeated blindly.
-STOP = Call("POST", "/api/v1/pipeline/stop", repeatable=False)
-RESET = Call("POST", "/api/v1/pipeline/reset", repeatable=True)
-PIPELINES = Call("GET", "/api/v1/pipeline/pipelines", repeatable=True)
+STOP = Call("POST", "/api/v1/pipeline/stop", repeatable=False, scopes=_PIPELINE)
+RESET = Call("POST", "/api/v1/pipeline/reset", repeatable=True, scopes=_PIPELINE)
+PIPELINES = Call(
+    "GET", "/api/v1/pipeline/pipelines", repeatable=True,
+    scopes=_READ_PIPELINE, for_power_users=True,
+)  # fmt: skip
+TOOLS = Call(
+    "GET", "/api/v1/registry/tools", repeatable=True,
+    scopes=_READ_REGISTRY, about="tool", for_power_users=True,
+)  # fmt: skip
+TOOL = Call(
+    "POST", "/api/v1/registry/summary", repeatable=True, scopes=_READ_REGISTRY, about="tool"
+)
+# The same values twice are the same tool; only what somebody wrote in between would be lost.
+TOOL_UPDATE = Call(
+    "POST", "/api/v1/registry/update", repeatable=True, scopes=_REGISTRY, about="tool"
+)
+USER_ACTIONS = Call(
+    "GET", "/api/v1/logs/user/actions", repeatable=True,
+    scopes=_AUDIT, about="audit log", for_power_users=True,
+)  # fmt: skip
+TOKEN_USES = Call(
+    "GET", "/api/v1/logs/user/tokens", repeatable=True,
+    scopes=_AUDIT, about="audit log", for_power_users=True,
+)  # fmt: skip
+TASKS = Call("GET", "/api/v1/tasks", repeatable=True, scopes=_READ_TASKS, about="task")
+TASK = Call("POST", "/api/v1/tasks/summary", repeatable=True, scopes=_READ_TASKS, about="task")
+TASK_STATUS = Call(
+    "POST", "/api/v1/tasks/status", repeatable=True,
+    scopes=_READ_TASKS, about="task", may_be_text=True,
+)  # fmt: skip
+TASK_LOGS = Call("GET", "/api/v1/logs/task", repeatable=True, scopes=_TASK_LOGS, about="task")
+
+CALLS = (
+    RUN, STATUS, RESET, STOP, SUMMARY, LOGS, PIPELINES, TOOLS, TOOL, TOOL_UPDATE,
+    USER_ACTIONS, TOKEN_USES, TASKS, TASK, TASK_STATUS, TASK_LOGS,
+)  # fmt: skip
+"""All calls of the customer API."""

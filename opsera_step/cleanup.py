@@ -11,10 +11,9 @@ from urllib.parse import unquote
 
 from opsera_step.context import Context, page_url
 from opsera_step.errors import ExitCode
-from opsera_step.follow import LAST_LOOK
 from opsera_step.models import Run
 from opsera_step.ownership import Ownership
-from opsera_step.stopping import stop_run
+from opsera_step.stopping import LONGEST_STOP, stop_run
 
 
 def cleanup(job: Context) -> None:
@@ -31,7 +30,7 @@ def cleanup(job: Context) -> None:
         return
     job.run, job.reports = left, True
     job.learn(status="cancelled", run_count=left.count)
-    until = job.deadline.no_later_than(LAST_LOOK)
+    until = job.deadline.no_later_than(LONGEST_STOP)
     stopped = stop_run(job.client, left, job.clock, until, is_current=False)
     if stopped.failure is not None:
         raise stopped.failure
@@ -41,6 +40,8 @@ def cleanup(job: Context) -> None:
 def _left_run(job: Context, state: Mapping[str, str]) -> Run | None:
     """Tell which run a killed job left; None when there is none."""
     pipeline_id = state.get("pipeline") or _id_of_url(job, state.get("url", ""))
+    if not pipeline_id and not job.inputs.pipeline:
+        return None
     if not pipeline_id:
         pipeline_id = job.find_pipeline().id
     job.learn(pipeline_id=pipeline_id, url=page_url(job.inputs.base_url, pipeline_id))

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from opsera_step import events, trigger
-from opsera_step.cadence import Cadence
+from opsera_step.access_token import expiry_warning, read_token
 from opsera_step.cleanup import cleanup
-from opsera_step.context import Context
-from opsera_step.errors import ApiError, ExitCode, NotFound
+from opsera_step.context import Context, word_of
+from opsera_step.errors import ApiError, ExitCode, Rejected
 from opsera_step.events import EndReason
-from opsera_step.feed import LogFeed
-from opsera_step.follow import LAST_LOOK, Follower, Policy
-from opsera_step.models import LogRecord, Pipeline, Run, RunStatus, State
+from opsera_step.follow import Follower, Policy
+from opsera_step.log_command import LogWish
+from opsera_step.models import Pipeline, Run, State
 from opsera_step.outcome import EXIT_CODE_OF_STATE
-from opsera_step.stopping import stop_run
+from opsera_step.stopping import LATE_STOP, LONGEST_STOP, stop_run
 from opsera_step.timing import Deadline, spell_duration
 from opsera_step.trigger import Started, Trigger
 
@@ -30,7 +30,7 @@ def run(job: Context) -> None:
     policy = trigger.Policy(job.inputs.on_busy, job.inputs.reset)
     started = job.show_all(job.trigger.start(pipeline, policy))
     job.started = started
-    job.know_run(started.run)
+    job.show_all(job.trigger.twins(started.run))
     if not job.inputs.wait:
         message = f"Run {started.run.count} was started; the job does not wait for it."
         job.learn(status="running", exit_code=ExitCode.SUCCESS, message=message)
@@ -42,19 +42,19 @@ def watch(job: Context) -> None:
     """Follow a run that is there already, from its first line to its end."""
     pipeline = job.find_pipeline()
     _introduce(job, pipeline)
-    started = Started(_asked_run(job, pipeline), fresh=False)
-    job.log.show(events.RunKnown(started.run, started=False))
+    started = Started(job.asked_run(pipeline), fresh=False)
     job.know_run(started.run)
+    job.log.show(events.RunKnown(started.run, started=False))
     job.started = started
     _follow(job, started)
 
 
 def status(job: Context) -> None:
     """Tell how a run stands; that is an answer, so the exit code is 0 whatever it is."""
-    asked = _asked_run(job, job.find_pipeline())
+    asked = job.asked_run(job.find_pipeline())
     job.know_run(asked)
     answer = job.insist(lambda until: job.client.status(asked, until))
-    job.learn(status=_word(answer), exit_code=ExitCode.SUCCESS)
+    job.learn(status=word_of(answer), exit_code=ExitCode.SUCCESS)
     job.learn_status(answer)
     job.learn_details()
     if answer.state in (State.RUNNING, State.UNKNOWN):
@@ -62,39 +62,35 @@ def status(job: Context) -> None:
         job.log.say(f"Run {asked.count} of “{job.outcome.pipeline_name}” is {word}.")
 
 
-def logs(job: Context) -> None:
-    """Print the log of a run as it is now."""
-    asked = _asked_run(job, job.find_pipeline())
-    job.know_run(asked)
-    answer = job.insist(lambda until: job.client.status(asked, until))
-    kind = "all" if job.inputs.logs == "all" else "console"
-    records = job.insist(
-        lambda until: job.client.logs(asked, until, console_only=kind == "console")
-    )
-    feed = LogFeed(_Fetched(records), asked, kind, job.clock, Cadence(job.jitter), job.jitter)
-    for event in (*feed.poll(job.deadline), *feed.flush()):
-        job.log.show(event)
-    job.log.finish()
-    job.learn(
-        status=_word(answer),
-        exit_code=ExitCode.SUCCESS,
-        log_complete=answer.state.final and not job.log.missing,
-    )
-    job.learn_status(answer)
-
-
 def stop(job: Context) -> None:
     """Ask the pipeline to stop; a run_count that is not its current run stops nothing."""
     pipeline = job.find_pipeline()
-    asked = _asked_run(job, pipeline)
+    asked = job.asked_run(pipeline)
     job.know_run(asked)
-    until = job.deadline.no_later_than(LAST_LOOK)
+    if not pipeline.state.alive and _rests(job, asked):
+        return
+    until = job.deadline.no_later_than(LONGEST_STOP)
     given = job.inputs.run_count is not None
     stopped = stop_run(job.client, asked, job.clock, until, is_current=not given)
     if stopped.failure is not None:
         raise stopped.failure
-    word = _word(stopped.status) if stopped.status else "running"
+    word = word_of(stopped.status) if stopped.status else "running"
     job.learn(status=word, exit_code=ExitCode.SUCCESS, message=job.safe.inline(stopped.sentence))
+
+
+def _rests(job: Context, asked: Run) -> bool:
+    """Tell that there is nothing to stop, if so: a call could only hit what begins just now."""
+    try:
+        answer = job.insist(lambda until: job.client.status(asked, until))
+    except Rejected:
+        return False
+    if not answer.state.final:
+        return False
+    ended = f"run {asked.count} is {job.safe.inline(answer.word, 80)} already"
+    sentence = f"There was nothing to stop: no run is going, {ended}."
+    job.log.say(sentence)
+    job.learn(status=word_of(answer), exit_code=ExitCode.SUCCESS, message=sentence)
+    return True
 
 
 def reset(job: Context) -> None:
@@ -109,45 +105,31 @@ COMMANDS: Mapping[str, Callable[[Context], None]] = {
     "run": run,
     "watch": watch,
     "status": status,
-    "logs": logs,
+    "logs": LogWish().show,
     "stop": stop,
     "reset": reset,
     "cleanup": cleanup,
 }
 
 
-class _Fetched:
-    """A log that was read already, as the API that a feed asks."""
-
-    def __init__(self, records: list[LogRecord]) -> None:
-        self._records = records
-
-    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
-        """Return the records."""
-        return self._records
-
-
 def _introduce(job: Context, pipeline: Pipeline) -> None:
     name = job.outcome.pipeline_name
     job.log.say(f"Pipeline “{name}” ({pipeline.id}) at {job.inputs.base_url}")
     job.log.say(f"Its page: {job.outcome.url}")
-
-
-def _asked_run(job: Context, pipeline: Pipeline) -> Run:
-    count = job.inputs.run_count or pipeline.run_count
-    if count < 1:
-        raise NotFound(
-            f"The pipeline “{job.outcome.pipeline_name}” has never run.",
-            "Start it with command: run.",
-        )
-    return Run(pipeline.id, count)
+    job.log.know_plan(pipeline.plan)
+    if job.inputs.wait:
+        token, now = read_token(job.inputs.token), job.clock.time()
+        warning = expiry_warning(token, now, job.inputs.timeout)
+        if warning:
+            job.log.annotate("warning", "Opsera access token", warning)
 
 
 def _follow(job: Context, started: Started) -> None:
     inputs = job.inputs
     policy = Policy(
         wait_when_paused=inputs.on_paused == "wait",
-        logs=inputs.logs,
+        # The report has the full log, also where none of it is to be printed.
+        logs="console" if inputs.logs == "none" and inputs.report_dir else inputs.logs,
         poll_interval=inputs.poll_interval,
         tick=job.platform.tick,
     )
@@ -164,12 +146,25 @@ def _follow(job: Context, started: Started) -> None:
     ended: events.Ended | None = None
     for event in job.follower.follow():
         job.log.show(event)
-        if isinstance(event, events.PausedAt) and event.gate is not None:
-            job.learn(waits_for=job.safe.inline(event.gate.name, 200))
+        if isinstance(event, events.PausedAt):
+            _learn_pause(job, event)
         if isinstance(event, events.Ended):
             ended = event
     if ended is not None:
         _conclude(job, started.run, ended)
+
+
+_UNKNOWN_WORD = (
+    "Nothing but a known word of success counts as success. A newer opsera-step may know this one: "
+    "update it, or report the word."
+)
+
+
+def _learn_pause(job: Context, event: events.PausedAt) -> None:
+    if event.gate is not None:
+        job.learn(waits_for=job.safe.inline(event.gate.name, 200))
+    if job.inputs.on_paused == "wait":
+        job.log.say(f"Approve or reject it at {job.outcome.url}")
 
 
 def _conclude(job: Context, run: Run, ended: events.Ended) -> None:
@@ -177,10 +172,13 @@ def _conclude(job: Context, run: Run, ended: events.Ended) -> None:
     job.learn_status(ended.status)
     if ended.reason is EndReason.TIMEOUT:
         _timed_out(job, run, ended)
+        if ended.detail or (job.stopped is not None and job.stopped.failure is not None):
+            # The job is late already, and the API would only make it later.
+            return
     elif ended.reason is EndReason.LOST or ended.status is None:
         raise ApiError(
             f"It can't be told how run {run.count} ended: {ended.detail}.",
-            f"Look at its page: {job.outcome.url}",
+            _UNKNOWN_WORD if ended.status and ended.status.state is State.UNKNOWN else "",
         )
     else:
         state = ended.status.state
@@ -192,18 +190,26 @@ def _conclude(job: Context, run: Run, ended: events.Ended) -> None:
             )
         else:
             job.learn(waits_for="")
+    if job.trigger is not None:
+        job.show_all(job.trigger.twins(run))
     job.learn_details()
 
 
 def _timed_out(job: Context, run: Run, ended: events.Ended) -> None:
     limit = spell_duration(job.inputs.timeout or 0)
     parts = [f"Run {run.count} had not ended after {limit}, the timeout."]
+    if ended.status is not None and ended.status.state is State.PAUSED:
+        gate = f" at “{job.outcome.waits_for}”" if job.outcome.waits_for else ""
+        parts.append(f"It was paused{gate} and waited for somebody.")
     if ended.detail:
         parts.append(f"The API has trouble: {job.safe.inline(ended.detail)}")
     if job.inputs.on_timeout == "stop":
-        until = Deadline.after(job.clock, LAST_LOOK)
-        current, job.stop_asked = is_ours_now(job), True
-        parts.append(stop_run(job.client, run, job.clock, until, is_current=current).sentence)
+        until = Deadline.after(job.clock, LATE_STOP)
+        current = is_ours_now(job)
+        if job.stop_call.claim():
+            job.stopped = stop_run(job.client, run, job.clock, until, is_current=current)
+        if job.stopped is not None:
+            parts.append(job.stopped.sentence)
     else:
         parts.append("It was left as it is (on_timeout: leave).")
     job.learn(
@@ -222,7 +228,3 @@ def is_ours_now(job: Context) -> bool:
     started = job.started
     # Started on a resting pipeline and not heard of yet: there is no other run to hit.
     return started is not None and started.fresh and started.behind is None and not heard
-
-
-def _word(answer: RunStatus) -> str:
-    return "running" if answer.state is State.UNKNOWN else answer.state.value

@@ -1,4 +1,4 @@
-"""The config file: aliases of pipelines and defaults of inputs, as a layer below the environment.
+"""The config file: aliases of pipelines and tools, and defaults of inputs, below the environment.
 
 The file is read by `settings`; here its text becomes values. PyYAML is loaded only when there is
 one.
@@ -6,14 +6,21 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from opsera_step.inputs import BY_NAME, Given, unknown_name
+from opsera_step.inputs import BY_NAME, Given, fault_of, unknown_name
 from opsera_step.values import is_loopback
 
+if TYPE_CHECKING:
+    from opsera_step.yaml_tree import Entry, Node
+
+ALIASES = {"pipelines": "pipeline", "tools": "tool"}
+"""The keys that hold aliases, and what each alias of theirs has to name."""
+OF_A_TOOL = ("token_file", "base_url", "timeout", "output_file", "ca_bundle")
+"""The inputs that mean something where a tool is asked about."""
 NOT_IN_A_FILE = {
     "token": "a secret has no place in a file of the repository: set OPSERA_TOKEN",
     "config": "it names the file itself",
@@ -23,86 +30,143 @@ _ELSEWHERE = (
     "whoever can change this file could have the token sent to a host of theirs: set "
     "OPSERA_BASE_URL (or the input base_url)"
 )
-_NOTHING = frozenset({"", "~", "null"})
+
+Layer = Mapping[str, Given]
 
 
 @dataclass(frozen=True)
 class Config:
-    """Defaults of inputs, and for each alias of a pipeline its own, which go before them."""
+    """Defaults of inputs; for each alias of a pipeline or a tool its own, which go before them."""
 
-    defaults: Mapping[str, Given] = field(default_factory=dict)
-    aliases: Mapping[str, Mapping[str, Given]] = field(default_factory=dict)
+    defaults: Layer = field(default_factory=dict)
+    aliases: Mapping[str, Layer] = field(default_factory=dict)
+    tools: Mapping[str, Layer] = field(default_factory=dict)
+    """Beside the inputs each has `tool`: the ID or the name."""
 
     def layer(self, pipeline: str) -> dict[str, Given]:
         """Return the values for a pipeline as it was named; an alias brings the real pipeline."""
         return {**self.defaults, **self.aliases.get(pipeline, {})}
 
+    def tool_layer(self, tool: str) -> dict[str, Given]:
+        """Return the values for a tool as it was named; an alias brings the real tool."""
+        return {**self.defaults, **self.tools.get(tool, {})}
+
 
 def parse_config(text: str, origin: str, faults: list[str]) -> Config:
     """Read the text of a config file; add a sentence to `faults` for each of its faults."""
-    data = _load(text, origin, faults)
-    if _is_nothing(data):
-        return Config()
-    if not isinstance(data, Mapping):
-        faults.append(f"config: {origin} has to be a mapping, like `timeout: 2h`.")
-        return Config()
-    aliases = _aliases(data.get("pipelines"), origin, faults)
-    defaults = _layer({k: v for k, v in data.items() if k != "pipelines"}, origin, faults)
-    return Config(defaults, aliases)
-
-
-def _load(text: str, origin: str, faults: list[str]) -> Any:
-    """Load YAML with every scalar as the text that stands there: an ID is no octal number."""
-    import yaml  # noqa: PLC0415 - most jobs have no config file and shall not wait for PyYAML
+    # Most jobs have no config file and shall not wait for PyYAML.
+    from opsera_step.yaml_tree import BadYaml, read_yaml  # noqa: PLC0415
 
     try:
-        return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - makes nothing but texts
-    except yaml.MarkedYAMLError as error:
-        # Not the error's own text: it quotes the file, where a token may stand.
-        mark = error.problem_mark
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        faults.append(f"config: {origin} is no valid YAML{where}: {error.problem}.")
-    except (yaml.YAMLError, RecursionError):
-        faults.append(f"config: {origin} is no valid YAML.")
-    return None
+        tree = read_yaml(text)
+    except BadYaml as error:
+        faults.append(f"config: {origin} {error}.")
+        return Config()
+    return _Reader(origin, faults).config(tree)
 
 
-def _is_nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and value.strip().lower() in _NOTHING)
+class _Reader:
+    """Reads the tree of one file; what is wrong is noted, and the rest is read."""
 
+    def __init__(self, origin: str, faults: list[str]) -> None:
+        self._origin, self._faults = origin, faults
 
-def _aliases(value: Any, origin: str, faults: list[str]) -> dict[str, dict[str, Given]]:
-    if _is_nothing(value):
+    def config(self, tree: Node | None) -> Config:
+        if tree is None or tree.is_nothing:
+            return Config()
+        if tree.entries is None:
+            self._faults.append(f"config: {self._origin} has to be a mapping, like `timeout: 2h`.")
+            return Config()
+        defaults: dict[str, Given] = {}
+        aliases: dict[str, dict[str, Layer]] = {"pipelines": {}, "tools": {}}
+        for entry in self._entries(tree):
+            if entry.key in ALIASES:
+                aliases[entry.key] = self._aliases(entry)
+            else:
+                defaults.update(self._value(entry, (*BY_NAME, *ALIASES)))
+        return Config(defaults, aliases["pipelines"], aliases["tools"])
+
+    def _entries(self, node: Node, prefix: str = "") -> Iterator[Entry]:
+        """Yield the entries of a mapping; a key that is there twice would silently lose one."""
+        seen: dict[str, int] = {}
+        for entry in node.entries or ():
+            if entry.key in seen:
+                self._tell(f"{prefix}{entry.key}", entry, f"it is in line {seen[entry.key]} too")
+            else:
+                seen[entry.key] = entry.line
+                yield entry
+
+    def _aliases(self, group: Entry) -> dict[str, Layer]:
+        if group.value.is_nothing:
+            return {}
+        if group.value.entries is None:
+            self._tell(group.key, group, f"it has to map aliases to {group.key}")
+            return {}
+        prefix = f"{group.key}."
+        return {
+            one.key: self._alias(one, prefix, ALIASES[group.key])
+            for one in self._entries(group.value, prefix)
+        }
+
+    def _alias(self, alias: Entry, prefix: str, key: str) -> Layer:
+        """Read what stands for an alias: the thing itself, or a mapping with its defaults."""
+        name, layer = f"{prefix}{alias.key}", {}
+        if alias.value.entries is None:
+            if alias.value.text is None:
+                self._tell(name, alias, f"it has to be {_TAKES[key]}, or a mapping with `{key}:`")
+            elif alias.value.is_nothing:
+                self._tell(name, alias, f"it names no {key}")
+            else:
+                layer[key] = Given(alias.value.text, self._place(alias.line))
+            return layer
+        entries = list(self._entries(alias.value, f"{name}."))
+        named = [one for one in entries if one.key == key]
+        if not named or named[0].value.is_nothing:
+            self._tell(name, alias, f"it names no {key}")
+        known = tuple(BY_NAME) if key == "pipeline" else (key, *OF_A_TOOL)
+        for entry in entries:
+            layer.update(self._value(entry, known, f"{name}."))
+        return layer
+
+    def _value(self, entry: Entry, known: Collection[str], prefix: str = "") -> dict[str, Given]:
+        """Read the value of an input; nothing of one that won't do."""
+        key, text = entry.key, entry.value.text
+        found = Given(text or "", self._place(entry.line))
+        told = f"{prefix}{key}"
+        if key in NOT_IN_A_FILE:
+            self._tell(told, entry, NOT_IN_A_FILE[key])
+        elif key not in known:
+            self._faults.append(prefix + self._unknown(entry, known))
+        elif text is None:
+            takes = _TAKES.get(key) or BY_NAME[key].takes
+            self._tell(told, entry, f"it has to be a plain value; it takes {takes}")
+        elif entry.value.is_nothing:
+            return {}
+        elif key == "base_url" and not _is_trusted(text):
+            self._tell(told, entry, f"it is not taken from this file: {_ELSEWHERE}")
+        elif key in BY_NAME and (fault := fault_of(key, found)):
+            self._faults.append(f"{prefix}{fault}")
+        else:
+            return {key: found}
         return {}
-    if not isinstance(value, Mapping):
-        faults.append(f"pipelines: in {origin} it has to map aliases to pipelines.")
-        return {}
-    aliases = {}
-    for alias, target in value.items():
-        entries = target if isinstance(target, Mapping) else {"pipeline": target}
-        if _is_nothing(entries.get("pipeline")):
-            faults.append(f"pipelines.{alias}: in {origin} it names no pipeline.")
-        aliases[str(alias)] = _layer(entries, f"{origin}, pipelines.{alias}", faults)
-    return aliases
+
+    def _unknown(self, entry: Entry, known: Collection[str]) -> str:
+        place = self._place(entry.line)
+        if entry.key in BY_NAME:
+            return f"{entry.key}: it means nothing for a tool ({place})."
+        return unknown_name(entry.key, place, known)
+
+    def _tell(self, name: str, entry: Entry, sentence: str) -> None:
+        self._faults.append(f"{name}: {sentence} ({self._place(entry.line)}).")
+
+    def _place(self, line: int) -> str:
+        return f"{self._origin}, line {line}"
 
 
-def _layer(entries: Mapping[Any, Any], where: str, faults: list[str]) -> dict[str, Given]:
-    layer = {}
-    for key, value in entries.items():
-        name = str(key)
-        if name in NOT_IN_A_FILE:
-            faults.append(f"{name}: not taken from {where}: {NOT_IN_A_FILE[name]}.")
-        elif name not in BY_NAME:
-            faults.append(unknown_name(name, where))
-        elif isinstance(value, (Mapping, list)):
-            faults.append(
-                f"{name}: in {where} it has to be a plain value; it takes {BY_NAME[name].takes}."
-            )
-        elif name == "base_url" and not _is_trusted(str(value)):
-            faults.append(f"base_url: not taken from {where}: {_ELSEWHERE}.")
-        elif not _is_nothing(value):
-            layer[name] = Given(str(value).strip(), where)
-    return layer
+_TAKES = {
+    "pipeline": "an ID (24 hex digits) or an exact name",
+    "tool": "an ID (24 hex digits) or an exact name",
+}
 
 
 def _is_trusted(address: str) -> bool:

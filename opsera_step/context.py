@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
 
 from opsera_step import events
-from opsera_step.cancel import Cancellation
+from opsera_step.answers import Answer
+from opsera_step.cancel import Cancellation, Once
 from opsera_step.client import OpseraClient
-from opsera_step.errors import ApiError, Cancelled
+from opsera_step.errors import ApiError, Cancelled, NotFound
 from opsera_step.follow import Follower
 from opsera_step.inputs import Inputs
-from opsera_step.models import Pipeline, Run, RunStatus
+from opsera_step.models import Pipeline, Run, RunStatus, State
 from opsera_step.outcome import Outcome
 from opsera_step.patience import insist
 from opsera_step.pipelines import finder
 from opsera_step.platforms import Platform
 from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.render.verdict import reason_of
 from opsera_step.report import Report
-from opsera_step.steps import failure_of, steps_of
+from opsera_step.steps import Failure, failure_of, steps_of
+from opsera_step.stopping import Stopped
 from opsera_step.timing import Clock, Deadline
 from opsera_step.trigger import Started, Trigger
 
@@ -53,10 +56,16 @@ class Context:
     started: Started | None = None
     follower: Follower | None = None
     began: float = 0.0
-    stop_asked: bool = False
-    """Whether the run was asked to stop already; once is enough."""
+    stop_call: Once = field(default_factory=Once)
+    """The one stop call of this job: whoever claims it sends it."""
+    stopped: Stopped | None = None
+    """What came of stopping the run."""
+    is_settled: bool = False
+    """Whether the outcome stands and is in the outputs."""
     reports: bool = True
     """Whether the outcome is one for the outputs; a clean-up must not overwrite its job's."""
+    answer: Answer | None = None
+    """What was asked for, where the command is a question."""
 
     def learn(self, **changes: object) -> None:
         """Add to what is known of the outcome."""
@@ -72,6 +81,16 @@ class Context:
             url=page_url(self.inputs.base_url, self.pipeline.id),
         )
         return self.pipeline
+
+    def asked_run(self, pipeline: Pipeline) -> Run:
+        """Return the run that the user asks about: that of run_count, else the newest."""
+        count = self.inputs.run_count or pipeline.run_count
+        if count < 1:
+            raise NotFound(
+                f"The pipeline “{self.outcome.pipeline_name}” has never run.",
+                "Start it with command: run.",
+            )
+        return Run(pipeline.id, count)
 
     def know_run(self, run: Run) -> None:
         """Tell later CI steps of the run at once: they may need it most if this one is killed."""
@@ -98,6 +117,9 @@ class Context:
             except StopIteration as stop:
                 result: T = stop.value
                 return result
+            if isinstance(event, events.RunKnown):
+                # Before a line says so: writing that may hang.
+                self.know_run(event.run)
             self.log.show(event)
 
     def learn_status(self, status: RunStatus | None) -> None:
@@ -115,11 +137,25 @@ class Context:
             pipeline = self.client.summary(run.pipeline_id, until)
             records = self.client.logs(run, until, console_only=False)
             failure = failure_of(pipeline, run, records)
-            steps = [one.but_safe(self.safe.inline) for one in steps_of(pipeline, records)]
-            self.learn(steps=tuple(steps))
+            rests = pipeline.state is State.STOPPED and pipeline.run_count == run.count
+            stopped = rests or self.outcome.status == "stopped"
+            found = [one.settled(run_stopped=stopped) for one in steps_of(pipeline, records)]
+            self.learn(steps=tuple(one.but_safe(self.safe.inline) for one in found))
             if failure is not None and self.outcome.status in ("failed", "stopped"):
-                name, why = failure.step.name, failure.message
-                self.learn(failed_step=self.safe.inline(name, 200), reason=self.safe.inline(why))
+                self._learn_failure(failure)
+
+    def _learn_failure(self, failure: Failure) -> None:
+        """Take over where it failed; the reason is worth more than a message that has none."""
+        name = self.safe.inline(failure.step.name, 200)
+        reason = reason_of(name, self.safe.inline(failure.message))
+        self.learn(failed_step=name, reason=reason)
+        if reason and self.outcome.status == "failed":
+            self.learn(message=f"Step “{name}” failed: {reason}")
+
+
+def word_of(answer: RunStatus) -> str:
+    """Return the word for the output `status`; what is unknown is taken as still going."""
+    return "running" if answer.state is State.UNKNOWN else answer.state.value
 
 
 def page_url(base_url: str, pipeline_id: str) -> str:

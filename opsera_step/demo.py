@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from opsera_step.cancel import Cancellation
-from opsera_step.inputs import Given
+from opsera_step.cancel import Cancellation, interrupt_as_usual
+from opsera_step.inputs import PREFIXES, Given
 from opsera_step.job import run_job
 from opsera_step.simulator import Simulator, scenario_names, serve_forever
 from opsera_step.simulator.clocks import SpeedClock
@@ -25,6 +24,11 @@ _MARKS: Mapping[str, Mapping[str, str]] = {
 }
 _GITHUB_FILES = ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
 _KEPT = ("TERM", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "OPSERA_DEBUG")
+INPUTS = (
+    "wait", "timeout", "on_timeout", "on_cancel", "on_paused", "on_busy", "reset", "logs",
+    "log_limit", "poll_interval", "report_dir",
+)  # fmt: skip
+"""The inputs of the job that a demonstration takes too, as options and from the environment."""
 
 
 def list_scenarios(out: TextIO) -> None:
@@ -41,6 +45,8 @@ class Stage:
     environ: Mapping[str, str]
     cancellation: Cancellation
     platform: str = "auto"
+    options: Mapping[str, Given] = field(default_factory=dict)
+    """What was typed of the job's inputs."""
 
 
 def play(
@@ -68,7 +74,8 @@ def play(
             "output_file": str(Path(folder) / "opsera.env"),
             "command": "run",
         }
-        given = {name: Given(value, "the demo") for name, value in options.items()}
+        ours = {name: Given(value, "the demo") for name, value in options.items()}
+        given = {**stage.options, **ours}
         exit_code = run_job(environ, stage.out, stage.cancellation, options=given, clock=clock)
         if show_outputs:
             _show_files(stage.out, environ, options["output_file"], exit_code)
@@ -77,7 +84,7 @@ def play(
 
 def serve(out: TextIO, host: str, port: int, *, scenario: str, speed: float, **rest: Any) -> int:
     """Serve the simulator until it is interrupted, by SIGTERM too: in a container that is usual."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupt_as_usual()
     clock = SpeedClock(speed)
     with Simulator(scenario, clock=clock, host=host, port=port, **rest) as simulator:
         out.write(
@@ -94,7 +101,8 @@ def serve(out: TextIO, host: str, port: int, *, scenario: str, speed: float, **r
 
 def _environment(stage: Stage, folder: Path) -> dict[str, str]:
     """Make the environment of a job of that platform; `auto` is the one that we are in."""
-    kept = {name: stage.environ[name] for name in _KEPT if name in stage.environ}
+    inputs = [prefix + name.upper() for name in INPUTS for prefix in PREFIXES]
+    kept = {name: stage.environ[name] for name in (*_KEPT, *inputs) if name in stage.environ}
     if stage.platform == "github":
         kept |= {name: str(folder / name.lower()) for name in _GITHUB_FILES}
     return {**kept, **_MARKS.get(stage.platform, {})}

@@ -93,7 +93,8 @@ class Unreachable(ApiError):
     transient = True
     hint = (
         "Usually the network between this runner and the API, a proxy, or a wrong base_url: "
-        "check base_url, HTTPS_PROXY and NO_PROXY, and that the runner may reach that host."
+        "check base_url, HTTPS_PROXY and NO_PROXY, and that the runner may reach that host. A job "
+        "with command: doctor looks at each piece of the way."
     )
 
 
@@ -157,8 +158,8 @@ class RunUncertain(ApiError):
     """It cannot be known which run is ours, or whether it was started at all."""
 
     hint = (
-        "Nothing was started a second time, to be safe. Look at the pipeline's page, and follow "
-        "the right run with command: watch and its run_count."
+        "To be safe, nothing more was started. Look at the pipeline's page: if a run of this job "
+        "is there, follow it with command: watch and its run_count; if none is, run the job again."
     )
 
 

@@ -1,26 +1,27 @@
 """What can happen while a run is started and followed: the vocabulary between the core and render.
 
-Plain data. Durations are in seconds; texts are as the API gave them, not yet safe to print.
+Plain data. Durations are in seconds; texts are as the API gave them, not yet safe to print. Named
+tuples, since each start makes these classes anew, and a dataclass takes several times as long; but
+one has a `count`, as tuples have.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from opsera_step.models import Run, RunStatus, State, Step
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """Something that the user should know, in a sentence of ours."""
 
     text: str
     warning: bool = False
 
 
-@dataclass(frozen=True)
-class RunKnown:
+class RunKnown(NamedTuple):
     """The run to follow is known: it was started, or is one that was going."""
 
     run: Run
@@ -28,31 +29,27 @@ class RunKnown:
     message: str = ""
 
 
-@dataclass(frozen=True)
-class Queued:
+class Queued(NamedTuple):
     """Our run waits for an earlier one."""
 
     behind: int
 
 
-@dataclass(frozen=True)
-class StateChanged:
+class StateChanged(NamedTuple):
     """The status call said something else than before."""
 
     status: RunStatus
     before: State | None
 
 
-@dataclass(frozen=True)
-class PausedAt:
+class PausedAt(NamedTuple):
     """The run waits for somebody; the gate is None where it can't be known."""
 
     gate: Step | None
     message: str
 
 
-@dataclass(frozen=True)
-class LogLines:
+class LogLines(NamedTuple):
     """New lines of the log, in order, from one step."""
 
     step_id: str
@@ -69,23 +66,20 @@ class LinesMissing:
     estimated: bool
 
 
-@dataclass(frozen=True)
-class Trouble:
+class Trouble(NamedTuple):
     """The API has not answered well for a while; it is asked again."""
 
     what: str
     lasting: float
 
 
-@dataclass(frozen=True)
-class Recovered:
+class Recovered(NamedTuple):
     """The API answers again."""
 
     after: float
 
 
-@dataclass(frozen=True)
-class Heartbeat:
+class Heartbeat(NamedTuple):
     """Nothing was shown for a while: what is going on; `silent` is seconds without any change."""
 
     status: RunStatus | None
@@ -95,8 +89,7 @@ class Heartbeat:
     trouble: str
 
 
-@dataclass(frozen=True)
-class Tick:
+class Tick(NamedTuple):
     """Time passed; for a display that moves."""
 
 
@@ -109,8 +102,7 @@ class EndReason(Enum):
     LOST = "lost"
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """Following is over; `log_complete` says whether every line was seen."""
 
     reason: EndReason

@@ -7,6 +7,7 @@ touched.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
@@ -19,6 +20,8 @@ from opsera_step.sanitize import split_lines
 from opsera_step.timing import Clock, Deadline, Outage
 
 STILL_FOR = 3.0
+EMPTY_FOR = 6.0
+"""Seconds after which an empty log of a new run is taken as such, if Opsera has other records."""
 STILL_READS = 2
 _DRAIN_PAUSE = 1.5
 _REFUSED_PAUSE = 60.0
@@ -48,6 +51,7 @@ class LogFeed:
         self._read_at = clock.monotonic()
         self._still_reads = 0
         self._seen_any = False
+        self._empty_since: float | None = None
         self._missing = False
         self._refused = ""
         self._ended_well = False
@@ -76,6 +80,7 @@ class LogFeed:
             yield from self._failed(error, may_be_unknown)
             return
         self._outage.over()
+        self._cadence.answered()
         self._refused = ""
         self._seen_any |= bool(records)
         batch = self._cursor.advance(records)
@@ -100,9 +105,7 @@ class LogFeed:
             if self._outage.may_try:
                 yield from self.poll(cap, may_be_unknown=not grace.expired)
             still = self._clock.monotonic() - max(since, self.last_line_at)
-            is_there = self._seen_any or grace.expired
-            is_still = self._still_reads >= STILL_READS and still >= STILL_FOR
-            self._ended_well = is_there and is_still
+            self._ended_well = self._still_reads >= STILL_READS and self._is_over(still, grace, cap)
             if self._ended_well or self._refused or cap.expired:
                 break
             if not told and self._clock.monotonic() - since > _TOLD_AFTER:
@@ -110,6 +113,22 @@ class LogFeed:
                 yield Note("The run is over; still reading the rest of its log.")
             self._clock.sleep(min(_DRAIN_PAUSE, cap.remaining))
         yield from self.flush()
+
+    def _is_over(self, still: float, grace: Deadline, cap: Deadline) -> bool:
+        """Whether nothing more is to be expected of a log that has been still for some seconds."""
+        if self._seen_any or grace.expired:
+            return still >= STILL_FOR
+        return self._known_empty_for(cap) >= EMPTY_FOR
+
+    def _known_empty_for(self, cap: Deadline) -> float:
+        """Seconds since Opsera first had records of the run, but none with console text."""
+        if self._empty_since is None:
+            with suppress(ApiError):
+                until = cap.no_later_than(_REFUSED_PAUSE)
+                records = self._api.logs(self._run, until, console_only=False)
+                if records and not any(self._wants(record) for record in records):
+                    self._empty_since = self._clock.monotonic()
+        return 0.0 if self._empty_since is None else self._clock.monotonic() - self._empty_since
 
     def flush(self) -> Iterator[Event]:
         """Give out what was held back of unfinished lines."""

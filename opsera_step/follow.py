@@ -18,7 +18,6 @@ from opsera_step.events import (
     Event,
     Heartbeat,
     PausedAt,
-    Queued,
     Recovered,
     StateChanged,
     Tick,
@@ -26,14 +25,15 @@ from opsera_step.events import (
 )
 from opsera_step.feed import LogApi, LogFeed
 from opsera_step.models import Pipeline, Run, RunStatus, State, Step, state_of
-from opsera_step.patience import LONGEST_OUTAGE
+from opsera_step.patience import HEARTBEAT, LONGEST_OUTAGE
 from opsera_step.timing import Clock, Deadline, Outage
+from opsera_step.turn import Turn
 
-HEARTBEAT = 60.0
-NEW_RUN_GRACE = 20.0
-"""Seconds for which a run that was just started may be unknown to the API."""
 DRAIN_CAP = 60.0
-LAST_LOOK = 10.0
+LAST_LOOK = 4.0
+"""Seconds for a look at the run when the time is up."""
+LEAST_DRAIN = 10.0
+_LOOK = 10.0
 TRUE_FOR = 60.0
 """Seconds for which the answer that a run is going is taken as true; it is asked for more often."""
 STILL_LOOKS = 3
@@ -41,7 +41,6 @@ STILL_LOOKS = 3
 _TROUBLE_SHOWN_AFTER = 5.0
 _SUMMARY_PAUSE = 5.0
 _LEAST_SLEEP = 0.05
-_WAITING_WORDS = frozenset({"queued", "pending", "created"})
 
 Ending = Generator[Event, None, Ended | None]
 
@@ -91,13 +90,14 @@ class Follower:
         self.status: RunStatus | None = None
         self._api, self._run, self._policy = api, run, policy
         self._clock, self._deadline = clock, deadline
-        self._fresh, self._behind = fresh, behind
+        self._fresh = fresh
+        self._turn = Turn(api, run, clock, deadline, fresh=fresh, behind=behind)
         self._cadence = Cadence(jitter, policy.poll_interval, policy.logs != "none")
         self._feed = LogFeed(api, run, policy.logs, clock, self._cadence, jitter)
         self._outage = Outage(clock, jitter)
         now = clock.monotonic()
-        self._shown_at = self._state_at = self._grace_from = self._summary_at = now
-        self._queued_behind: int | None = None
+        self._shown_at = self._state_at = self._summary_at = now
+        self._unknown = ""
         self._rests = 0
         self._going_at: float | None = None
 
@@ -165,13 +165,8 @@ class Follower:
             yield from self._heartbeat()
 
     @property
-    def _grace(self) -> Deadline:
-        """Until when the API may not know the run yet."""
-        return Deadline(self._clock, self._grace_from + NEW_RUN_GRACE if self._fresh else 0.0)
-
-    @property
     def _in_grace(self) -> bool:
-        return not self._grace.expired
+        return not self._turn.grace.expired
 
     def _poll_status(self, deadline: Deadline) -> Ending:
         try:
@@ -184,8 +179,7 @@ class Follower:
     def _answered(self) -> Iterator[Event]:
         if self._outage.shown:
             yield Recovered(self._outage.lasting)
-        # The time without any answer is not taken off the grace.
-        self._grace_from += self._outage.lasting
+        self._turn.was_out_of_reach(self._outage.lasting)
         self._outage.over()
         self._cadence.answered()
 
@@ -193,6 +187,7 @@ class Follower:
         if isinstance(error, Rejected) and self._fresh:
             yield from self._answered()
             if (yield from self._may_be_unknown()):
+                self._unknown = error.message
                 return None
         if not error.transient:
             raise error
@@ -208,9 +203,8 @@ class Follower:
         return None
 
     def _judge(self, status: RunStatus) -> Ending:
-        before, self.status = self.status, status
-        waiting = status.word.strip().lower() in _WAITING_WORDS
-        going = status.state.alive and not waiting
+        before, self.status, self._unknown = self.status, status, ""
+        going = status.state.alive and not status.is_waiting
         self._going_at = self._clock.monotonic() if going else None
         changed = before is None or (before.state, before.word) != (status.state, status.word)
         if changed:
@@ -219,10 +213,10 @@ class Follower:
             yield StateChanged(status, before.state if before else None)
         if status.state is State.UNKNOWN:
             return (yield from self._judge_unknown(status))
-        if waiting:
-            yield from self._look_for_queue(self._summary_now_and_then())
+        if status.is_waiting:
+            yield from self._turn.look(self._summary_now_and_then())
             return None
-        self._queued_behind = None
+        self._turn.has_come()
         if status.state.final:
             return (yield from self._end(EndReason.FINAL))
         if status.state is State.PAUSED:
@@ -243,7 +237,7 @@ class Follower:
         if pipeline is None:
             return None
         if self._fresh:
-            yield from self._look_for_queue(pipeline)
+            yield from self._turn.look(pipeline)
             if self._in_grace:
                 return None
         rests = pipeline.run_count >= self._run.count and not (
@@ -264,38 +258,12 @@ class Follower:
     def _may_be_unknown(self) -> Generator[Event, None, bool]:
         """Whether the API need not know the run: it was started just now, or is still queued."""
         pipeline = self._summary_now_and_then() if self._in_grace else self._summary()
-        yield from self._look_for_queue(pipeline)
-        return self._in_grace or (pipeline is None and self._queued_behind is not None)
-
-    def _look_for_queue(self, pipeline: Pipeline | None) -> Iterator[Event]:
-        if pipeline is None:
-            return
-        ahead = self._run_ahead(pipeline)
-        if ahead is not None or self._queued_behind is not None:
-            # Also a run whose turn has just come may be unknown for a while.
-            self._grace_from = self._clock.monotonic()
-        if ahead is not None and self._queued_behind != ahead:
-            yield Queued(ahead)
-        self._queued_behind = ahead
-
-    def _run_ahead(self, pipeline: Pipeline) -> int | None:
-        """Tell which run has to end before ours; the pipeline may count a queued run already."""
-        if not pipeline.state.alive:
-            return None
-        if pipeline.run_count < self._run.count:
-            return pipeline.run_count
-        if self._behind is None:
-            return None
-        try:
-            ahead = Run(self._run.pipeline_id, self._behind)
-            status = self._api.status(ahead, self._deadline.no_later_than(LAST_LOOK))
-        except ApiError as error:
-            return self._queued_behind if error.transient else None
-        return self._behind if status.state.alive else None
+        yield from self._turn.look(pipeline)
+        return self._in_grace or (pipeline is None and self._turn.ahead is not None)
 
     def _end(self, reason: EndReason, detail: str = "") -> Generator[Event, None, Ended]:
-        cap = min(DRAIN_CAP, max(LAST_LOOK, self._deadline.remaining))
-        yield from self._feed.drain(Deadline.after(self._clock, cap), self._grace)
+        cap = min(DRAIN_CAP, max(LEAST_DRAIN, self._deadline.remaining))
+        yield from self._feed.drain(Deadline.after(self._clock, cap), self._turn.grace)
         return Ended(reason, self.status, self._feed.complete, detail)
 
     def _at_the_boundary(self) -> Ending:
@@ -303,14 +271,14 @@ class Follower:
         last_look = Deadline.after(self._clock, LAST_LOOK)
         try:
             ended = yield from self._poll_status(last_look)
-        except ApiError:
-            ended = None
+        except ApiError as error:
+            ended, self._unknown = None, error.message
         if ended is not None:
             return ended
         if self._policy.logs != "none":
             yield from self._feed.poll(last_look, may_be_unknown=self._in_grace)
             yield from self._feed.flush()
-        return Ended(EndReason.TIMEOUT, self.status, False, self._outage.what)
+        return Ended(EndReason.TIMEOUT, self.status, False, self._outage.what or self._unknown)
 
     def _heartbeat(self) -> Iterator[Event]:
         silent = self._clock.monotonic() - self._shown_at
@@ -319,8 +287,8 @@ class Follower:
         pipeline = self._summary()
         ours = pipeline is not None and pipeline.run_count == self._run.count
         step: Step | None = pipeline.current_step if pipeline is not None and ours else None
-        trouble = self._outage.what or self._feed.trouble
-        yield Heartbeat(self.status, step, self._queued_behind, self._silent, trouble)
+        trouble = self._outage.what or self._unknown or self._feed.trouble
+        yield Heartbeat(self.status, step, self._turn.ahead, self._silent, trouble)
 
     def _summary_now_and_then(self) -> Pipeline | None:
         if self._clock.monotonic() - self._summary_at < _SUMMARY_PAUSE:
@@ -331,6 +299,6 @@ class Follower:
         """Ask for the pipeline where its answer only helps to explain; never fail for it."""
         self._summary_at = self._clock.monotonic()
         try:
-            return self._api.summary(self._run.pipeline_id, self._deadline.no_later_than(LAST_LOOK))
+            return self._api.summary(self._run.pipeline_id, self._deadline.no_later_than(_LOOK))
         except ApiError:
             return None

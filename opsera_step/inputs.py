@@ -7,7 +7,8 @@ reads no environment and no file.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,10 @@ from opsera_step.values import (
 PIPELINE_COMMANDS = ("run", "watch", "status", "logs", "stop", "reset")
 """The commands about one pipeline, in the order in which they are told."""
 COMMANDS = (*PIPELINE_COMMANDS, "cleanup")
+"""The commands that are one word, and that a job carries out by itself."""
+WIDER_COMMANDS = ("summary", "pipelines", "tool", "task", "audit", "doctor")
+"""How the other commands of the command line begin that a job can be asked for."""
+_NEEDS_PIPELINE = (*PIPELINE_COMMANDS, "summary")
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class Inputs:
     report_dir: str
     ca_bundle: str
     config: str
+    tool: str = ""
+    """The tool that a command is about; no input, since it is part of the command."""
 
     @property
     def pipeline_is_id(self) -> bool:
@@ -96,11 +103,36 @@ def _listed(words: tuple[str, ...]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
+def command_words(value: str) -> list[str]:
+    """Split a command into its words as a shell would; none when it is no command for a job."""
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        return []
+    if not words or words[0].lower() not in COMMANDS + WIDER_COMMANDS:
+        return []
+    return [words[0].lower(), *words[1:]]
+
+
+def parse_command(value: str) -> str:
+    """Check how a command begins; the rest is read by the command line."""
+    words = command_words(value)
+    if not words:
+        raise ValueError
+    return shlex.join(words)
+
+
 _SHOWN = 80
 _DURATION_TAKES = "a duration: 90, 90s, 45m or 2h30m; 0 for none"
 
 TABLE: tuple[Input, ...] = (
-    _one_of("command", "What to do.", *COMMANDS, default="run"),
+    Input(
+        "command", "run",
+        f"{', '.join(COMMANDS)}, or any other command of the command line, such as tool list",
+        "What to do: run, watch, status, logs, stop, reset, or any other command of the command "
+        "line with its options, such as tool list.",
+        parse_command,
+    ),
     Input(
         "token", "", "the access token as Opsera showed it: printable ASCII without blanks",
         "Access token of Opsera. Keep it in a secret; it is never a command-line option.",
@@ -171,7 +203,7 @@ TABLE: tuple[Input, ...] = (
     ),
     Input(
         "report_dir", "", "a path of a folder",
-        "Folder for the report: result.json and the full log.", parse_path,
+        "Folder for the report: result.json, report.html, junit.xml and the full log.", parse_path,
     ),
     Input(
         "ca_bundle", "", "a path of a PEM file",
@@ -219,7 +251,7 @@ def parse(given: Mapping[str, Given], *, auto_log_limit: int | None = None) -> I
     faults += _missing(given)
     if faults:
         raise BadInput(faults)
-    return Inputs(**values)
+    return Inputs(**values, tool=given["tool"].value.strip() if "tool" in given else "")
 
 
 def _parsed(one: Input, value: str, auto_log_limit: int | None) -> Any:
@@ -228,6 +260,16 @@ def _parsed(one: Input, value: str, auto_log_limit: int | None) -> Any:
     if not value:
         return None if one.name == "run_count" else ""
     return one.parse(value)
+
+
+def fault_of(name: str, found: Given) -> str:
+    """Say what is wrong with the value of an input; nothing when all is well."""
+    one = BY_NAME[name]
+    try:
+        _parsed(one, found.value, None)
+    except ValueError:
+        return _fault(one, found, None)
+    return ""
 
 
 def _fault(one: Input, found: Given, token: Given | None) -> str:
@@ -242,11 +284,13 @@ def _fault(one: Input, found: Given, token: Given | None) -> str:
 
 
 def _missing(given: Mapping[str, Given]) -> Iterator[str]:
+    command = command_words(given["command"].value) if "command" in given else []
     for name, ways in (
         ("token", "set OPSERA_TOKEN (or the input token), or token_file"),
         ("pipeline", "set OPSERA_PIPELINE (or the input pipeline)"),
     ):
-        if name not in given:
+        is_needed = name == "token" or not command or command[0] in _NEEDS_PIPELINE
+        if name not in given and is_needed:
             yield f"{not_set(name)}; {ways}. It takes {BY_NAME[name].takes}."
 
 
@@ -255,8 +299,8 @@ def not_set(name: str) -> str:
     return f"{name}: it is not set"
 
 
-def unknown_name(name: str, where: str) -> str:
-    """Write the fault of a name that is no input, with the likely one."""
-    close = difflib.get_close_matches(name, BY_NAME, n=1)
+def unknown_name(name: str, where: str, known: Collection[str] = BY_NAME.keys()) -> str:
+    """Write the fault of a name that is no input, with the likely one of those that are known."""
+    close = difflib.get_close_matches(name, list(known), n=1)
     guess = f"; did you mean {close[0]}" if close else ""
     return f"{name}: there is no such input (in {where}){guess}."

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Sequence
 
 _TAIL_SHARE = 0.25
+_CUT = "… "
+_CUT_SIZE = len(_CUT.encode()) + 1
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 class LogLimit:
     """Lets the first lines pass and keeps the last ones; what is between goes to the full log only.
 
-    Sizes count UTF-8 bytes with line ends. Without a limit everything passes.
+    Sizes count UTF-8 bytes with line ends. Without a limit everything passes. Of a line that takes
+    more than half of the tail's room its own end is kept.
     """
 
     def __init__(self, most_bytes: int | None) -> None:
@@ -50,6 +55,8 @@ class LogLimit:
         return [line for line, _ in self._tail]
 
     def _keep(self, line: str, size: int) -> None:
+        if size > self._tail_room // 2:
+            line, size = self._end_of(line, size)
         self._tail.append((line, size))
         self._tail_size += size
         while self._tail and self._tail_size > self._tail_room:
@@ -57,3 +64,17 @@ class LogLimit:
             self._tail_size -= gone
             self.left_out_lines += 1
             self.left_out_bytes += gone
+
+    def _end_of(self, line: str, size: int) -> tuple[str, int]:
+        """Cut a line that would empty the tail: its own end stays."""
+        room = self._tail_room // 2 - _CUT_SIZE
+        if room <= 0:
+            return line, size
+        end = line.encode("utf-8", "replace")[-room:].decode("utf-8", "ignore")
+        place = len(line) - len(end)
+        # Not from within a colour's code, of which the rest would show as text.
+        code = _COLOUR.match(line, line.rfind("\x1b", 0, place)) if "\x1b" in line[:place] else None
+        kept = _CUT + (line[code.end() :] if code and code.end() > place else end)
+        kept_size = len(kept.encode("utf-8", "replace")) + 1
+        self.left_out_bytes += size - kept_size
+        return kept, kept_size

@@ -71,6 +71,8 @@ class LogCursor:
         self._held: dict[Key, Piece] = {}
         self._numbers = count()
         self._newest = _Newest()
+        self._growing: dict[Key, tuple[str, str]] = {}
+        """The records that were seen to grow and are in reach, with the stream of each."""
         self._growth_seen = False
 
     def advance(self, snapshot: Sequence[LogRecord]) -> Batch:
@@ -85,6 +87,8 @@ class LogCursor:
         # What an answer lacks that is not full will come again.
         pieces = self._release_but(set(keys)) if full else []
         newest_of_step = {_stream(record): place for place, record in enumerate(ordered)}
+        if full and self._lost_a_growing_one(keys, newest_of_step):
+            gap = gap or Gap(None)
         for place, (key, record) in enumerate(zip(keys, ordered, strict=True)):
             last_of_step = newest_of_step[_stream(record)] == place
             pieces += self._new_text(key, record, may_grow=last_of_step)
@@ -117,9 +121,9 @@ class LogCursor:
             return []
         if not given.is_start_of(text):
             given.rewind(text)
-            self._growth_seen = True
+            self._grew(key, record)
         elif 0 <= given.seen_length < end:
-            self._growth_seen = True
+            self._grew(key, record)
         if may_grow and not unchanged and ("\n" in text or self._growth_seen):
             end = max(text.rfind("\n") + 1, given.length)
         piece, held = _cut(record, given.length, end), _cut(record, end, len(text))
@@ -128,6 +132,16 @@ class LogCursor:
         self._held.pop(key, None)
         self._held.update((key, one) for one in held)
         return piece
+
+    def _grew(self, key: Key, record: LogRecord) -> None:
+        self._growth_seen = True
+        self._growing[key] = _stream(record)
+
+    def _lost_a_growing_one(self, keys: Sequence[Key], streams: Container[tuple[str, str]]) -> bool:
+        """Whether a record has gone out of reach that may grow on, for nothing follows it."""
+        present = set(keys)
+        gone = [self._growing.pop(key) for key in list(self._growing) if key not in present]
+        return any(stream not in streams for stream in gone)
 
     def _release_but(self, present: Container[Key]) -> list[Piece]:
         """Give out what was held back, but for the records that are present."""

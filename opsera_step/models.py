@@ -8,7 +8,7 @@ and the records as the public portal reads them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -64,6 +64,9 @@ class Run:
     count: int
 
 
+_WAITING_WORDS = frozenset({"queued", "pending", "created"})
+
+
 @dataclass(frozen=True)
 class RunStatus:
     """The answer of the status call: the state, the word it came as, and the message."""
@@ -71,6 +74,13 @@ class RunStatus:
     state: State
     word: str
     message: str = ""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """The JSON that it was read from."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the run has not begun: the pipeline may be in another one."""
+        return self.word.strip().lower() in _WAITING_WORDS
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,8 @@ class Pipeline:
     last_run_word: str = ""
     counts_runs: bool = True
     """Whether it said how many runs there were; without that no run can be told by its number."""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """The JSON that it was read from."""
 
     def step(self, step_id: str) -> Step | None:
         """Find a step of the plan by its ID."""
@@ -138,6 +150,8 @@ class LogRecord:
     tool: str
     user_id: str
     text: str
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    """The JSON that it was read from."""
 
     @property
     def is_console(self) -> bool:
@@ -182,7 +196,7 @@ def parse_status(data: Any) -> RunStatus | None:
     word = data if isinstance(data, str) else text_at(answer, "status")
     if not word:
         return None
-    return RunStatus(state_of(word), word, text_at(answer, "message"))
+    return RunStatus(state_of(word), word, text_at(answer, "message"), raw=answer or {})
 
 
 def parse_run_answer(data: Any) -> RunAnswer | None:
@@ -199,13 +213,15 @@ def parse_run_answer(data: Any) -> RunAnswer | None:
 def parse_pipeline(data: Any) -> Pipeline | None:
     """Read a pipeline object; None when it has no ID."""
     answer = parse_object(data)
-    identity = text_at(answer, "_id")
-    if answer is None or not identity:
-        return None
+    return read_pipeline(answer) if answer is not None and text_at(answer, "_id") else None
+
+
+def read_pipeline(answer: JsonObject) -> Pipeline:
+    """Read a pipeline of a list."""
     workflow = object_at(answer, "workflow")
     last_step, last_run = object_at(workflow, "last_step"), object_at(workflow, "last_run")
     return Pipeline(
-        id=identity,
+        id=text_at(answer, "_id"),
         name=text_at(answer, "name"),
         run_count=whole_number(workflow.get("run_count")) or 0,
         counts_runs="run_count" in workflow,
@@ -215,6 +231,7 @@ def parse_pipeline(data: Any) -> Pipeline | None:
         failed_step_id=_step_id(last_step.get("failed")),
         last_run_count=whole_number(last_run.get("run_count")),
         last_run_word=text_at(last_run, "status"),
+        raw=answer,
     )
 
 
@@ -245,6 +262,7 @@ def parse_record(item: JsonObject) -> LogRecord:
         tool=text_at(item, "tool_identifier"),
         user_id=text_at(item, "user_id"),
         text=console_text(item),
+        raw=item,
     )
 
 

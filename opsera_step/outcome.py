@@ -28,6 +28,9 @@ OUTPUTS: Mapping[str, str] = {
 }
 """The names of all outputs, and what they mean."""
 
+SCHEMA_VERSION = 1
+"""Of the outcome as JSON, which docs/result.schema.json describes."""
+
 EXIT_CODE_OF_STATE = {
     State.SUCCESS: ExitCode.SUCCESS,
     State.FAILED: ExitCode.FAILED,
@@ -57,6 +60,8 @@ class Outcome:
     """The gate at which a paused run waits, if it is known."""
     reason: str = ""
     """What the failed step's own record says."""
+    answer: str = ""
+    """The answer to a question, as JSON."""
 
     def but(self, **changes: Any) -> Outcome:
         """Return this outcome with some fields changed."""
@@ -65,6 +70,7 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """Return the whole outcome for the output `result` and for result.json."""
         return {
+            "schemaVersion": SCHEMA_VERSION,
             "status": self.status,
             "exitCode": int(self.exit_code),
             "message": self.message,
@@ -98,5 +104,6 @@ class Outcome:
             "failedStep": self.failed_step,
             "logLines": str(self.log_lines),
             "logComplete": "true" if self.log_complete else "false",
-            "result": json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":")),
+            "result": self.answer
+            or json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":")),
         }

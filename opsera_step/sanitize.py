@@ -1,20 +1,19 @@
-"""Make untrusted text safe to print: control characters, escape sequences, and the token.
+"""Make untrusted text safe to print: control characters and escape sequences.
 
 What stays is what a reader wants: characters, and colours (SGR) that end with their line. What is
-special to one platform (GitHub's `::` and `##[`) is that platform's own affair.
+special to one platform (GitHub's `::` and `##[`) is that platform's own affair; the token is
+`redaction`'s.
 Sources: ECMA-48 for the sequences, https://invisible-island.net/xterm/ctlseqs/ctlseqs.html.
 """
 
 from __future__ import annotations
 
-import base64
-import html
-import json
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from urllib.parse import quote
+
+from opsera_step.redaction import Trail
 
 RESET = "\x1b[0m"
 
@@ -54,13 +53,6 @@ _LONGEST_OWN = 20
 _LONGEST_SGR = 200
 _MOST_COLOURS = 16
 
-_PIECE = 12
-_EDGE = 8
-_GRAM = 6
-_STRIDE = _PIECE - _GRAM + 1
-_SHORTEST_ENCODED = 6
-_END = "\n"
-
 
 class LineCleaner:
     """Turn the lines of one stream of untrusted text into lines that are safe to print.
@@ -73,6 +65,8 @@ class LineCleaner:
         """Keep colours, or drop them."""
         self._colour = colour
         self._style: dict[int, str] = {}
+        self.trail = Trail()
+        """What the lines before ended with, for who looks for a token in them."""
 
     def clean(self, line: str) -> str:
         """Return the line without anything that a terminal or a log viewer would obey."""
@@ -154,6 +148,9 @@ def split_lines(text: str) -> Iterator[str]:
     A terminal shows of `10%\r20%\r100%` the last only. Frames that differ just in figures and
     bars are such redraws; a CR between different texts keeps both.
     """
+    if "\r" not in text:
+        yield from text.split("\n")
+        return
     for line in text.split("\n"):
         if "\r" not in line:
             yield line
@@ -184,87 +181,3 @@ def _redraws(words: Sequence[str], next_words: Sequence[str]) -> bool:
 def _colours_of(text: str) -> str:
     found = (match.group() for match in _ESCAPES.finditer(text) if match["sgr"] is not None)
     return "".join(deque(found, _MOST_COLOURS))
-
-
-class Redactor:
-    """Replace a secret, in all forms in which it might show, by `***`.
-
-    Forms: raw, URL-encoded, as in JSON and HTML, base64 (at each of the three alignments, both
-    alphabets), hex. Any piece of a form is found that is at least 12 characters long, and at the
-    edge of a line, where a line end may have cut it in two, 8. Lines are given one by one.
-    """
-
-    MASK = "***"
-
-    def __init__(self, secret: str) -> None:
-        """Prepare the forms; of a very short secret only those that can't be anything else."""
-        forms = _forms_of(secret) if secret else []
-        self._short = [form for form in forms if len(form) < _PIECE]
-        long = [form for form in forms if len(form) >= _PIECE]
-        self._forms = _END.join(("", *long, ""))
-        self._edged = _END.join(("", *(form for form in long if len(form) >= 2 * _EDGE), ""))
-        self._grams = {
-            form[start : start + _GRAM] for form in long for start in range(len(form) - _GRAM + 1)
-        }
-
-    def redact(self, line: str) -> str:
-        """Return the line without the secret or pieces of it."""
-        for form in self._short:
-            line = line.replace(form, self.MASK)
-        # Each piece holds a gram at one of these places, so most lines need no closer look.
-        bare = line.strip()
-        looks = [line[place : place + _GRAM] for place in range(0, len(line), _STRIDE)]
-        looks += bare[:_GRAM], bare[-_GRAM:]
-        return line if self._grams.isdisjoint(looks) else self._redact_pieces(line, looks)
-
-    def _redact_pieces(self, line: str, looks: Sequence[str]) -> str:
-        first, last = len(line) - len(line.lstrip()), len(line.rstrip())
-        starts = {first, *range(last - _PIECE + 1, last - _EDGE + 1)}
-        for number, look in enumerate(looks):
-            if look in self._grams:
-                starts.update(range((number - 1) * _STRIDE + 1, number * _STRIDE + 1))
-        parts: list[str] = []
-        done = 0
-        for start in sorted(starts):
-            if start >= done and (end := self._end_of_piece(line, start, first, last)) > start:
-                parts += line[done:start], self.MASK
-                done = end
-        return "".join((*parts, line[done:]))
-
-    def _end_of_piece(self, line: str, start: int, first: int, last: int) -> int:
-        """Find where a piece that begins here ends; at its start when it is none."""
-        if line[start : start + _GRAM] not in self._grams:
-            return start
-        shortest, longest = start + _GRAM, min(len(line), start + len(self._forms))
-        while shortest < longest:
-            middle = (shortest + longest + 1) // 2
-            if line[start:middle] in self._forms:
-                shortest = middle
-            else:
-                longest = middle - 1
-        if shortest - start >= _PIECE:
-            return shortest
-        for end in range(shortest, start + _EDGE - 1, -1):
-            piece = line[start:end]
-            if (start == first and piece + _END in self._edged) or (
-                end == last and _END + piece in self._edged
-            ):
-                return end
-        return start
-
-
-def _forms_of(secret: str) -> list[str]:
-    raw = secret.encode("utf-8", "surrogatepass")
-    quoted = quote(raw, safe="")
-    escaped = re.sub("%..", lambda found: found.group().lower(), quoted)
-    forms = {quoted, escaped, quote(quoted), quote(raw, safe="!'()*"), raw.hex(), raw.hex().upper()}
-    forms |= {json.dumps(secret)[1:-1], html.escape(secret)}
-    for shift in range(3):
-        # Of base64 only the characters that depend on the secret alone are the same each time.
-        encoded = base64.b64encode(b"\0" * shift + raw).decode("ascii")
-        first = -(-shift * 8 // 6)
-        last = (shift + len(raw)) * 8 // 6
-        piece = encoded[first:last]
-        forms |= {piece, piece.replace("+", "-").replace("/", "_")}
-    forms = {secret} | {form for form in forms if len(form) >= _SHORTEST_ENCODED}
-    return sorted(forms, key=len, reverse=True)

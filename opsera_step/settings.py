@@ -6,37 +6,68 @@ Here files are read; what the values mean is `inputs`' and `config`'s affair.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from opsera_step.config import Config, parse_config
 from opsera_step.errors import BadInput
-from opsera_step.inputs import BY_NAME, PREFIXES, Given, Inputs, from_environment, not_set, parse
+from opsera_step.inputs import (
+    BY_NAME,
+    PREFIXES,
+    Given,
+    Inputs,
+    command_words,
+    from_environment,
+    not_set,
+    parse,
+)
 from opsera_step.values import holds_a_token
 
 Layer = Mapping[str, Given]
 
 
+@dataclass(frozen=True)
+class Gathered:
+    """What was configured in all places, each value with where it is from, before it is typed."""
+
+    given: Layer
+    faults: tuple[str, ...]
+    """What is wrong with the config file and the token's file."""
+    alias: Given | None = None
+    """How the pipeline was named, where that is an alias of the config file."""
+
+
+def gather(environ: Mapping[str, str], options: Layer, defaults: Mapping[str, str]) -> Gathered:
+    """Merge option > INPUT_ > OPSERA_ > config file > the platform's default."""
+    faults: list[str] = []
+    typed = [options, *(from_environment(environ, (prefix,)) for prefix in PREFIXES)]
+    config = _read_config(_merged(typed), faults)
+    named = _merged(typed).get("pipeline") or config.defaults.get("pipeline")
+    alias = named.value.strip() if named is not None else ""
+    platform = {name: Given(value, "the platform's default") for name, value in defaults.items()}
+    tool = options["tool"].value if "tool" in options else ""
+    layers = [*typed, config.tool_layer(tool) if tool else config.layer(alias), platform]
+    real = {**_real_pipeline(alias, config), **_real_tool(tool, config)}
+    given = {**_merged(layers), **real, **_token(layers, faults)}
+    return Gathered(given, tuple(faults), named if alias in config.aliases else None)
+
+
 def collect(
     environ: Mapping[str, str],
-    options: Mapping[str, Given],
+    options: Layer,
     defaults: Mapping[str, str],
     auto_log_limit: int | None,
 ) -> Inputs:
-    """Merge option > INPUT_ > OPSERA_ > config file > the platform's default > the table's.
+    """Type what was gathered, with the table's defaults for the rest.
 
     Raises:
         BadInput: with all faults of all places.
 
     """
-    faults: list[str] = []
-    typed = [options, *(from_environment(environ, (prefix,)) for prefix in PREFIXES)]
-    config = _read_config(_merged(typed), faults)
-    alias = _pipeline_named(_merged(typed), config)
-    platform = {name: Given(value, "the platform's default") for name, value in defaults.items()}
-    layers = [*typed, config.layer(alias), platform]
-    given = {**_merged(layers), **_real_pipeline(alias, config), **_token(layers, faults)}
+    gathered = gather(environ, options, defaults)
+    faults = list(gathered.faults)
     try:
-        inputs = parse(given, auto_log_limit=auto_log_limit)
+        inputs = parse(gathered.given, auto_log_limit=auto_log_limit)
     except BadInput as error:
         untold = tuple(_untold(faults))
         faults += [fault for fault in error.faults if not fault.startswith(untold)]
@@ -55,15 +86,31 @@ def _merged(layers: Iterable[Layer]) -> dict[str, Given]:
     return merged
 
 
-def _pipeline_named(given: Layer, config: Config) -> str:
-    named = given.get("pipeline") or config.defaults.get("pipeline")
-    return named.value.strip() if named is not None else ""
-
-
 def _real_pipeline(alias: str, config: Config) -> dict[str, Given]:
     """Return the pipeline behind an alias; it goes before the place that named the alias."""
     layer = config.aliases.get(alias, {})
     return {"pipeline": layer["pipeline"]} if "pipeline" in layer else {}
+
+
+def _real_tool(alias: str, config: Config) -> dict[str, Given]:
+    """Return the tool behind an alias."""
+    layer = config.tools.get(alias, {})
+    return {"tool": layer["tool"]} if "tool" in layer else {}
+
+
+def asked_command(environ: Mapping[str, str]) -> list[str]:
+    """Return the words of the command that a job's environment or config file names.
+
+    It is looked for before all else is read: it decides who reads the rest. What is no command
+    has no words; who reads the rest says so.
+    """
+    typed = from_environment(environ)
+    if "command" not in typed:
+        config = _read_config(typed, [])
+        named = typed.get("pipeline") or config.defaults.get("pipeline")
+        typed = {**config.layer(named.value.strip() if named is not None else ""), **typed}
+    found = typed.get("command")
+    return command_words(found.value) if found is not None else []
 
 
 _MOST_OF_A_TOKEN = 1 << 16

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any
 
 from opsera_step.json_values import spell_time
@@ -16,9 +17,10 @@ from opsera_step.models import LogRecord, Pipeline, Run, State, Step, state_of
 
 @dataclass(frozen=True)
 class StepResult:
-    """A step of a run; `state`, `seconds` and `began` are None where nothing tells.
+    """A step of a run; `state`, `seconds`, `began` and `waited` are None where nothing tells.
 
-    `began` is in seconds since 1970 UTC, by Opsera's clock.
+    `began` is in seconds since 1970 UTC, by Opsera's clock; `waited` is how many of its seconds
+    it waited for somebody.
     """
 
     name: str
@@ -26,19 +28,45 @@ class StepResult:
     state: State | None = None
     seconds: float | None = None
     began: float | None = None
+    id: str = ""
+    message: str = ""
+    """Why it failed, stopped or waited, as its own record says; else empty."""
+    waited: float | None = None
+    out_of_reach: bool = False
+    """Whether it may have records that are older than those that could be read."""
+
+    @property
+    def ended(self) -> float | None:
+        """When it ended, in seconds since 1970 UTC; None while it goes on, or where none knows."""
+        over = self.state is not None and self.state.final
+        known = over and self.began is not None and self.seconds is not None
+        return (self.began or 0.0) + (self.seconds or 0.0) if known else None
+
+    @property
+    def never_began(self) -> bool:
+        """Whether it is certain that it did not begin: all its records are known, and are none."""
+        return self.state is None and self.seconds is None and not self.out_of_reach
 
     def but_safe(self, inline: Callable[[str], str]) -> StepResult:
         """Return it with its texts made safe to show."""
-        return replace(self, name=inline(self.name), tool=inline(self.tool))
+        name, tool, message = inline(self.name), inline(self.tool), inline(self.message)
+        return replace(self, name=name, tool=tool, message=message)
+
+    def settled(self, *, run_stopped: bool) -> StepResult:
+        """Return it as its run leaves it: of one that was stopped nothing goes on or waits."""
+        goes_on = self.state in (State.RUNNING, State.PAUSED)
+        return replace(self, state=State.STOPPED) if run_stopped and goes_on else self
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for the output `result`."""
+        """Return it for the output `result`, where room is scarce: the rare keys only if needed."""
         return {
             "name": self.name,
             "tool": self.tool,
             "state": self.state.value if self.state else None,
             "seconds": None if self.seconds is None else round(self.seconds, 1),
             "startedAt": None if self.began is None else spell_time(self.began),
+            **({} if self.waited is None else {"waitedSeconds": round(self.waited, 1)}),
+            **({"message": self.message} if self.message else {}),
         }
 
 
@@ -50,6 +78,9 @@ class _Seen:
     last: float | None = None
     state: State | None = None
     clipped: bool = False
+    said: str = ""
+    paused_at: float | None = None
+    waited: float | None = None
 
     def add(self, record: LogRecord) -> None:
         if record.created is not None:
@@ -57,7 +88,21 @@ class _Seen:
             self.last = record.created
         told = state_of(record.status) if record.status and not record.is_console else None
         if told not in (None, State.UNKNOWN):
-            self.state = told
+            self._wait(told, record.created)
+            self.state, self.said = told, record.message
+
+    def _wait(self, told: State | None, now: float | None) -> None:
+        """Add up how long it waited, from each word that it is paused to the next other word."""
+        if told is State.PAUSED:
+            self.paused_at = now if self.paused_at is None else self.paused_at
+        elif self.paused_at is not None and now is not None:
+            self.waited = (self.waited or 0.0) + max(0.0, now - self.paused_at)
+            self.paused_at = None
+
+    @property
+    def message(self) -> str:
+        telling = self.state in (State.FAILED, State.STOPPED, State.PAUSED)
+        return self.said if telling or self.waited is not None else ""
 
     @property
     def began(self) -> float | None:
@@ -77,12 +122,26 @@ def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResu
     for record in ordered:
         if record.step_id:
             seen.setdefault(record.step_id, _Seen()).add(record)
-    if len(records) >= WINDOW and ordered[0].step_id in seen:
-        # The records before the window are gone, so when this step began is not known.
-        seen[ordered[0].step_id].clipped = True
-    active = [(step, seen.get(step.id, _Seen())) for step in pipeline.plan if step.active]
-    return tuple(
-        StepResult(step.name, step.tool, it.state, it.seconds, it.began) for step, it in active
+    if len(records) >= WINDOW:
+        # The records before the window are gone, and with them the beginning of its first step.
+        oldest = next((one.step_id for one in ordered if pipeline.step(one.step_id)), "")
+        for step in takewhile(lambda step: step.id != oldest, pipeline.plan):
+            seen.setdefault(step.id, _Seen()).clipped = True
+        seen.setdefault(oldest, _Seen()).clipped = True
+    return tuple(_result(step, seen.get(step.id, _Seen())) for step in pipeline.plan if step.active)
+
+
+def _result(step: Step, seen: _Seen) -> StepResult:
+    return StepResult(
+        step.name,
+        step.tool,
+        seen.state,
+        seen.seconds,
+        seen.began,
+        id=step.id,
+        message=seen.message,
+        waited=seen.waited,
+        out_of_reach=seen.clipped,
     )
 
 

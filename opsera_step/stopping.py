@@ -9,10 +9,13 @@ from opsera_step.errors import ApiError, Rejected
 from opsera_step.models import Pipeline, Run, RunStatus, State
 from opsera_step.timing import Clock, Deadline
 
+LONGEST_STOP = 10.0
+"""Seconds that stopping a run may take."""
+LATE_STOP = 6.0
+"""Seconds that it may take when the time was up already."""
 _CONFIRM_EVERY = 0.5
 _SHARE_OF_STOP = 0.6
 """Part of the time that the stop call may take, so that the status can tell what came of it."""
-_WAITING_WORDS = frozenset({"queued", "pending", "created"})
 
 
 class Api(Protocol):
@@ -82,7 +85,7 @@ def _reason_against(api: Api, run: Run, deadline: Deadline) -> Stopped | None:
         status = api.status(run, deadline)
     except Rejected:
         return _reason_in_summary(run, api.summary(run.pipeline_id, deadline))
-    if status.word.strip().lower() in _WAITING_WORDS:
+    if status.is_waiting:
         return _not_begun(run)
     if status.state.final:
         return Stopped(f"Run {run.count} is not going any more: it is {status.word}.", status)

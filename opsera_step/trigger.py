@@ -1,37 +1,32 @@
 """Start exactly one run of a pipeline, or find the one to follow.
 
-The `run` call is sent again only when it is certain that the first was not accepted; a run that
-cannot be ours is never followed, and where it can't be known the job ends and says so.
+The `run` call is sent again when it is certain that the first was not accepted, or when no run of
+it has shown for long enough on a pipeline that rests; a run that cannot be ours is never followed,
+and where it can't be known the job ends and says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from opsera_step.errors import ApiError, PipelineBusy, RunRefused, RunUncertain
-from opsera_step.events import Event, Note, RunKnown
-from opsera_step.models import LogRecord, Pipeline, Run, RunAnswer, RunStatus, State, state_of
-from opsera_step.ownership import Ownership
-from opsera_step.patience import LONGEST_OUTAGE, Contact, Waiting, insist
+from opsera_step.errors import ApiError, PipelineBusy, Rejected, RunRefused, RunUncertain
+from opsera_step.events import Note, RunKnown
+from opsera_step.looking import LONGEST_SETTLING, LOOK_EVERY, SETTLING, Looking, Steps
+from opsera_step.looking import Api as LookingApi
+from opsera_step.models import Pipeline, Run, RunAnswer, RunStatus, State, state_of
+from opsera_step.patience import LONGEST_OUTAGE
 from opsera_step.resetting import reset_if_wanted
 from opsera_step.timing import Clock, Deadline, Outage
 
-LOOK_EVERY = 2.0
-SETTLING = 30.0
-"""Seconds for which a run that was accepted may not show yet. The API is known to need "some
-seconds"; a resting pipeline without a new run for this long did not accept anything."""
 APPEARING = 300.0
 """Seconds to wait for the run of an accepted request, while no other run is in its way."""
 ENOUGH_TO_ASK = 5.0
 """Seconds that asking again takes when all is well; with less left it would only lose a run."""
 
-T = TypeVar("T")
-Steps = Generator[Event, None, T]
 
-
-class Api(Contact, Protocol):
+class Api(LookingApi, Protocol):
     """What starting needs of the client."""
 
     def run(self, pipeline_id: str, deadline: Deadline) -> RunAnswer:
@@ -42,16 +37,8 @@ class Api(Contact, Protocol):
         """Put the pipeline back to its first step."""
         ...
 
-    def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
-        """Ask for the pipeline."""
-        ...
-
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
         """Ask how a run stands."""
-        ...
-
-    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
-        """Ask for the newest records of a run's log."""
         ...
 
 
@@ -93,12 +80,19 @@ class Trigger:
     ) -> None:
         """Take the collaborators; nothing is asked before `start`."""
         self._api, self._clock, self._deadline, self._jitter = api, clock, deadline, jitter
-        self._ownership = Ownership(api, token, clock, deadline)
-        self._outage, self._waiting = Outage(clock, jitter), Waiting(clock, deadline)
+        self._looking = Looking(api, token, clock, deadline, jitter)
+        self._waiting = self._looking.waiting
+        self._outage = Outage(clock, jitter)
+        self._on_its_way = False
+        self._doubt: Pipeline | None = None
+        self._settling, self._times = SETTLING, 0
         self.before: int | None = None
         """The newest run before ours was asked for; None until then."""
-        self.asked = False
+
+    @property
+    def asked(self) -> bool:
         """Whether a request to run is or was on its way, so that there may be a run of ours."""
+        return self._on_its_way or self._doubt is not None
 
     def start(self, pipeline: Pipeline, policy: Policy) -> Steps[Started]:
         """Start a run, or attach to the one that goes, as the policy says.
@@ -111,6 +105,13 @@ class Trigger:
             self._api, pipeline, policy.reset, self._clock, self._deadline, self._jitter
         )
         while True:
+            if self._doubt is not None and now.run_count > self._doubt.run_count:
+                # It shows after all, or somebody else's.
+                now = self._doubt
+                answer = _read((yield from self._looking.look(now, self._settling)))
+                if isinstance(answer, _Accepted):
+                    break
+                now = answer
             if now.state.alive and policy.on_busy != "queue":
                 attached = yield from self._attach(now, policy)
                 if isinstance(attached, Started):
@@ -124,6 +125,11 @@ class Trigger:
         run = Run(pipeline.id, answer.count)
         yield RunKnown(run, started=True, message=answer.message)
         return Started(run, fresh=True, behind=self._ahead_of(run, now))
+
+    def twins(self, run: Run) -> Steps[None]:
+        """Warn of another run that may be ours too, if a request was sent again in doubt."""
+        if self._doubt is not None and self._times > 1:
+            yield from self._looking.twins(run, self._doubt.run_count)
 
     def _ahead_of(self, run: Run, before: Pipeline) -> int | None:
         if before.state.alive:
@@ -139,20 +145,22 @@ class Trigger:
         if pipeline.run_count < 1:
             raise RunUncertain("A run is going, but Opsera does not say which.")
         run = Run(pipeline.id, pipeline.run_count)
-        if self._has_ended(run):
+        if (yield from self._has_ended(run)):
             # The pipeline does not count its newest run yet.
             yield from self._waiting.sleep(LOOK_EVERY, behind=run.count)
             if self._deadline.expired:
                 raise RunUncertain(f"Run {run.count} has ended, and a newer one does not show.")
-            return (yield from self._summary(pipeline.id))
+            return (yield from self._looking.summary(pipeline.id))
         yield RunKnown(run, started=False)
         return Started(run, fresh=False)
 
-    def _has_ended(self, run: Run) -> bool:
+    def _has_ended(self, run: Run) -> Steps[bool]:
         try:
-            return self._api.status(run, self._deadline).state.final
-        except ApiError:
+            status = yield from self._looking.insist(lambda until: self._api.status(run, until))
+        except Rejected:
+            # A run that the API does not know yet can't have ended.
             return False
+        return status.state.final
 
     def _ask(self, now: Pipeline) -> Steps[_Accepted | Pipeline]:
         """Send `run` once; return the pipeline as it is later when nothing was started by it."""
@@ -161,27 +169,37 @@ class Trigger:
                 "The time was up before a run could be asked for.",
                 "No run was started. Give it longer with the input timeout.",
             )
-        self.before, self.asked = now.run_count, True
+        self.before, self._on_its_way = now.run_count, True
+        self._times += 1
         try:
             answer = self._api.run(now.id, self._deadline)
         except ApiError as error:
-            self.asked = not error.never_accepted
+            self._on_its_way = not error.never_accepted
             if not error.transient:
-                raise
+                raise self._with_doubt(error) from None
             if error.never_accepted:
                 return (yield from self._later(now.id, error))
             return (yield from self._search(now, error))
         if self._is_refusal(answer):
-            self.asked = False
+            self._on_its_way = False
             return (yield from self._refused(now, answer))
         return (yield from self._read_answer(now, answer))
+
+    def _with_doubt(self, error: ApiError) -> ApiError:
+        """Say with an error that ends it that an earlier request may have started a run."""
+        if self._doubt is not None:
+            error.message += (
+                " An earlier request to run got no good answer: look at the pipeline's page "
+                "whether it has started a run all the same."
+            )
+        return error
 
     def _later(self, pipeline_id: str, error: ApiError) -> Steps[Pipeline]:
         """Wait after a request that never arrived."""
         pause = self._outage.failed(error.message, error.retry_after)
         yield from self._agree_to_ask_again(error, pause)
         yield from self._waiting.sleep(pause, trouble=error.message)
-        return (yield from self._summary(pipeline_id))
+        return (yield from self._looking.summary(pipeline_id))
 
     def _search(self, before: Pipeline, error: ApiError) -> Steps[_Accepted | Pipeline]:
         """Find out whether a request without a good answer started a run."""
@@ -189,22 +207,34 @@ class Trigger:
             raise RunUncertain(f"{error.message} Opsera does not say how many runs there were.")
         pause = self._outage.failed(error.message, error.retry_after)
         if not self._outage.shown:
+            self._outage.shown = True
             yield Note(f"{error.message} Looking whether the run was started all the same.", True)
-        found = yield from self._look(before, SETTLING, self._clock.monotonic() + pause)
+        self._doubt = self._doubt or before
+        not_before = self._clock.monotonic() + pause
+        found = _read((yield from self._looking.look(before, self._settling, not_before)))
         if isinstance(found, Pipeline):
-            self.asked = False
-            yield from self._agree_to_ask_again(error, 0.0)
+            rested = f"No new run has shown for {self._settling:.0f} s"
+            if not self._has_time(ENOUGH_TO_ASK):
+                raise RunUncertain(
+                    f"{error.message} {rested}, so it is likely, but not certain, that it started "
+                    "none."
+                )
+            yield Note(f"{error.message} {rested}; asking again.", warning=True)
+            self._settling = min(2 * self._settling, LONGEST_SETTLING)
         return found
 
     def _agree_to_ask_again(self, error: ApiError, pause: float) -> Steps[None]:
         """Say that it goes on, once; or raise the error when the time is up."""
-        if self._deadline.remaining < pause + ENOUGH_TO_ASK:
-            raise error
-        if self._deadline.at is None and self._outage.lasting > LONGEST_OUTAGE:
-            raise error
+        if not self._has_time(pause + ENOUGH_TO_ASK):
+            raise self._with_doubt(error)
         if not self._outage.shown:
             self._outage.shown = True
-            yield Note(f"{error.message} No run was started by it; trying again.", warning=True)
+            yield Note(f"{error.message} It never arrived; trying again.", warning=True)
+
+    def _has_time(self, seconds: float) -> bool:
+        if self._deadline.at is None:
+            return self._outage.lasting <= LONGEST_OUTAGE
+        return self._deadline.remaining >= seconds
 
     def _is_new(self, answer: RunAnswer) -> bool:
         return answer.run_count is not None and answer.run_count > (self.before or 0)
@@ -215,13 +245,13 @@ class Trigger:
 
     def _refused(self, now: Pipeline, answer: RunAnswer) -> Steps[Pipeline]:
         """Wait for the run that is in the way, if that is why it was refused."""
-        refusal = _refusal(answer)
+        refusal = _refusal(answer, now.run_count)
         if now.state is not State.RUNNING or _tells_of_pause(answer):
             raise refusal
         text = f"{refusal.message} Asking again when run {now.run_count} has ended."
         yield Note(text, warning=True)
         while True:
-            now = yield from self._summary(now.id)
+            now = yield from self._looking.summary(now.id)
             if now.state is not State.RUNNING:
                 return now
             if self._deadline.remaining < ENOUGH_TO_ASK:
@@ -242,72 +272,27 @@ class Trigger:
         else:
             named = f"run {answer.run_count}, an old one" if answer.run_count else "no run count"
             yield Note(f"Opsera accepted the run ({word}) but named {named}; looking for it.")
-        found = yield from self._look(before, APPEARING if is_known else SETTLING)
+        found = yield from self._looking.look(before, APPEARING if is_known else SETTLING)
         if isinstance(found, Pipeline):
             raise RunUncertain(f"Opsera answered {word} to the request, but no run has appeared.")
-        return _Accepted(found.count, answer.message)
-
-    def _look(
-        self, before: Pipeline, settling: float, not_before: float = 0.0
-    ) -> Steps[_Accepted | Pipeline]:
-        """Watch for a new run of ours; return the pipeline when it rests and there is none.
-
-        Raises:
-            RunUncertain: when the time is up, or which run is ours can't be known.
-
-        """
-        rested = -LOOK_EVERY
-        while True:
-            now = yield from self._seen(before.id)
-            if now.run_count > before.run_count:
-                count = yield from self._ownership.choose(
-                    before.id, before.run_count, now.run_count
-                )
-                if count is not None:
-                    return _Accepted(count)
-            rested = -LOOK_EVERY if _may_hide_a_run(now, before) else rested + LOOK_EVERY
-            if rested >= settling and self._clock.monotonic() >= not_before:
-                if self._ownership.foreign:
-                    # Who started a run is read from the token; that is no proof to act on.
-                    raise RunUncertain("Only runs appeared that seem to be somebody else's.")
-                return now
-            if self._deadline.expired:
-                raise RunUncertain("The time is up, and it is not known whether a run was started.")
-            ahead = now.run_count if now.state.alive else None
-            yield from self._waiting.sleep(LOOK_EVERY, behind=ahead)
-
-    def _seen(self, pipeline_id: str) -> Steps[Pipeline]:
-        """Ask for the pipeline while a run of ours may be there."""
-        try:
-            return (yield from self._summary(pipeline_id))
-        except ApiError as error:
-            text = f"A run was asked for, but looking for it failed: {error.message}"
-            raise RunUncertain(text) from error
-
-    def _summary(self, pipeline_id: str) -> Steps[Pipeline]:
-        return (yield from self._insist(lambda until: self._api.summary(pipeline_id, until)))
-
-    def _insist(self, ask: Callable[[Deadline], T]) -> Steps[T]:
-        return (yield from insist(ask, self._api, self._clock, self._deadline, self._jitter))
+        return _Accepted(found, answer.message)
 
 
-def _may_hide_a_run(now: Pipeline, before: Pipeline) -> bool:
-    """Whether ours may wait unseen behind another run; a pipeline that was paused takes none."""
-    if now.state is State.PAUSED:
-        return before.state is not State.PAUSED or now.run_count != before.run_count
-    return now.state is State.RUNNING
+def _read(found: int | Pipeline) -> _Accepted | Pipeline:
+    return found if isinstance(found, Pipeline) else _Accepted(found)
 
 
 def _tells_of_pause(answer: RunAnswer) -> bool:
     return "paused" in answer.message.lower()
 
 
-def _refusal(answer: RunAnswer) -> RunRefused:
+def _refusal(answer: RunAnswer, newest: int) -> RunRefused:
     message = f"Opsera refused the run: {answer.message or answer.word}"
     if _tells_of_pause(answer):
         return RunRefused(
             message,
-            "An earlier run waits for somebody: approve or stop it in Opsera, or set reset: auto "
-            "to give it up and start afresh.",
+            f"Run {newest} waits for somebody: approve or stop it in Opsera. To have a "
+            "job wait for it, run it with on_busy: attach and on_paused: wait; to give it up and "
+            "start afresh, set reset: auto.",
         )
     return RunRefused(message)

@@ -6,13 +6,16 @@ It does not retry and does not wait: who calls knows whether a call may be repea
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import TypeVar
 
+from opsera_step.account import Listing, parse_listing
 from opsera_step.calls import LOGS, PIPELINES, RESET, RUN, STATUS, STOP, SUMMARY, Call
+from opsera_step.client.account import AccountCalls, same, shaped
 from opsera_step.client.transport import Guard, Transport
 from opsera_step.client.wording import as_sentence, name_of
-from opsera_step.errors import Malformed, Rejected
+from opsera_step.errors import Rejected
 from opsera_step.models import (
     CONSOLE_OUTPUT,
     LogRecord,
@@ -22,16 +25,15 @@ from opsera_step.models import (
     RunStatus,
     parse_list,
     parse_pipeline,
-    parse_record,
     parse_run_answer,
     parse_status,
+    read_pipeline,
 )
+from opsera_step.record_reader import RecordReader
 from opsera_step.timing import Clock, Deadline
 
-T = TypeVar("T")
 
-
-class OpseraClient:
+class OpseraClient(AccountCalls):
     """The customer API of one tenant, with one token."""
 
     def __init__(
@@ -53,29 +55,46 @@ class OpseraClient:
         self._transport = Transport(
             base_url, token, clock, ca_bundle=ca_bundle, agent=agent, guard=guard
         )
+        self._reader = RecordReader()
 
     @property
     def ever_answered(self) -> bool:
         """Whether any call ever got an answer of the API."""
         return self._transport.ever_answered
 
+    @property
+    def clock_ahead(self) -> float | None:
+        """Seconds by which this machine's clock is ahead of the API's; None before an answer."""
+        return self._transport.clock_ahead
+
+    @property
+    def proxy(self) -> str:
+        """Address of the proxy on the way, with the credentials in it; empty without one."""
+        return self._transport.proxy
+
+    def trust(self) -> ssl.SSLContext:
+        """Make a context for TLS that trusts what this client trusts."""
+        return self._transport.trust()
+
+    def knock(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> None:
+        """See whether a call that changes nothing is allowed; a good answer is not read."""
+        self._transport.knock(call, body, deadline)
+
     def run(self, pipeline_id: str, deadline: Deadline) -> RunAnswer:
         """Start a run; never call this again unless the error says `never_accepted`."""
-        data = self._transport.ask(RUN, {"pipelineId": pipeline_id}, deadline)
-        return _shaped(parse_run_answer(data), RUN)
+        data = self.ask(RUN, {"pipelineId": pipeline_id}, deadline)
+        return shaped(parse_run_answer(data), RUN)
 
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
         """Ask how a run, current or past, stands."""
         body = {"pipelineId": run.pipeline_id, "runCount": run.count}
-        return _shaped(parse_status(self._transport.ask(STATUS, body, deadline)), STATUS)
+        return shaped(parse_status(self.ask(STATUS, body, deadline)), STATUS)
 
     def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
         """Ask for the pipeline object."""
-        data = self._transport.ask(SUMMARY, {"pipelineId": pipeline_id}, deadline)
-        pipeline = _shaped(parse_pipeline(data), SUMMARY)
-        if pipeline.id.lower() != pipeline_id.lower():
-            raise Malformed("pipeline/summary answered with another pipeline than was asked for.")
-        return pipeline
+        data = self.ask(SUMMARY, {"pipelineId": pipeline_id}, deadline)
+        pipeline = shaped(parse_pipeline(data), SUMMARY)
+        return same(pipeline, pipeline.id, pipeline_id, SUMMARY)
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
         """Ask for the newest 1000 activity records of a run, newest first.
@@ -85,8 +104,8 @@ class OpseraClient:
         body: dict[str, object] = {"pipelineId": run.pipeline_id, "runCount": run.count}
         if console_only:
             body["type"] = CONSOLE_OUTPUT
-        items = _shaped(parse_list(self._transport.ask(LOGS, body, deadline)), LOGS)
-        return [parse_record(item) for item in items]
+        items = shaped(parse_list(self.ask(LOGS, body, deadline)), LOGS)
+        return self._reader.read(items)
 
     def stop(self, pipeline_id: str, deadline: Deadline) -> str:
         """Ask the pipeline to stop after its current operation; return the API's message."""
@@ -98,19 +117,17 @@ class OpseraClient:
 
     def pipelines(self, deadline: Deadline) -> list[Pipeline]:
         """List the pipelines that the token's owner sees; the API gives 1000 at most."""
-        items = _shaped(parse_list(self._transport.ask(PIPELINES, None, deadline)), PIPELINES)
-        return [pipeline for item in items if (pipeline := parse_pipeline(item)) is not None]
+        return [one for one in self.pipeline_list(deadline).items if one.id]
+
+    def pipeline_list(self, deadline: Deadline) -> Listing[Pipeline]:
+        """List the pipelines as they came, even such as have no ID."""
+        data = self.ask(PIPELINES, None, deadline)
+        return shaped(parse_listing(data, read_pipeline), PIPELINES)
 
     def _message(self, call: Call, pipeline_id: str, deadline: Deadline) -> str:
-        data = self._transport.ask(call, {"pipelineId": pipeline_id}, deadline)
-        answer = _shaped(parse_run_answer(data), call)
+        data = self.ask(call, {"pipelineId": pipeline_id}, deadline)
+        answer = shaped(parse_run_answer(data), call)
         if answer.refused:
             said = as_sentence(answer.message or answer.word)
             raise Rejected(f"{name_of(call)} answered with a refusal: {said}")
         return answer.message
-
-
-def _shaped(value: T | None, call: Call) -> T:
-    if value is None:
-        raise Malformed(f"{name_of(call)} answered JSON of an unknown shape.")
-    return value

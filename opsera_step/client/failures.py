@@ -39,7 +39,8 @@ _GROUNDS: tuple[_Ground, ...] = (
 whether a wrong setting is likely; the first that fits."""
 _HINT_OF_CERTIFICATE = (
     "Usually a private CA, or a proxy that re-signs TLS: give its certificate in ca_bundle. One "
-    "that is out of date, or another host's, has to be mended at the server."
+    "that is out of date, or another host's, has to be mended at the server. A job with command: "
+    "doctor says whose certificate it is."
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from opsera_step import __version__
+from opsera_step.access_token import expiry_hint, read_token
 from opsera_step.calls import Call
+from opsera_step.client.bounded import BoundedAdapter, bounded
 from opsera_step.client.failures import foreign_errors_mapped
 from opsera_step.client.wording import name_of, reason_in, shorten
 from opsera_step.errors import (
@@ -33,7 +34,6 @@ from opsera_step.errors import (
     Rejected,
     Unauthorized,
     Unavailable,
-    Unreachable,
 )
 from opsera_step.timing import Clock, Deadline
 
@@ -45,6 +45,8 @@ _LEAST_WAIT = 0.1
 MOST_BYTES = 512 << 20
 """Bytes of an answer, unpacked; a thousand large records stay well below it."""
 _CHUNK = 1 << 16
+_START = 4096
+"""Bytes of an answer that are enough to say what it is when it is no JSON."""
 
 Guard = Callable[[], AbstractContextManager[Any]]
 
@@ -62,15 +64,32 @@ class Transport:
 
         """
         self._base_url, self._clock, self._guard = base_url.rstrip("/"), clock, guard
-        self._session = _Session()
-        self._session.auth = _Bearer(token)
+        self._session, self._ca_bundle = _Session(), ca_bundle
+        self._session.auth, self._token = _Bearer(token), token
         self._session.headers["User-Agent"] = f"opsera-step/{__version__} {agent}".strip()
         self._session.headers["Accept"] = "application/json"
-        if urlsplit(base_url).scheme == "https":
-            self._session.mount("https://", _TlsAdapter(ca_bundle))
+        is_tls = urlsplit(base_url).scheme == "https"
+        self._session.mount(base_url, _TlsAdapter(ca_bundle) if is_tls else BoundedAdapter())
         self._settle_environment()
         self.ever_answered = False
         """Whether any call ever got an answer of the API."""
+        self.clock_ahead: float | None = None
+        """Seconds by which this machine's clock is ahead of the newest answer's Date."""
+
+    @property
+    def proxy(self) -> str:
+        """Address of the proxy that is asked to get there; empty when there is none."""
+        proxies = self._session.proxies
+        return requests.utils.select_proxy(self._base_url, proxies) or ""
+
+    def trust(self) -> ssl.SSLContext:
+        """Make a context that trusts what the session trusts, for looking at a certificate."""
+        context, verify = ssl.create_default_context(), self._session.verify
+        known = Path(verify if isinstance(verify, str) else requests.utils.DEFAULT_CA_BUNDLE_PATH)
+        context.load_verify_locations(**{"capath" if known.is_dir() else "cafile": str(known)})
+        if self._ca_bundle:
+            context.load_verify_locations(cafile=self._ca_bundle)
+        return context
 
     def _settle_environment(self) -> None:
         """Take proxies and CA bundle of the environment once; requests would at every call."""
@@ -89,25 +108,51 @@ class Transport:
         if not call.repeatable:
             # A kept connection may turn out closed by the server only after the request went out.
             self._session.close()
-        with self._guard(), foreign_errors_mapped(call, self._base_url):
-            wait = min(READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining))
-            response = self._session.request(
-                call.method,
-                self._base_url + call.path,
-                json=body,
-                timeout=(min(CONNECT_TIMEOUT, wait), wait),
-                allow_redirects=False,
-                stream=True,
-            )
-            with closing(response):
-                left = min(2 * READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining))
-                until = Deadline.after(self._clock, left)
-                raw = b"".join(_chunks(response, call, until))
+        with self._exchange(call, body, deadline) as response:
+            raw = self._read(response, call, deadline)
         data = self._judge(call, response, raw)
         self.ever_answered = True
         return data
 
-    def _judge(self, call: Call, response: requests.Response, raw: bytes) -> Any:
+    def knock(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> None:
+        """Send one request and see whether it is allowed; a good answer's body is not read."""
+        with self._exchange(call, body, deadline) as response:
+            is_page = "html" in response.headers.get("Content-Type", "").lower()
+            if response.ok and response.status_code < 300 and not is_page:
+                self.ever_answered = True
+                return
+            raw = self._read(response, call, deadline)
+        self._judge(call, response, raw)
+
+    @contextmanager
+    def _exchange(
+        self, call: Call, body: Mapping[str, object] | None, deadline: Deadline
+    ) -> Iterator[requests.Response]:
+        """Send a request and give its answer, with its body yet to be read in the block."""
+        with self._guard(), foreign_errors_mapped(call, self._base_url):
+            wait = min(READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining))
+            with bounded(wait):
+                response = self._session.request(
+                    call.method,
+                    self._base_url + call.path,
+                    params=call.query,
+                    json=body,
+                    timeout=(min(CONNECT_TIMEOUT, wait), wait),
+                    allow_redirects=False,
+                    stream=True,
+                )
+            self._compare_clocks(response.headers.get("Date"))
+            with closing(response):
+                yield response
+
+    def _read(self, response: requests.Response, call: Call, deadline: Deadline) -> bytearray:
+        left, raw = min(2 * READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining)), bytearray()
+        with bounded(left):
+            for chunk in _chunks(response, call):
+                raw += chunk
+        return raw
+
+    def _judge(self, call: Call, response: requests.Response, raw: bytearray) -> Any:
         status, what = response.status_code, f"{name_of(call)} answered HTTP {response.status_code}"
         if 300 <= status < 400:
             target = response.headers.get("Location", "an unknown address")
@@ -118,17 +163,23 @@ class Transport:
         if status >= 400:
             raise self._refusal(status, what, response, raw)
         try:
-            # RecursionError: nested without end; ValueError: also numbers of thousands of digits.
-            return json.loads(raw.decode("utf-8-sig", "replace"))
-        except (ValueError, RecursionError):
+            text = raw.decode("utf-8-sig", "replace")
+            del raw[_START:]  # An answer can be huge: not twice while its JSON is read.
+            return json.loads(text, parse_int=_number)
+        except (ValueError, RecursionError):  # RecursionError: nested without end.
             start = shorten(raw.decode("utf-8", "replace"))
+            if call.may_be_text and start.replace(" ", "").isalpha():
+                return start
             seen = f"it starts with “{start}”" if start else "it is empty"
             raise Malformed(f"{what}, but not with JSON: {seen}.") from None
 
-    def _refusal(self, status: int, what: str, response: requests.Response, raw: bytes) -> ApiError:
-        message = f"{what}{reason_in(raw)}"
+    def _refusal(
+        self, status: int, what: str, response: requests.Response, raw: bytearray
+    ) -> ApiError:
+        message = f"{what}{reason_in(bytes(raw))}"
         if status == 401:
-            return Unauthorized(message)
+            hint = expiry_hint(read_token(self._token), self._clock.time())
+            return Unauthorized(message, hint or None)
         if status == 403:
             return Forbidden(message)
         if status == 404:
@@ -149,14 +200,34 @@ class Transport:
             return None
         if value.strip().isdecimal():
             return min(LONGEST_RETRY_AFTER, float(value.strip()[:9]))
-        try:
-            moment = parsedate_to_datetime(value)
-            # Without a zone, as in the oldest form, it is UTC like the others.
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-            pause = moment.timestamp() - self._clock.time()
-            return min(LONGEST_RETRY_AFTER, max(0.0, pause))
-        except (ValueError, TypeError, OverflowError):
+        moment = _moment(value)
+        if moment is None:
             return None
+        return min(LONGEST_RETRY_AFTER, max(0.0, moment - self._clock.time()))
+
+    def _compare_clocks(self, date: str | None) -> None:
+        moment = _moment(date) if date is not None else None
+        if moment is not None:
+            self.clock_ahead = self._clock.time() - moment
+
+
+def _number(digits: str) -> int | float:
+    """Read a whole number; one of thousands of digits, which Python refuses, is infinite."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
+
+
+def _moment(date: str) -> float | None:
+    """Read an HTTP date as seconds since 1970 (RFC 9110, section 5.6.7)."""
+    try:
+        moment = parsedate_to_datetime(date)
+        # Without a zone, as in the oldest form, it is UTC like the others.
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        return moment.timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 class _Session(requests.Session):
@@ -177,7 +248,7 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-class _TlsAdapter(HTTPAdapter):
+class _TlsAdapter(BoundedAdapter):
     """HTTPS that trusts the system's CA certificates, those of requests, and the user's own."""
 
     def __init__(self, ca_bundle: str) -> None:
@@ -201,13 +272,11 @@ class _TlsAdapter(HTTPAdapter):
         return manager
 
 
-def _chunks(response: requests.Response, call: Call, until: Deadline) -> Iterator[bytes]:
-    """Read the body as it comes, so that a trickling answer can't outlast the deadline."""
+def _chunks(response: requests.Response, call: Call) -> Iterator[bytes]:
+    """Read the body as it comes."""
     size = 0
     while chunk := response.raw.read1(_CHUNK, decode_content=True):
         size += len(chunk)
         if size > MOST_BYTES:
             raise Malformed(f"{name_of(call)} answered with more than {MOST_BYTES >> 20} MiB.")
         yield chunk
-        if until.expired:
-            raise Unreachable(f"{name_of(call)} failed: its answer did not end in time.")

@@ -15,6 +15,26 @@ def name_of(call: Call) -> str:
     return call.path.removeprefix("/api/v1/")
 
 
+def forbidden_hint(call: Call) -> str:
+    """Say what a call takes that this token or its owner may not have."""
+    scopes = ", ".join(call.scopes)
+    if call.for_power_users:
+        owner = "its owner is neither a Power User nor a Site Admin, which this list takes"
+    else:
+        owner = f"its owner has no access to this {call.about}: grant the access in Opsera"
+    return f"Either the token has the wrong scope (this takes one of {scopes}), or {owner}."
+
+
+def rejected_hint(call: Call) -> str:
+    """Say what is usually wrong with a request that was refused, or met nothing."""
+    if call.query:
+        return "Check what was asked for: IDs, dates (YYYY-MM-DD) and counts."
+    return (
+        f"Usually a wrong ID of the {call.about}, or a base_url of another tenant: check both "
+        "against the address of its page in Opsera."
+    )
+
+
 def reason_in(raw: bytes) -> str:
     """Give the message of an error's body, after a colon; HTML pages say nothing of use."""
     text = raw.decode("utf-8-sig", "replace").strip()

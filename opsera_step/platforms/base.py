@@ -30,6 +30,8 @@ class Platform:
     """Whether colours show in this log."""
     folds: ClassVar[bool] = False
     """Whether the log viewer folds groups, so that what is in them may be out of sight."""
+    most_errors: ClassVar[int | None] = None
+    """How many annotations of a kind are shown of a job; None for any number."""
     tick: ClassVar[float | None] = None
     """How often, in seconds, the display wants to move; None for never."""
 
@@ -63,12 +65,20 @@ class Platform:
         """End the open part, if there is one."""
         self._group_open = False
 
-    def annotate(self, level: str, title: str, text: str) -> None:
-        """Show a message as prominently as the platform can."""
+    def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
+        """Show a message as prominently as the platform can.
+
+        The details stand in the log already, so they matter only where it is read without that.
+        """
         self.say(f"{title}: {text}", level)
 
-    def status_line(self, text: str) -> None:
-        """Show what goes on in a line that moves, where there is such a thing."""
+    @property
+    def room(self) -> int:
+        """How many lines can be drawn anew below the log."""
+        return 0
+
+    def draw(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Show what goes on below the log, each line with a time, where that can be drawn anew."""
 
     def mask(self, secret: str) -> None:
         """Ask the platform to hide a secret, where it can be asked."""
@@ -87,14 +97,21 @@ class Platform:
             return f"The outputs can't be written to {file}: {error.strerror or error}."
         return ""
 
+    def write_links(self, folder: str, links: Mapping[str, str]) -> str:
+        """Show links on the job's page, where a file in the report's folder does that.
+
+        The links are addresses by their labels; return a sentence if it failed.
+        """
+        return ""
+
     def write_summary(self, markdown: str) -> str:
         """Show a summary on the job's page, where there is one; tell in a sentence if it failed."""
         return ""
 
     @property
-    def has_summary(self) -> bool:
-        """Whether the platform shows a summary."""
-        return False
+    def summary_room(self) -> int:
+        """How many bytes a summary may have here; 0 where none is shown."""
+        return 0
 
     def save_state(self, state: Mapping[str, str]) -> None:
         """Leave a note for the clean-up after a killed job, where the platform keeps one."""

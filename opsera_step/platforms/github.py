@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from opsera_step.platforms.base import ERROR, PREFIX, WARNING, Platform
@@ -17,6 +18,7 @@ SUMMARY_LIMIT = 1024 * 1024
 """Bytes; a larger step summary is dropped as a whole."""
 MESSAGE_LIMIT = 4000
 """Characters of an annotation; the runner cuts at 4096."""
+_RULE = "\n\n---\n\n"
 
 # The runner takes `::` for a command after any leading white space, and `##[` anywhere in a line.
 # It compares by culture, which gives some characters no weight (format characters, variation
@@ -33,6 +35,7 @@ class GitHub(Platform):
     name = "github"
     colour = True
     folds = True
+    most_errors = 10
 
     @property
     def debug(self) -> bool:
@@ -60,9 +63,10 @@ class GitHub(Platform):
             self._write(["::endgroup::"])
         self._group_open = False
 
-    def annotate(self, level: str, title: str, text: str) -> None:
+    def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Add an annotation to the run's page; it shows in the log too."""
-        message = escape_data(defuse(text[:MESSAGE_LIMIT]))
+        lines = [*text.split("\n"), *([""] if details else []), *details]
+        message = escape_data("\n".join(map(defuse, lines))[:MESSAGE_LIMIT])
         self._write([f"::{level} title={escape_property(defuse(title))}::{message}"])
 
     def mask(self, secret: str) -> None:
@@ -75,16 +79,22 @@ class GitHub(Platform):
         return super().write_outputs(outputs, file) or failure
 
     @property
-    def has_summary(self) -> bool:
-        """Whether this runner takes a step summary."""
-        return bool(self._environ.get("GITHUB_STEP_SUMMARY"))
+    def summary_room(self) -> int:
+        """What is left of the step's summary, to which earlier commands may have written."""
+        path = self._environ.get("GITHUB_STEP_SUMMARY")
+        if not path:
+            return 0
+        with suppress(OSError):
+            return max(0, SUMMARY_LIMIT - len(_RULE) - Path(path).stat().st_size)
+        return SUMMARY_LIMIT
 
     def write_summary(self, markdown: str) -> str:
-        """Append to the step summary; what is beyond its limit was cut before."""
+        """Append to the step summary, with a rule below what is there; it has room for it."""
         try:
             path = Path(self._environ["GITHUB_STEP_SUMMARY"])
-            with path.open("a", encoding="utf-8", errors="replace") as file:
-                file.write(markdown)
+            rule = _RULE if path.exists() and path.stat().st_size else ""
+            with path.open("a", encoding="utf-8", errors="replace", newline="\n") as file:
+                file.write(rule + markdown)
         except (KeyError, OSError) as error:
             return f"The step summary can't be written: {error}."
         return ""

@@ -7,15 +7,29 @@ the file is in its ParseDotenvArtifactService.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
 
-from opsera_step.platforms.base import ERROR, PREFIX, WARNING, Platform, one_line, output_variable
+from opsera_step.platforms.base import (
+    ERROR,
+    PREFIX,
+    WARNING,
+    Platform,
+    one_line,
+    output_variable,
+    replace_file,
+)
 
 DOTENV_LIMIT = 5 * 1024
 """Bytes; a larger report is refused as a whole."""
 LOG_LIMIT = int(3.5 * 1024 * 1024)
 """Bytes; the runner cuts a job's log at 4 MiB, and other commands print too."""
+
+ANNOTATIONS = "annotations.json"
+"""Name of the file, in the report's folder, with the links for the job's page."""
 
 _ERASE_LINE = "\x1b[0K"
 _COLOURS = {WARNING: "\x1b[33;1m", ERROR: "\x1b[31;1m"}
@@ -68,6 +82,29 @@ class GitLab(Platform):
             "OPSERA_RESULT=" in one for one in self._dotenv(outputs)
         )
         return failure or ("" if fits else _TOO_LONG)
+
+    def write_links(self, folder: str, links: Mapping[str, str]) -> str:
+        """Write the annotations report: GitLab shows its links on the job's page.
+
+        https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsannotations
+        """
+        all_links = {**links, **self._artifact(folder, "report.html")}
+        shown = [{"external_link": {"label": a, "url": b}} for a, b in all_links.items() if b]
+        file = Path(folder, ANNOTATIONS)
+        try:
+            replace_file(file, json.dumps({"Opsera": shown}, indent=2) + "\n")
+        except OSError as error:
+            return f"The links can't be written to {file}: {error.strerror or error}."
+        return ""
+
+    def _artifact(self, folder: str, name: str) -> dict[str, str]:
+        """Return the address of a file that becomes the job's artifact, if it can."""
+        job, project = self._environ.get("CI_JOB_URL"), self._environ.get("CI_PROJECT_DIR")
+        try:
+            path = Path(folder, name).absolute().relative_to(project or "")
+        except ValueError:
+            return {}
+        return {"Report": f"{job}/artifacts/file/{quote(path.as_posix())}"} if job else {}
 
     def _dotenv(self, outputs: Mapping[str, str]) -> list[str]:
         """Write lines within GitLab's rules; when they are too many bytes, shorten the longest.

@@ -1,18 +1,26 @@
-"""A person at a terminal: colours, and a last line that moves and leaves no trace."""
+"""A person at a terminal: colours, and last lines that are drawn anew and leave no trace."""
 
 from __future__ import annotations
 
 import re
 import shutil
+import textwrap
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from opsera_step.platforms.base import ERROR, WARNING, Platform
 
-_ERASE_LINE = "\r\x1b[K"
+_ERASE_LINE, _UP = "\r\x1b[K", "\x1b[A"
 _BOLD, _DIM, _RED, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
+_COLOURS = {"✓": "\x1b[32m", "●": "\x1b[36;1m", "✗": _RED, "‖": _YELLOW}
+"""Colours of lines that are drawn, by their first sign; the others are dim."""
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_RULE = "─" * 24
+_MOST_LINES = 12
+_SHARE = 3
+_WIDEST = 60
+_WRAP: Mapping[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
@@ -28,12 +36,13 @@ class Terminal(Platform):
     colour = True
     tick = 0.5
     _frame = 0
-    _status_shown = False
+    _drawn: tuple[int, ...] = ()
+    """How wide each of the lines is that are drawn below the log."""
 
     def say(self, text: str, level: str = "") -> None:
         """Print a line of ours, coloured by its level."""
-        colour = {WARNING: _YELLOW, ERROR: _RED}.get(level, _DIM)
-        self._write([self._paint(text, colour)])
+        colour = {WARNING: _YELLOW, ERROR: _RED}.get(level) or _COLOURS.get(text[:1], _DIM)
+        self._write([self._paint(line, colour) for line in _wrapped(text)])
 
     def open_group(self, title: str) -> None:
         """Print a headline."""
@@ -41,37 +50,88 @@ class Terminal(Platform):
         self._write([self._paint(f"── {title} ", _BOLD)])
         self._group_open = True
 
-    def annotate(self, level: str, title: str, text: str) -> None:
+    def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Print the message so that it stands out."""
         colour = {WARNING: _YELLOW, ERROR: _RED}.get(level, _PLAIN)
-        self._write([f"{self._paint(title, _BOLD + colour)}: {text}"])
+        first, *rest = _wrapped(f"{title}: {text}")
+        first = self._paint(first[: len(title)], _BOLD + colour) + first[len(title) :]
+        self._write([first, *rest])
 
-    def status_line(self, text: str) -> None:
-        """Draw the moving line; empty text takes it away."""
-        if not text and not self._status_shown:
+    @property
+    def room(self) -> int:
+        """A part of the window's height: the log shall stay in sight."""
+        return max(1, min(_MOST_LINES, shutil.get_terminal_size().lines // _SHARE) - 1)
+
+    def draw(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Draw lines below the log in place of those before; without any these are taken away.
+
+        The last line gets a sign that turns. None is as wide as the window, for a line that wraps
+        could not be erased.
+        """
+        if not lines and not self._drawn:
             return
         self._frame = (self._frame + 1) % len(_FRAMES)
         width = shutil.get_terminal_size().columns - 1
-        line = _fit(f"{_FRAMES[self._frame]} {text}", width) if text else ""
-        self._put(_ERASE_LINE + self._paint(line, _DIM))
-        self._status_shown = bool(text)
+        drawn = [_RULE[:width]] if len(lines) > 1 else []
+        drawn += [_fit(line, width) for line in _aligned(lines[:-1], width)]
+        drawn += [_fit(f"{_FRAMES[self._frame]} {text}", width) for text, _ in lines[-1:]]
+        painted = (self._paint(line, _COLOURS.get(line[:1], _DIM)) for line in drawn)
+        self._put(self._erasure() + "\n".join(painted))
+        self._drawn = tuple(map(columns, drawn))
+
+    def _erasure(self) -> str:
+        """Erase what is drawn; in a window that was made narrower its lines take more rows."""
+        width = max(1, shutil.get_terminal_size().columns)
+        rows = sum(max(1, -(-one // width)) for one in self._drawn)
+        return (_ERASE_LINE + f"{_UP}{_ERASE_LINE}" * (rows - 1)) if rows else ""
 
     def _write(self, lines: Sequence[str]) -> None:
-        if self._status_shown:
-            self._put(_ERASE_LINE)
-            self._status_shown = False
-        super()._write(lines)
+        erasure, self._drawn = self._erasure(), ()
+        self._put(erasure + "".join(f"{line}\n" for line in lines))
 
     def _paint(self, text: str, colour: str) -> str:
         return f"{colour}{text}{_PLAIN}" if self.colour and text else text
 
 
+def _aligned(lines: Sequence[tuple[str, str]], width: int) -> list[str]:
+    """Put the times into a column of their own, where there is room for it."""
+    longest = max((columns(text) for text, _ in lines), default=0)
+    times = max((len(time) for _, time in lines), default=0)
+    room = min(longest, _WIDEST, max(8, width - times - 2))
+    fitted = ((_fit(text, room), time) for text, time in lines)
+    return [
+        f"{text}{' ' * (room - columns(text))}  {time:>{times}}" if time else text
+        for text, time in fitted
+    ]
+
+
+def _wrapped(text: str) -> list[str]:
+    """Break a sentence between words where it is wider than the window; addresses stay whole."""
+    width = max(20, shutil.get_terminal_size().columns)
+    lines = text.split("\n")
+    return [part for line in lines for part in textwrap.wrap(line, width, **_WRAP) or [""]]
+
+
+def columns(text: str) -> int:
+    """Count the columns that text takes: wide characters take two, marks on others none."""
+    return sum(map(_width, text))
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
 def _fit(text: str, width: int) -> str:
-    """Cut text to a number of terminal columns; wide characters take two."""
+    """Cut text to a number of terminal columns."""
     text = _SGR.sub("", text)
     used = 0
     for position, character in enumerate(text):
-        used += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        used += _width(character)
         if used > width:
-            return text[: max(0, position - 1)] + "…"
+            kept = text[: max(0, position - 1)]
+            while columns(kept) >= width > 1:
+                kept = kept[:-1]
+            return kept + "…"
     return text

@@ -7,21 +7,22 @@ characters, no token. Where the lines go, and what else a platform obeys, is the
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import singledispatchmethod
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from opsera_step import events
 from opsera_step.log_limit import LogLimit
-from opsera_step.models import State
-from opsera_step.sanitize import LineCleaner, Redactor, clean_inline, split_lines
+from opsera_step.models import State, Step
+from opsera_step.redaction import Redactor
+from opsera_step.render.board import Board, Line
+from opsera_step.render.excerpt import Excerpts
+from opsera_step.render.logblocks import plain
+from opsera_step.sanitize import LineCleaner, clean_inline, split_lines
 from opsera_step.timing import Clock, spell_duration
 
-LAST_LINES = 20
-"""How many lines of the failed step are shown again with the verdict."""
-
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
+_SAYS_ONLY_RUNNING = re.compile(r".*\bis (?:currently |now )?running[.!]?", re.IGNORECASE)
 _NO_STEP = "Log"
 _WITHHELD_TOLD = 60.0
 """Seconds between signs of life while lines are held back."""
@@ -33,7 +34,16 @@ class Sink(Protocol):
     """Where the job log goes."""
 
     colour: bool
-    folds: ClassVar[bool]
+
+    @property
+    def folds(self) -> bool:
+        """Whether the viewer folds groups, so that what is in them may be out of sight."""
+        ...
+
+    @property
+    def room(self) -> int:
+        """How many lines it can draw anew below the log; 0 where it can't."""
+        ...
 
     def say(self, text: str, level: str = "") -> None:
         """Print a line of ours."""
@@ -47,11 +57,11 @@ class Sink(Protocol):
     def close_group(self) -> None:
         """End the open part."""
 
-    def annotate(self, level: str, title: str, text: str) -> None:
-        """Show a message prominently."""
+    def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
+        """Show a message prominently; the details only where it is read far from the log."""
 
-    def status_line(self, text: str) -> None:
-        """Show what goes on in a line that moves."""
+    def draw(self, lines: Sequence[Line]) -> None:
+        """Show what goes on below the log, in place of what was drawn before."""
 
 
 class Safe:
@@ -76,9 +86,16 @@ class Safe:
         line = cleaner.clean(line)
         if "\x1b" in line:
             bare = _SGR.sub("", line)
-            redacted = self._redactor.redact(bare)
+            redacted = self._redactor.redact(bare, cleaner.trail)
             return redacted if redacted != bare else line
-        return self._redactor.redact(line)
+        return self._redactor.redact(line, cleaner.trail)
+
+
+class Keeper(Protocol):
+    """Who gets each line for the full log."""
+
+    def keep(self, step_id: str, name: str, tool: str, lines: Sequence[str]) -> None:
+        """Take lines of a step, safe to show and with their colours."""
 
 
 class JobLog:
@@ -90,11 +107,13 @@ class JobLog:
         safe: Safe,
         clock: Clock,
         limit: LogLimit,
-        keep: Callable[[str], None] | None = None,
+        keeper: Keeper | None = None,
+        *,
+        shows_log: bool = True,
     ) -> None:
-        """Take the sink, and `keep` that gets each log line for the full log, if there is one."""
+        """Take the sink, and who keeps the full log, also where none of it is to be shown."""
         self._sink, self._safe, self._clock, self._limit = sink, safe, clock, limit
-        self._keep = keep
+        self._keeper, self._shows_log = keeper, shows_log
         self._started = clock.monotonic()
         self._cleaners: dict[str, LineCleaner] = {}
         self._shown_steps: set[str] = set()
@@ -102,8 +121,12 @@ class JobLog:
         self._run = "The run"
         self._doing = "starting"
         self._finished = False
-        self._withheld_told_at = 0.0
-        self._last_lines: dict[str, deque[str]] = {}
+        self._withheld_told_at = self._started
+        self._spoke = False
+        self._last_line = ""
+        self._board = Board(clock.monotonic)
+        self.excerpts = Excerpts()
+        """The lines of each step that matter if it fails."""
         self.line_count = 0
         """How many lines of the log were read."""
         self.missing = False
@@ -120,28 +143,40 @@ class JobLog:
             self.end_group()
         self.say(text, level)
 
-    def annotate(self, level: str, title: str, text: str) -> None:
-        """Show a message prominently, outside of the groups."""
+    def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
+        """Show a message prominently, outside of the groups; the details are lines of a log."""
         self.end_group()
-        self._sink.annotate(level, self._safe.own(title), self._safe.own(text))
+        self._sink.annotate(level, self._safe.own(title), self._safe.own(text), details)
+
+    def know_plan(self, plan: Sequence[Step]) -> None:
+        """Take the pipeline's plan, for a display of the steps."""
+        self._board.plan(plan, self._safe.inline)
 
     def show(self, event: events.Event) -> None:
         """Show what happened."""
         self._show(event)
-        elapsed = spell_duration(self._clock.monotonic() - self._started)
-        self._sink.status_line(f"{self._run} · {self._doing} · {elapsed}")
+        if self._sink.room and not self._finished:
+            self._draw()
 
-    def repeat_last_lines(self, step_name: str) -> None:
+    def _draw(self) -> None:
+        elapsed = spell_duration(self._clock.monotonic() - self._started)
+        shown = self._shows_log and not self._limit.reached
+        now = [self._run, self._doing, elapsed, *([] if shown else [self._last_line])]
+        steps = self._board.lines(self._sink.room - 1)
+        self._sink.draw([*steps, (" · ".join(part for part in now if part), "")])
+
+    def repeat_last_lines(self, step_id: str, step_name: str) -> None:
         """Print the last lines of a step again, unless they are the last in sight anyway."""
-        lines = self._last_lines.get(step_name)
-        if not lines or (step_name == self._doing and not self._sink.folds):
+        found = self.excerpts.of(step_id, step_name)
+        in_sight = step_name == self._doing and not self._sink.folds
+        if found is None or in_sight or not self._shows_log:
             return
         self.say(f"The last lines of “{step_name}”:")
-        self._sink.lines(list(lines))
+        self._sink.lines(list(found.last))
 
     def end_group(self) -> None:
         """Close the open group; the next line of the log opens one again."""
-        self._sink.status_line("")
+        self._sink.draw(())
         self._sink.close_group()
         self._step = None
 
@@ -188,33 +223,42 @@ class JobLog:
                 "warning",
             )
         elif event.before is not None and event.status.state is State.RUNNING:
-            if self._doing not in self._last_lines:
+            self._board.goes_on()
+            if not self._spoke:
                 self._doing = word
             if event.before is not State.RUNNING:
                 message = self._safe.inline(event.status.message)
-                self.say(f"{self._run} is {word} now." + (f" Opsera: {message}" if message else ""))
+                new = message and not _SAYS_ONLY_RUNNING.fullmatch(message)
+                self.say(f"{self._run} is {word} now." + (f" Opsera: {message}" if new else ""))
 
     @_show.register
     def _(self, event: events.PausedAt) -> None:
         gate = f" at “{self._safe.inline(event.gate.name, 200)}”" if event.gate else ""
-        self._doing = f"waits{gate}"
+        self._doing, self._spoke = f"waits{gate}", False
+        if event.gate is not None:
+            self._board.waits(event.gate.id)
         self.say_in_sight(f"{self._run} is paused{gate}: it waits for somebody to let it go on.")
 
     @_show.register
     def _(self, event: events.LogLines) -> None:
         name = self._safe.inline(event.step_name, 200) or _NO_STEP
-        cleaner = self._cleaners.setdefault(event.step_id, LineCleaner(self._sink.colour))
+        coloured = self._sink.colour or self._keeper is not None
+        cleaner = self._cleaners.setdefault(event.step_id, LineCleaner(coloured))
         lines = [self._safe.log_line(line, cleaner) for line in event.lines]
         self.line_count += len(lines)
-        self._doing = name
-        self._last_lines.setdefault(name, deque(maxlen=LAST_LINES)).extend(lines[-LAST_LINES:])
-        if self._keep is not None:
-            for line in lines:
-                self._keep(_SGR.sub("", line))
-        was_reached = self._limit.reached
-        admitted = self._limit.admit(lines)
+        self._doing, self._spoke = name, True
+        self._board.spoke(event.step_id)
+        tool = self._safe.inline(event.tool, 80)
+        if self._keeper is not None:
+            self._keeper.keep(event.step_id, name, tool, lines)
+            if not self._sink.colour:
+                lines = [plain(line) for line in lines]
+        self.excerpts.add(event.step_id, name, lines)
+        self._last_line = plain(lines[-1]) if lines else self._last_line
+        was_reached = self._limit.reached or not self._shows_log
+        admitted = self._limit.admit(lines) if self._shows_log else []
         if admitted:
-            self._enter(event.step_id, name, self._safe.inline(event.tool, 80))
+            self._enter(event.step_id, name, tool)
             self._sink.lines(admitted)
         if self._limit.reached and not was_reached:
             self.say_in_sight(
@@ -249,6 +293,11 @@ class JobLog:
 
     @_show.register
     def _(self, event: events.Heartbeat) -> None:
+        if event.step is not None:
+            self._board.spoke(event.step.id)
+        if self._sink.room:
+            # What is drawn shows that it lives; an hour's lines of that would bury the log.
+            return
         elapsed = spell_duration(self._clock.monotonic() - self._started)
         self.say_in_sight(f"{self._run}: {self._what_goes_on(event)}; {elapsed} so far.")
 

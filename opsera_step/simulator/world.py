@@ -68,6 +68,7 @@ class World:
         self._zero = clock.monotonic()
         self._wall = clock.time() if began is None else began
         self._seq = 0
+        self._our_latest: float | None = None
         self._coming: list[tuple[float, int, Callable[[], None]]] = []
         self._writers = [ObjectIds(self.rng) for _ in range(_WRITERS)]
         self.keep: Callable[[Deed], None] = _forget
@@ -218,8 +219,7 @@ class World:
 
     def our_latest_run(self) -> float | None:
         """Return when the latest run of the token's owner was accepted."""
-        runs = [run for pipeline in self.pipelines.values() for run in pipeline.runs.values()]
-        return max((run.accepted for run in runs if run.user == self.user), default=None)
+        return self._our_latest
 
     def _make_appointments(self, since: str, zero: float) -> None:
         for one in self.scenario.timetable:
@@ -242,6 +242,7 @@ class World:
         run = pipeline.accept(user)
         self._note(user, "pipeline", "run", pipeline.spec.id)
         if user == self.user:
+            self._our_latest = run.accepted
             self._make_appointments("run", self.now)
         return run
 

@@ -134,6 +134,12 @@ class Process:
         """Send a signal."""
         self._process.send_signal(number)
 
+    def handles(self, number: signal.Signals) -> bool:
+        """Tell whether it has a handler for a signal by now."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught.split()[1], 16) & 1 << number - 1)
+
     def kill(self) -> None:
         """Kill it, as a platform does whose grace is over."""
         self._process.kill()

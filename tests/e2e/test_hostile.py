@@ -17,9 +17,10 @@ from opsera_step import events
 from opsera_step.log_limit import LogLimit
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import PLATFORMS
+from opsera_step.redaction import Redactor
 from opsera_step.render.joblog import JobLog, Safe
 from opsera_step.render.verdict import tell_verdict
-from opsera_step.sanitize import Redactor, split_lines
+from opsera_step.sanitize import split_lines
 from opsera_step.simulator import Simulator
 from opsera_step.timing import FakeClock
 from tests.e2e import scenes
@@ -34,10 +35,12 @@ from tests.oracles import (
     terminal,
 )
 
+pytestmark = pytest.mark.timeout(180)
 COUNT = 100_000
 """Samples for each of the four platforms, other ones for each."""
 BATCH = 100
 TOKEN = "tok_PhoNey+Secret/0123456789=="
+LONGEST_FORM = 400
 OWN_COMMANDS = {"add-mask", "group", "endgroup", "error", "warning"}
 
 
@@ -89,13 +92,18 @@ class Played:
     def __init__(self, platform: str, seed: int) -> None:
         """Print all samples: as lines, and now and then as names, messages and sentences."""
         self.out, self.clock = io.StringIO(), FakeClock()
+        self.leaked: set[str] = set()
         environ = {"TERM": "xterm"}
         self.sink = PLATFORMS[platform](environ, self.out, self.clock)
         self.safe = Safe(TOKEN)
         self.log = JobLog(self.sink, self.safe, self.clock, LogLimit(None))
         samples = texts(seed, COUNT)
+        leaks = itertools.cycle(forms(TOKEN))
         for start in range(0, COUNT, BATCH):
-            self.print(samples[start], samples[start + 1], samples[start + 2 : start + BATCH])
+            leak = next(leaks)
+            lines = [*samples[start + 2 : start + BATCH], f"leak {leak}"]
+            self.print(samples[start], samples[start + 1], lines)
+            self.leaked |= {leak}
         self.log.finish()
         name, message = (self.safe.inline(text, 200) for text in samples[40:42])
         outcome = Outcome("failed", 1, message, "", "p", name, 42, "", 1.0, name)
@@ -114,30 +122,46 @@ class Played:
         return self.out.getvalue().encode("utf-8", "replace")
 
 
+def no_token_in(played: Played) -> None:
+    """Nobody reads the token in what was printed where it came, and each time it was masked."""
+    printed = b"\n\n".join(one[:LONGEST_FORM] for one in played.raw.split(b"leak ")[1:])
+    assert secrets.disguised(TOKEN, printed) == []
+    assert secrets.find(TOKEN, printed) == []
+    assert played.leaked == set(forms(TOKEN))
+    assert max(map(len, played.leaked)) < LONGEST_FORM
+    assert printed.count(Redactor.MASK.encode()) >= COUNT / BATCH
+
+
 def test_nothing_is_obeyed_on_github():
-    """Of 5 000 samples none runs a workflow command, forges a group or stops ours."""
+    """Of 100 000 samples none runs a workflow command, forges a group or stops ours."""
     played = Played("github", 5)
     runner = obeyed_on_github(played.raw)
     assert len(runner.groups) > 30
     assert [one.level for one in runner.annotations] == ["error", "warning"]
+    no_token_in(played)
 
 
 def test_nothing_is_obeyed_on_gitlab():
-    """Of 5 000 samples none opens or ends a section, erases text or leaves a colour on."""
-    log = obeyed_on_gitlab(Played("gitlab", 6).raw)
+    """Of 100 000 samples none opens or ends a section, erases text or leaves a colour on."""
+    played = Played("gitlab", 6)
+    log = obeyed_on_gitlab(played.raw)
     assert len(log.sections) > 30
+    no_token_in(played)
 
 
 def test_nothing_is_obeyed_on_a_terminal():
-    """Of 5 000 samples none moves the cursor, sets a title or leaves a colour on."""
-    obeyed_on_a_screen("\n".join(drawn(Played("terminal", 7).out.getvalue())))
+    """Of 100 000 samples none moves the cursor, sets a title or leaves a colour on."""
+    played = Played("terminal", 7)
+    obeyed_on_a_screen("\n".join(drawn(played.out.getvalue())))
+    no_token_in(played)
 
 
 def test_nothing_is_obeyed_elsewhere():
-    """Of 5 000 samples none leaves an escape in a log that shows no colours."""
+    """Of 100 000 samples none leaves an escape in a log that shows no colours."""
     played = Played("plain", 8)
     obeyed_on_a_screen(played.out.getvalue())
     assert "\x1b" not in played.out.getvalue()
+    no_token_in(played)
 
 
 @pytest.mark.parametrize("platform", ["plain", "github", "gitlab", "terminal"])
@@ -178,8 +202,8 @@ def hostile_scenario(token: str) -> scenes.Scenario:
 
 
 def forms(token: str) -> list[str]:
-    """Return lines that hold the token in the forms in which it escapes by accident."""
-    half = len(token) // 2
+    """Return lines that hold the token in the forms in which it escapes."""
+    half, raw = len(token) // 2, token.encode()
     return [
         token,
         f"Authorization: Bearer {token}",
@@ -187,10 +211,26 @@ def forms(token: str) -> list[str]:
         base64.b64encode(f"user:{token}".encode()).decode(),
         base64.b64encode(f"us:{token}".encode()).decode(),
         base64.urlsafe_b64encode(f"u:{token}".encode()).decode(),
-        token.encode().hex(),
+        base64.b64encode(base64.b64encode(raw)).decode(),
+        base64.b32encode(raw).decode(),
+        raw.hex(),
+        raw.hex(" "),
+        str(list(raw)),
+        "".join(f"%{code:02x}" for code in raw),
+        "".join(f"&#{code};" for code in raw),
+        "".join(f"&#x{code:x};" for code in raw),
+        "".join(f"\\u{code:04x}" for code in raw),
+        "".join(f"\\x{code:02x}" for code in raw),
+        "".join(f"\\{code:03o}" for code in raw),
+        "\u200b".join(token),
+        " ".join(token),
+        token.upper(),
+        token[::-1],
         f"\x1b[31m{token[:half]}\x1b[0m{token[half:]}",
+        "".join(f"\x1b[3{number % 8}m{one}" for number, one in enumerate(token)),
         f"wrapped {token[:half]}",
         f"{token[half:]} wrapped",
+        "\n".join(token[start : start + 8] for start in range(0, len(token), 8)),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,13 +47,15 @@ def test_success_ends_with_zero_and_all_outputs(tmp_path):
 
 
 def test_failure_names_the_step_under_its_last_lines(tmp_path):
-    """A run that fails gives exit code 1 and the step that failed, right under its last lines."""
+    """A run that fails gives exit code 1 and the step that failed, under its last lines."""
     job, _ = run(scenes.FAILS, tmp_path)
     sentence = "Run 42 of “Deploy shop” failed in step “Unit tests” after"
     assert job.code == 1
     assert job.outputs["OPSERA_STATUS"] == "failed"
     assert job.outputs["OPSERA_FAILED_STEP"] == "Unit tests"
-    assert f"1 failed\n[opsera] ERROR: Opsera pipeline failed: {sentence}" in job.log
+    steps = r"(?:\[opsera\] [✓✗·] .*\n)+"
+    verdict = rf"1 failed\n{steps}\[opsera\] ERROR: Opsera pipeline failed: {sentence}"
+    assert re.search(verdict, job.log)
 
 
 def test_last_lines_are_shown_again_where_groups_fold(tmp_path):
@@ -88,7 +91,7 @@ def test_an_hour_passes_in_about_a_second(tmp_path):
     heartbeats = [line for line in job.log.splitlines() if "nothing new for" in line]
     assert job.code == 0
     assert job.seconds > 3600
-    assert len(simulator.requests) <= 320
+    assert len(simulator.requests) <= 370
     assert 45 <= len(heartbeats) <= 60
 
 
@@ -334,6 +337,36 @@ def test_the_other_commands(tmp_path, command, code, status):
         if command in ("logs", "watch"):
             assert job.log.count("compiling\n") == 1
         assert simulator.count("run") == 0
+
+
+def test_a_stop_with_nothing_to_stop(tmp_path):
+    """Where no run is going that is said, and no stop call is sent: it could only hit the next."""
+    clock = FakeClock()
+    with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
+        simulator.start_by_somebody_else()
+        clock.sleep(60)
+        job = play(simulator, clock, tmp_path, command="stop")
+        assert (job.code, simulator.count("stop")) == (0, 0)
+        assert "There was nothing to stop: no run is going" in job.outputs["OPSERA_MESSAGE"]
+        assert "There was nothing to stop" in job.log
+
+
+def test_a_stop_of_what_is_going(tmp_path):
+    """A run that is going is stopped with one call."""
+    clock = FakeClock()
+    with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
+        simulator.start_by_somebody_else()
+        clock.sleep(0.5)
+        job = play(simulator, clock, tmp_path, command="stop")
+        assert (job.code, simulator.count("stop")) == (0, 1)
+
+
+def test_a_misspelt_variable_is_told(tmp_path):
+    """A variable that nearly is an input is told of, as otherwise nobody would notice."""
+    clock = FakeClock()
+    with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
+        job = play(simulator, clock, tmp_path, on_pause="wait")
+        assert "looks like a misspelt OPSERA_ON_PAUSED" in job.log
 
 
 def test_a_run_that_never_was(tmp_path):

@@ -150,6 +150,17 @@ def test_a_signal_ends_it_even_when_the_api_hangs(slow, tmp_path):
     assert job.outputs["OPSERA_STATUS"] == "cancelled"
 
 
+def test_a_hanging_api_does_not_make_it_late(slow, tmp_path):
+    """When the API hangs at the timeout, the last look and the stop call have ten seconds."""
+    process = Process(slow, Files(tmp_path), timeout="4s")
+    wait_until(lambda: slow.count("logs") > 0)
+    slow.add_fault(Fault(kind="hang", seconds=60))
+    job = process.wait(30)
+    assert job.code == 124
+    assert job.seconds < 4 + 10 + 3
+    assert "could not be stopped and may still be going" in job.outputs["OPSERA_MESSAGE"]
+
+
 def test_a_signal_before_anything_starts_no_run(tmp_path):
     """A signal while the first call is waited for ends it without a run."""
     faults = [Fault(call="summary", kind="hang", seconds=60)]
@@ -253,15 +264,51 @@ def test_an_old_output_file_is_not_taken_for_this_jobs(slow, tmp_path):
     assert process.files.outputs == {}
 
 
+FLOOD = scenes.scenario(
+    scenes.step("Build", {"text": "y" * 2000 + "\n", "rate": 300, "seconds": 60}, duration=600)
+)
+
+
+def _wait_for_full_pipe(simulator: Simulator) -> None:
+    """Wait until the job, which writes far more than a pipe holds, asks for nothing more."""
+    wait_until(lambda: simulator.count("logs") > 0)
+    wait_until(lambda: simulator.now - simulator.requests[-1].time > 3)
+
+
 def test_a_full_pipe_does_not_keep_a_run_going(tmp_path):
-    """When nobody reads the log and its pipe is full, a cancelled job still stops its run."""
-    flood = scenes.scenario(
-        scenes.step("Build", {"text": "y" * 2000 + "\n", "rate": 300, "seconds": 60}, duration=600)
-    )
-    with Simulator(flood, clock=SpeedClock(1.0), seed=1) as simulator:
+    """When nobody reads the log and its pipe is full, a cancelled job stops its run at once."""
+    with Simulator(FLOOD, clock=SpeedClock(1.0), seed=1) as simulator:
         process = Process(simulator, Files(tmp_path))
-        wait_until(lambda: simulator.now > 5)
+        _wait_for_full_pipe(simulator)
+        sent = simulator.now
+        process.send(signal.SIGTERM)
         process.send(signal.SIGTERM)
         wait_until(lambda: simulator.count("stop") > 0, 10)
+        # Long before the grace is over; it is 0.7 s on a machine with nothing else to do.
+        assert simulator.now - sent < 3
         job = process.wait(10)
-        assert job.code == 143
+        assert (job.code, simulator.count("stop")) == (143, 1)
+        assert job.outputs["OPSERA_STATUS"] == "cancelled"
+        assert "Run 42" in job.outputs["OPSERA_MESSAGE"]
+
+
+def test_a_full_pipe_leaves_the_run_if_wanted(tmp_path):
+    """The one that stands in for a thread that hangs keeps to on_cancel: leave."""
+    with Simulator(FLOOD, clock=SpeedClock(1.0), seed=1) as simulator:
+        process = Process(simulator, Files(tmp_path), on_cancel="leave")
+        _wait_for_full_pipe(simulator)
+        process.send(signal.SIGTERM)
+        job = process.wait(10)
+        assert (job.code, simulator.count("stop")) == (143, 0)
+
+
+@pytest.mark.parametrize("arguments", [(), ("run",), ("status",)], ids=["job", "run", "status"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_is_loaded(passing, tmp_path, arguments, number):
+    """A signal in the first third of a second ends it quietly, and no run is started."""
+    process = Process(passing, Files(tmp_path), arguments=arguments)
+    wait_until(lambda: process.handles(signal.SIGTERM))
+    process.send(number)
+    job = process.wait(10)
+    assert (job.code, job.errors) == (128 + number, "")
+    assert passing.count("run") == 0

@@ -5,8 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from opsera_step.simulator import Simulator
 from opsera_step.timing import FakeClock
+from tests import size
 from tests.e2e import scenes
 from tests.e2e.support import ROOT, play
 
@@ -56,6 +59,18 @@ def test_memory_stays_flat():
     short, long = measure(9_000), measure(90_000)
     assert (short[0], long[0]) == (9_000, 90_000)
     assert long[1] < 1.15 * short[1]
+
+
+@pytest.mark.timeout(300)
+def test_the_process_follows_a_hundred_thousand_lines():
+    """The real process shows each line once and in order, and grows no further on the way.
+
+    `python -m tests.size` plays a million lines of 200 bytes.
+    """
+    short, long = size.play(30_000, per_record=25), size.play(100_000, per_record=25)
+    assert (short.code, short.lines) == (0, 30_000)
+    assert (long.code, long.lines) == (0, 100_000)
+    assert 0 < long.peak < short.peak + (12 << 10)
 
 
 def test_a_record_of_twenty_megabytes(tmp_path):

@@ -12,7 +12,7 @@ FAULT_KINDS = (
     "http", "http", "http", "reset", "close", "half", "truncated", "html", "empty",
     "content_type", "hang", "latency", "redirect",
 )  # fmt: skip
-CALLS = ("*", "run", "status", "status", "logs", "logs", "summary", "stop")
+CALLS = ("*", "run", "run", "status", "status", "logs", "logs", "summary", "stop")
 STATUSES = (500, 502, 503, 504, 429, 429, 408)
 PLATFORMS = ("plain", "github", "gitlab")
 
@@ -118,7 +118,7 @@ def _switches(rng: random.Random) -> dict[str, Any]:
         "unseen_seconds": (0.0, 3.0, 12.0),
         "unseen_status": ("404", "400", "unknown"),
         "unseen_logs": ("empty", "400", "404"),
-        "summary_lag": (0.0, 0.0, 8.0),
+        "summary_lag": (0.0, 0.0, 8.0, 60.0),
         "status_lag": (0.0, 0.0, 4.0),
         "log_lag": (0.0, 0.0, 1.5),
         "record_ids": ("objectid", "objectid", "scattered"),

@@ -7,14 +7,17 @@ plain data: a change of the code alone can't change them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
+from opsera_step.calls import CALLS
 from opsera_step.cli import group
 from opsera_step.errors import ExitCode
-from opsera_step.inputs import COMMANDS, TABLE, from_environment
+from opsera_step.inputs import COMMANDS, TABLE, WIDER_COMMANDS, from_environment
 from opsera_step.models import State
 from opsera_step.outcome import EXIT_CODE_OF_STATE, Outcome
 from opsera_step.outcome import OUTPUTS as TOLD_OUTPUTS
@@ -68,6 +71,27 @@ CHOICES = {
     "on_busy": "queue attach fail",
     "reset": "never auto always",
     "logs": "console all none",
+}
+
+NOT_IN_A_JOB = {"demo", "simulator", "completion", "init"}
+"""The commands for a person at a terminal; the input `command` does not take them."""
+COMMAND_OF_CALL = {
+    "pipeline/run": "run",
+    "pipeline/status": "status",
+    "pipeline/reset": "reset",
+    "pipeline/stop": "stop",
+    "pipeline/summary": "summary",
+    "pipeline/logs": "logs",
+    "pipeline/pipelines": "pipelines",
+    "registry/tools": "tool list",
+    "registry/summary": "tool show",
+    "registry/update": "tool update",
+    "logs/user/actions": "audit actions",
+    "logs/user/tokens": "audit tokens",
+    "tasks": "task list",
+    "tasks/summary": "task show",
+    "tasks/status": "task status",
+    "logs/task": "task logs",
 }
 
 NOT_IN_GITLAB = {
@@ -219,10 +243,22 @@ class TestCommandLine:
         offered = set().union(*(self.options(name) for name in COMMANDS))
         assert set(INPUTS) - offered == {"command", "token"}
 
+    def test_a_job_can_be_asked_for_all_but_what_is_for_a_person(self):
+        """The input `command` takes what the command line has, but these."""
+        assert set(group.commands) - set(COMMANDS + WIDER_COMMANDS) <= NOT_IN_A_JOB
+        assert set(COMMANDS + WIDER_COMMANDS) <= set(group.commands)
+
     def test_the_token_is_never_an_option(self):
         """Command lines can be read by every process on the machine."""
-        for command in group.commands.values():
+        for _, command in every_command():
             assert not [one for one in command.params if "--token" in one.opts]
+
+    def test_every_call_of_the_api_has_its_command(self):
+        """Each of the sixteen calls can be made from the command line."""
+        found = {words for words, _ in every_command()}
+        assert len(CALLS) == len(COMMAND_OF_CALL) == 16
+        assert set(COMMAND_OF_CALL) == {call.path.removeprefix("/api/v1/") for call in CALLS}
+        assert set(COMMAND_OF_CALL.values()) <= found
 
 
 class TestReadme:
@@ -263,6 +299,13 @@ class _GitLabLoader(yaml.SafeLoader):
 
 
 _GitLabLoader.add_constructor("!reference", lambda loader, node: loader.construct_sequence(node))
+
+
+def every_command(parent: click.Command = group, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield the words of every command, and the command; groups too."""
+    for name, one in getattr(parent, "commands", {}).items():
+        yield " ".join((*path, name)), one
+        yield from every_command(one, *path, name)
 
 
 def _tables(text: str) -> list[list[list[str]]]:

@@ -102,8 +102,11 @@ class FakeOpsera:
     """What happens to each call of `run`, in turn; fine when it is used up."""
     summary_faults: list[ApiError] = field(default_factory=list)
     reset_faults: list[tuple[bool, ApiError]] = field(default_factory=list)
+    status_faults: list[ApiError] = field(default_factory=list)
     stop_faults: list[tuple[bool, ApiError]] = field(default_factory=list)
     ever_answered: bool = True
+    notes_changes: bool = False
+    """Whether a pipeline says when it was changed: when a request was accepted, at once."""
 
     def __post_init__(self) -> None:
         """Begin with the pipeline as it is."""
@@ -228,6 +231,7 @@ class FakeOpsera:
             max([self.count, *(run.count for run in shown)]),
             self._state(going, seen_at),
             last_run_count=max([self.count - first, *ended]) or None,
+            raw={"updatedAt": str(len(self.runs))} if self.notes_changes else {},
         )
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
@@ -244,6 +248,8 @@ class FakeOpsera:
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
         """Tell how a run stands."""
         self._call("status")
+        if self.status_faults:
+            raise self.status_faults.pop(0)
         now, found = self.clock.monotonic(), self.run_of(run.count)
         if found is None and 0 < run.count <= self.count:
             return RunStatus(state_of(self.rest), self.rest)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from opsera_step.log_limit import LogLimit
@@ -20,6 +20,9 @@ class Sheet:
     folds: bool = False
     printed: list[str] = field(default_factory=list)
     moving: list[str] = field(default_factory=list)
+    drawn: list[tuple[str, str]] = field(default_factory=list)
+    details: list[list[str]] = field(default_factory=list)
+    room: int = 0
     is_open: bool = False
 
     def say(self, text: str, level: str = "") -> None:
@@ -37,19 +40,36 @@ class Sheet:
         self.printed += ["]"] if self.is_open else []
         self.is_open = False
 
-    def annotate(self, level: str, title: str, text: str) -> None:
+    def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         assert not self.is_open
         self.printed.append(f"!{level} {title}: {text}")
+        self.details.append(list(details))
 
-    def status_line(self, text: str) -> None:
-        self.moving.append(text)
+    def draw(self, lines: Sequence[tuple[str, str]]) -> None:
+        self.drawn = list(lines)
+        self.moving.append(lines[-1][0] if lines else "")
+
+
+@dataclass
+class Kept:
+    """What was given to the full log."""
+
+    lines: list[str] = field(default_factory=list)
+    steps: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def keep(self, step_id: str, name: str, tool: str, lines: Sequence[str]) -> None:
+        self.steps.append((step_id, name, tool))
+        self.lines += lines
 
 
 def joblog(
     sheet: Sheet,
     clock: FakeClock | None = None,
     limit: int | None = None,
-    keep: Callable[[str], None] | None = None,
+    keeper: Kept | None = None,
+    *,
+    shows_log: bool = True,
 ) -> JobLog:
     """Make a JobLog that prints on the sheet."""
-    return JobLog(sheet, Safe(TOKEN), clock or FakeClock(), LogLimit(limit), keep)
+    it = clock or FakeClock()
+    return JobLog(sheet, Safe(TOKEN), it, LogLimit(limit), keeper, shows_log=shows_log)

@@ -11,7 +11,14 @@ from itertools import pairwise
 
 import pytest
 
-from opsera_step.cadence import LONGEST_TICK, SHORTEST_TICK, Cadence, Call
+from opsera_step.cadence import (
+    LONGEST_TICK,
+    QUICKEST_TICK,
+    STATUS_TICK,
+    STEADY_TICK,
+    Cadence,
+    Call,
+)
 from opsera_step.logs import WINDOW
 
 MIDDLE = 0.5
@@ -92,42 +99,73 @@ def test_after_a_burst_it_calms_down():
     assert played.per_minute(after=240) < 20
 
 
+def test_a_burst_begins_with_quick_ticks():
+    """The first lines after a silence quicken the ticks, and a burst that goes on slows them."""
+    cadence, ticks = Cadence(lambda: MIDDLE), []
+    cadence.saw_records(0, 30.0)
+    for _ in range(25):
+        cadence.saw_records(2, 1.0)
+        ticks.append(cadence.pause(0.1))
+    assert ticks[0] == QUICKEST_TICK
+    assert ticks[-1] == STEADY_TICK
+    assert ticks == sorted(ticks)
+
+
+def test_after_a_lone_line_it_calms_down_sooner():
+    """A single line in a long silence is no reason to expect more of them, a burst is."""
+    pauses = {}
+    for records in (1, 10):
+        cadence = Cadence(lambda: MIDDLE)
+        cadence.saw_records(0, 60.0)
+        cadence.saw_records(records, 5.0)
+        pauses[records] = cadence.pause(20)
+    assert pauses[1] > 2 * pauses[10]
+
+
 @pytest.mark.parametrize("longest_request", [0.0, 0.3])
 def test_a_silent_hour_costs_little(longest_request: float):
-    """An hour without a change costs about 250 requests."""
+    """An hour without a change costs about 300 requests."""
     played = play(lambda time: 0, 3600, longest_request=longest_request)
-    assert len(played.calls) <= 260
+    assert len(played.calls) <= 310
     assert max(b - a for a, b in pairwise(played.calls)) < 1.2 * LONGEST_TICK + 1
 
 
-def test_in_silence_status_and_log_take_turns():
-    """While nothing comes the log is not asked for more often than the status."""
+def test_in_silence_each_second_tick_asks_for_the_status():
+    """While nothing comes the log is asked for at each tick, the status at each second."""
     cadence = Cadence(lambda: MIDDLE)
     calls = [cadence.next_call(silent=60) for _ in range(10)]
-    assert calls == [(Call.STATUS,), (Call.LOG,)] * 5
+    assert calls == [(Call.STATUS, Call.LOG), (Call.LOG,)] * 5
 
 
 def test_while_lines_flow_the_log_goes_first():
-    """While lines come five requests of six are for the log; the status comes first of all."""
+    """While lines come each tick is for the log, each sixth for the status too."""
     cadence = Cadence(lambda: MIDDLE)
     calls = [cadence.next_call(silent=0.5) for _ in range(12)]
-    assert calls == ([(Call.STATUS,)] + [(Call.LOG,)] * 5) * 2
+    assert calls == ([(Call.STATUS, Call.LOG)] + [(Call.LOG,)] * 5) * 2
 
 
-def test_in_a_burst_no_tick_goes_without_the_log():
-    """When a tick without the log could lose records, the status comes along with it."""
+def test_what_breaks_a_silence_makes_it_ask_for_the_status():
+    """A line after a silence may be the run's last one: the next tick asks how the run stands."""
     cadence = Cadence(lambda: MIDDLE)
-    cadence.saw_records(400, 1.0)
-    calls = [cadence.next_call(silent=0.5) for _ in range(6)]
-    assert calls == [(Call.STATUS, Call.LOG)] + [(Call.LOG,)] * 5
-    assert cadence.pause(0.0) <= 1.0
+    cadence.next_call(silent=60)
+    cadence.saw_records(0, 60.0)
+    cadence.saw_records(1, 5.0)
+    assert cadence.next_call(silent=0.5) == (Call.STATUS, Call.LOG)
+    assert cadence.next_call(silent=0.5) == (Call.LOG,)
+
+
+def test_in_a_burst_it_asks_sooner():
+    """When a window could pass by in a tick, the tick is shorter."""
+    cadence = Cadence(lambda: MIDDLE)
+    cadence.saw_records(500, 1.0)
+    assert cadence.pause(0.0) <= 0.8
 
 
 def test_without_logs_only_the_status_is_asked_for():
     """With logs off there is one call, every two seconds at most."""
     cadence = Cadence(lambda: MIDDLE, logs_wanted=False)
     assert cadence.next_call(0) == (Call.STATUS,)
-    assert cadence.pause(0) == 2 * SHORTEST_TICK
+    assert cadence.pause(0) == STATUS_TICK
 
 
 def test_a_fixed_interval_is_kept():
@@ -166,15 +204,25 @@ class TestThrottling:
         """The pace halves with each, up to half a minute."""
         cadence, pauses = Cadence(lambda: MIDDLE), []
         for _ in range(7):
+            cadence.next_call(0)
             pauses.append(cadence.pause(0))
             cadence.throttled()
-        assert pauses == [1, 2, 4, 8, 16, 16, 16]
+        assert pauses == pytest.approx([1.2, 2.4, 4.8, 9.6, 19.2, 19.2, 19.2])
         assert cadence.pause(100) == 30
+
+    def test_a_tick_counts_once(self):
+        """Status and log are asked for together, and refused together; that is one refusal."""
+        cadence = Cadence(lambda: MIDDLE)
+        cadence.next_call(0)
+        cadence.throttled()
+        cadence.throttled()
+        assert cadence.pause(0) == 2 * STEADY_TICK
 
     def test_it_slows_an_idle_job_too_but_not_without_end(self):
         """The longest pauses do not multiply, so that the end of a run is not missed for long."""
         cadence = Cadence(lambda: 1.0)
         for _ in range(10):
+            cadence.next_call(0)
             cadence.throttled()
         assert cadence.pause(10_000) < 60
 
@@ -182,14 +230,15 @@ class TestThrottling:
         """After some good answers the pace is the old one, and not faster."""
         cadence = Cadence(lambda: MIDDLE)
         for _ in range(10):
+            cadence.next_call(0)
             cadence.throttled()
         answers = 0
-        while cadence.pause(0) > SHORTEST_TICK:
+        while cadence.pause(0) > STEADY_TICK:
             cadence.answered()
             answers += 1
-        assert 10 < answers < 40
+        assert 10 < answers < 45
         cadence.answered()
-        assert cadence.pause(0) == SHORTEST_TICK
+        assert cadence.pause(0) == STEADY_TICK
 
     def test_a_fast_log_is_slowed_too(self):
         """A burst does not outrun what the server asks for."""
@@ -206,7 +255,7 @@ def test_the_rate_is_learnt_at_once_and_forgotten_slowly():
     cadence.saw_records(1000, 1.0)
     quick = cadence.pause(0)
     cadence.saw_records(0, 1.0)
-    assert quick < cadence.pause(0) < SHORTEST_TICK
+    assert quick < cadence.pause(0) < STEADY_TICK
     for _ in range(20):
         cadence.saw_records(0, 1.0)
-    assert cadence.pause(0) == SHORTEST_TICK
+    assert cadence.pause(2.0) == STEADY_TICK

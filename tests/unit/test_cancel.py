@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from opsera_step.cancel import GRACE, LAST_WORDS, Cancellation, InterruptibleClock
+from opsera_step.cancel import GRACE, LAST_WORDS, Cancellation, InterruptibleClock, Once
 from opsera_step.errors import Cancelled
 from opsera_step.timing import FakeClock
 
@@ -141,7 +142,7 @@ CHILD = """
 import os, signal, sys, time
 from opsera_step import cancel
 from opsera_step.errors import Cancelled
-cancel.GRACE, cancel.LAST_WORDS = 0.5, 0.3
+cancel.GRACE, cancel.LAST_WORDS, cancel.PATIENCE = 0.5, 0.3, 0.2
 cancellation = cancel.Cancellation()
 cancellation.last_words = lambda: os.write(1, b"last words\\n")
 cancellation.install()
@@ -175,7 +176,8 @@ finally:
 FULL_PIPE = """
 reader, writer = os.pipe()
 ready()
-os.write(writer, b"x" * 10_000_000)
+while True:
+    os.write(writer, b"x" * 10_000_000)
 """
 
 
@@ -232,3 +234,94 @@ def test_last_words_cannot_keep_it(script):
     ended, _, seconds = play(script, signal.SIGINT)
     assert ended == 130
     assert seconds < 2.5
+
+
+STANDS_IN = "cancellation.stand_in = lambda: os.write(1, b'stood in\\n')\n"
+
+
+@pytest.mark.parametrize("script", [HANGS, FULL_PIPE], ids=["working", "writing"])
+def test_another_thread_stands_in_for_one_that_hangs(script):
+    """What a cancelled job must do is done although the main thread does not come to it."""
+    ended, said, _ = play(STANDS_IN + script, signal.SIGTERM, signal.SIGINT)
+    assert (ended, said) == (143, ["stood in", "last words"])
+
+
+JUST_BEFORE = """
+import select
+reader, writer = os.pipe()
+def notice(number, frame):
+    # As if the signal had come just before the wait, where the handler runs only after it.
+    if cancellation.signal_number is not None:
+        cancellation.notice(number)
+    cancellation.signal_number = number
+signal.signal(signal.SIGTERM, notice)
+ready()
+try:
+    with cancellation.guard():
+        os.read(reader, 1)
+except Cancelled as cancelled:
+    os.write(1, b"told\\n")
+    os._exit(cancelled.exit_code)
+"""
+
+
+def test_a_signal_just_before_a_wait_is_told_all_the_same():
+    """A wait that began although the signal was there is broken by another one."""
+    ended, said, _ = play(JUST_BEFORE, signal.SIGTERM)
+    assert (ended, said) == (143, ["told"])
+
+
+OVERTIME = """
+cancel.OVERTIME = 0.2
+words = lambda: os.write(1, b"overtime\\n")
+cancellation.end_overtime(0.2, words, lambda: 124)
+"""
+
+
+def test_a_process_that_goes_on_beyond_its_time_is_ended():
+    """Nobody has to cancel a job that hangs beyond its timeout."""
+    ended, said, _ = play(OVERTIME + FULL_PIPE)
+    assert (ended, said) == (124, ["overtime"])
+
+
+def test_a_process_that_is_done_in_time_is_not_kept():
+    """Watching over the time keeps no process that has ended."""
+    ended, said, _ = play(OVERTIME + "ready()")
+    assert (ended, said) == (0, [])
+
+
+def test_without_handlers_no_process_is_ended(cancellation):
+    """Where signals are not handled, in a test for instance, nothing ends the process."""
+    before = threading.active_count()
+    cancellation.end_overtime(0.0, lambda: None, lambda: 1)
+    assert threading.active_count() == before
+
+
+def test_something_is_done_once():
+    """Of many threads that claim the same, one gets it."""
+    once, got = Once(), []
+    assert not once.is_claimed
+    threads = [threading.Thread(target=lambda: got.append(once.claim())) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (got.count(True), once.is_claimed) == (1, True)
+
+
+AS_USUAL = """
+cancel.interrupt_as_usual()
+try:
+    ready()
+    hang()
+except KeyboardInterrupt:
+    os.write(1, b"interrupted\\n")
+    time.sleep(1.0)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_as_usual(number):
+    """A command that cleans up by itself hears of signals as KeyboardInterrupt, without a grace."""
+    ended, said, _ = play(AS_USUAL, number)
+    assert (ended, said) == (0, ["interrupted"])

@@ -12,11 +12,23 @@ import pytest
 from click.testing import CliRunner
 
 from opsera_step import __version__, cli
+from opsera_step.cancel import Cancellation
+from opsera_step.cli import host
 from opsera_step.errors import ExitCode, OpseraStepError
 from opsera_step.inputs import PIPELINE_COMMANDS, Given
+from opsera_step.job import utf8
 from tests.meta.source import ROOT
 
 COMMANDS = sorted(cli.group.commands)
+
+
+def below(parent, *path):
+    for name, one in getattr(parent, "commands", {}).items():
+        yield " ".join((*path, name)), one
+        yield from below(one, *path, name)
+
+
+EVERY_COMMAND = dict(below(cli.group))
 
 
 @pytest.fixture
@@ -24,14 +36,21 @@ def asked(monkeypatch):
     """Replace the job by a note of what it was asked, ending with code 0."""
     calls: list[dict[str, Given]] = []
 
-    def job(environ, out, cancellation, *, options):
+    def job(environ, out, cancellation, *, options, order=None):
         calls.append(dict(options))
         return 0
 
-    monkeypatch.setattr(cli, "run_job", job)
-    monkeypatch.setattr(cli, "utf8", lambda stream: stream)
-    monkeypatch.setattr(cli, "_cancellation", lambda: None)
+    monkeypatch.setattr(host, "run_job", job)
+    monkeypatch.setattr(host, "utf8", lambda stream: stream)
+    monkeypatch.setattr(host, "Cancellation", Deaf)
     return calls
+
+
+class Deaf(Cancellation):
+    """One that takes no signals from the tests."""
+
+    def install(self):
+        pass
 
 
 def values(options: dict[str, Given]) -> dict[str, str]:
@@ -51,14 +70,16 @@ def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", EVERY_COMMAND)
 def test_every_command_helps(command):
     """Each command says what it does, and what each of its options is."""
-    result = CliRunner().invoke(cli.group, [command, "--help"])
-    told = cli.group.commands[command]
+    result = CliRunner().invoke(cli.group, [*command.split(), "--help"])
+    told = EVERY_COMMAND[command]
     assert result.exit_code == 0
     assert result.output.startswith("Usage: ")
     assert told.help
+    assert hasattr(told, "commands") or "Examples:" in result.output
+    assert all(f"  {line}\n" in result.output for line in getattr(told, "examples", ()))
     for option in told.params:
         if option.param_type_name == "option":
             assert option.help, f"{command} {option.opts[0]} has no help"
@@ -140,7 +161,7 @@ def test_no_command_is_bad_input(capsys):
 @pytest.mark.parametrize("code", [0, 1, 3, 4, 8, 70, 124, 130, 143])
 def test_the_exit_code_is_the_jobs(monkeypatch, asked, code):
     """What the job ends with is what the process ends with."""
-    monkeypatch.setattr(cli, "run_job", lambda *_, **__: code)
+    monkeypatch.setattr(host, "run_job", lambda *_, **__: code)
     assert cli.main(["run"]) == code
 
 
@@ -150,7 +171,7 @@ def test_a_fault_outside_of_the_job_is_a_sentence(monkeypatch, asked, capsys):
     def fails(*_, **__):
         raise OpseraStepError("It is so.", "Do this.")
 
-    monkeypatch.setattr(cli, "run_job", fails)
+    monkeypatch.setattr(host, "run_job", fails)
     assert cli.main(["run"]) == ExitCode.INTERNAL
     assert capsys.readouterr().err == "It is so. Do this.\n"
 
@@ -161,7 +182,7 @@ def test_an_interrupt_is_130(monkeypatch, asked):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "run_job", interrupted)
+    monkeypatch.setattr(host, "run_job", interrupted)
     assert cli.main(["run"]) == ExitCode.SIGINT
 
 
@@ -198,6 +219,6 @@ def test_a_stream_takes_any_text():
     """Whatever the locale says, the log is UTF-8, and what is no Unicode can't end a job."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
-    cli.utf8(stream).write("é\ud800\n")
+    utf8(stream).write("é\ud800\n")
     stream.flush()
     assert raw.getvalue() == "é?\n".encode()

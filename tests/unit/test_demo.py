@@ -11,6 +11,7 @@ import pytest
 from opsera_step import cli
 from opsera_step.cancel import Cancellation
 from opsera_step.demo import Stage, list_scenarios, play
+from opsera_step.inputs import Given
 from opsera_step.job import run_job
 from opsera_step.simulator import scenario_names
 from opsera_step.timing import FakeClock
@@ -82,6 +83,19 @@ def test_a_demo_is_a_real_job():
     github, gitlab = demo("github")[1], demo("gitlab")[1]
     assert github_runner.Runner().feed(github.encode()).balanced
     assert gitlab_log.parse(gitlab.encode()).balanced
+
+
+@pytest.mark.parametrize("how", ["option", "OPSERA_ON_PAUSED", "INPUT_ON_PAUSED"])
+def test_inputs_of_the_job_are_taken(how):
+    """How the job is to behave can be typed, or set in the environment as in a job."""
+    out, options = io.StringIO(), {}
+    environ = {"TERM": "xterm", "OPSERA_PIPELINE": "another", how: "wait"}
+    if how == "option":
+        options = {"on_paused": Given("wait", "--on-paused")}
+    stage = Stage(out, environ, Cancellation(), "plain", options)
+    code = play(stage, show_outputs=False, scenario="approval", speed=1.0, switches={}, seed=1)
+    assert code == 0
+    assert "is paused at" in out.getvalue()
 
 
 def test_outputs_can_be_left_out():

@@ -9,7 +9,7 @@ import pytest
 from opsera_step import events
 from opsera_step.cadence import Cadence
 from opsera_step.errors import ApiError, Malformed
-from opsera_step.feed import STILL_FOR, LogFeed
+from opsera_step.feed import EMPTY_FOR, STILL_FOR, LogFeed
 from opsera_step.models import LogRecord
 from opsera_step.timing import Deadline, FakeClock
 from tests.unit.test_follow import RUN, http, record
@@ -229,6 +229,46 @@ def test_an_empty_log_in_the_grace_is_not_the_end(log):
     feed = feed_of(log)
     log.later(9.0, [record(1, "late\n")])
     assert lines_of(drain(feed, log, grace=15)) == ["late"]
+
+
+class Known(Log):
+    """A log whose run Opsera knows from some moment on, by activity records."""
+
+    known_from = 0.0
+    activity = replace(record(9, "started\n"), action="pipeline status")
+
+    def logs(self, run, deadline, *, console_only):
+        said = super().logs(run, deadline, console_only=console_only)
+        if console_only or self.clock.monotonic() < self.known_from:
+            return said
+        return [*said, self.activity]
+
+
+def test_an_empty_log_of_a_run_that_is_known_is_soon_taken_as_such():
+    """Where Opsera has other records of a new run, its end is not waited for to the last second."""
+    log = Known(FakeClock())
+    feed = feed_of(log)
+    assert drain(feed, log, grace=20) == []
+    assert feed.complete and EMPTY_FOR <= log.clock.monotonic() < EMPTY_FOR + 3
+
+
+def test_lines_that_trail_behind_the_other_records_are_waited_for():
+    """Console text may come some seconds after the first records of a run."""
+    log = Known(FakeClock())
+    log.known_from = 4.0
+    feed = feed_of(log)
+    log.later(9.0, [record(1, "late\n")])
+    assert lines_of(drain(feed, log, grace=30)) == ["late"]
+    assert feed.complete
+
+
+def test_where_the_other_records_cannot_be_read_the_grace_is_waited_for():
+    """What was only asked to save time does no harm when it fails."""
+    log = Known(FakeClock())
+    log.activity = replace(record(9, ""), action="")
+    feed = feed_of(log)
+    drain(feed, log, grace=20)
+    assert feed.complete and log.clock.monotonic() >= 20
 
 
 def test_once_there_a_log_in_the_grace_ends_as_any_other(log):

@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsera_step.errors import BadInput
-from opsera_step.inputs import BY_NAME, TABLE, Given, Inputs, from_environment, parse, unknown_name
+from opsera_step.inputs import (
+    BY_NAME,
+    PIPELINE_COMMANDS,
+    TABLE,
+    Given,
+    Inputs,
+    command_words,
+    from_environment,
+    parse,
+    parse_command,
+    unknown_name,
+)
 
 ID = "65a4f00dc0ffee0123456789"
 TOKEN = "tok-" + "s3cret" * 6
@@ -332,6 +343,48 @@ def test_variables():
         "logs": Given("all", "OPSERA_LOGS"),
     }
     assert from_environment(environ, ("OPSERA_",))["timeout"].value == "9m"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("run", ["run"]), (" RUN ", ["run"]), ("tool list", ["tool", "list"]),
+        ("tool show 'Shop Jenkins'", ["tool", "show", "Shop Jenkins"]),
+        ("logs\n  --follow", ["logs", "--follow"]),
+        ("audit actions; run", ["audit", "actions;", "run"]),
+        ("run $(date) `x` | y", ["run", "$(date)", "`x`", "|", "y"]),
+    ],
+)  # fmt: skip
+def test_a_command_is_split_into_words(text, words):
+    """A command is words as a shell splits them, but no shell: nothing else is special in it."""
+    assert command_words(text) == words
+    assert command_words(parsed("command", text)) == words
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["frob", "demo", "simulator", "init", "completion bash", "--help", "tool 'list", "", ";"],
+)
+def test_what_is_no_command_for_a_job(text):
+    """What only a person at a terminal needs, and what is no command at all, is refused."""
+    assert command_words(text) == []
+    with pytest.raises(ValueError):  # noqa: PT011 - its caller says what is wrong
+        parse_command(text)
+
+
+@pytest.mark.parametrize("command", [*PIPELINE_COMMANDS, "summary", "logs --follow"])
+def test_commands_that_need_a_pipeline(command):
+    """What is about a pipeline can't do without one."""
+    with pytest.raises(BadInput, match="pipeline: it is not set"):
+        parse({"token": Given("t", "x"), "command": Given(command, "x")})
+
+
+@pytest.mark.parametrize("command", ["tool list", "tool show x", "task list", "audit actions",
+                                     "pipelines", "cleanup"])  # fmt: skip
+def test_commands_that_need_none(command):
+    """What is about the account needs no pipeline."""
+    given_ = {"token": Given("t", "x"), "command": Given(command, "x")}
+    assert parse(given_).pipeline == ""
 
 
 def test_a_guess_is_made():

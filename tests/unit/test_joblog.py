@@ -8,11 +8,12 @@ import pytest
 
 from opsera_step import events
 from opsera_step.models import Run, RunStatus, State, Step, state_of
-from opsera_step.render.joblog import LAST_LINES, Safe
+from opsera_step.render.excerpt import LAST_LINES
+from opsera_step.render.joblog import Safe
 from opsera_step.sanitize import LineCleaner
 from opsera_step.timing import FakeClock
 from tests.oracles import hostile, secrets, terminal
-from tests.unit.sheet import TOKEN, Sheet, joblog
+from tests.unit.sheet import TOKEN, Kept, Sheet, joblog
 
 GATE = Step("g", "Approve")
 
@@ -42,6 +43,10 @@ SENTENCES = [
     (events.Queued(41), "The run is queued: it starts when run 41 has ended."),
     (changed("running", "", "started"), None),
     (changed("running", "paused"), "The run is running now."),
+    (
+        changed("running", "paused", "Pipeline: Shop's Run 42 is currently running."),
+        "The run is running now.",
+    ),
     (changed("Running", "paused", "going on"), "The run is Running now. Opsera: going on"),
     (changed("paused", "running", "paused"), None),
     (changed("success", "running"), None),
@@ -220,12 +225,29 @@ def test_missing_lines_are_told_where_they_are_missing():
     assert [line[:4] for line in sheet.printed] == ["[Bui", "» a", "warn", "» b"]
 
 
-def test_lines_are_counted_and_kept():
-    """Every line is counted, and given to the full log without colours."""
-    kept: list[str] = []
-    log = joblog(Sheet(colour=True), keep=kept.append)
-    log.show(lines("Build", "\x1b[31mred", "more\x1b[0m", ""))
-    assert (log.line_count, kept) == (3, ["red", "more", ""])
+@pytest.mark.parametrize("colour", [True, False])
+def test_lines_are_counted_and_kept(colour):
+    """Every line is counted, and given to the full log with its colours, whatever is shown."""
+    sheet, kept = Sheet(colour=colour), Kept()
+    log = joblog(sheet, keeper=kept)
+    log.show(events.LogLines("s1", "Bu\rild", "jen\x1bkins", ("\x1b[31mred", "more\x1b[0m", "")))
+    assert (log.line_count, kept.steps) == (3, [("s1", "Bu ild", "jenins")])
+    assert kept.lines == ["\x1b[31mred\x1b[0m", "\x1b[31mmore\x1b[0m", ""]
+    shown = [line[2:] for line in sheet.printed if line.startswith("»")]
+    assert shown == (kept.lines if colour else ["red", "more", ""])
+
+
+def test_a_log_that_is_not_shown_is_kept():
+    """With nothing to be printed of it the log is read for the report; a line a minute tells so."""
+    sheet, kept, clock = Sheet(), Kept(), FakeClock()
+    log = joblog(sheet, clock, keeper=kept, shows_log=False)
+    for number in range(100):
+        log.show(lines("Build", f"line {number}"))
+        clock.sleep(1.0)
+    log.finish()
+    log.repeat_last_lines("", "Build")
+    assert len(kept.lines) == log.line_count == 100
+    assert sheet.printed == ["The run: “Build” goes on, line 61; 1m00s."]
 
 
 def test_colours_stay_within_their_step():
@@ -244,11 +266,11 @@ def test_the_last_lines_are_shown_again_where_they_are_folded():
     """Where groups fold, the last lines of the step that failed are shown again."""
     sheet = Sheet(folds=True)
     log = joblog(sheet)
-    log.show(lines("Test", *map(str, range(50))))
+    log.show(lines("Test", *(f"line {number}" for number in range(50))))
     log.end_group()
-    log.repeat_last_lines("Test")
+    log.repeat_last_lines("id-Test", "Test")
     assert sheet.printed[-LAST_LINES - 1 :] == [
-        "The last lines of “Test”:", *(f"» {number}" for number in range(30, 50)),
+        "The last lines of “Test”:", *(f"» line {number}" for number in range(30, 50)),
     ]  # fmt: skip
 
 
@@ -259,7 +281,7 @@ def test_the_last_lines_are_not_shown_twice_in_sight(last, again):
     log = joblog(sheet)
     for step in ("Test", last):
         log.show(lines(step, "x"))
-    log.repeat_last_lines("Test")
+    log.repeat_last_lines("id-Test", "Test")
     assert ("The last lines of “Test”:" in sheet.printed) is again
 
 
@@ -269,16 +291,15 @@ def test_no_step_no_last_lines():
     log = joblog(sheet)
     log.show(lines("Build", "x"))
     before = list(sheet.printed)
-    log.repeat_last_lines("")
-    log.repeat_last_lines("Other")
+    log.repeat_last_lines("", "")
+    log.repeat_last_lines("", "Other")
     assert sheet.printed == before
 
 
 def test_the_log_limit_keeps_head_and_tail():
     """Past the limit the log says so at once, and at the end shows the tail and what is missing."""
-    kept: list[str] = []
-    sheet = Sheet()
-    log = joblog(sheet, limit=400, keep=kept.append)
+    sheet, kept = Sheet(), Kept()
+    log = joblog(sheet, limit=400, keeper=kept)
     for number in range(100):
         log.show(lines("Build", f"line {number:03}"))
     log.finish()
@@ -286,7 +307,7 @@ def test_the_log_limit_keeps_head_and_tail():
     told = [line for line in sheet.printed if "log_limit" in line]
     left_out = 100 - len(numbers)
     assert numbers == [*range(33), *range(89, 100)]
-    assert len(kept) == log.line_count == 100
+    assert len(kept.lines) == log.line_count == 100
     assert told == [
         (
             "warning: The log has reached log_limit; from here on only its last lines are shown, "
@@ -315,7 +336,7 @@ def test_a_tail_that_fits_leaves_nothing_out():
 
 def test_the_moving_line_says_what_goes_on():
     """The moving line names the run, what it does, and for how long."""
-    clock, sheet = FakeClock(), Sheet()
+    clock, sheet = FakeClock(), Sheet(room=8)
     log = joblog(sheet, clock)
     log.show(events.RunKnown(Run("p", 42), started=True))
     log.show(events.Queued(41))
@@ -337,7 +358,7 @@ def test_the_moving_line_says_what_goes_on():
 )
 def test_the_token_shows_nowhere(text):
     """Whatever quotes the token, in lines, names, messages or sentences of ours, it is masked."""
-    sheet = Sheet(colour=True)
+    sheet = Sheet(colour=True, room=8)
     log = joblog(sheet)
     log.show(lines(text, text, tool=text))
     log.show(events.Note(text))
@@ -378,3 +399,56 @@ def test_states_of_the_model_are_all_thought_of():
     """A change to any state is shown without a fault."""
     for state in State:
         joblog(Sheet()).show(events.StateChanged(RunStatus(state, state.value), State.RUNNING))
+
+
+def test_the_steps_are_drawn_where_there_is_room():
+    """Below the log stand the plan's steps and what goes on, and at the end nothing is left."""
+    clock, sheet = FakeClock(), Sheet(room=8)
+    log = joblog(sheet, clock)
+    log.know_plan([Step("id-Build", "Build"), Step("id-Test", "Te\x1b[31mst")])
+    log.show(events.RunKnown(Run("p", 42), started=True))
+    log.show(lines("Build", "x"))
+    clock.sleep(65)
+    log.show(events.Tick())
+    assert sheet.drawn == [
+        ("● Build", "1m05s"), ("○ Test", ""), ("Run 42 · Build · 1m05s", ""),
+    ]  # fmt: skip
+    log.show(events.Ended(events.EndReason.FINAL, None, log_complete=True))
+    assert sheet.drawn == []
+
+
+def test_nothing_is_drawn_where_there_is_no_room():
+    """Where nothing can be drawn anew nothing is."""
+    sheet = Sheet()
+    log = joblog(sheet)
+    log.show(lines("Build", "x"))
+    assert sheet.drawn == []
+
+
+def test_what_is_not_shown_is_drawn():
+    """Where lines are not shown the newest one stands below, so that something is seen to move."""
+    sheet = Sheet(room=8)
+    log = joblog(sheet, limit=10)
+    log.show(lines("Build", "\x1b[31mfirst" + "x" * 99, "newest"))
+    assert sheet.moving[-1] == "The run · Build · 0s · newest"
+
+
+def test_a_pause_is_drawn_until_the_run_goes_on():
+    """A gate waits in the drawn lines as long as the run does; a heartbeat shows a silent step."""
+    sheet = Sheet(room=8)
+    log = joblog(sheet)
+    log.know_plan([GATE, Step("d", "Deploy")])
+    log.show(events.PausedAt(GATE, ""))
+    assert sheet.drawn[0] == ("‖ Approve", "0s")
+    log.show(changed("running", "paused"))
+    assert sheet.drawn[0] == ("● Approve", "0s")
+    assert sheet.moving[-1] == "The run · running · 0s"
+    log.show(heartbeat("running", Step("d", "Deploy")))
+    assert sheet.drawn[1] == ("● Deploy", "0s")
+
+
+def test_a_display_that_moves_needs_no_signs_of_life():
+    """Where something is drawn anew all the time no line each minute says that it lives."""
+    sheet = Sheet(room=8)
+    joblog(sheet).show(heartbeat())
+    assert sheet.printed == []

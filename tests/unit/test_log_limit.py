@@ -40,11 +40,36 @@ def test_a_log_that_just_fits_is_not_touched():
 
 
 def test_a_line_that_is_too_long_for_the_tail():
-    """A line longer than the tail's room is left out, the ones after it are kept."""
-    limit = LogLimit(40)
-    assert limit.admit(["x" * 100, "end"]) == []
-    assert limit.tail() == ["end"]
-    assert (limit.left_out_lines, limit.left_out_bytes) == (1, 101)
+    """Its own end is kept, beside the lines around it; the rest is counted."""
+    limit = LogLimit(400)
+    assert limit.admit(["y" * 320, "before", "x" * 100_000 + " Error: no", "end"]) == []
+    before, cut, end = limit.tail()
+    assert (before, end) == ("before", "end")
+    assert cut.startswith("… xxx")
+    assert cut.endswith("xxx Error: no")
+    assert size([before, cut, end]) <= 100
+    # Of the first line, too, only its end was kept, until it had to make room.
+    assert limit.left_out_lines == 1
+    assert limit.left_out_bytes + size([before, cut, end]) == 321 + 7 + 100_011 + 4
+
+
+def test_a_long_last_line_is_no_empty_tail():
+    """When a huge line is the last one, its end is what is shown."""
+    limit = LogLimit(1000)
+    limit.admit(["z" * 10_000_000 + "the end"])
+    assert limit.tail()[0].endswith("zthe end")
+    assert 100 < size(limit.tail()) <= 125
+
+
+def test_a_cut_line_begins_with_no_half_colour():
+    """Wherever the cut falls, what is left shows no rest of a code, and no half letter."""
+    for length in range(30, 60):
+        limit = LogLimit(160)
+        limit.admit(["\x1b[38;5;196mé" * 20 + "\x1b[0m" + "é" * 3 + "q" * (length - 28)])
+        (line,) = limit.tail()
+        plain = line.replace("\x1b[38;5;196m", "").replace("\x1b[0m", "")
+        assert set(plain) <= set("… éq")
+        assert plain.endswith("q")
 
 
 def test_a_limit_of_nothing():
@@ -73,8 +98,11 @@ def test_it_is_never_more_and_nothing_gets_lost(most: int, batches: list[list[st
     tail = limit.tail()
     assert size(head) + size(tail) <= most
     left_out = lines[len(head) : len(lines) - len(tail)]
-    assert [*head, *left_out, *tail] == lines
-    assert (limit.left_out_lines, limit.left_out_bytes) == (len(left_out), size(left_out))
+    last = lines[len(lines) - len(tail) :]
+    assert limit.left_out_lines == len(left_out)
+    assert limit.left_out_bytes == size(left_out) + size(last) - size(tail)
+    for kept, line in zip(tail, last, strict=True):
+        assert kept == line or (kept.startswith("… ") and line.endswith(kept[2:]))
     assert limit.reached == (head != lines)
 
 

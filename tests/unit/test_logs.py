@@ -302,6 +302,30 @@ class TestGap:
         assert self.gaps(self.window(100, 5), self.window(1)) == [None, None]
 
 
+class TestGrowingOutOfReach:
+    """A record that may go on growing where nobody sees it: its end is not known."""
+
+    def test_it_is_told(self):
+        """Records of other steps hide one that was seen to grow, and nothing follows it."""
+        cursor = LogCursor(window=3)
+        cursor.advance([record(1, "a\n")])
+        cursor.advance([record(1, "a\nb\n")])
+        hiding = newest_first(*(record(number, "x", step="test") for number in (2, 3)))
+        assert cursor.advance([*hiding, record(1, "a\nb\nc\n")]).gap is None
+        flood = newest_first(*(record(number, "x", step="test") for number in (2, 3, 4)))
+        assert cursor.advance(flood).gap == Gap(None)
+        assert cursor.advance(flood).gap is None
+
+    def test_one_that_was_followed_had_ended(self):
+        """Where the same step has a newer record the older one grows no more."""
+        cursor = LogCursor(window=3)
+        cursor.advance([record(1, "a\n")])
+        cursor.advance([record(1, "a\nb\n")])
+        cursor.advance(newest_first(record(1, "a\nb\n"), record(2, "c\n")))
+        others = [record(number, "x", step="test") for number in (3, 4)]
+        assert cursor.advance(newest_first(record(2, "c\n"), *others)).gap is None
+
+
 @dataclass
 class Server:
     """A small log server: what it holds, what it held before, and what was ever shown of it."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from opsera_step.errors import ExitCode
 from opsera_step.models import State
-from opsera_step.outcome import EXIT_CODE_OF_STATE, Outcome
+from opsera_step.outcome import EXIT_CODE_OF_STATE, OUTPUTS, SCHEMA_VERSION, Outcome
 from opsera_step.steps import StepResult
 
 FULL = Outcome(
@@ -32,6 +35,7 @@ def test_the_result_is_the_whole_outcome():
     """The output `result` is JSON in one line, readable without decoding, with all there is."""
     result = FULL.outputs()["result"]
     assert json.loads(result) == {
+        "schemaVersion": 1,
         "status": "failed", "exitCode": 1, "message": "It “failed”.", "hint": "Look.",
         "pipelineId": "65a4", "pipelineName": "Déploy shop", "runCount": 42,
         "url": "https://app/x", "duration": 75.5, "failedStep": "Test", "reason": "",
@@ -76,3 +80,16 @@ def test_no_exit_code_for_a_run_that_goes_on(state):
     """Only a state in which a run rests has an exit code, and only success has 0."""
     assert state not in EXIT_CODE_OF_STATE
     assert [one for one, code in EXIT_CODE_OF_STATE.items() if code == 0] == [State.SUCCESS]
+
+
+def test_the_schema_knows_every_word():
+    """The published schema has every exit code, every status and every state of a step."""
+    file = Path(__file__).parents[2] / "docs" / "result.schema.json"
+    schema = json.loads(file.read_text("utf-8"))
+    codes = set(schema["properties"]["exitCode"]["enum"])
+    assert codes == set(map(int, ExitCode))
+    told = re.findall(r"\w+", OUTPUTS["status"].partition(":")[2].replace(" or ", " "))
+    assert schema["properties"]["status"]["enum"] == told
+    states = {state.value for state in State} | {None}
+    assert set(schema["$defs"]["step"]["properties"]["state"]["enum"]) == states
+    assert schema["properties"]["schemaVersion"]["const"] == SCHEMA_VERSION

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from opsera_step.errors import BadInput
 from opsera_step.inputs import BY_NAME, Given, parse
-from opsera_step.settings import collect
+from opsera_step.settings import asked_command, collect
 
 ID, OTHER_ID = "65a4f00dc0ffee0123456789", "65a4f00dc0ffee012345678a"
 TOKEN = "tok-s3cret-s3cret-s3cret"
@@ -152,7 +152,7 @@ class TestConfig:
             f"pipeline: {ID}\npipelines: {{shop: {{timeout: 1h}}}}\n"
         )
         assert faults({"OPSERA_PIPELINE": "shop"}) == [
-            "pipelines.shop: in .opsera.yml it names no pipeline."
+            "pipelines.shop: it names no pipeline (.opsera.yml, line 2)."
         ]
 
     def test_another_file(self, folder):
@@ -184,11 +184,11 @@ class TestConfig:
         (folder / ".opsera.yml").write_text("timeout: soon\ncolour: red\n")
         found = faults({"INPUT_WAIT": "perhaps"}, {"logs": "some"}, {"reset": "x"})
         assert [fault.split(":")[0] for fault in found] == [
-            "colour", "wait", "timeout", "reset", "logs",
+            "timeout", "colour", "wait", "reset", "logs",
         ]  # fmt: skip
         for fault, origin in zip(
-            found[1:],
-            ["INPUT_WAIT", ".opsera.yml", "the platform's default", "--logs"],
+            [found[0], *found[2:]],
+            [".opsera.yml, line 1", "INPUT_WAIT", "the platform's default", "--logs"],
             strict=True,
         ):
             assert f"(from {origin})" in fault and "it takes" in fault
@@ -264,6 +264,45 @@ class TestTokenFile:
         (folder / "token").write_text("held")
         assert get({"OPSERA_PIPELINE": ID}, basics=False).token == "held"
         assert get().token == TOKEN
+
+
+class TestCommand:
+    """Which command a job is asked for, before anything else is read."""
+
+    @pytest.mark.parametrize(
+        ("environ", "words"),
+        [
+            ({}, []),
+            ({"OPSERA_COMMAND": "tool list"}, ["tool", "list"]),
+            ({"INPUT_COMMAND": "stop", "OPSERA_COMMAND": "tool list"}, ["stop"]),
+            ({"INPUT_COMMAND": "frob"}, []),
+        ],
+    )
+    def test_of_the_environment(self, environ, words):
+        """INPUT_ goes before OPSERA_; what is no command has no words."""
+        assert asked_command(environ) == words
+
+    def test_of_the_config_file(self, folder):
+        """The file is asked where the environment says nothing, an alias of it first."""
+        text = "command: tool list\npipelines: {shop: {pipeline: Shop, command: summary}}\n"
+        (folder / ".opsera.yml").write_text(text)
+        assert asked_command({}) == ["tool", "list"]
+        assert asked_command({"OPSERA_PIPELINE": "shop"}) == ["summary"]
+        assert asked_command({"OPSERA_COMMAND": "stop"}) == ["stop"]
+
+    def test_no_token_file_is_read(self, folder):
+        """A token's file may be a pipe, which can be read but once."""
+        assert asked_command({"OPSERA_TOKEN_FILE": "/nonexistent", "OPSERA_COMMAND": "run"})
+
+    def test_an_alias_of_a_tool(self, folder):
+        """The tool that a command names may be an alias, with defaults of its own."""
+        text = f"timeout: 9m\ntools: {{ci: {{tool: {ID}, timeout: 5m}}, two: Other}}\n"
+        (folder / ".opsera.yml").write_text(text)
+        found = get(options={"tool": "ci", "command": "tool show"})
+        assert (found.tool, found.timeout) == (ID, 300.0)
+        assert get(options={"tool": "two", "command": "tool show"}).tool == "Other"
+        assert get(options={"tool": "x", "command": "tool show"}).tool == "x"
+        assert get().tool == ""
 
 
 def test_nothing_at_all_is_two_faults():

@@ -15,10 +15,15 @@ PIPELINE = Pipeline("p", "P", 7, State.FAILED, (BUILD, TEST, SHIP), failed_step_
 
 
 def record(
-    step: str, created: float | None, status: str = "", action: str = "step status", name: str = ""
+    step: str,
+    created: float | None,
+    status: str = "",
+    action: str = "step status",
+    name: str = "",
+    message: str = "",
 ) -> LogRecord:
     """An activity record."""
-    return LogRecord("", created, step, name, None, action, status, "", "tool", "", "")
+    return LogRecord("", created, step, name, None, action, status, message, "tool", "", "")
 
 
 def console(step: str, created: float | None, status: str = "") -> LogRecord:
@@ -88,6 +93,44 @@ class TestStepsOf:
         assert results(*rows) == [(None, None), (State.SUCCESS, 3.0)]
         assert results(*rows[1:])[0] == (None, WINDOW - 4)
 
+    def test_waiting_is_added_up(self):
+        """From each word that it is paused to the next other word; what it says then is kept."""
+        rows = [
+            record("b", 10.0, "running"),
+            record("b", 11.0, "paused"),
+            record("b", 12.0, "paused"),
+            console("b", 13.0, "running"),
+            record("b", 15.0, "running"),
+            record("b", 16.0, "paused"),
+            record("b", 18.5, "success", message="approved"),
+            record("t", 20.0, "paused", message="asks"),
+        ]
+        build, test = steps_of(PIPELINE, rows[::-1])
+        assert (build.waited, build.message, build.ended) == (6.5, "approved", 18.5)
+        assert (test.waited, test.message, test.ended) == (None, "asks", None)
+
+    def test_what_it_says_is_kept_of_a_failure(self):
+        """A step's own words are kept where it failed or stopped, not where all is well."""
+        rows = [
+            record("b", 1.0, "success", message="done"),
+            record("t", 2.0, "failed", message="2 failed"),
+            console("t", 3.0),
+        ]
+        build, test = steps_of(PIPELINE, rows[::-1])
+        assert (build.message, test.message) == ("", "2 failed")
+        assert (build.ended, test.ended) == (1.0, 3.0)
+        assert (build.id, test.id) == ("b", "t")
+
+    def test_what_never_began_is_known_unless_its_records_may_be_gone(self):
+        """Out of a full window may be the records of the steps before its first one only."""
+        assert [one.never_began for one in steps_of(PIPELINE, ())] == [True, True]
+        build, test = steps_of(PIPELINE, [record("b", 1.0, "running")])
+        assert (build.never_began, test.never_began) == (False, True)
+        build, test = steps_of(PIPELINE, [console("t", float(n)) for n in range(WINDOW)][::-1])
+        assert (build.never_began, test.never_began) == (False, False)
+        build, test = steps_of(PIPELINE, [console("b", float(n)) for n in range(WINDOW)][::-1])
+        assert (build.never_began, test.never_began) == (False, True)
+
     def test_as_json_and_made_safe(self):
         """For the output it is plain data; for showing its texts go through a cleaner."""
         result = StepResult("a\nb", "t\n", State.FAILED, 1.26, 2.5)
@@ -105,8 +148,14 @@ class TestStepsOf:
             "seconds": None,
             "startedAt": None,
         }
+        waited = StepResult("x", message="a\nb", waited=2.04)
+        assert waited.to_json() == StepResult("x").to_json() | {
+            "waitedSeconds": 2.0,
+            "message": "a\nb",
+        }
         safe = result.but_safe(lambda text: text.replace("\n", " "))
         assert (safe.name, safe.tool, safe.seconds) == ("a b", "t ", 1.26)
+        assert waited.but_safe(str.upper).message == "A\nB"
 
 
 class TestFailedStep:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from opsera_step import events
+from opsera_step.models import State
 from opsera_step.outcome import Outcome
-from opsera_step.render.verdict import tell_verdict, verdict_sentence
+from opsera_step.render.verdict import reason_of, tell_steps, tell_verdict, verdict_sentence
+from opsera_step.steps import StepResult
 from tests.unit.sheet import Sheet, joblog
 
+STOPPED = State.STOPPED
 RUN = Outcome(
     "success", 0, "It was successful.", pipeline_name="Deploy shop", run_count=42, duration=75.4,
     url="https://app.opsera.io/x", log_complete=True,
@@ -20,8 +23,18 @@ RUN = Outcome(
     [
         (RUN, "Run 42 of “Deploy shop” succeeded after 1m15s."),
         (
-            RUN.but(status="failed", exit_code=1, failed_step="Test", message="It failed."),
-            "Run 42 of “Deploy shop” failed in step “Test” after 1m15s. It failed.",
+            RUN.but(status="failed", exit_code=1, failed_step="Test", message="Ask Robin."),
+            "Run 42 of “Deploy shop” failed in step “Test” after 1m15s. Ask Robin.",
+        ),
+        (
+            RUN.but(
+                status="failed", exit_code=1, message="Pipeline: Deploy shop's Run 42 has failed."
+            ),
+            "Run 42 of “Deploy shop” failed after 1m15s.",
+        ),
+        (
+            RUN.but(status="failed", exit_code=1, failed_step="Test", reason="2 tests failed."),
+            "Run 42 of “Deploy shop” failed in step “Test” after 1m15s: 2 tests failed.",
         ),
         (
             RUN.but(status="failed", exit_code=1, message=""),
@@ -29,18 +42,50 @@ RUN = Outcome(
         ),
         (
             RUN.but(status="stopped", exit_code=1, message="By Robin."),
-            "Run 42 of “Deploy shop” was stopped after 1m15s. By Robin.",
+            (
+                "Run 42 of “Deploy shop” was stopped after 1m15s, by somebody in Opsera or by "
+                "another job. By Robin."
+            ),
+        ),
+        (
+            RUN.but(
+                status="stopped",
+                exit_code=1,
+                message="Pipeline: Deploy shop's Run 42 was stopped",
+                steps=(StepResult("Build", state=State.SUCCESS), StepResult("T", "", STOPPED)),
+            ),
+            (
+                "Run 42 of “Deploy shop” was stopped in step “T” after 1m15s, by somebody in "
+                "Opsera or by another job."
+            ),
+        ),
+        (
+            RUN.but(status="stopped", exit_code=0, message="It was stopped."),
+            "Run 42 of “Deploy shop” was stopped after 1m15s.",
         ),
         (
             RUN.but(status="paused", exit_code=8, message="", waits_for="Approve"),
             (
-                "Run 42 of “Deploy shop” is paused at “Approve” after 1m15s; the job does not wait "
-                "for it (on_paused: fail)."
+                "Run 42 of “Deploy shop” is paused at “Approve” after 1m15s: somebody has to let "
+                "it go on. This job fails for that (on_paused: fail)."
+            ),
+        ),
+        (
+            RUN.but(
+                status="paused",
+                exit_code=8,
+                message="",
+                waits_for="Approve",
+                steps=(StepResult("Approve", "", State.PAUSED, 0.0, 1_700_000_000.0),),
+            ),
+            (
+                "Run 42 of “Deploy shop” is paused at “Approve” since 22:13 UTC: somebody has to "
+                "let it go on. This job fails for that (on_paused: fail)."
             ),
         ),
         (
             RUN.but(status="paused", exit_code=0, message="", duration=0.2),
-            "Run 42 of “Deploy shop” is paused.",
+            "Run 42 of “Deploy shop” is paused: somebody has to let it go on.",
         ),
         (RUN.but(status="timeout", exit_code=124, message="Time is up."), "Time is up."),
         (RUN.but(status="cancelled", exit_code=130, message="Cancelled."), "Cancelled."),
@@ -65,7 +110,7 @@ def test_each_status_has_its_sentence(outcome, sentence):
         ("cancelled", 0, ""),
         ("failed", 1, "!error Opsera pipeline failed: "),
         ("stopped", 1, "!error Opsera pipeline stopped: "),
-        ("timeout", 124, "!error Opsera pipeline timeout: "),
+        ("timeout", 124, "!error Opsera pipeline not finished in time: "),
         ("error", 3, "!error opsera-step: "),
         ("paused", 8, "!warning Opsera pipeline paused: "),
         ("cancelled", 143, "warning: "),
@@ -117,3 +162,84 @@ def test_no_address_no_line():
     sheet = Sheet()
     tell_verdict(RUN.but(url=""), joblog(sheet), log_wanted=True)
     assert len(sheet.printed) == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Step Unit tests failed: 2 of 9 failed.", "2 of 9 failed."),
+        ("The step “Unit tests” has failed – no host", "no host"),
+        ("unit tests failed.", ""),
+        ("Step Unit tests failed", ""),
+        ("Step Unit tests failed to start", "Step Unit tests failed to start"),
+        ("2 of 9 failed", "2 of 9 failed"),
+        ("", ""),
+    ],
+)
+def test_a_reason_does_not_name_its_step_again(message, reason):
+    """What a record says is told without the words that only say which step failed."""
+    assert reason_of("Unit tests", message) == reason
+
+
+def test_a_failure_quotes_what_tells_of_it():
+    """The annotation of a failure has the lines that matter; it is read far from the log."""
+    sheet = Sheet(folds=True)
+    log = joblog(sheet)
+    log.show(events.LogLines("1", "Test", "", ("fine", "ERROR: boom", "bye")))
+    failed = StepResult("Test", "", State.FAILED, id="1")
+    outcome = RUN.but(status="failed", exit_code=1, failed_step="Test", steps=(failed,))
+    tell_verdict(outcome, log, log_wanted=True)
+    assert sheet.details == [["ERROR: boom"]]
+
+
+def test_each_failed_step_has_an_error_as_far_as_they_are_shown():
+    """Of steps that failed side by side each has its own; how many are not shown is told."""
+    steps = tuple(
+        StepResult(f"S{number}", "", State.FAILED, id=str(number), message=f"S{number} failed: why")
+        for number in range(20)
+    )
+    outcome = RUN.but(status="failed", exit_code=1, failed_step="S3", steps=steps)
+    for most, shown in ((None, 20), (10, 10)):
+        sheet = Sheet()
+        tell_verdict(outcome, joblog(sheet), log_wanted=True, most_errors=most)
+        told = [line for line in sheet.printed if line.startswith("!error")]
+        assert len(told) == shown
+        assert told[1] == "!error Opsera step “S0” failed: why"
+        assert ("10 more steps failed." in told[-1]) is (most == 10)
+
+
+def test_the_steps_are_told_a_line_each():
+    """Where no page shows a summary the log does: how each step went, and how long it took."""
+    steps = (
+        StepResult("Build", "", State.SUCCESS, 5.0),
+        StepResult("Test", "", State.FAILED, 65.0),
+        StepResult("Approve", "", State.PAUSED, 9.0),
+        StepResult("Scan", out_of_reach=True),
+        StepResult("Deploy"),
+    )
+    told = {}
+    for status in ("failed", "timeout"):
+        sheet = Sheet()
+        tell_steps(RUN.but(status=status, steps=steps), joblog(sheet))
+        told[status] = sheet.printed
+    assert told["failed"] == [
+        "✓ Build · 5s", "✗ Test · 1m05s", "‖ Approve · waits", "· Scan", "· Deploy · did not begin",
+    ]  # fmt: skip
+    assert told["timeout"][-1] == "· Deploy · has not begun"
+
+
+def test_of_very_many_steps_the_bad_ones_are_told():
+    """A list that nobody would read is cut to what did not go well."""
+    steps = [StepResult(f"S{number}", "", State.SUCCESS, 1.0) for number in range(99)]
+    steps[70] = StepResult("Test", "", State.FAILED, 2.0)
+    sheet = Sheet()
+    tell_steps(RUN.but(status="failed", steps=tuple(steps)), joblog(sheet))
+    assert sheet.printed == ["✗ Test · 2s", "· and 98 more steps"]
+
+
+def test_an_address_does_not_run_into_what_follows_it():
+    """A sentence that ends with the page's address is kept apart from the advice after it."""
+    sheet = Sheet()
+    outcome = RUN.but(status="error", exit_code=3, message=f"See {RUN.url}", hint="Update.")
+    tell_verdict(outcome, joblog(sheet), log_wanted=False)
+    assert sheet.printed == [f"!error opsera-step: See {RUN.url} – Update."]

@@ -73,7 +73,7 @@ def test_lines_and_sentences():
     platform.say("hm", "warning")
     platform.close_group()
     platform.annotate("error", "Opsera", "no")
-    platform.status_line("moving")
+    platform.draw([("moving", "")])
     platform.mask("secret")
     assert out.getvalue().splitlines() == [
         "[opsera] --- Build · jenkins ---", "a", "", "b", "[opsera] so", "[opsera] WARNING: hm",
@@ -230,4 +230,5 @@ def test_there_is_no_summary_here():
     """Where no page shows a summary none is made."""
     platform, out = plain()
     platform.save_state({"run_count": "42"})
-    assert (platform.has_summary, platform.write_summary("# x"), out.getvalue()) == (False, "", "")
+    assert (platform.summary_room, platform.write_summary("# x"), out.getvalue()) == (0, "", "")
+    assert platform.room == 0

@@ -102,12 +102,39 @@ def test_the_summary_is_written(tmp_path):
     """The summary is appended to the step's file, and a failure is a sentence."""
     file = tmp_path / "summary"
     platform, _ = github({"GITHUB_STEP_SUMMARY": str(file)})
-    assert (platform.has_summary, platform.write_summary("# é\n")) == (True, "")
+    assert (platform.summary_room > 1_000_000, platform.write_summary("# é\n")) == (True, "")
     assert github_files.summary(file.read_bytes()).text == "# é\n"
-    assert not github({"GITHUB_STEP_SUMMARY": ""})[0].has_summary
+    assert github({"GITHUB_STEP_SUMMARY": ""})[0].summary_room == 0
     assert "can't be written" in github({"GITHUB_STEP_SUMMARY": str(tmp_path)})[0].write_summary(
         "#"
     )
+
+
+def test_summaries_of_one_step_read_as_one_page(tmp_path):
+    """A second summary stands below a rule, and has the room that the first one left."""
+    file = tmp_path / "summary"
+    platform, _ = github({"GITHUB_STEP_SUMMARY": str(file)})
+    platform.write_summary("one\n")
+    platform.write_summary("two\n")
+    assert file.read_text("utf-8") == "one\n\n\n---\n\ntwo\n"
+    file.write_text("x" * 1_048_000)
+    room = platform.summary_room
+    assert 500 < room < 576
+    platform.write_summary("y" * room)
+    assert github_files.summary(file.read_bytes()).error is None
+    file.write_text("x" * 2**21)
+    assert platform.summary_room == 0
+
+
+def test_details_of_an_annotation_are_text(tmp_path):
+    """Lines of a log below an annotation's text come through as they are, and obey nothing."""
+    platform, out = github()
+    platform.annotate("error", "t", "It failed.", ["::error::x", "  ##[group]y", "100%"])
+    read = runner(out)
+    assert [one.message for one in read.annotations] == [
+        "It failed.\n\n: :error::x\n  ## [group]y\n100%"
+    ]
+    assert not read.forged
 
 
 def test_groups_do_not_nest():

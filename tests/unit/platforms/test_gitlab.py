@@ -30,6 +30,41 @@ def gitlab(environ: dict[str, str] | None = None) -> tuple[GitLab, io.StringIO]:
     return GitLab(environ or {}, out, FakeClock()), out
 
 
+def test_links_are_shown_on_the_jobs_page(tmp_path):
+    """The annotations report names the pipeline's page, and the report among the artifacts."""
+    environ = {"CI_JOB_URL": "https://gitlab.test/p/-/jobs/7", "CI_PROJECT_DIR": str(tmp_path)}
+    folder = tmp_path / "a report"
+    links = {"Opsera run 42": "https://app.opsera.io/x", "Nowhere": ""}
+    assert gitlab(environ)[0].write_links(str(folder), links) == ""
+    assert json.loads((folder / "annotations.json").read_text("utf-8")) == {
+        "Opsera": [
+            {"external_link": {"label": "Opsera run 42", "url": "https://app.opsera.io/x"}},
+            {
+                "external_link": {
+                    "label": "Report",
+                    "url": "https://gitlab.test/p/-/jobs/7/artifacts/file/a%20report/report.html",
+                }
+            },
+        ]
+    }
+
+
+@pytest.mark.parametrize("project", ["/somewhere/else", ""])
+def test_a_report_that_is_no_artifact_has_no_link(tmp_path, project):
+    """Outside of the project a folder can't become an artifact."""
+    environ = {"CI_JOB_URL": "https://gitlab.test/p/-/jobs/7", "CI_PROJECT_DIR": project}
+    gitlab(environ)[0].write_links(str(tmp_path), {"Opsera": "https://app.opsera.io/x"})
+    (link,) = json.loads((tmp_path / "annotations.json").read_text("utf-8"))["Opsera"]
+    assert link["external_link"]["label"] == "Opsera"
+
+
+def test_links_that_cannot_be_written_are_told(tmp_path):
+    """A sentence names the file."""
+    (tmp_path / "file").write_text("")
+    told = gitlab()[0].write_links(str(tmp_path / "file"), {"Opsera": "https://x"})
+    assert f"{tmp_path}/file/annotations.json" in told
+
+
 def report(tmp_path, outputs: dict[str, str]) -> gitlab_dotenv.Dotenv:
     file = tmp_path / "opsera.env"
     told = gitlab()[0].write_outputs(outputs, str(file))

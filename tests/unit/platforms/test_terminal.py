@@ -7,8 +7,13 @@ import re
 
 import pytest
 
+from opsera_step import events
+from opsera_step.log_limit import LogLimit
+from opsera_step.models import Step
 from opsera_step.platforms.terminal import Terminal, _fit
+from opsera_step.render.joblog import JobLog, Safe
 from opsera_step.timing import FakeClock
+from tests.oracles import hostile
 from tests.oracles import terminal as oracle
 
 
@@ -17,18 +22,46 @@ def columns(text: str) -> int:
     return sum(2 if ch in "日本語構築中🎉ビルド" else 0 if ch == "\u0301" else 1 for ch in text)
 
 
+class Screen:
+    """Draws what was printed: CR ESC[K erases the row, ESC[A goes up one.
+
+    Made narrower it wraps what stands there anew, as most terminals do.
+    """
+
+    def __init__(self, width: int = 200) -> None:
+        self.width = width
+        self.rows = [""]
+        self.row = 0
+
+    def feed(self, raw: str) -> None:
+        for piece in re.split(r"(\n|\r\x1b\[K|\x1b\[A|\x1b\[[0-9;]*m)", raw):
+            if piece == "\n":
+                self.row += 1
+                self.rows += [""] * (self.row - len(self.rows) + 1)
+            elif piece == "\r\x1b[K":
+                self.rows[self.row] = ""
+            elif piece == "\x1b[A":
+                self.row -= 1
+                assert self.row >= 0
+            elif not piece.startswith("\x1b"):
+                assert "\r" not in piece and "\x1b" not in piece
+                self.rows[self.row] += piece
+
+    def resize(self, width: int) -> None:
+        assert self.row == len(self.rows) - 1
+        wrapped = [
+            [row[at : at + width] for at in range(0, max(1, len(row)), width)] for row in self.rows
+        ]
+        self.rows = [part for parts in wrapped for part in parts]
+        self.row = len(self.rows) - 1
+
+
 def scrollback(raw: str) -> list[str]:
-    """Draw what was printed: a return goes to the first column, ESC[K erases what is there."""
-    rows = [""]
-    for piece in re.split(r"(\n|\r\x1b\[K|\x1b\[[0-9;]*m)", raw):
-        if piece == "\n":
-            rows.append("")
-        elif piece == "\r\x1b[K":
-            rows[-1] = ""
-        elif not piece.startswith("\x1b"):
-            assert "\r" not in piece and "\x1b" not in piece
-            rows[-1] += piece
-    return rows
+    """Return the rows that are left of what was printed."""
+    screen = Screen()
+    screen.feed(raw)
+    assert not any(screen.rows[screen.row + 1 :])
+    return screen.rows[: screen.row + 1]
 
 
 @pytest.fixture
@@ -45,33 +78,133 @@ def shown(environ: dict[str, str] | None = None) -> tuple[Terminal, io.StringIO]
 def test_the_moving_line_leaves_no_trace(narrow):
     """After any mix of moving lines and log lines the scrollback holds the log lines only."""
     platform, out = shown()
-    platform.status_line("Run 42 · Build · 1s")
-    platform.status_line("Run 42 · Build · 2s")
+    platform.draw([("Run 42 · Build · 1s", "")])
+    platform.draw([("Run 42 · Build · 2s", "")])
     platform.open_group("Build")
-    platform.status_line("Run 42 · Build · 3s")
+    platform.draw([("Run 42 · Build · 3s", "")])
     platform.lines(["one", "two"])
-    platform.status_line("Run 42 · Build · 4s")
+    platform.draw([("Run 42 · Build · 4s", "")])
     platform.say("done")
-    platform.status_line("Run 42 · Build · 5s")
+    platform.draw([("Run 42 · Build · 5s", "")])
     platform.annotate("error", "Opsera", "no")
-    platform.status_line("Run 42 · Build · 6s")
-    platform.status_line("")
+    platform.draw([("Run 42 · Build · 6s", "")])
+    platform.draw(())
     assert scrollback(out.getvalue()) == ["── Build ", "one", "two", "done", "Opsera: no", ""]
 
 
 def test_the_moving_line_shows_the_newest(narrow):
     """The moving line is drawn over the one before, without a line end."""
     platform, out = shown()
-    platform.status_line("a")
-    platform.status_line("b")
+    platform.draw([("a", "")])
+    platform.draw([("b", "")])
     assert re.fullmatch(r"\S b", scrollback(out.getvalue())[-1])
     assert "\n" not in out.getvalue()
+
+
+STEPS = [("✓ Build", "12s"), ("● Unit tests", "1m05s"), ("○ Deploy", ""), ("Run 42", "")]
+
+
+def test_the_steps_are_drawn_below_the_log(narrow):
+    """Below a rule stand the steps, their times in a column, and what goes on, with a sign."""
+    platform, out = shown()
+    platform.lines(["log"])
+    platform.draw(STEPS)
+    *rows, last = scrollback(out.getvalue())
+    assert rows == [
+        "log", "─" * 24, "✓ Build         12s", "● Unit tests  1m05s", "○ Deploy",
+    ]  # fmt: skip
+    assert re.fullmatch(r"\S Run 42", last)
+
+
+def test_what_is_drawn_leaves_no_trace(narrow):
+    """Whatever is drawn, more lines or fewer, the scrollback holds the lines of the log only."""
+    platform, out = shown()
+    for number in range(20):
+        platform.draw(STEPS[number % 4 :])
+        if number % 3 == 0:
+            platform.lines([f"line {number}", "ESC-free"])
+    platform.draw(())
+    numbers = [f"line {number}" for number in range(0, 20, 3)]
+    rows = scrollback(out.getvalue())
+    assert [row for row in rows if row.startswith("line")] == numbers
+    assert len(rows) == 2 * len(numbers) + 1
+    assert rows[-1] == ""
+
+
+@pytest.mark.parametrize("width", [39, 30, 20, 12, 7])
+def test_a_window_that_is_made_narrower_is_no_harm(narrow, monkeypatch, width):
+    """Lines that wrap because the window was made narrower are erased as a whole, and no others."""
+    platform, out = shown()
+    screen = Screen()
+    platform.lines(["one", "two"])
+    platform.draw(STEPS)
+    screen.feed(out.getvalue())
+    screen.resize(width)
+    monkeypatch.setenv("COLUMNS", str(width))
+    before = len(out.getvalue())
+    platform.lines(["three"])
+    screen.feed(out.getvalue()[before:])
+    assert [row for row in screen.rows if row] == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize(("height", "room"), [(10, 2), (24, 7), (60, 11), (3, 1)])
+def test_most_of_the_window_is_the_logs(monkeypatch, height, room):
+    """The lines that are drawn never take more than a third of the window, with their rule."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", str(height))
+    assert shown()[0].room == room
+
+
+def test_what_is_drawn_has_colours_that_end(narrow):
+    """States have their colours, each within its line; without colours the signs are enough."""
+    platform, out = shown()
+    platform.draw(STEPS)
+    assert "\x1b[32m✓ Build" in out.getvalue()
+    assert oracle.effects(out.getvalue()) == []
+    platform, out = shown({"NO_COLOR": "1"})
+    platform.draw(STEPS)
+    assert "\x1b" not in out.getvalue()
+
+
+def test_names_too_long_are_cut_before_their_times(narrow):
+    """However long the names, their times are in sight, and no line is as wide as the window."""
+    platform, out = shown()
+    platform.draw([("✓ " + "x" * 99, "12s"), ("● " + "日" * 50, "1m05s"), ("now", "")])
+    rows = scrollback(out.getvalue())
+    assert all(columns(row) <= 39 for row in rows)
+    assert [row[-5:] for row in rows[1:3]] == ["  12s", "1m05s"]
+
+
+def test_our_sentences_wrap_between_words(narrow):
+    """A long sentence breaks between words, and an address in it stays whole to be clicked."""
+    platform, out = shown()
+    address = "https://app.opsera.io/workflow/details/65a4f00dc0ffee0123456789/summary"
+    platform.say("one two three four five six seven eight nine ten " + address)
+    platform.annotate("error", "Opsera pipeline failed", "in the step “Unit tests” after 4s")
+    assert scrollback(out.getvalue())[:-1] == [
+        "one two three four five six seven eight", "nine ten", address,
+        "Opsera pipeline failed: in the step", "“Unit tests” after 4s",
+    ]  # fmt: skip
+
+
+def test_hostile_names_are_drawn_as_text(narrow):
+    """Steps with hostile names are drawn and erased like others; only the log's lines stay."""
+    platform, out = shown()
+    names = [sample.text for sample in hostile.samples(41, 120)]
+    log = JobLog(platform, Safe("no-such-token"), FakeClock(), LogLimit(None))
+    log.know_plan([Step(str(number), name) for number, name in enumerate(names)])
+    for number in range(len(names)):
+        log.show(events.LogLines(str(number), "Step", "", (f"line {number}",)))
+    log.finish()
+    rows = scrollback(out.getvalue())
+    kept = [row for row in rows if not row.startswith("── Step")]
+    assert kept == [*(f"line {number}" for number in range(len(names))), ""]
 
 
 def test_nothing_is_erased_without_need(narrow):
     """Without a moving line nothing is erased: no text of others before us is touched."""
     platform, out = shown()
-    platform.status_line("")
+    platform.draw(())
     platform.lines(["one"])
     assert out.getvalue() == "one\n"
 
@@ -90,7 +223,7 @@ def test_nothing_is_erased_without_need(narrow):
 def test_the_moving_line_fits_the_width(narrow, text):
     """However wide its characters, the moving line never wraps, for it could not be erased then."""
     platform, out = shown()
-    platform.status_line(text)
+    platform.draw([(text, "")])
     line = scrollback(out.getvalue())[-1]
     assert columns(line) <= 39
     assert line.endswith("…")
@@ -118,7 +251,7 @@ def test_no_color_leaves_no_colour(narrow):
     platform, out = shown({"NO_COLOR": "1"})
     platform.open_group("Build")
     platform.say("careful", "warning")
-    platform.status_line("Run 42")
+    platform.draw([("Run 42", "")])
     platform.annotate("error", "Opsera", "no")
     assert "m" not in {found[-1] for found in re.findall(r"\x1b\[[0-9;]*.", out.getvalue())}
     assert scrollback(out.getvalue()) == ["── Build ", "careful", "Opsera: no", ""]

@@ -44,6 +44,7 @@ def test_it_describes_every_call(start):
         assert method == "GET" or {"400", "404"} <= set(one["responses"])
 
 
+@pytest.mark.timeout(240)
 def test_made_up_requests_break_nothing(tmp_path):
     """Whatever is sent, nothing fails and no answer breaks the description."""
     pytest.importorskip("schemathesis")

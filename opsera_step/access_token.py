@@ -1,0 +1,125 @@
+"""What an access token says of itself: a JWT carries its end and perhaps its scope, in the open.
+
+Nothing here is verified, for only Opsera has the key: it is a hint for the user, never a decision.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from opsera_step.json_values import JsonObject, text_at
+from opsera_step.timing import spell_duration
+
+NO_TIMEOUT = 86400.0
+"""Seconds that a token should last where the job has no limit: no platform's job lasts longer."""
+_LONGEST = 1 << 16
+_SCOPES = ("scope", "scopes", "scp")
+"""The claims in which scopes are usually told; which one Opsera uses is not documented."""
+
+
+@dataclass(frozen=True)
+class TokenFacts:
+    """What could be read from a token; times in seconds since 1970 UTC."""
+
+    is_jwt: bool = False
+    expires: float | None = None
+    issued: float | None = None
+    scopes: tuple[str, ...] = ()
+
+    def left(self, now: float) -> float | None:
+        """Return the seconds until it expires, below 0 when it has; None when it does not say."""
+        return None if self.expires is None else self.expires - now
+
+
+def read_token(token: str) -> TokenFacts:
+    """Read what a token says of itself; of one that is no JWT nothing is known."""
+    parts = token.split(".")
+    if len(token) > _LONGEST or len(parts) != 3 or not all(parts):
+        return TokenFacts()
+    header, claims = _decoded(parts[0]), _decoded(parts[1])
+    if header is None or claims is None:
+        return TokenFacts()
+    return TokenFacts(
+        is_jwt=True,
+        expires=_moment(claims.get("exp")),
+        issued=_moment(claims.get("iat")),
+        scopes=_scopes(claims),
+    )
+
+
+def expiry_warning(facts: TokenFacts, now: float, timeout: float | None) -> str:
+    """Say that a token ends before a job may, so that nobody is surprised hours later.
+
+    Nothing of one that has ended by this machine's clock: the API knows better.
+    """
+    left = facts.left(now)
+    longest = NO_TIMEOUT if timeout is None else timeout
+    if left is None or not 0 < left < longest:
+        return ""
+    limit = f"the timeout of {spell_duration(timeout)}" if timeout else "a run of a day"
+    return (
+        f"The access token expires in {spell_span(left)}, before {limit}. A run that takes longer "
+        "can then be neither followed nor stopped: use a token that lasts longer."
+    )
+
+
+def expiry_hint(facts: TokenFacts, now: float) -> str:
+    """Say what to do about a token that was not accepted, if it is out of date."""
+    left = facts.left(now)
+    if left is None or left > 0:
+        return ""
+    return (
+        f"By this machine's clock the access token expired {spell_span(-left)} ago: create a new "
+        "one in Opsera (user profile, access tokens) and update the secret that holds it."
+    )
+
+
+def oddity(token: str) -> str:
+    """Say what may have gone wrong where a token was put in its place; nothing if it looks well."""
+    if token[:1] in "\"'" or token[-1:] in "\"'":
+        return "It begins or ends with a quotation mark, which is not part of it: take that away."
+    if token.startswith("$") or "{{" in token:
+        return "It is the name of a variable that was not replaced by its value."
+    if token.count(".") == 2 or not token.startswith("eyJ"):
+        return ""
+    return "It begins like a JWT but has not its three parts: copy it anew, whole."
+
+
+def spell_span(seconds: float) -> str:
+    """Write how far away a moment is: `40 s`, `25 min`, `3 h`, `12 days`."""
+    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def _decoded(part: str) -> JsonObject | None:
+    """Read a part: Base64 for URLs without its padding, and JSON in it (RFC 7515)."""
+    try:
+        raw = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
+        data = json.loads(raw)
+    except (ValueError, binascii.Error, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def _moment(value: Any) -> float | None:
+    """Read a NumericDate (RFC 7519); what lies outside of four-digit years is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if 0 < value < 253_402_300_800 else None
+
+
+def _scopes(claims: JsonObject) -> tuple[str, ...]:
+    """Read scopes: one text with blanks between them (RFC 8693), or a list of texts."""
+    for name in _SCOPES:
+        value = claims.get(name)
+        if isinstance(value, list):
+            return tuple(one for one in value if isinstance(one, str) and one)
+        if text_at(claims, name):
+            return tuple(text_at(claims, name).replace(",", " ").split())
+    return ()

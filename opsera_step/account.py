@@ -1,0 +1,230 @@
+"""Tools, tasks and audit logs: what the API says of them, and the tolerant parsers of its JSON.
+
+Each object keeps the JSON that it was read from, so that nothing the API sends is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from opsera_step.calls import LIST_LIMIT
+from opsera_step.console import console_text
+from opsera_step.json_values import JsonObject, parse_time, text_at, whole_number
+from opsera_step.models import State, parse_list, parse_object, state_of
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool of the registry."""
+
+    id: str
+    name: str
+    kind: str = ""
+    """What it is: jenkins, sonar and so on."""
+    description: str = ""
+    owner: str = ""
+    active: bool = True
+    tags: tuple[str, ...] = ()
+    updated: str = ""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, and how its newest run stands."""
+
+    id: str
+    name: str
+    kind: str = ""
+    tool: str = ""
+    description: str = ""
+    owner: str = ""
+    active: bool = True
+    word: str = ""
+    message: str = ""
+    run_count: int | None = None
+    updated: str = ""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def state(self) -> State:
+        """The state that its word stands for."""
+        return state_of(self.word)
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """A record of a task's log; `created` is in seconds since 1970 UTC, None if unreadable."""
+
+    id: str
+    created: float | None
+    created_text: str
+    run_count: int | None
+    name: str
+    kind: str
+    status: str
+    message: str
+    text: str
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class UserAction:
+    """An entry of the user activity log: who changed what."""
+
+    created: str
+    user: str
+    kind: str
+    action: str
+    target: str
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class TokenUse:
+    """An entry of the token log: which token was used for what."""
+
+    created: str
+    user: str
+    token: str
+    scope: str
+    target: str
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Listing(Generic[T]):
+    """A list that the API gave."""
+
+    items: tuple[T, ...]
+    told: int | None = None
+    """The `count` beside the list, where there was one; it may count more than what is listed."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there may be more than what the API lists."""
+        return len(self.items) >= LIST_LIMIT
+
+    @property
+    def raw(self) -> list[Any]:
+        """The JSON of the items, as it came."""
+        return [getattr(item, "raw", item) for item in self.items]
+
+
+def parse_listing(data: Any, parse: Callable[[JsonObject], T]) -> Listing[T] | None:
+    """Read a list answer, bare or with its count; None when it is no list."""
+    items = parse_list(data)
+    if items is None:
+        return None
+    told = whole_number(data.get("count")) if isinstance(data, dict) else None
+    return Listing(tuple(parse(item) for item in items), told)
+
+
+def parse_tool(data: Any) -> Tool | None:
+    """Read a tool object; None when it has no ID."""
+    answer = parse_object(data)
+    return read_tool(answer) if answer is not None and text_at(answer, "_id") else None
+
+
+def read_tool(item: JsonObject) -> Tool:
+    """Read a tool of a list."""
+    return Tool(
+        id=text_at(item, "_id"),
+        name=text_at(item, "name"),
+        kind=text_at(item, "tool_identifier"),
+        description=text_at(item, "description"),
+        owner=text_at(item, "owner_name") or text_at(item, "owner"),
+        active=item.get("active") is not False,
+        tags=_tags(item.get("tags")),
+        updated=text_at(item, "updatedAt"),
+        raw=item,
+    )
+
+
+def parse_task(data: Any) -> Task | None:
+    """Read a task object; None when it has no ID."""
+    answer = parse_object(data)
+    return read_task(answer) if answer is not None and text_at(answer, "_id") else None
+
+
+def read_task(item: JsonObject) -> Task:
+    """Read a task of a list."""
+    return Task(
+        id=text_at(item, "_id"),
+        name=text_at(item, "name"),
+        kind=text_at(item, "type"),
+        tool=text_at(item, "tool_identifier"),
+        description=text_at(item, "description"),
+        owner=text_at(item, "owner_name") or text_at(item, "owner"),
+        active=item.get("active") is not False,
+        word=text_at(item, "status"),
+        message=text_at(item, "message"),
+        run_count=whole_number(item.get("run_count")),
+        updated=text_at(item, "updatedAt"),
+        raw=item,
+    )
+
+
+def parse_word(data: Any) -> str | None:
+    """Read the status of a task: a word, or an object that holds it; None when there is none."""
+    if isinstance(data, str):
+        return data.strip() or None
+    inner = data.get("data") if isinstance(data, dict) else None
+    if isinstance(inner, str):
+        return inner.strip() or None
+    return text_at(parse_object(data), "status").strip() or None
+
+
+def read_task_record(item: JsonObject) -> TaskRecord:
+    """Read a record of a task's log."""
+    return TaskRecord(
+        id=text_at(item, "_id"),
+        created=parse_time(item.get("createdAt")),
+        created_text=text_at(item, "createdAt"),
+        run_count=whole_number(item.get("run_count")),
+        name=text_at(item, "name"),
+        kind=text_at(item, "log_type") or text_at(item, "type"),
+        status=text_at(item, "status"),
+        message=text_at(item, "message"),
+        text=console_text(item),
+        raw=item,
+    )
+
+
+def read_user_action(item: JsonObject) -> UserAction:
+    """Read an entry of the user activity log."""
+    return UserAction(
+        created=text_at(item, "createdAt"),
+        user=text_at(item, "user_email") or text_at(item, "user_id"),
+        kind=text_at(item, "type"),
+        action=text_at(item, "action"),
+        target=text_at(item, "target_id"),
+        raw=item,
+    )
+
+
+def read_token_use(item: JsonObject) -> TokenUse:
+    """Read an entry of the token log."""
+    return TokenUse(
+        created=text_at(item, "createdAt"),
+        user=text_at(item, "user_email") or text_at(item, "user_id"),
+        token=text_at(item, "token_id"),
+        scope=text_at(item, "scope"),
+        target=text_at(item, "target"),
+        raw=item,
+    )
+
+
+def _tags(value: Any) -> tuple[str, ...]:
+    """Read tags: words, or objects with the word in `value`."""
+    items = value if isinstance(value, list) else []
+    words = (
+        one if isinstance(one, str) else text_at(one, "value")
+        for one in items
+        if isinstance(one, (str, dict))
+    )
+    return tuple(word for word in words if word)

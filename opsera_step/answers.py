@@ -1,0 +1,28 @@
+"""What a question to the API comes to: the data as it came, and tables for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows of text; without headings it is a list of properties."""
+
+    headings: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    whole: int = 1
+    """How many columns, from the first, are never cut: IDs, which are of no use in part."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a question; its texts are the API's, made safe when they are printed."""
+
+    data: Any
+    """What the API gave, untouched."""
+    tables: tuple[Table, ...] = ()
+    lines: tuple[str, ...] | None = None
+    """Where it is a text rather than tables: its lines, safe already."""

@@ -1,0 +1,93 @@
+"""Where a command was typed: on a command line, or in a job's input `command`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+import click
+
+from opsera_step.cancel import Cancellation
+from opsera_step.context import Context
+from opsera_step.inputs import BY_NAME, Given
+from opsera_step.job import Order, run_job, utf8
+
+
+@dataclass
+class Host:
+    """What a command needs of its surroundings, and what became of it."""
+
+    environ: Mapping[str, str]
+    out: TextIO
+    err: TextIO
+    cancellation: Cancellation | None = None
+    """That of the job; a command line makes its own when it first needs one."""
+    is_job: bool = False
+    has_settled: bool = False
+    """Whether a command was carried out, so that the outputs are written."""
+
+    def cancel(self) -> Cancellation:
+        """Return what signals are heard with, installed."""
+        if self.cancellation is None:
+            self.cancellation = Cancellation()
+            self.cancellation.install()
+        return self.cancellation
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether there is somebody to ask."""
+        return not self.is_job and sys.stdin.isatty() and self.err.isatty()
+
+    def carry_out(self, command: str, typed: Mapping[str, str | None]) -> int:
+        """Carry out a command of the job, with its log on stdout."""
+        self.has_settled = True
+        options = self.options(command, typed)
+        return run_job(self.environ, self.out, self.cancel(), options=options)
+
+    def answer(
+        self,
+        command: str,
+        typed: Mapping[str, str | None],
+        act: Callable[[Context], None] | None,
+        *,
+        form: str = "table",
+        tool: str = "",
+    ) -> int:
+        """Carry out a command that has an answer: that on stdout, all talk on stderr."""
+        self.has_settled = True
+        options = self.options(command, typed)
+        if tool:
+            options["tool"] = Given(tool, "the command")
+        data = None if self.is_job else self.out
+        order = Order(act, data, form, self.width())
+        talk = self.out if self.is_job else self.err
+        return run_job(self.environ, talk, self.cancel(), options=options, order=order)
+
+    def options(self, command: str, typed: Mapping[str, str | None]) -> dict[str, Given]:
+        """Return what was typed as inputs, with the options' names as where they are from."""
+        options = {
+            name: Given(value.strip(), "--" + name.replace("_", "-"))
+            for name, value in typed.items()
+            if name in BY_NAME and value is not None and value.strip()
+        }
+        where = "the input command" if self.is_job else "the command line"
+        return {**options, "command": Given(command, where)}
+
+    def width(self) -> int | None:
+        """Return the columns of a terminal; what is no terminal has no width."""
+        return shutil.get_terminal_size().columns if self.out.isatty() else None
+
+
+def this_process(cancellation: Cancellation | None = None) -> Host:
+    """Return the host of this process's command line."""
+    return Host(os.environ, utf8(sys.stdout), utf8(sys.stderr), cancellation)
+
+
+def host() -> Host:
+    """Return where the command that is being carried out was typed."""
+    found = click.get_current_context().find_object(Host)
+    return found if found is not None else this_process()

@@ -1,0 +1,88 @@
+"""The program: the group of all commands, and the ways in which one of them can end."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+import click
+
+from opsera_step import __version__
+from opsera_step.cancel import Cancellation
+from opsera_step.cli.account import ACCOUNT_COMMANDS
+from opsera_step.cli.completion import completion
+from opsera_step.cli.host import Host, this_process
+from opsera_step.cli.play import demo, simulator
+from opsera_step.cli.runs import RUN_COMMANDS
+from opsera_step.cli.setup import SETUP_COMMANDS
+from opsera_step.errors import BadInput, ExitCode, InternalError, OpseraStepError
+from opsera_step.job import refuse
+
+_NAME = "opsera-step"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name=_NAME)
+def group() -> None:
+    """Run Opsera pipelines, follow their logs, and end with their verdicts.
+
+    The access token comes from OPSERA_TOKEN or --token-file. Every option can be set as a
+    variable too: --on-paused is OPSERA_ON_PAUSED. Try `opsera-step demo`: it needs no account.
+    """
+
+
+for _command in (*RUN_COMMANDS, *ACCOUNT_COMMANDS, *SETUP_COMMANDS, demo, simulator, completion):
+    group.add_command(_command)
+
+
+def main(arguments: list[str] | None = None, cancellation: Cancellation | None = None) -> int:
+    """Run the command line and return the exit code; signals may be heard already."""
+    if cancellation is not None and cancellation.signal_number is not None:
+        # One came while all this was loaded, before anything was begun.
+        return 128 + cancellation.signal_number
+    try:
+        code = _invoke(arguments, this_process(cancellation))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has had enough; Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.SUCCESS
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.BAD_INPUT
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.SIGINT
+    except OpseraStepError as error:
+        click.echo(f"{error.message} {error.hint}".strip(), err=True)
+        return error.exit_code
+    return code
+
+
+def obey(
+    words: Sequence[str], environ: Mapping[str, str], out: TextIO, cancellation: Cancellation
+) -> int:
+    """Carry out the words of a job's input `command`, and leave its outputs on every way out."""
+    here = Host(environ, out, out, cancellation, is_job=True)
+    try:
+        code = _invoke(words, here)
+        if here.has_settled:
+            return code
+        trouble: OpseraStepError = BadInput(
+            [f"command: {shlex.join(words)!r} does nothing in a job"]
+        )
+    except click.ClickException as error:
+        trouble = BadInput([f"command: {error.format_message()}"])
+    except OpseraStepError as error:
+        trouble = error
+    except Exception as error:  # noqa: BLE001 - the last boundary: a fault of our own
+        trouble = InternalError(f"{type(error).__name__}: {error}")
+    return refuse(environ, out, trouble)
+
+
+def _invoke(arguments: Sequence[str] | None, surroundings: Host) -> int:
+    typed = list(arguments) if arguments is not None else None
+    code = group.main(typed, prog_name=_NAME, standalone_mode=False, obj=surroundings)
+    return int(code or 0)

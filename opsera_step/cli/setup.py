@@ -1,0 +1,146 @@
+"""The commands for setting things up: the doctor, and a first config file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from opsera_step import __version__
+from opsera_step.cli.host import host
+from opsera_step.cli.options import ALWAYS, HelpfulCommand, format_option, with_inputs
+from opsera_step.client import OpseraClient
+from opsera_step.doctor.configuration import faults_of
+from opsera_step.doctor.configuration import typed as typed_inputs
+from opsera_step.doctor.consultation import consult
+from opsera_step.errors import BadInput, ExitCode, OpseraStepError
+from opsera_step.first_config import alias_of, first_config, is_alias
+from opsera_step.inputs import BY_NAME, Given
+from opsera_step.models import Pipeline
+from opsera_step.render.joblog import Safe
+from opsera_step.sanitize import clean_inline
+from opsera_step.settings import Gathered, gather
+from opsera_step.timing import Deadline, SystemClock
+
+_LONGEST_LISTING = 10.0
+"""Seconds for the list of pipelines to choose from."""
+_SHOWN = 50
+"""Most pipelines to choose from."""
+
+
+@click.command(
+    cls=HelpfulCommand,
+    short_help="Say what is wrong with the configuration, and what to do.",
+    examples=[
+        "opsera-step doctor",
+        "opsera-step doctor shop --on-busy fail",
+        "opsera-step doctor --format json",
+    ],
+)
+@click.argument("pipeline_argument", required=False, metavar="[PIPELINE]")
+@with_inputs("pipeline", *ALWAYS, "on_busy", "on_paused", "reset")
+@format_option()
+def doctor(pipeline_argument: str | None, form: str, **typed: str | None) -> int:
+    """Say what is wrong with the configuration, and what to do about it.
+
+    Looks at the inputs and where each is from, the way to the API, the clock, the token and what
+    it may do, and the pipeline. Starts, stops and changes nothing, and takes 20 seconds at most.
+    The exit code is 0 when all is well, else that with which a job would end: 2 for inputs, 3 for
+    the API and the way to it, 4 for the token.
+    """
+    here = host()
+    here.has_settled = True
+    if pipeline_argument is not None:
+        typed["pipeline"] = pipeline_argument
+    return consult(
+        here.environ,
+        here.out,
+        here.cancel(),
+        options=here.options("doctor", typed),
+        form=form,
+        is_job=here.is_job,
+        width=here.width(),
+    )
+
+
+@click.command(
+    cls=HelpfulCommand,
+    short_help="Write a first .opsera.yml.",
+    examples=[
+        "opsera-step init",
+        "opsera-step init --pipeline 65a4f00dc0ffee0123456789 --alias shop",
+    ],
+)
+@click.option("--alias", default="", help="A short name for the pipeline.")
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@with_inputs("pipeline", "config", "base_url", "token_file", "ca_bundle")
+def init(alias: str, *, force: bool, **typed: str | None) -> int:
+    """Write a first .opsera.yml, with a short name for a pipeline.
+
+    On a terminal, and with a token, the pipeline can be chosen from a list. Without one the file
+    shows how to name pipelines. Nothing that is there is overwritten without --force.
+    """
+    here = host()
+    path = Path(typed["config"] or BY_NAME["config"].default)
+    pipeline, name = (typed["pipeline"] or "").strip(), ""
+    faults = []
+    if path.exists() and not force:
+        faults.append(f"{path} is there already and was not changed; --force replaces it")
+    if alias and not is_alias(alias):
+        faults.append(f"--alias: {alias!r} won't do; it takes letters, digits and . _ -")
+    if faults:
+        raise BadInput(faults)
+    if not pipeline and here.is_interactive:
+        pipeline, name = _choose(here.environ, here.options("init", typed))
+    alias = alias or alias_of(name or pipeline)
+    _write(path, first_config(__version__, alias, pipeline, name), force=force)
+    named = f" {alias}" if pipeline else " PIPELINE"
+    click.echo(f"Wrote {path}. Next:\n\n  opsera-step doctor{named}\n  opsera-step run{named}")
+    return ExitCode.SUCCESS
+
+
+def _choose(environ: Mapping[str, str], options: Mapping[str, Given]) -> tuple[str, str]:
+    """Let the user choose a pipeline from those that the token sees; nothing if there are none."""
+    # What is in the file that is to be written does not count yet.
+    gathered = gather(environ, {**options, "config": Given(os.devnull, "init")}, {})
+    found = _listed(gathered)
+    if not found:
+        return "", ""
+    for number, one in enumerate(found[:_SHOWN], 1):
+        click.echo(f"{number:>4}  {clean_inline(one.name, 100)}  ({clean_inline(one.id, 40)})")
+    if len(found) > _SHOWN:
+        click.echo(f"      and {len(found) - _SHOWN} more: name one of them with --pipeline")
+    limits = click.IntRange(0, min(len(found), _SHOWN))
+    answer = click.prompt("Which pipeline (0 for none)", type=limits, default=0)
+    return (found[answer - 1].id, found[answer - 1].name) if answer else ("", "")
+
+
+def _listed(gathered: Gathered) -> list[Pipeline]:
+    """List the pipelines, if that can be done at once; else say why not and go on without."""
+    if "token" not in gathered.given:
+        click.echo("Without OPSERA_TOKEN there is no list of pipelines to choose from.", err=True)
+        return []
+    clock = SystemClock()
+    try:
+        inputs = typed_inputs(gathered, faults_of(gathered), None)
+        client = OpseraClient(inputs.base_url, inputs.token, clock, ca_bundle=inputs.ca_bundle)
+        return client.pipelines(Deadline.after(clock, _LONGEST_LISTING))
+    except OpseraStepError as error:
+        safe = Safe(gathered.given["token"].value)
+        click.echo(f"No list of pipelines: {safe.inline(error.message)}", err=True)
+        return []
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    try:
+        # Never over a file that came into being meanwhile, unless that is wanted.
+        with path.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", "") or "it is no text"
+        raise BadInput([f"{path} can't be written: {why}"]) from None
+
+
+SETUP_COMMANDS = (doctor, init)

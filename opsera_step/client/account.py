@@ -1,0 +1,140 @@
+"""The calls of the customer API about tools, tasks and audit logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from opsera_step.account import (
+    Listing,
+    Task,
+    TaskRecord,
+    TokenUse,
+    Tool,
+    UserAction,
+    parse_listing,
+    parse_task,
+    parse_tool,
+    parse_word,
+    read_task,
+    read_task_record,
+    read_token_use,
+    read_tool,
+    read_user_action,
+)
+from opsera_step.calls import (
+    TASK,
+    TASK_LOGS,
+    TASK_STATUS,
+    TASKS,
+    TOKEN_USES,
+    TOOL,
+    TOOL_UPDATE,
+    TOOLS,
+    USER_ACTIONS,
+    Call,
+)
+from opsera_step.client.transport import Transport
+from opsera_step.client.wording import forbidden_hint, name_of, rejected_hint
+from opsera_step.errors import Forbidden, Malformed, Rejected
+from opsera_step.json_values import JsonObject
+from opsera_step.timing import Deadline
+
+T = TypeVar("T")
+
+
+class AccountCalls:
+    """One short method a call, over the transport that the whole client has."""
+
+    _transport: Transport
+
+    def tools(self, deadline: Deadline) -> Listing[Tool]:
+        """List the tools that the token's owner sees; the API gives 1000 at most."""
+        return shaped(parse_listing(self.ask(TOOLS, None, deadline), read_tool), TOOLS)
+
+    def tool(self, tool_id: str, deadline: Deadline) -> Tool:
+        """Ask for a tool."""
+        tool = shaped(parse_tool(self.ask(TOOL, {"toolId": tool_id}, deadline)), TOOL)
+        return same(tool, tool.id, tool_id, TOOL)
+
+    def update_tool(self, tool_id: str, changes: JsonObject, deadline: Deadline) -> Tool:
+        """Replace root properties of a tool, and return it as it is then."""
+        body = {"toolId": tool_id, "tool": dict(changes)}
+        tool = shaped(parse_tool(self.ask(TOOL_UPDATE, body, deadline)), TOOL_UPDATE)
+        return same(tool, tool.id, tool_id, TOOL_UPDATE)
+
+    def user_actions(
+        self, deadline: Deadline, *, date: str = "", kind: str = "", count: int | None = None
+    ) -> Listing[UserAction]:
+        """List what users changed: on a date (YYYY-MM-DD), else in the last seven days."""
+        call = USER_ACTIONS.asking(date=date, type=kind, count=count)
+        return shaped(parse_listing(self.ask(call, None, deadline), read_user_action), call)
+
+    def token_uses(
+        self, deadline: Deadline, *, date: str = "", scope: str = ""
+    ) -> Listing[TokenUse]:
+        """List for what tokens were used: on a date, else in the last seven days."""
+        call = TOKEN_USES.asking(date=date, scope=scope)
+        return shaped(parse_listing(self.ask(call, None, deadline), read_token_use), call)
+
+    def tasks(self, deadline: Deadline) -> Listing[Task]:
+        """List the tasks that the token's owner may use."""
+        return shaped(parse_listing(self.ask(TASKS, None, deadline), read_task), TASKS)
+
+    def task(self, task_id: str, deadline: Deadline) -> Task:
+        """Ask for a task."""
+        task = shaped(parse_task(self.ask(TASK, {"taskId": task_id}, deadline)), TASK)
+        return same(task, task.id, task_id, TASK)
+
+    def task_status(self, task_id: str, deadline: Deadline) -> str:
+        """Ask for the word of a task's newest state."""
+        return shaped(parse_word(self.ask(TASK_STATUS, {"taskId": task_id}, deadline)), TASK_STATUS)
+
+    def task_logs(
+        self,
+        task_id: str,
+        deadline: Deadline,
+        *,
+        run_count: int | None = None,
+        page: int | None = None,
+        count: int | None = None,
+    ) -> Listing[TaskRecord]:
+        """Ask for one page of a task's log."""
+        call = TASK_LOGS.asking(taskId=task_id, runCount=run_count, page=page, count=count)
+        return shaped(parse_listing(self.ask(call, None, deadline), read_task_record), call)
+
+    def ask(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
+        """Send a call and return the JSON of its answer; a refusal says what this call takes."""
+        try:
+            return self._transport.ask(call, body, deadline)
+        except Rejected as error:
+            if call.about != "pipeline":
+                error.hint = rejected_hint(call)
+            raise
+        except Forbidden as error:
+            error.hint = forbidden_hint(call)
+            raise
+
+
+def same(found: T, identity: str, asked: str, call: Call) -> T:
+    """Return what was found if it is what was asked for.
+
+    Raises:
+        Malformed: when it is something else.
+
+    """
+    if identity.lower() != asked.lower():
+        raise Malformed(f"{name_of(call)} answered with another {call.about} than was asked for.")
+    return found
+
+
+def shaped(value: T | None, call: Call) -> T:
+    """Return what a parser made of an answer.
+
+    Raises:
+        Malformed: when it could make nothing of it.
+
+    """
+    if value is None:
+        raise Malformed(f"{name_of(call)} answered JSON of an unknown shape.")
+    return value

@@ -1,0 +1,133 @@
+"""The command `doctor`: an examination told on a terminal, in a job's log, or as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from opsera_step import __version__
+from opsera_step.cancel import Cancellation, InterruptibleClock
+from opsera_step.doctor.examination import Examination
+from opsera_step.doctor.findings import Check, Level, exit_code_of, fault
+from opsera_step.doctor.screen import conclusion, lines, verdict
+from opsera_step.errors import Cancelled, ExitCode, InternalError
+from opsera_step.inputs import Given
+from opsera_step.outcome import Outcome
+from opsera_step.platforms import Platform, detect
+from opsera_step.render.formats import json_text, yaml_text
+from opsera_step.render.joblog import Safe
+from opsera_step.settings import Gathered, gather
+from opsera_step.timing import Clock, SystemClock
+
+
+def consult(
+    environ: Mapping[str, str],
+    out: TextIO,
+    cancellation: Cancellation,
+    *,
+    options: Mapping[str, Given],
+    form: str = "table",
+    is_job: bool = False,
+    width: int | None = None,
+    clock: Clock | None = None,
+) -> int:
+    """Examine what is configured, tell it, and return the exit code.
+
+    In a job (`is_job`) it is told in the log with the platform's own means, and the outputs are
+    written; else it goes to `out` in the form that was asked for, and nothing else does.
+    """
+    clock = InterruptibleClock(clock or SystemClock(), cancellation)
+    platform = detect(environ, out, clock)
+    gathered = gather(environ, options, platform.input_defaults)
+    token = gathered.given["token"].value if "token" in gathered.given else ""
+    if is_job:
+        platform.mask(token)
+    teller = _Teller(platform, out, form, width, is_job=is_job)
+    examination = Examination(
+        gathered,
+        environ,
+        clock,
+        auto_log_limit=platform.auto_log_limit,
+        agent=f"({platform.name})",
+        guard=cancellation.guard,
+    )
+    checks: list[Check] = []
+    try:
+        for check in examination.checks():
+            checks.append(check.made_safe(Safe(token)))
+            teller.tell(checks[-1])
+        code = int(exit_code_of(checks))
+    except Exception as error:  # noqa: BLE001 - what was found so far has to be told all the same
+        says = f"A check failed itself: {type(error).__name__}: {error}"
+        check = fault("doctor", says, InternalError.hint, code=ExitCode.INTERNAL)
+        checks.append(check.made_safe(Safe(token)))
+        teller.tell(checks[-1])
+        code = int(ExitCode.INTERNAL)
+    except Cancelled as cancelled:
+        code = cancelled.exit_code
+        platform.say("The examination was cancelled.", "warning")
+    teller.conclude(checks, code)
+    if is_job:
+        _write_outputs(platform, gathered, checks, code)
+    return code
+
+
+class _Teller:
+    """Tells checks as they come, or all of them at the end."""
+
+    def __init__(
+        self, platform: Platform, out: TextIO, form: str, width: int | None, *, is_job: bool
+    ) -> None:
+        self._platform, self._out, self._width, self._is_job = platform, out, width, is_job
+        self._form = "table" if is_job else form
+
+    def tell(self, check: Check) -> None:
+        if self._form == "table":
+            for line in lines(check, colour=self._platform.colour, width=self._width):
+                self._say(line)
+
+    def conclude(self, checks: list[Check], code: int) -> None:
+        if self._form == "json":
+            self._say(json_text(as_data(checks, code)))
+        elif self._form == "yaml":
+            self._say(yaml_text(as_data(checks, code)).rstrip())
+        elif self._is_job:
+            self._annotate(checks)
+        else:
+            self._say("")
+            self._say(conclusion(checks))
+
+    def _annotate(self, checks: list[Check]) -> None:
+        """Say the worst as prominently as the platform can, with all that is needed to act."""
+        for level, name in ((Level.FAULT, "error"), (Level.WARNING, "warning")):
+            if any(one.level is level for one in checks):
+                self._platform.annotate(name, "opsera-step doctor", verdict(checks))
+                return
+        self._platform.say(verdict(checks))
+
+    def _say(self, line: str) -> None:
+        if self._is_job:
+            self._platform.say(line)
+        else:
+            self._out.write(f"{line}\n")
+            self._out.flush()
+
+
+def as_data(checks: list[Check], code: int) -> dict[str, Any]:
+    """Return all checks for JSON and YAML."""
+    return {
+        "version": __version__,
+        "exitCode": code,
+        "conclusion": conclusion(checks),
+        "checks": [one.data() for one in checks],
+    }
+
+
+def _write_outputs(platform: Platform, gathered: Gathered, checks: list[Check], code: int) -> None:
+    word = "success" if code == ExitCode.SUCCESS else "error"
+    result = json_text(as_data(checks, code), indent=None)
+    outputs = {**Outcome(word, code, verdict(checks)).outputs(), "result": result}
+    file = gathered.given["output_file"].value if "output_file" in gathered.given else ""
+    failure = platform.write_outputs(outputs, file)
+    if failure:
+        platform.say(failure, "warning")

@@ -1,0 +1,52 @@
+"""A log whose lines are what was asked for: they go one way, and all talk about them another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from opsera_step.platforms.base import Platform
+
+
+class Split:
+    """Prints lines of the run's log as data, and all else as talk."""
+
+    def __init__(self, talk: Platform, data: Platform) -> None:
+        """Take both ways; groups go with the lines where a viewer folds them."""
+        self._talk, self._data = talk, data
+        self._groups = data if data.folds else talk
+        self.colour: bool = data.colour
+
+    @property
+    def folds(self) -> bool:
+        """Whether the viewer of the lines folds groups."""
+        return self._data.folds
+
+    @property
+    def room(self) -> int:
+        """How many lines can be drawn anew below the log."""
+        return self._talk.room
+
+    def say(self, text: str, level: str = "") -> None:
+        """Print a line of ours."""
+        self._talk.say(text, level)
+
+    def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
+        """Show a message prominently."""
+        self._talk.annotate(level, title, text, details)
+
+    def draw(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Show what goes on below the log."""
+        self._talk.draw(lines)
+
+    def lines(self, lines: Sequence[str]) -> None:
+        """Print lines of the run's log; what is drawn makes room first."""
+        self._talk.draw(())
+        self._data.lines(lines)
+
+    def open_group(self, title: str) -> None:
+        """Begin a part of the log."""
+        self._groups.open_group(title)
+
+    def close_group(self) -> None:
+        """End the open part."""
+        self._groups.close_group()

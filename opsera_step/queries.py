@@ -1,0 +1,239 @@
+"""Questions about an account, a function each: each works on a Context and leaves its answer there.
+
+`tool update` is the one that changes something.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from opsera_step import names, views
+from opsera_step.account import Listing, Task, TaskRecord, Tool
+from opsera_step.answers import Answer, Table
+from opsera_step.context import Context
+from opsera_step.errors import BadInput, ExitCode
+from opsera_step.sanitize import LineCleaner, split_lines
+from opsera_step.task_pages import pages
+from opsera_step.timing import Deadline
+from opsera_step.updating import not_taken, plan_update
+from opsera_step.values import is_object_id
+
+LIMIT_TOLD = "The API gives 1000 at most; there may be more."
+
+
+def list_pipelines(job: Context) -> None:
+    """List the pipelines."""
+    listing = job.insist(job.client.pipeline_list)
+    _tell_listing(job, listing, "pipeline", views.pipelines_table(listing.items))
+
+
+def show_pipeline(job: Context) -> None:
+    """Show a pipeline and its steps."""
+    one = job.find_pipeline()
+    tables = views.pipeline_tables(one, job.outcome.url)
+    _tell(job, Answer(one.raw, tables), f"Pipeline “{job.outcome.pipeline_name}”.")
+
+
+def list_tools(job: Context) -> None:
+    """List the tools of the registry."""
+    listing = job.insist(job.client.tools)
+    _tell_listing(job, listing, "tool", views.tools_table(listing.items))
+
+
+def show_tool(job: Context) -> None:
+    """Show a tool."""
+    tool = _find_tool(job)
+    _tell(job, Answer(tool.raw, (views.object_table(tool.raw),)), f"Tool {_called(job, tool)}.")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a tool is to be changed, and who agrees."""
+
+    named: dict[str, Any]
+    """The properties that the user named, with their new values."""
+    agreed: bool
+    ask: Callable[[], bool] | None = None
+    """Asks the user; None where there is nobody to ask."""
+
+    def update(self, job: Context) -> None:
+        """Replace properties of a tool, after showing what changes."""
+        tool = _find_tool(job)
+        update = plan_update(tool.raw, self.named)
+        for warning in update.warnings:
+            job.log.say(job.safe.inline(warning, 1000), "warning")
+        if not update.changes:
+            _tell(job, _of_tool(tool), f"Nothing to change: {_called(job, tool)} is so already.")
+            return
+        job.log.say(f"Changes of the tool {_called(job, tool)}:")
+        for line in update.differences:
+            job.log.say("  " + job.safe.inline(line, 1000))
+        if not self.agreed and not self._agrees():
+            _tell(job, _of_tool(tool), "Nothing was changed.")
+            return
+        updated = job.insist(lambda until: job.client.update_tool(tool.id, update.changes, until))
+        for key in not_taken(updated.raw, update.changes):
+            warning = f"{key}: Opsera's answer does not show the value that was sent."
+            job.log.say(job.safe.inline(warning), "warning")
+        done = ", ".join(job.safe.inline(key, 100) for key in update.changes)
+        _tell(job, _of_tool(updated), f"The tool {_called(job, updated)} was updated: {done}.")
+
+    def _agrees(self) -> bool:
+        if self.ask is None:
+            raise BadInput(
+                ["tool update: nobody can be asked here; add --yes to make these changes"]
+            )
+        return self.ask()
+
+
+def list_tasks(job: Context) -> None:
+    """List the tasks."""
+    listing = job.insist(job.client.tasks)
+    _tell_listing(job, listing, "task", views.tasks_table(listing.items))
+
+
+@dataclass(frozen=True)
+class AboutTask:
+    """Questions about one task."""
+
+    name: str
+
+    def show(self, job: Context) -> None:
+        """Show the task."""
+        task = self._find(job)
+        answer = Answer(task.raw, (views.object_table(task.raw),))
+        _tell(job, answer, f"Task {_called(job, task)}.")
+
+    def status(self, job: Context) -> None:
+        """Tell how the task's newest run stands."""
+        task_id, called = self._identify(job)
+        word = job.insist(lambda until: job.client.task_status(task_id, until))
+        sentence = f"Task {called} is {job.safe.inline(word, 80)}."
+        data = {"taskId": task_id, "status": word}
+        _tell(job, Answer(data, (Table((), [(word,)]),)), sentence)
+
+    def logs(
+        self,
+        job: Context,
+        *,
+        run_count: int | None = None,
+        page: int | None = None,
+        count: int | None = None,
+        as_text: bool = True,
+    ) -> None:
+        """Show the task's log, page after page; oldest first where it is a text."""
+        task_id, called = self._identify(job)
+        most = count or None
+
+        def ask(number: int | None, size: int) -> Listing[TaskRecord]:
+            return job.insist(
+                lambda until: job.client.task_logs(
+                    task_id, until, run_count=run_count, page=number, count=size
+                )
+            )
+
+        if page is not None:
+            found = list(ask(page, min(most or 1000, 1000)).items)
+        else:
+            found = [one for several in pages(ask, most=most) for one in several]
+        if most is not None and len(found) >= most:
+            job.log.say(f"These are {most} records; there may be more: --count 0 gives all.")
+        in_order = sorted(found, key=lambda one: one.created or 0.0)
+        lines = tuple(_log_lines(job, in_order)) if as_text else None
+        answer = Answer([one.raw for one in found], (views.task_records_table(found),), lines)
+        _tell(job, answer, f"{_counted(len(found), 'record')} of the log of task {called}.")
+
+    def _find(self, job: Context) -> Task:
+        find = names.finder(
+            "task",
+            self.name.lower() if is_object_id(self.name) else self.name,
+            is_id=is_object_id(self.name),
+            ask=job.client.task,
+            list_all=lambda until: job.client.tasks(until).items,
+        )
+        return job.insist(find)
+
+    def _identify(self, job: Context) -> tuple[str, str]:
+        """Return the task's ID, and how it is called; an ID needs no look at the task."""
+        if is_object_id(self.name):
+            return self.name.lower(), self.name.lower()
+        task = self._find(job)
+        return task.id, _called(job, task)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Questions about the audit logs."""
+
+    date: str = ""
+    kind: str = ""
+    scope: str = ""
+    count: int | None = None
+
+    def actions(self, job: Context) -> None:
+        """List what users changed."""
+
+        def ask(until: Deadline) -> Listing[Any]:
+            return job.client.user_actions(until, date=self.date, kind=self.kind, count=self.count)
+
+        listing = job.insist(ask)
+        _tell_listing(job, listing, "entry", views.actions_table(listing.items), self.count)
+
+    def tokens(self, job: Context) -> None:
+        """List for what tokens were used."""
+        listing = job.insist(
+            lambda until: job.client.token_uses(until, date=self.date, scope=self.scope)
+        )
+        _tell_listing(job, listing, "entry", views.uses_table(listing.items))
+
+
+def _find_tool(job: Context) -> Tool:
+    name = job.inputs.tool
+    find = names.finder(
+        "tool",
+        name.lower() if is_object_id(name) else name,
+        is_id=is_object_id(name),
+        ask=job.client.tool,
+        list_all=lambda until: job.client.tools(until).items,
+    )
+    return job.insist(find)
+
+
+def _of_tool(tool: Tool) -> Answer:
+    return Answer(tool.raw, (views.object_table(tool.raw),))
+
+
+def _log_lines(job: Context, records: Sequence[TaskRecord]) -> list[str]:
+    cleaner = LineCleaner(colour=False)
+    return [
+        job.safe.log_line(line, cleaner)
+        for record in records
+        for line in split_lines(record.text.removesuffix("\n"))
+    ]
+
+
+def _called(job: Context, thing: names.Named) -> str:
+    return f"“{job.safe.inline(thing.name, 200)}” ({job.safe.inline(thing.id, 100)})"
+
+
+def _counted(number: int, noun: str) -> str:
+    plural = noun.removesuffix("y") + "ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def _tell_listing(
+    job: Context, listing: Listing[Any], noun: str, table: Table, asked: int | None = None
+) -> None:
+    if listing.is_cut and not (asked and asked < len(listing.items)):
+        advice = " Ask for single days with --date." if noun == "entry" else ""
+        job.log.say(LIMIT_TOLD + advice, "warning")
+    elif listing.told is not None and listing.told > len(listing.items):
+        job.log.say(f"The API counts {listing.told} in all.")
+    _tell(job, Answer(listing.raw, (table,)), f"{_counted(len(listing.items), noun)}.")
+
+
+def _tell(job: Context, answer: Answer, sentence: str) -> None:
+    job.answer = answer
+    job.learn(status="success", exit_code=ExitCode.SUCCESS, message=sentence)

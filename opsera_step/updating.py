@@ -1,0 +1,152 @@
+"""What an update of a tool changes: the user's words against the tool as it is. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from opsera_step.errors import BadInput
+
+NOT_SENT = ("_id", "createdAt", "updatedAt")
+"""Properties that Opsera keeps itself; sending them is at best of no use."""
+_KINDS = {str: "a text", bool: "true or false", list: "a list", dict: "an object"}
+_GONE = object()
+
+
+@dataclass(frozen=True)
+class Update:
+    """What is to be sent, what of that differs, and what the user should know of it."""
+
+    changes: Mapping[str, Any]
+    """Root properties to replace: those that the user named, and that differ."""
+    differences: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def read_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """Read `key=value` words: a value that is JSON is taken as that, any other as text.
+
+    Raises:
+        BadInput: with each word that is no assignment.
+
+    """
+    faults, values = [], {}
+    for one in assignments:
+        key, equals, value = one.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set: {one[:80]!r} has to be KEY=VALUE")
+        elif key.strip() in values:
+            faults.append(f"--set: {key.strip()} is given twice")
+        else:
+            values[key.strip()] = _value(value)
+    if faults:
+        raise BadInput(faults)
+    return values
+
+
+def read_properties(data: Any, origin: str) -> dict[str, Any]:
+    """Take the properties out of what a file holds: they are its root, or its `tool`.
+
+    Raises:
+        BadInput: when it holds no properties.
+
+    """
+    if isinstance(data, dict) and isinstance(data.get("tool"), dict) and set(data) <= _WRAPPER:
+        data = data["tool"]
+    if not isinstance(data, dict) or not data:
+        raise BadInput([f"--file: {origin} has to map properties of the tool to their values"])
+    odd = [key for key in data if not isinstance(key, str)]
+    if odd:
+        raise BadInput([f"--file: the keys in {origin} have to be names of properties, not {odd}"])
+    return dict(data)
+
+
+_WRAPPER = {"tool", "toolId"}
+
+
+def plan_update(current: Mapping[str, Any], named: Mapping[str, Any]) -> Update:
+    """Compare what the user named with the tool; what is the same need not be sent.
+
+    Raises:
+        BadInput: when a part of a property is named, which the API can't replace by itself.
+
+    """
+    kept = {key: value for key, value in named.items() if key not in NOT_SENT}
+    faults = [_part_fault(key) for key in kept if "." in key and key not in current]
+    if faults:
+        raise BadInput(faults)
+    changes = {
+        key: value for key, value in kept.items() if key not in current or current[key] != value
+    }
+    dropped = [key for key in named if key in NOT_SENT]
+    warnings = [*_drop_warnings(dropped), *_warnings(current, changes)]
+    differences = (
+        line
+        for key, value in changes.items()
+        for line in _differences(key, current.get(key, _GONE), value)
+    )
+    return Update(changes, tuple(differences), tuple(warnings))
+
+
+def not_taken(updated: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
+    """Return the properties that are not as they were sent."""
+    return [key for key, value in changes.items() if updated.get(key, _GONE) != value]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(constant: str) -> NoReturn:
+    """Take NaN and Infinity, which Python reads but JSON does not have, as text."""
+    raise ValueError(constant)
+
+
+def _part_fault(key: str) -> str:
+    root = key.partition(".")[0]
+    return (
+        f"{key}: the API replaces whole root properties; give all of {root}, as in "
+        f"--set '{root}={{…}}', or in a file"
+    )
+
+
+def _drop_warnings(dropped: Sequence[str]) -> Iterator[str]:
+    if dropped:
+        yield f"Not sent, since Opsera keeps them itself: {', '.join(dropped)}."
+
+
+def _warnings(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in changes.items():
+        if key not in current:
+            close = difflib.get_close_matches(key, list(current), n=1)
+            guess = f"; did you mean {close[0]}" if close else ""
+            yield f"{key}: the tool has no such property so far{guess}."
+            continue
+        before, after = _kind(current[key]), _kind(value)
+        if before and after and before != after:
+            yield f"{key}: it is {before} so far, and would be {after}."
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return ""
+    return _KINDS.get(type(value), "a number")
+
+
+def _differences(name: str, before: Any, after: Any) -> Iterator[str]:
+    """Yield a line for each value that differs; objects are compared property by property."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys((*before, *after)):
+            yield from _differences(f"{name}.{key}", before.get(key, _GONE), after.get(key, _GONE))
+    elif before is _GONE or after is _GONE or before != after:
+        yield f"{name}: {_shown(before)} → {_shown(after)}"
+
+
+def _shown(value: Any) -> str:
+    return "(nothing)" if value is _GONE else json.dumps(value, ensure_ascii=False)

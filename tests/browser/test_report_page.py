@@ -1,0 +1,425 @@
+"""The page report.html in a real browser, as a person uses it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from opsera_step.render.logblocks import plain
+from tests.browser import reports
+
+expect.set_options(timeout=15_000)
+
+PAGES = {
+    "failed": reports.failed,
+    "colourful": reports.colourful,
+    "paused": reports.paused,
+    "one-step": reports.one_step,
+    "nothing": reports.nothing,
+    "hostile": reports.hostile,
+    "many-steps": reports.many_steps,
+}
+
+
+@pytest.fixture(scope="session")
+def page_of(tmp_path_factory):
+    """Write each report once."""
+    written = {}
+
+    def write(name: str):
+        if name not in written:
+            make = {**PAGES, "long": reports.long}[name]
+            written[name] = make(tmp_path_factory.mktemp("report"))
+        return written[name]
+
+    return write
+
+
+def step(page, name: str):
+    """Return the step of that name."""
+    return page.locator("details.step").filter(has=page.get_by_text(name, exact=True))
+
+
+def lines_of(place) -> list[str]:
+    """Return the lines that are drawn."""
+    return place.locator(".lines .line .text").all_text_contents()
+
+
+def drawn(page) -> int:
+    """Return how many lines are drawn."""
+    return page.locator(".lines .line").count()
+
+
+class TestReading:
+    """What is on the page, and what unfolds."""
+
+    def test_the_head_tells_the_verdict(self, visit, page_of):
+        """Name, run, verdict, and a link to the pipeline's page."""
+        page = visit(page_of("failed"))
+        assert page.title() == "failed: Deploy shop, run 42"
+        expect(page.get_by_role("heading", level=1)).to_have_text("Deploy shop run 42")
+        expect(page.locator("header")).to_contain_text("failed in step “Test” after 41s: 1 failed.")
+        assert page.get_by_role("link", name="Open in Opsera").get_attribute("href") == reports.URL
+
+    def test_the_last_lines_of_what_failed_are_in_sight(self, visit, page_of):
+        """They are coloured as they came, and lead to their place in the log."""
+        page = visit(page_of("failed"))
+        excerpt = page.get_by_role("region", name="The last lines of Test")
+        texts = excerpt.locator(".last").last.locator(".text")
+        assert texts.all_text_contents() == [plain(line) for line in reports.TEST[-20:]]
+        excerpt.get_by_role("link", name="65").click()
+        expect(step(page, "Test").locator(".line.picked .text")).to_have_text("1 failed")
+
+    def test_what_tells_of_a_fault_is_in_sight(self, visit, page_of):
+        """Where it stands before the last lines it is shown too, and leads to its place."""
+        page = visit(page_of("failed"))
+        faults = page.locator(".excerpt .last").first.locator(".line")
+        expect(faults.locator(".text")).to_have_text([plain(reports.TEST[2])])
+        faults.get_by_role("link", name="33").click()
+        expect(page.locator(".lines .line.picked .number")).to_have_text("33")
+
+    def test_a_step_unfolds(self, visit, page_of):
+        """Its lines come when it is opened and go when it is closed."""
+        page = visit(page_of("failed"))
+        build = step(page, "Build")
+        assert drawn(page) == 0
+        build.locator("summary").click()
+        expect(build.locator(".lines .line")).to_have_count(30)
+        assert lines_of(build) == reports.BUILD
+        build.locator("summary").click()
+        expect(build.locator(".lines .line")).to_have_count(0)
+
+    def test_all_steps_open_and_close_at_once(self, visit, page_of):
+        """A button each."""
+        page = visit(page_of("failed"), viewport={"width": 1100, "height": 2500})
+        page.get_by_role("button", name="Open all").click()
+        expect(page.locator(".lines .line")).to_have_count(65)
+        page.get_by_role("button", name="Close all").click()
+        expect(page.locator(".lines .line")).to_have_count(0)
+
+    def test_colours_are_shown(self, visit, page_of):
+        """A coloured word has another colour than the text, and can be read on its ground."""
+        page = visit(page_of("failed"))
+        step(page, "Test").locator("summary").click()
+        good = page.locator(".lines .line", has_text="cart").locator(".text span")
+        expect(good).to_have_text("✓")
+        assert good.evaluate("one => getComputedStyle(one).color") != good.evaluate(
+            "one => getComputedStyle(one.parentElement).color"
+        )
+
+    def test_the_bars_lie_where_their_time_is(self, visit, page_of):
+        """The timeline's bars follow each other; a step that did not begin has none."""
+        page = visit(page_of("failed"))
+        assert page.locator("svg .bar").count() == 3
+        boxes = [one.bounding_box() for one in page.locator("svg .bar").all()]
+        for one, after in itertools.pairwise(boxes):
+            assert one["x"] + one["width"] <= after["x"] + 1
+        assert boxes[1]["width"] == pytest.approx(4 * boxes[0]["width"], rel=0.05)
+        waits = page.locator("svg .wait").bounding_box()
+        assert waits["width"] == pytest.approx(0.9 * boxes[1]["width"], rel=0.05)
+        names = page.get_by_role("img").evaluate_all("all => all.map(one => one.ariaLabel)")
+        assert names[1] == "began after 5s, took 20s"
+
+    def test_long_lines_can_be_wrapped(self, visit, page_of):
+        """With the switch on no line is wider than the page."""
+        page = visit(page_of("hostile"))
+        page.get_by_role("button", name="Open all").click()
+        lines = page.locator(".lines").first
+        wide = "one => one.scrollWidth > one.clientWidth"
+        expect(lines.locator(".line")).to_have_count(len(reports.EVIL))
+        assert lines.evaluate(wide)
+        page.get_by_role("button", name="Wrap").click()
+        assert not lines.evaluate(wide)
+        expect(page.get_by_role("button", name="Wrap")).to_have_attribute("aria-pressed", "true")
+
+    def test_hostile_text_is_text(self, visit, page_of):
+        """Whatever a log says is shown as it was written, and nothing of it is done."""
+        page = visit(page_of("hostile"))
+        page.get_by_role("button", name="Open all").click()
+        lines = page.locator(".lines").first
+        expect(lines.locator(".line")).to_have_count(len(reports.EVIL))
+        shown = lines.locator(".text").all_text_contents()
+        assert shown[:-1] == [plain(line) for line in reports.EVIL[:-1]]
+        assert shown[-1] == "x" * 20_000 + " … and 10003 more characters, in log.txt"
+        expect(page.get_by_role("heading", level=1)).to_contain_text(reports.EVIL[0])
+        page.get_by_role("searchbox").fill("<script>")
+        expect(page.locator("#found")).to_have_text(re.compile("of 9$"))
+        assert page.evaluate("typeof window.pwned") == "undefined"
+        assert page.locator("img, iframe, object, embed, .lines svg, .lines b").count() == 0
+
+    def test_text_of_the_right_to_left_moves_nothing_else(self, visit, page_of):
+        """A line number stays on the left of a line in Hebrew."""
+        page = visit(page_of("hostile"))
+        page.get_by_role("button", name="Open all").click()
+        line = page.locator(".lines .line", has_text="שלום").first
+        number = line.locator(".number").bounding_box()
+        assert number["x"] < line.locator(".text").bounding_box()["x"]
+
+
+class TestSearching:
+    """The log's own search, for what is not drawn can't be found by the browser's."""
+
+    def search(self, page, text: str, told: str):
+        page.get_by_role("searchbox", name="Search the log").fill(text)
+        expect(page.locator("#found")).to_have_text(told)
+
+    def test_matches_are_counted_and_gone_through(self, visit, page_of):
+        """Enter goes to the next, with Shift to the one before, round and round."""
+        page = visit(page_of("failed"))
+        self.search(page, "FRAME 3", "1 of 2")
+        now = page.locator(".lines .line:has(mark.now) .text")
+        expect(now).to_have_text("stack frame 3")
+        for key, told, text in (
+            ("Enter", "2 of 2", "stack frame 30"),
+            ("Enter", "1 of 2", "stack frame 3"),
+            ("Shift+Enter", "2 of 2", "stack frame 30"),
+        ):
+            page.keyboard.press(key)
+            expect(page.locator("#found")).to_have_text(told)
+            expect(now).to_have_text(text)
+            expect(now).to_be_in_viewport()
+        page.get_by_role("button", name="Next match").click()
+        expect(page.locator("#found")).to_have_text("1 of 2")
+        page.get_by_role("button", name="Previous match").click()
+        expect(page.locator("#found")).to_have_text("2 of 2")
+
+    def test_a_match_in_a_closed_step_opens_it(self, visit, page_of):
+        """What is found is shown, wherever it is."""
+        page = visit(page_of("failed"))
+        self.search(page, "module 17", "1 of 1")
+        expect(step(page, "Build")).to_have_attribute("open", "")
+        expect(page.locator("mark.now")).to_have_text("module 17")
+
+    def test_colours_hide_no_match(self, visit, page_of):
+        """A match goes on where the colour changes."""
+        page = visit(page_of("failed"))
+        self.search(page, "invoice: expected 'opt", "1 of 1")
+        marks = page.locator(".lines mark.now, .lines mark")
+        assert "".join(marks.all_text_contents()) == "invoice: expected 'opt"
+
+    def test_signs_stand_for_themselves(self, visit, page_of):
+        """The text is searched as it is written, not as a pattern."""
+        page = visit(page_of("failed"))
+        self.search(page, "a.b*c", "1 of 1")
+        self.search(page, "a.*c", "not found")
+        self.search(page, "(", "not found")
+
+    def test_it_ends_with_escape(self, visit, page_of):
+        """Then nothing is marked any more."""
+        page = visit(page_of("failed"))
+        self.search(page, "module", "1 of 30")
+        page.keyboard.press("Escape")
+        expect(page.locator("mark")).to_have_count(0)
+        expect(page.locator("#found")).to_have_text("")
+
+
+class TestLinks:
+    """A line of the log has an address."""
+
+    def test_an_address_leads_to_its_line(self, visit, page_of):
+        """Its step is opened, and the line is marked and in sight."""
+        page = visit(page_of("failed"), "#L17")
+        line = page.locator(".line.picked")
+        expect(line.locator(".text")).to_have_text("compiling module 17")
+        expect(line).to_be_in_viewport()
+        expect(step(page, "Test")).not_to_have_attribute("open", "")
+
+    def test_a_number_that_is_clicked_becomes_the_address(self, visit, page_of):
+        """With Shift it is a range of lines, which can be sent on."""
+        path = page_of("failed")
+        page = visit(path)
+        step(page, "Build").locator("summary").click()
+        page.locator(".lines").get_by_role("link", name="5", exact=True).click()
+        assert page.url.endswith("#L5")
+        page.locator(".lines").get_by_role("link", name="8", exact=True).click(modifiers=["Shift"])
+        assert page.url.endswith("#L5-L8")
+        expect(page.locator(".line.picked")).to_have_count(4)
+        again = visit(path, "#L5-L8")
+        expect(again.locator(".line.picked")).to_have_count(4)
+
+    def test_a_line_can_be_gone_to_by_its_number(self, visit, page_of):
+        """That needs no mouse."""
+        page = visit(page_of("failed"))
+        page.get_by_label("Line", exact=True).fill("33")
+        page.keyboard.press("Enter")
+        expect(page.locator(".lines .line.picked .text")).to_have_text(plain(reports.TEST[2]))
+
+    def test_a_line_that_is_not_there_is_told(self, visit, page_of):
+        """A number that is too large leads nowhere and says so."""
+        page = visit(page_of("failed"), "#L99999")
+        expect(page.locator("#said")).to_have_text("There is no line 99999.")
+
+    def test_numbers_are_not_copied(self, visit, page_of):
+        """Who selects lines gets their text only."""
+        page = visit(page_of("failed"))
+        step(page, "Build").locator("summary").click()
+        expect(page.locator(".lines .line")).to_have_count(30)
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('.lines .block'))")
+        copied = page.evaluate("getSelection().toString()")
+        assert [line for line in copied.splitlines() if line] == reports.BUILD
+
+    def test_a_step_has_an_address_too(self, visit, page_of):
+        """It is opened."""
+        page = visit(page_of("failed"), "#step-1")
+        expect(step(page, "Build").locator(".lines .line")).to_have_count(30)
+
+
+class TestLongLogs:
+    """However long a log is, only what is looked at is drawn."""
+
+    def test_few_lines_are_drawn_at_a_time(self, visit, page_of):
+        """With all open, and wherever the reader is."""
+        page = visit(page_of("long"))
+        page.get_by_role("button", name="Open all").click()
+        expect(page.locator(".part")).to_have_count(3)
+        for place in (0.3, 0.9, 0.1):
+            page.evaluate(f"scrollTo(0, document.documentElement.scrollHeight * {place})")
+            expect(page.locator(".lines .line").first).to_be_attached()
+            page.wait_for_timeout(200)
+            assert 0 < drawn(page) <= 2500
+
+    def test_the_end_can_be_found_and_gone_to(self, visit, page_of):
+        """The last of a hundred thousand lines, by its text and by its number."""
+        page = visit(page_of("long"))
+        page.get_by_role("searchbox").fill("the very last line")
+        expect(page.locator("#found")).to_have_text("1 of 1", timeout=30_000)
+        expect(page.locator("mark.now")).to_be_in_viewport()
+        page.get_by_label("Line", exact=True).fill("70000")
+        page.keyboard.press("Enter")
+        expect(page.locator(".line.picked")).to_be_in_viewport()
+        expect(page.locator(".line.picked .text")).to_contain_text("070000 object")
+
+    def test_of_very_many_matches_the_first_are_shown(self, visit, page_of):
+        """Their number is told as far as they were counted."""
+        page = visit(page_of("long"))
+        page.get_by_role("searchbox").fill("object")
+        expect(page.locator("#found")).to_have_text("1 of 10000+", timeout=30_000)
+
+
+class TestEveryReader:
+    """Whoever reads it, and on whatever."""
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_nothing_keeps_anybody_out(self, visit, page_of, name):
+        """The rules of axe-core hold, in light and dark: names, roles, order, contrast."""
+        axe = Axe()
+        page = visit(page_of(name), color_scheme="light")
+        if name not in ("nothing", "many-steps"):
+            page.get_by_role("button", name="Open all").click()
+            page.get_by_role("searchbox").fill("e")
+            expect(page.locator("mark.now").first).to_be_visible()
+        assert _violations(axe, page) == []
+        page.emulate_media(color_scheme="dark")
+        page.wait_for_timeout(100)
+        assert _violations(axe, page, runOnly=["color-contrast"]) == []
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_it_fits_a_phone(self, visit, page_of, name):
+        """Nothing but the log itself is wider than the screen, however narrow that is."""
+        page = visit(page_of(name), viewport={"width": 320, "height": 640}, has_touch=True)
+        for one in page.locator("details.step").all()[:4]:
+            one.locator("summary").first.click()
+        for width in (320, 600, 800):
+            page.set_viewport_size({"width": width, "height": 640})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    def test_it_follows_the_system_and_can_be_told(self, visit, page_of):
+        """The button changes between light and dark, and the choice is remembered."""
+        page = visit(page_of("failed"), color_scheme="dark")
+        ground = "getComputedStyle(document.body).backgroundColor"
+        dark = page.evaluate(ground)
+        button = page.get_by_role("button", name="Dark")
+        expect(button).to_have_attribute("aria-pressed", "true")
+        button.click()
+        light = page.evaluate(ground)
+        assert light != dark
+        page.reload()
+        assert page.evaluate(ground) == light
+        page.get_by_role("button", name="Dark").click()
+        assert page.evaluate(ground) == dark
+
+    def test_the_keyboard_is_enough(self, visit, page_of):
+        """Skip, search, unfold and scroll without a mouse; what has the focus can be seen."""
+        page = visit(page_of("failed"))
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        expect(page.locator(".skip")).to_be_in_viewport()
+        page.keyboard.press("Enter")
+        expect(page.locator("#steps")).to_be_focused()
+        page.keyboard.press("Tab")
+        summary = step(page, "Build").locator("summary")
+        expect(summary).to_be_focused()
+        outline = summary.evaluate("one => getComputedStyle(one).outlineStyle")
+        assert outline == "solid"
+        page.keyboard.press("Enter")
+        expect(page.locator(".lines .line")).to_have_count(30)
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("region", name="Log of Build")).to_be_focused()
+        page.keyboard.press("Control+f")
+        expect(page.get_by_role("searchbox")).to_be_focused()
+
+    def test_without_script_the_last_lines_are_there(self, visit, page_of):
+        """And the head, the steps, and where all lines are."""
+        page = visit(page_of("failed"), java_script_enabled=False)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        step(page, "Build").locator("summary").click()
+        expect(step(page, "Build").locator("pre")).to_contain_text("compiling module 30")
+        expect(step(page, "Build")).to_contain_text("The last lines; all are in log.txt.")
+        assert page.locator("#tools").is_hidden()
+        assert page.locator("#theme").is_hidden()
+
+    def test_an_old_browser_shows_the_last_lines(self, visit, page_of):
+        """Where the log can't be unpacked what is there without script stays."""
+        page = visit(page_of("failed"), script="delete window.DecompressionStream")
+        step(page, "Build").locator("summary").click()
+        expect(step(page, "Build").locator("pre")).to_contain_text("compiling module 30")
+        assert page.locator("#tools").is_hidden()
+
+    def test_it_can_be_read_without_style_too(self, browser, page_of):
+        """Jenkins shows an artifact with neither style nor script unless it is told otherwise."""
+        path = page_of("failed")
+        policy = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
+        page = browser.new_page(offline=True)
+        page.route(
+            "**/*",
+            lambda route: route.fulfill(
+                body=path.read_text("utf-8"),
+                content_type="text/html",
+                headers={"Content-Security-Policy": policy},
+            ),
+        )
+        page.goto("https://jenkins.test/report.html")
+        expect(page.locator(".excerpt pre").last).to_contain_text("65 1 failed")
+        assert page.locator("h1").evaluate("one => getComputedStyle(one).fontSize") == "32px"
+        fills = page.locator("svg .bar").evaluate_all(
+            "all => all.map(one => one.ownerSVGElement && getComputedStyle(one).fill)"
+        )
+        assert fills[0] != fills[2]
+        page.close()
+
+    def test_it_can_be_printed(self, visit, page_of):
+        """On paper are the verdict, the last lines and the steps, in ink on white."""
+        page = visit(page_of("failed"), color_scheme="dark")
+        page.get_by_role("button", name="Open all").click()
+        page.emulate_media(media="print", color_scheme="light")
+        for shown in ("h1", ".excerpt .line", ".step summary"):
+            expect(page.locator(shown).first).to_be_visible()
+        for hidden in ("#tools", "#theme", ".lines"):
+            expect(page.locator(hidden).first).to_be_hidden()
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == (
+            "rgb(255, 255, 255)"
+        )
+
+
+def _violations(axe, page, **options) -> list[str]:
+    found = axe.run(page, options={"resultTypes": ["violations"], **options})
+    found = found.response["violations"]
+    return [
+        f"{one['id']}: {node['target']} {node['any'][0]['message'] if node['any'] else ''}"
+        for one in found
+        for node in one["nodes"]
+    ]

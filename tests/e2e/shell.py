@@ -1,0 +1,100 @@
+"""The command line as a user types it, in this process: real HTTP, exit codes, both streams."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import requests
+import yaml
+
+from opsera_step import cli
+from opsera_step.cancel import Cancellation
+from opsera_step.cli import obey
+from opsera_step.job import run_job
+from opsera_step.settings import asked_command
+from opsera_step.simulator import Simulator, SpeedClock
+from opsera_step.start import is_for_the_command_line
+
+TOOL, TASK = "65a4f00dc0ffee0000000101", "65a4f00dc0ffee0000000201"
+LOCKED_TOOL, LOCKED_TASK = "65a4f00dc0ffee0000000105", "65a4f00dc0ffee0000000205"
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What came of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def yaml(self) -> Any:
+        return yaml.safe_load(self.out)
+
+
+def stream() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+
+
+def text_of(written: io.TextIOWrapper) -> str:
+    written.flush()
+    return written.buffer.getvalue().decode("utf-8")
+
+
+def environment(simulator: Simulator | None, token: str = "", **environ: str) -> dict[str, str]:
+    """Make the environment of a command: nothing but what it needs."""
+    found = {"PATH": os.defpath, "HOME": "/nonexistent", **environ}
+    if simulator is not None:
+        found |= {
+            "OPSERA_BASE_URL": simulator.url,
+            "OPSERA_TOKEN": token or simulator.token,
+            "OPSERA_PIPELINE": simulator.pipeline_id,
+        }
+    return found
+
+
+def opsera(simulator: Simulator | None, *words: str, token: str = "", **environ: str) -> Typed:
+    """Type a command, with no terminal around."""
+    out, err = stream(), stream()
+    given = environment(simulator, token, **environ)
+    with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
+        code = cli.main(list(words), Cancellation())
+    return Typed(code, text_of(out), text_of(err))
+
+
+def command(simulator: Simulator, words: str, **environ: str) -> Typed:
+    """Give a job the words as its input `command`, as the start of the process does."""
+    out, err = stream(), stream()
+    given = {**environment(simulator), "INPUT_COMMAND": words, **environ}
+    with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
+        asked = asked_command(given)
+        if is_for_the_command_line(asked):
+            code = obey(asked, given, out, Cancellation())
+        else:
+            code = run_job(given, out, Cancellation())
+    return Typed(code, text_of(out), text_of(err))
+
+
+def fast(scenario: Any = "success", speed: float = 100.0, **options: Any) -> Simulator:
+    """Make a simulator whose pipelines take no time worth telling."""
+    return Simulator(scenario, clock=SpeedClock(speed), **options)
+
+
+def ask(simulator: Simulator, method: str, path: str, **sent: Any) -> Any:
+    """Ask the API directly, without any code of the package."""
+    answer = requests.request(
+        method, f"{simulator.url}/api/v1/{path}", timeout=20,
+        headers={"Authorization": f"Bearer {simulator.token}"}, **sent,
+    )  # fmt: skip
+    assert answer.ok
+    return answer.json()

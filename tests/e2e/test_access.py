@@ -1,0 +1,105 @@
+"""Who may do what: each call with each scope and role, through the command line and real HTTP.
+
+What is expected is written down from the API page, not taken from the client's own table.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from opsera_step.errors import ExitCode
+from tests.e2e.shell import LOCKED_TASK, LOCKED_TOOL, TASK, TOOL, ask, fast, opsera
+
+API, READ_API = "api", "api api-readonly"
+READ_PIPELINE = f"{READ_API} pipeline pipeline-readonly"
+READ_REGISTRY = f"{READ_API} registry registry-readonly"
+READ_TASKS = f"{READ_API} tasks tasks-readonly"
+AUDIT = f"{API} security-logs"
+SCOPES = (
+    "api", "api-readonly", "pipeline", "pipeline-readonly", "registry", "registry-readonly",
+    "tasks", "tasks-readonly", "security-logs",
+)  # fmt: skip
+ROLES = ("plain", "Power User", "Site Admin")
+CALLS = {
+    ("status",): (READ_PIPELINE, False),
+    ("summary",): (READ_PIPELINE, False),
+    ("logs", "--format", "json"): (READ_PIPELINE, False),
+    ("pipelines",): (READ_PIPELINE, True),
+    ("tool", "list"): (READ_REGISTRY, True),
+    ("tool", "show", TOOL): (READ_REGISTRY, False),
+    ("tool", "update", TOOL, "--set", "description=new", "--yes"): (f"{API} registry", False),
+    ("audit", "actions"): (AUDIT, True),
+    ("audit", "tokens"): (AUDIT, True),
+    ("task", "list"): (READ_TASKS, False),
+    ("task", "show", TASK): (READ_TASKS, False),
+    ("task", "status", TASK): (READ_TASKS, False),
+    ("task", "logs", TASK): (f"{AUDIT} tasks tasks-readonly", False),
+    ("reset",): (f"{API} pipeline", False),
+    ("run", "--no-wait"): (f"{API} pipeline", False),
+    ("stop",): (f"{API} pipeline", False),
+}
+"""The sixteen calls as commands: the scopes that may, and whether it takes a Power User."""
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("scope", SCOPES)
+def test_every_call_with_every_scope_and_role(scope, role):
+    """What the API allows ends with 0, all else with 4, nothing on stdout, and what it takes."""
+    wrong = []
+    with fast(speed=20.0) as simulator:
+        for thing in (simulator.pipeline_id, TOOL, TASK):
+            simulator.set_access(thing, ["Jo Doe", "Alex Kim"])
+        simulator.set_user("Jo Doe", role=role)
+        token = simulator.issue_token(scope, user="Jo Doe", role=role)
+        for words, (scopes, for_power_users) in CALLS.items():
+            allowed = scope in scopes.split() and (role != "plain" or not for_power_users)
+            if words == ("stop",) and not allowed:
+                # That nothing is going may be known to who may only read.
+                ask(simulator, "POST", "pipeline/run", json={"pipelineId": simulator.pipeline_id})
+            done = opsera(simulator, *words, token=token)
+            if done.code != (ExitCode.SUCCESS if allowed else ExitCode.AUTH):
+                wrong.append((words, done))
+            if not allowed and "HTTP 403" not in done.out + done.err:
+                wrong.append((words, done))
+    assert wrong == []
+
+
+# The list of tasks has what its reader may use, and nothing else.
+OF_ONE_OBJECT = [
+    words for words, (_, power) in CALLS.items() if not power and words[1:] != ("list",)
+]
+
+
+@pytest.mark.parametrize("words", OF_ONE_OBJECT)
+def test_an_object_without_access(words):
+    """An object that the token's owner has no access to ends with 4, whatever is asked of it."""
+    with fast() as simulator:
+        simulator.set_access(simulator.pipeline_id, ["Robin Weber"])
+        token = simulator.issue_token("api", user="Sam Okafor")
+        locked = [{TOOL: LOCKED_TOOL, TASK: LOCKED_TASK}.get(word, word) for word in words]
+        done = opsera(simulator, *locked, token=token)
+        assert done.code == ExitCode.AUTH
+        assert "no access to this" in done.out + done.err
+
+
+@pytest.mark.parametrize("words", [words for words, (_, power) in CALLS.items() if power])
+def test_a_list_for_power_users_says_so(words):
+    """A list that a plain user may not see names the role that it takes."""
+    with fast() as simulator:
+        done = opsera(simulator, *words, token=simulator.issue_token("api", user="Dana Ortiz"))
+        assert (done.code, done.out) == (ExitCode.AUTH, "")
+        assert "Power User" in done.err
+
+
+@pytest.mark.parametrize("words", CALLS)
+def test_a_bad_token(words):
+    """A token that is unknown or was deactivated ends with 4, and says what to do."""
+    with fast() as simulator:
+        token = simulator.issue_token("api")
+        simulator.deactivate(token)
+        for bad in (token, "eyJhbGciOiJub25lIn0.eyJ4IjoxfQ.c2lnbmF0dXJl"):
+            done = opsera(simulator, *words, token=bad)
+            assert done.code == ExitCode.AUTH
+            assert "HTTP 401" in done.out + done.err
+            assert "create a new one in Opsera" in done.out + done.err
+            assert bad not in done.out + done.err

@@ -1,0 +1,504 @@
+"""Every question of the command line over real HTTP: formats, sentences, what users get wrong."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from opsera_step.errors import ExitCode
+from opsera_step.simulator import Fault
+from tests.e2e.shell import LOCKED_TOOL, TASK, TOOL, ask, command, environment, fast, opsera
+from tests.oracles import github_runner, terminal
+from tests.unit.test_cli import process
+
+PIPELINE = "65a4f00dc0ffee0123456789"
+QUESTIONS = {
+    ("pipelines",): ("GET", "pipeline/pipelines", {}),
+    ("summary",): ("POST", "pipeline/summary", {"json": {"pipelineId": PIPELINE}}),
+    ("tool", "list"): ("GET", "registry/tools", {}),
+    ("tool", "show", TOOL): ("POST", "registry/summary", {"json": {"toolId": TOOL}}),
+    ("tool", "show", "Shop Jenkins"): ("POST", "registry/summary", {"json": {"toolId": TOOL}}),
+    ("task", "list"): ("GET", "tasks", {}),
+    ("task", "show", TASK): ("POST", "tasks/summary", {"json": {"taskId": TASK}}),
+    ("task", "status", TASK): ("POST", "tasks/status", {"json": {"taskId": TASK}}),
+    ("task", "logs", TASK): ("GET", "logs/task", {"params": {"taskId": TASK}}),
+    ("audit", "actions"): ("GET", "logs/user/actions", {}),
+    ("audit", "tokens", "--date", "2026-01-01"):
+        ("GET", "logs/user/tokens", {"params": {"date": "2026-01-01"}}),
+    ("logs", "--run-count", "42"):
+        ("POST", "pipeline/logs",
+         {"json": {"pipelineId": PIPELINE, "runCount": 42, "type": "console output"}}),
+}  # fmt: skip
+"""Each question, and how the API is asked the same."""
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    """Serve one world for all that only ask; one run is over."""
+    with fast() as running:
+        assert opsera(running, "run").code == 0
+        yield running
+
+
+@pytest.mark.parametrize("words", QUESTIONS)
+def test_json_is_what_the_api_gave(simulator, words):
+    """Nothing that the server sends is lost: --format json has it all, in its order."""
+    method, path, sent = QUESTIONS[words]
+    given = ask(simulator, method, path, **sent)
+    given = given["data"] if isinstance(given, dict) and set(given) == {"count", "data"} else given
+    given = {"taskId": TASK, "status": given} if isinstance(given, str) else given
+    done = opsera(simulator, *words, "--format", "json")
+    assert (done.code, done.json) == (0, given)
+    assert "[opsera]" not in done.out
+
+
+@pytest.mark.parametrize("words", QUESTIONS)
+def test_yaml_is_the_same(simulator, words):
+    """--format yaml holds what --format json holds."""
+    asked = opsera(simulator, *words, "--format", "json")
+    assert opsera(simulator, *words, "--format", "yaml").yaml == asked.json
+
+
+@pytest.mark.parametrize("words", QUESTIONS)
+def test_the_table_is_data_alone(simulator, words):
+    """On stdout stands the table, cut nowhere; what is said about it goes to stderr."""
+    done = opsera(simulator, *words, "--format", "table")
+    assert (done.code, "[opsera]" in done.out, "…" in done.out) == (0, False, False)
+    assert terminal.effects(done.out) == []
+    assert done.err.startswith("[opsera] ")
+    if words[-1] == "list":
+        data = opsera(simulator, *words, "--format", "json").json
+        assert [one["_id"] for one in data if one["_id"] not in done.out] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "form"),
+    [(("status",), "table"), (("status",), "json"), (("status",), "yaml"), (("stop",), "json"),
+     (("reset",), "yaml"), (("watch",), "json")],
+)  # fmt: skip
+def test_results_of_the_job_commands(simulator, words, form):
+    """The commands of a job print their result alone on stdout, in any format."""
+    done = opsera(simulator, *words, "--format", form)
+    read = {"json": json.loads, "yaml": yaml.safe_load}.get(form, _properties)
+    assert (done.code, str(read(done.out)["exitCode"])) == (0, "0")
+    assert done.err.startswith("[opsera] ")
+
+
+def _properties(table: str) -> dict[str, str]:
+    return dict(line.split(maxsplit=1) for line in table.splitlines())
+
+
+class TestLogs:
+    """The command `logs`."""
+
+    def test_the_text_is_alone_on_stdout(self, simulator):
+        """Only lines of the log are on stdout, so that a redirect has just these."""
+        done = opsera(simulator, "logs")
+        assert done.code == 0
+        assert "npm run build" in done.out
+        assert "[opsera]" not in done.out
+
+    @pytest.mark.parametrize("step", ["Build", "build"])
+    def test_one_step(self, simulator, step):
+        """--step takes a name in any case, and shows that step alone."""
+        whole, part = opsera(simulator, "logs"), opsera(simulator, "logs", "--step", step)
+        assert part.code == 0
+        assert "npm run build" in part.out
+        assert 0 < len(part.out) < len(whole.out)
+
+    def test_an_unknown_step(self, simulator):
+        """A step that is not there ends with 2, the likely one and the list of all."""
+        done = opsera(simulator, "logs", "--step", "Buld")
+        assert done.code == ExitCode.BAD_INPUT
+        assert "Did you mean “Build”?" in done.err
+        assert "“Deploy”" in done.err
+
+    def test_types(self, simulator):
+        """--type any has the activity too, another word just the records of that action."""
+        count = {
+            kind: len(opsera(simulator, "logs", "--type", kind, "--format", "json").json)
+            for kind in ("console output", "any", "status")
+        }
+        assert 0 < count["status"] < count["console output"] < count["any"]
+
+    def test_a_run_without_a_log(self, simulator):
+        """That there is nothing is said, and not taken for success without a word."""
+        done = opsera(simulator, "logs", "--run-count", "7")
+        assert (done.code, done.out) == (0, "")
+        assert "There is nothing in the log of run 7." in done.err
+
+    def test_more_than_the_api_gives(self):
+        """Of a log of more than 1000 records the oldest are missing, which is said."""
+        with fast("flood") as flood:
+            opsera(flood, "run", "--logs", "none")
+            for form in ("text", "json"):
+                done = opsera(flood, "logs", "--format", form)
+                assert done.code == 0
+                assert "newest 1000 records" in done.err
+
+    def test_following(self):
+        """--follow prints until the run ends, and stops nothing."""
+        with fast(speed=10.0) as running:
+            opsera(running, "run", "--no-wait")
+            done = opsera(running, "logs", "--follow", "--step", "Deploy", "--poll-interval", "0.1")
+            assert done.code == 0
+            assert "successfully rolled out" in done.out
+            assert "npm run build" not in done.out
+            assert not [one for one in running.requests if one.call == "stop"]
+
+    def test_following_in_another_format(self, simulator):
+        """What comes bit by bit is text only."""
+        done = opsera(simulator, "logs", "--follow", "--format", "json")
+        assert done.code == ExitCode.BAD_INPUT
+        assert "--follow prints text" in done.err
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    with fast("crowded") as running:
+        yield running
+
+
+class TestLimits:
+    """The API's limit of 1000 records."""
+
+    @pytest.mark.parametrize(
+        "words", [("pipelines",), ("tool", "list"), ("task", "list"), ("audit", "actions"),
+                  ("audit", "tokens")],
+    )  # fmt: skip
+    def test_a_list_that_is_full_says_so(self, crowded, words):
+        """A list of 1000 is never passed over as if it were all."""
+        done = opsera(crowded, *words, "--format", "json")
+        assert (done.code, len(done.json)) == (0, 1000)
+        assert "The API gives 1000 at most; there may be more." in done.err
+
+    def test_a_short_list_does_not(self, simulator):
+        """A list that is not full says nothing of a limit."""
+        assert "at most" not in opsera(simulator, "tool", "list").err
+
+    def test_a_name_beyond_the_list(self, crowded):
+        """A name that is not among the first 1000 may be there all the same, which is said."""
+        done = opsera(crowded, "tool", "show", "No such tool at all")
+        assert done.code == ExitCode.API
+        assert "among the first 1000" in done.err
+        assert "give the ID instead" in done.err
+
+
+class TestTaskLogs:
+    """The log of a task, page by page."""
+
+    @pytest.mark.parametrize(
+        ("first", "order", "answers"),
+        [("one", "newest_first", "counted"), ("zero", "newest_first", "data"),
+         ("one", "oldest_first", "bare"), ("zero", "oldest_first", "counted")],
+    )  # fmt: skip
+    def test_every_record_once(self, first, order, answers):
+        """However the API counts its pages, every record is there, and none twice."""
+        switches = {"first_page": first, "task_log_order": order, "counted_answers": answers}
+        lines = [f"line {number}" for number in range(2345)]
+        log = [{"at": 1, "every": 1, "lines": lines}]
+        task = {"name": "Long", "runs": [{"at": -9000, "duration": 5000, "log": log}]}
+        with fast({"tasks": [task], **_SMALL}, switches=switches) as long:
+            done = opsera(long, "task", "logs", "Long", "--count", "0")
+            assert done.out.splitlines() == lines
+            some = opsera(long, "task", "logs", "Long", "--count", "1500", "--format", "json")
+            assert len({one["_id"] for one in some.json}) == 1500
+            assert "there may be more" in some.err
+
+    @pytest.mark.parametrize("text", ["json", "text"])
+    def test_a_status_in_either_form(self, text):
+        """The status of a task is read as a JSON string and as bare text."""
+        with fast(switches={"task_status": text}) as running:
+            assert opsera(running, "task", "status", TASK).out == "success\n"
+
+
+class TestUpdate:
+    """The command `tool update`."""
+
+    def update(self, *words, file=None):
+        with fast() as running:
+            extra = ("--file", str(file)) if file else ()
+            done = opsera(running, "tool", "update", TOOL, *words, *extra)
+            return done, [one for one in running.requests if one.call == "tool_update"]
+
+    def test_what_is_named_is_sent(self):
+        """Only what was named and differs is sent; the answer is the tool as it is then."""
+        done, sent = self.update("--set", "description=new", "--set", "name=Shop Jenkins", "--yes",
+                                 "--format", "json")  # fmt: skip
+        assert (done.code, done.json["description"]) == (0, "new")
+        assert [one.body for one in sent] == [{"toolId": TOOL, "tool": {"description": "new"}}]
+        assert 'description: "Builds and tests the shop." → "new"' in done.err
+
+    def test_nothing_to_change(self):
+        """What is so already is not sent, and that is said."""
+        done, sent = self.update("--set", "active=true", "--yes")
+        assert (done.code, sent) == (0, [])
+        assert "Nothing to change" in done.err
+
+    def test_nobody_to_ask(self):
+        """Without a terminal nothing is sent unless --yes was given."""
+        done, sent = self.update("--set", "active=false")
+        assert (done.code, sent, done.out) == (ExitCode.BAD_INPUT, [], "")
+        assert "--yes" in done.err
+        assert "active: true → false" in done.err
+
+    def test_what_opsera_keeps_itself(self):
+        """_id, createdAt and updatedAt are left out with a warning, as of a tool that was saved."""
+        done, sent = self.update(
+            "--set", "_id=1", "--set", "updatedAt=x", "--set", "tags=[]", "--yes"
+        )
+        assert [one.body["tool"] for one in sent] == [{"tags": []}]
+        assert "Not sent, since Opsera keeps them itself: _id, updatedAt." in done.err
+
+    @pytest.mark.parametrize("name", ["tool.yml", "tool.json"])
+    def test_a_file(self, tmp_path, name):
+        """A file's properties are taken as they are; --set goes before it."""
+        file = tmp_path / name
+        text = {"description": "from file", "tags": ["a"], "name": "Shop Jenkins"}
+        file.write_text(json.dumps(text) if name.endswith("json") else yaml.safe_dump(text))
+        _, sent = self.update("--set", 'tags=["b"]', "--yes", file=file)
+        assert [one.body["tool"] for one in sent] == [{"description": "from file", "tags": ["b"]}]
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            (["--set", "description"], "has to be KEY=VALUE"),
+            (["--set", "a=1", "--set", "a=2"], "a is given twice"),
+            (["--file", "/nonexistent/tool.yml"], "No such file"),
+            ([], "Nothing is named to change"),
+            (["--set", "configuration.jenkinsUrl=x", "--yes"], "give all of configuration"),
+        ],
+    )
+    def test_what_users_get_wrong(self, words, told):
+        """Each mistake ends with 2, in words, and nothing is sent."""
+        done, sent = self.update(*words)
+        assert (done.code, sent) == (ExitCode.BAD_INPUT, [])
+        assert told in done.err
+        assert "Traceback" not in done.err
+
+    @pytest.mark.parametrize("text", ["- a\n", "just text", "a: [1", "", "\t", "{1: 2}"])
+    def test_a_file_that_is_none(self, tmp_path, text):
+        """A file that maps no properties is told as that."""
+        file = tmp_path / "tool.yml"
+        file.write_text(text)
+        done, sent = self.update("--yes", file=file)
+        assert (done.code, sent) == (ExitCode.BAD_INPUT, [])
+        assert "--file" in done.err
+
+    def test_a_value_that_the_api_refuses(self):
+        """What the API says of a wrong type comes with exit code 3 and a warning before."""
+        done, _ = self.update("--set", "tags=5", "--yes")
+        assert done.code == ExitCode.API
+        assert "tags: it is a list so far, and would be a number." in done.err
+        assert "tags of a tool must be an array" in done.err
+
+    def test_an_update_that_was_lost_is_sent_again(self):
+        """The same values twice do no harm: after a lost answer it is asked once more."""
+        fault = Fault(call="tool_update", kind="close", nth=1, times=1, effect=True)
+        with fast(faults=(fault,)) as running:
+            done = opsera(running, "tool", "update", TOOL, "--set", "description=x", "--yes")
+            assert done.code == 0
+            assert len([one for one in running.requests if one.call == "tool_update"]) == 2
+
+
+class TestNames:
+    """Things by their names."""
+
+    def test_a_near_miss(self, simulator):
+        """A name that is nearly right is told with the right one."""
+        done = opsera(simulator, "tool", "show", "shop jenkins")
+        assert done.code == ExitCode.API
+        assert "There is “Shop Jenkins”" in done.err
+        assert "There is “Sync CRM" in opsera(simulator, "task", "show", "Sync CRM repo").err
+
+    def test_an_ambiguous_name(self):
+        """A name of several lists their IDs and ends with 2."""
+        twins = [{"name": "Twin", "tool": "jenkins"}, {"name": "Twin", "tool": "sonar"}]
+        for number, twin in enumerate(twins):
+            twin["id"] = f"65a4f00dc0ffee00000009{number:02}"
+        with fast({"tools": twins, **_SMALL}) as running:
+            done = opsera(running, "tool", "show", "Twin")
+            assert done.code == ExitCode.BAD_INPUT
+            assert all(twin["id"] in done.err for twin in twins)
+
+    def test_an_id_that_is_nothing(self, simulator):
+        """An ID that belongs to nothing ends with 3, and with what is usually wrong."""
+        for words in (("tool", "show"), ("task", "show"), ("task", "status"), ("task", "logs")):
+            done = opsera(simulator, *words, "0" * 24)
+            assert (done.code, done.out) == (ExitCode.API, "")
+            assert "HTTP 404" in done.err
+            assert "pipeline" not in done.err
+
+    def test_an_alias_of_the_config_file(self, simulator, tmp_path):
+        """A tool and a pipeline can be named by an alias."""
+        file = tmp_path / "aliases.yml"
+        file.write_text(f"tools: {{ci: {TOOL}}}\npipelines: {{shop: Deploy shop}}\n")
+        done = opsera(simulator, "tool", "show", "ci", "--config", str(file), "--format", "json")
+        assert done.json["_id"] == TOOL
+        done = opsera(simulator, "summary", "shop", "--config", str(file), "--format", "json")
+        assert done.json["_id"] == PIPELINE
+
+    def test_a_reader_without_the_role(self, simulator):
+        """By name takes the role of a Power User; the hint says to give the ID."""
+        token = simulator.issue_token("api", user="Dana Ortiz")
+        done = opsera(simulator, "tool", "show", "Shop Jenkins", token=token)
+        assert done.code == ExitCode.AUTH
+        assert "give its ID instead" in done.err
+
+
+class TestInputCommand:
+    """The same words as the input `command` of a job."""
+
+    def outputs(self, path):
+        text = path.read_text("utf-8")
+        return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+    @pytest.mark.parametrize("words", ["tool list", "audit actions --count 2", "pipelines",
+                                       f"task status {TASK}", "summary"])  # fmt: skip
+    @pytest.mark.parametrize("platform", [{"GITHUB_ACTIONS": "true"}, {"GITLAB_CI": "true"}, {}])
+    def test_the_answer_is_the_output_result(self, simulator, tmp_path, words, platform):
+        """A question's answer is the output `result` as JSON, and a table in the job log."""
+        variable = "GITHUB_OUTPUT" if "GITHUB_ACTIONS" in platform else "OPSERA_OUTPUT_FILE"
+        files = {variable: str(tmp_path / "outputs")}
+        done = command(simulator, words, **platform, **files)
+        assert (done.code, done.err) == (0, "")
+        found = self.outputs(tmp_path / "outputs")
+        github = "GITHUB_ACTIONS" in platform
+        assert found["status" if github else "OPSERA_STATUS"] == "success"
+        answer = json.loads(found["result" if github else "OPSERA_RESULT"])
+        assert answer or answer == []
+        if words == "tool list":
+            assert {one["_id"] for one in answer} >= {TOOL}
+            assert TOOL in done.out
+
+    @pytest.mark.parametrize(
+        "words",
+        ["tool", "tool frob", "tool list --frob", "audit actions --date 1st", "tool show",
+         "tool --help", "run --token x", "logs --follow --format json", "demo", "simulator",
+         "completion bash", "tool 'list", "; tool list", "tool list; pipelines"],
+    )  # fmt: skip
+    def test_what_is_wrong_ends_with_outputs(self, simulator, tmp_path, words):
+        """Words that won't do end with 2, and the outputs say so."""
+        file = tmp_path / "outputs"
+        done = command(simulator, words, GITHUB_OUTPUT=str(file), GITHUB_ACTIONS="true")
+        assert done.code == ExitCode.BAD_INPUT
+        found = self.outputs(file)
+        assert (found["status"], bool(found["message"])) == ("error", True)
+        assert json.loads(found["result"])["exitCode"] == 2
+        assert "::error title=" in done.out
+
+    @pytest.mark.parametrize(
+        "words",
+        ["status --run-count 42", "logs --step Build", "run --no-wait", f"watch {PIPELINE}",
+         "stop --run-count 42"],
+    )  # fmt: skip
+    def test_commands_of_a_job_with_options(self, tmp_path, words):
+        """Options after a job's own command are read, and its outputs are those that it has."""
+        file = tmp_path / "outputs"
+        with fast() as running:
+            opsera(running, "run", "--poll-interval", "0.1", "--logs", "none")
+            done = command(running, words, GITHUB_OUTPUT=str(file), GITHUB_ACTIONS="true")
+        assert (done.code, done.err) == (0, "")
+        found = self.outputs(file)
+        assert found["runCount"] == ("43" if words.startswith("run") else "42")
+        assert found["status"] == ("running" if words.startswith("run") else "success")
+        assert ("npm run build" in done.out) is words.startswith(("logs", "watch"))
+
+    def test_a_fault_of_our_own_has_outputs(self, simulator, tmp_path, monkeypatch):
+        """Even what nobody thought of ends with outputs, and with the code for it."""
+
+        def broken(*_, **__):
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("opsera_step.cli.host.run_job", broken)
+        file = tmp_path / "outputs"
+        done = command(simulator, "tool list", GITHUB_OUTPUT=str(file), GITHUB_ACTIONS="true")
+        assert done.code == ExitCode.INTERNAL
+        assert self.outputs(file)["status"] == "error"
+
+    def test_an_answer_without_end(self, simulator, tmp_path):
+        """An answer that is nested too deep to be printed is an error of the API."""
+        body = '{"_id": "%s", "x": %s1%s}' % (TOOL, "[" * 900, "]" * 900)  # noqa: UP031
+        with fast(faults=(Fault(call="tool_summary", status=200, body=body),)) as running:
+            file = tmp_path / "outputs"
+            done = command(running, f"tool show {TOOL} --format yaml", GITHUB_OUTPUT=str(file),
+                           GITHUB_ACTIONS="true")  # fmt: skip
+            assert done.code in (ExitCode.SUCCESS, ExitCode.API)
+            assert self.outputs(file)["status"] == ("success" if done.code == 0 else "error")
+            assert "Traceback" not in done.out
+
+    def test_the_real_process(self, simulator, tmp_path):
+        """The container's program takes the words too, without a pipeline being named."""
+        file = tmp_path / "opsera.env"
+        environ = environment(simulator, OPSERA_COMMAND="tool list", OPSERA_OUTPUT_FILE=str(file))
+        del environ["OPSERA_PIPELINE"]
+        done = process(**environ)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"{TOOL}  Shop Jenkins" in done.stdout
+        assert self.outputs(file)["OPSERA_STATUS"] == "success"
+
+    def test_the_config_file_can_say_it(self, simulator, tmp_path):
+        """A `command` of the config file is read like any other."""
+        (tmp_path / "x.yml").write_text("command: tool list\n")
+        done = process(**environment(simulator, OPSERA_CONFIG=str(tmp_path / "x.yml")))
+        assert (done.returncode, TOOL in done.stdout) == (0, True)
+
+    def test_a_refusal_by_the_api_has_outputs(self, simulator, tmp_path):
+        """A question that the API refuses ends with its code, and with outputs."""
+        file = tmp_path / "outputs"
+        environ = {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(file)}
+        token = simulator.issue_token("tasks")
+        done = command(simulator, f"tool show {LOCKED_TOOL}", **environ, OPSERA_TOKEN=token)
+        assert done.code == ExitCode.AUTH
+        assert self.outputs(file)["status"] == "error"
+
+    def test_the_table_can_be_no_workflow_command(self, tmp_path):
+        """Names of tools that try to be workflow commands stay text in the job log."""
+        evil = [
+            "::error::boo",
+            "##[error]boo",
+            "::add-mask::shop",
+            "a\n::warning::b",
+            "\x1b[2J\u202e",
+        ]
+        tools = [{"name": name, "tool": "jenkins", "description": name} for name in evil]
+        with fast({"tools": tools, **_SMALL}) as running:
+            for form in ("table", "json", "yaml"):
+                done = command(running, f"tool list --format {form}", GITHUB_ACTIONS="true")
+                assert done.code == 0
+                log = done.out.split("\n", 1)[1]  # After the mask of the token.
+                assert github_runner.Runner().feed(log.encode()).commands == []
+                assert terminal.effects(log) == []
+            done = opsera(running, "tool", "list", "--format", "json")
+            assert [one["name"] for one in done.json] == evil
+
+
+def test_the_token_shows_nowhere(simulator):
+    """A token that turns up in an answer is masked, in every format."""
+    opsera(simulator, "tool", "update", TOOL, "--set", f"description={simulator.token}", "--yes")
+    for form in ("table", "json", "yaml"):
+        done = opsera(simulator, "tool", "show", TOOL, "--format", form)
+        assert done.code == 0
+        assert simulator.token not in done.out + done.err
+        assert "***" in done.out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell):
+    """Each shell gets its script, which asks this program."""
+    done = opsera(None, "completion", shell)
+    assert (done.code, done.err) == (0, "")
+    assert "_OPSERA_STEP_COMPLETE" in done.out
+
+
+def test_completion_answers():
+    """What a shell asks is answered with commands, and with the words of an option."""
+    asked = {"_OPSERA_STEP_COMPLETE": "bash_complete", "COMP_CWORD": "1", "COMP_WORDS": "x to"}
+    assert "tool" in process("ignored", **asked).stdout
+    asked |= {"COMP_WORDS": "x run --on-paused w", "COMP_CWORD": "3"}
+    assert process("ignored", **asked).stdout.split() == ["plain,wait"]
+
+
+_SMALL = {"pipelines": [{"name": "P", "plan": [{"name": "S", "duration": 1}]}]}

@@ -1,0 +1,102 @@
+"""The summary of whole jobs, as readers of GitHub's Markdown and of Mermaid see it."""
+
+from __future__ import annotations
+
+import re
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from opsera_step.simulator import Simulator
+from opsera_step.timing import FakeClock
+from tests.e2e import scenes
+from tests.e2e.support import play
+from tests.e2e.test_hostile import play_hostile
+from tests.oracles import github_files, secrets
+
+MARKDOWN = MarkdownIt("gfm-like", {"html": True, "linkify": False})
+PLAIN = {
+    "heading", "paragraph", "table", "thead", "tbody", "tr", "th", "td", "inline", "fence", "hr",
+    "text", "text_special", "entity", "softbreak", "strong", "link", "code_inline", "blockquote",
+    "html_block", "html_inline",
+}  # fmt: skip
+OWN_HTML = {"<!-- -->", "<details>", "</details>", "<summary>Its last lines</summary>"}
+BAR = re.compile(r"    [✓✗■‖·] [^:;#%`<>{}\"|\[\]&]+ :(?:(?:done|crit|active), )*\d+, \d+")
+
+
+def tokens(text: str) -> list[Token]:
+    """Return all parts that a reader of Markdown finds in a text."""
+    found = MARKDOWN.parse(text)
+    return [inner for one in found for inner in [one, *(one.children or [])]]
+
+
+def kind(token: Token) -> str:
+    return token.type.removesuffix("_open").removesuffix("_close")
+
+
+def test_a_hostile_run_has_a_sound_summary(tmp_path):
+    """No name, message or line of a hostile run adds a link, markup, HTML or a bar of its own."""
+    job, token = play_hostile(tmp_path, "github")
+    raw = (tmp_path / "github_step_summary").read_bytes()
+    text = raw.decode()
+    found = tokens(text)
+    assert github_files.summary(raw).error is None
+    assert {kind(one) for one in found} <= PLAIN
+    html = "\n".join(one.content for one in found if kind(one).startswith("html"))
+    assert {line for line in html.split("\n") if line} <= OWN_HTML
+    links = {str(one.attrs["href"]) for one in found if one.type == "link_open"}
+    assert links == {job.outputs["OPSERA_URL"]}
+    charts = [one.content for one in found if one.type == "fence" and one.info == "mermaid"]
+    assert len(charts) == 1
+    bars = charts[0].splitlines()[5:]
+    assert len(bars) > 5
+    assert all(BAR.fullmatch(bar) for bar in bars)
+    assert {one.info for one in found if one.type == "fence"} == {"mermaid", "text"}
+    assert secrets.find(token, raw) == []
+
+
+def test_summaries_of_several_runs_read_as_one_page(tmp_path):
+    """Two runs in one step stand below each other, alike, with a rule between them."""
+    for scenario in ("success", "failure"):
+        clock = FakeClock()
+        with Simulator(scenario, clock=clock, seed=1) as simulator:
+            play(simulator, clock, tmp_path, "github")
+    found = tokens((tmp_path / "github_step_summary").read_text("utf-8"))
+    heads = [one for one in found if one.type in ("heading_open", "hr")]
+    assert [one.tag for one in heads] == ["h3", "hr", "h3", "h4"]
+
+
+def test_a_stopped_run_has_no_step_that_goes_on(tmp_path):
+    """The step in which a run was stopped is told as stopped, in the summary and in the verdict."""
+    clock = FakeClock()
+    with Simulator("stopped", clock=clock, seed=1) as simulator:
+        job = play(simulator, clock, tmp_path, "github")
+    text = (tmp_path / "github_step_summary").read_text("utf-8")
+    assert "| Unit tests | jenkins | ⏹️ stopped |" in text
+    assert "running" not in text
+    assert "was stopped in step “Unit tests”" in job.log
+    assert "by somebody in Opsera or by another job. http" in job.log
+
+
+def test_a_failure_says_why_everywhere(tmp_path):
+    """Verdict, output and summary name the step and its reason once, and quote what tells of it."""
+    clock = FakeClock()
+    with Simulator("failure", clock=clock, seed=1) as simulator:
+        job = play(simulator, clock, tmp_path, "github")
+    text = (tmp_path / "github_step_summary").read_text("utf-8")
+    reason = "2 of 112 tests failed"
+    assert job.outputs["OPSERA_MESSAGE"] == f"Step “Unit tests” failed: {reason}."
+    assert text.splitlines()[2].endswith(f"&#58; {reason}.")
+    assert "AssertionError: expected 'optional' to be 'required'" in text
+    (error,) = (line for line in job.log.splitlines() if line.startswith("::error"))
+    assert error.count(reason) == 1
+    assert "%0AAssertionError" in error
+
+
+def test_a_timeout_at_a_gate_names_it(tmp_path):
+    """A job that waited for an approval until its time was up says what it waited for."""
+    clock = FakeClock()
+    with Simulator(scenes.PAUSES, clock=clock, seed=1) as simulator:
+        job = play(simulator, clock, tmp_path, "github", on_paused="wait", timeout="2m")
+    assert job.code == 124
+    assert "It was paused at “Approve" in job.outputs["OPSERA_MESSAGE"]

@@ -1,0 +1,69 @@
+"""Pages of a list that nobody counts the same way."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsera_step.account import Listing
+from opsera_step.task_pages import pages
+
+
+class Pages:
+    """An API with so many items, whose first page has this number."""
+
+    def __init__(self, total, *, first, largest=1000, arriving=0):
+        self.items = [{"n": number} for number in range(total)]
+        self.first, self.largest, self.arriving = first, largest, arriving
+        self.asked = []
+
+    def __call__(self, number, size):
+        self.asked.append(number)
+        page = (self.first if number is None else number) - self.first
+        size = min(size, self.largest)
+        found = self.items[max(0, page) * size : (max(0, page) + 1) * size]
+        # What is new comes first and moves all else on.
+        self.items = [{"new": len(self.asked), "n": n} for n in range(self.arriving)] + self.items
+        return Listing(tuple(found))
+
+
+def read(api, **wanted):
+    return [item for page in pages(api, **wanted) for item in page]
+
+
+@given(st.integers(0, 3500), st.sampled_from([0, 1]), st.none() | st.integers(1, 3000))
+def test_every_item_once(total, first, most):
+    """All items come once and in order, however pages are counted, up to the number wanted."""
+    api = Pages(total, first=first)
+    assert read(api, most=most) == [{"n": number} for number in range(total)][:most]
+    assert len(api.asked) <= 6
+
+
+def test_what_moves_on_comes_once():
+    """New items push others to the next page; none of them is given twice."""
+    found = read(Pages(2500, first=1, arriving=3))
+    assert len({str(one) for one in found}) == len(found)
+
+
+def test_an_api_that_has_no_pages():
+    """Where the page is ignored each is the first again: it ends, with every item once."""
+    api = Pages(1000, first=0)
+    always = lambda number, size: api(None, size)  # noqa: E731
+    assert len(read(always)) == 1000
+    assert len(api.asked) == 3
+
+
+@pytest.mark.parametrize("total", [0, 1, 999])
+def test_a_short_page_is_the_last(total):
+    """After a page that is not full nothing more is asked."""
+    api = Pages(total, first=1)
+    assert len(read(api)) == total
+    assert api.asked == [None]
+
+
+def test_a_limit_asks_for_no_more():
+    """A few items are asked for in one small page."""
+    api = Pages(5000, first=1)
+    assert len(read(api, most=20)) == 20
+    assert api.asked == [None]
