@@ -1,0 +1,64 @@
+"""The results page: sections, machine and history as Markdown. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.figures import Section, Table
+
+_HEAD = """\
+# Benchmarks
+
+Written by `python3 dev.py bench`{kind}; the next run writes it anew. A figure is the median of
+several rounds, with the lowest and the highest in brackets. What is compared is measured in the
+same rounds, one after the other in changing order, and a ratio is taken round by round: so a
+busy machine slows both sides. No figure here makes a test fail.
+"""
+
+
+def render(
+    sections: Sequence[Section],
+    machine: Mapping[str, str],
+    history: Sequence[Mapping[str, Any]],
+    *,
+    quick: bool = False,
+) -> str:
+    """Return the whole page."""
+    kind = " with `--quick`: few rounds, so only a first impression" if quick else ""
+    parts = [_HEAD.format(kind=kind), "## Machine\n", _machine(machine)]
+    parts += [_section(section) for section in sections]
+    if history:
+        parts += ["## History\n", _history(history)]
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
+
+
+def markdown(table: Table) -> str:
+    """Return a table as Markdown; all columns but the first are numbers and stand right."""
+    rule = ["---", *("---:" for _ in table.head[1:])]
+    rows = [table.head, rule, *([str(cell) for cell in row] for row in table.rows)]
+    return "".join(f"| {' | '.join(_safe(cell) for cell in row)} |\n" for row in rows)
+
+
+def _section(section: Section) -> str:
+    tables = [markdown(table) for table in section.tables]
+    notes = ["".join(f"- {note}\n" for note in section.notes)] if section.notes else []
+    return "\n".join([f"## {section.title}\n", f"{section.method.strip()}\n", *tables, *notes])
+
+
+def _machine(machine: Mapping[str, str]) -> str:
+    return markdown(Table(("what", "here"), tuple(machine.items())))
+
+
+def _history(history: Sequence[Mapping[str, Any]]) -> str:
+    head = ("when", "what was changed", "measure", "before", "after")
+    rows = tuple(
+        tuple(str(entry[key]) for key in ("when", "change", "measure", "before", "after"))
+        for entry in history
+    )
+    told = "What the figures showed to be slow, and what became of it; each pair is of one machine."
+    return f"{told}\n\n{markdown(Table(head, rows))}"
+
+
+def _safe(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("\n", " ")

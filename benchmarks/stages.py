@@ -1,0 +1,118 @@
+"""Where the time of a log goes: the stages from an answer's bytes to a printed line.
+
+Run as a script it measures them with pyperf, each in processes of their own; a `table` is made
+of what that found.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+import pyperf  # type: ignore[import-untyped]
+
+from benchmarks.children import ROOT
+from benchmarks.figures import Cell, Table, figure
+from benchmarks.listening import WINDOW, Run
+from opsera_step.events import LogLines
+from opsera_step.json_values import JsonObject
+from opsera_step.log_limit import LogLimit
+from opsera_step.logs import LogCursor
+from opsera_step.models import LogRecord, parse_list
+from opsera_step.platforms import detect
+from opsera_step.record_reader import RecordReader
+from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.timing import FakeClock
+
+T = TypeVar("T")
+_TEXT = "{:09d} compiling module with a path of some length, and what the compiler says of it\n"
+_STAGES = ("JSON", "records", "cursor", "print")
+_TOLD = {
+    "JSON": "JSON read from an answer's bytes",
+    "records": "records parsed from that, 600 of them known from the answer before",
+    "cursor": "what is new found by the cursor (400 of 1000)",
+    "print": "lines cleaned, redacted and written",
+}
+
+
+def table(quick: bool) -> Table:
+    """Measure the stages in processes of pyperf's; microseconds of the processor."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "stages.json")
+        few = ("--processes=2", "--values=3") if quick else ("--processes=6", "--values=5")
+        command = (sys.executable, __file__, "-o", str(file), "--quiet", "--warmups=1", *few)
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        suite = pyperf.BenchmarkSuite.load(str(file))
+    rows: list[tuple[Cell, ...]] = []
+    for name in _STAGES:
+        values = suite.get_benchmark(name).get_values()
+        rows.append((_TOLD[name], figure([1e6 * one for one in values], "µs")))
+    return Table(("stage, for 1000 records of a line", "time"), tuple(rows))
+
+
+def _answers() -> tuple[bytes, bytes]:
+    """Return two answers of which the second is 400 records further on."""
+    run = Run(10 * WINDOW, _TEXT.format)
+    for _ in range(4):
+        run.answer("logs")
+    return run.answer("logs"), run.answer("logs")
+
+
+def _records(raw: bytes) -> list[LogRecord]:
+    return RecordReader().read(parse_list(json.loads(raw)) or [])
+
+
+def _read(first: list[JsonObject], second: list[JsonObject]) -> float:
+    reader = RecordReader()
+    reader.read(first)
+    return _taken(reader.read, second)
+
+
+def _advance(first: list[LogRecord], second: list[LogRecord]) -> float:
+    cursor = LogCursor()
+    cursor.advance(first)
+    return _taken(cursor.advance, second)
+
+
+def _taken(action: Callable[[T], object], argument: T) -> float:
+    """Return the seconds of the processor: on a busy machine the others mean little."""
+    began = time.process_time()
+    action(argument)
+    return time.process_time() - began
+
+
+def _timed(runner: pyperf.Runner, name: str, once: Callable[[], float]) -> None:
+    runner.bench_time_func(name, lambda loops: sum(once() for _ in range(loops)))
+
+
+class _Nowhere(io.StringIO):
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+def _main() -> None:
+    runner = pyperf.Runner()
+    before, after = _answers()
+    items, first, second = json.loads(after), _records(before), _records(after)
+    clock = FakeClock()
+    log = JobLog(detect({}, _Nowhere(), clock), Safe("t0k3n" * 40), clock, LogLimit(None))
+    lines = tuple(_TEXT.format(number).rstrip() for number in range(WINDOW))
+    event = LogLines("s", "Build", "jenkins", lines)
+    _timed(runner, "JSON", lambda: _taken(json.loads, after))
+    _timed(runner, "records", lambda: _read(json.loads(before), items))
+    _timed(runner, "cursor", lambda: _advance(first, second))
+    _timed(runner, "print", lambda: _taken(log.show, event))
+
+
+if __name__ == "__main__":
+    _main()
