@@ -1,0 +1,89 @@
+"""What a release takes from the files of the project, and what it writes into them.
+
+    release.py check VERSION     the version is the package's, and the changelog has it, with a date
+    release.py notes VERSION     print what the changelog says about it
+    release.py pin IMAGE         have action.yml name a published image instead of the Dockerfile
+
+Needs Python and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGE = re.compile(r"[\w.:/-]+@sha256:[0-9a-f]{64}")
+"""A name alone could be given to another image; a digest can't."""
+_IN_ACTION = re.compile(r"^  image: \S+$", re.MULTILINE)
+
+
+class Refused(Exception):
+    """Why this is no release."""
+
+
+def check(version: str, root: Path = ROOT) -> None:
+    """See to it that package, changelog and GitLab's component speak of one version."""
+    if not re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?", version):
+        raise Refused(f"{version} is no semantic version")
+    package = (root / "opsera_step/__init__.py").read_text("utf-8")
+    if f'__version__ = "{version}"' not in package:
+        raise Refused(f"opsera_step/__init__.py has another version than {version}")
+    component = (root / "gitlab/templates/run.yml").read_text("utf-8")
+    if f"/opsera-step:{version}\n" not in component:
+        raise Refused(f"gitlab/templates/run.yml takes another image than that of {version}")
+    heading, _ = _section(version, root)
+    if not re.search(r"\d{4}-\d{2}-\d{2}$", heading):
+        raise Refused(f"CHANGELOG.md has no date for {version}: “{heading}”")
+
+
+def notes(version: str, root: Path = ROOT) -> str:
+    """Return what the changelog says about a version."""
+    return _section(version, root)[1]
+
+
+def pin(image: str, root: Path = ROOT) -> None:
+    """Write an image with its digest into action.yml."""
+    if not IMAGE.fullmatch(image):
+        raise Refused(f"{image} has no digest")
+    path = root / "action.yml"
+    text, count = _IN_ACTION.subn(f"  image: docker://{image}", path.read_text("utf-8"))
+    if count != 1:
+        raise Refused("action.yml has not exactly one image")
+    path.write_text(text, "utf-8")
+
+
+def _section(version: str, root: Path) -> tuple[str, str]:
+    """Return the heading of a version in the changelog, and the text below it."""
+    text = (root / "CHANGELOG.md").read_text("utf-8")
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        heading, _, body = section.partition("\n")
+        if heading.split()[0].strip("[]") == version:
+            if not body.strip():
+                raise Refused(f"CHANGELOG.md says nothing about {version}")
+            return heading.strip(), body.strip()
+    raise Refused(f"CHANGELOG.md has no section for {version}")
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says."""
+    try:
+        match arguments:
+            case ["check", version]:
+                check(version)
+            case ["notes", version]:
+                print(notes(version))
+            case ["pin", image]:
+                pin(image)
+            case _:
+                print(__doc__, file=sys.stderr)
+                return 2
+    except Refused as refused:
+        print(f"No release: {refused}.", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
