@@ -300,7 +300,7 @@ def schema(arguments: Sequence[str]) -> int:
 def main() -> int:
     """Do what the command line says."""
     commands = {"demo": demo, "test": test, "check": check, "bench": bench, "lock": lock}
-    commands |= {"schema": schema}
+    commands |= {"schema": schema, "chain": chain}
     name, *arguments = sys.argv[1:] or ["--help"]
     if name not in commands:
         wanted = name in {"-h", "--help", "help"}

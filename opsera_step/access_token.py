@@ -8,8 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from opsera_step.json_values import JsonObject, text_at
 from opsera_step.timing import spell_duration
@@ -21,8 +20,7 @@ _SCOPES = ("scope", "scopes", "scp")
 """The claims in which scopes are usually told; which one Opsera uses is not documented."""
 
 
-@dataclass(frozen=True)
-class TokenFacts:
+class TokenFacts(NamedTuple):
     """What could be read from a token; times in seconds since 1970 UTC."""
 
     is_jwt: bool = False

@@ -5,14 +5,12 @@ Each object keeps the JSON that it was read from, so that nothing the API sends 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from opsera_step.calls import LIST_LIMIT
 from opsera_step.console import console_text
 from opsera_step.json_values import JsonObject, parse_time, text_at, whole_number
-from opsera_step.models import State, parse_list, parse_object, state_of
+from opsera_step.models import State, parse_object, state_of
 
 T = TypeVar("T")
 
@@ -94,34 +92,6 @@ class TokenUse:
     scope: str
     target: str
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
-
-
-@dataclass(frozen=True)
-class Listing(Generic[T]):
-    """A list that the API gave."""
-
-    items: tuple[T, ...]
-    told: int | None = None
-    """The `count` beside the list, where there was one; it may count more than what is listed."""
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether there may be more than what the API lists."""
-        return len(self.items) >= LIST_LIMIT
-
-    @property
-    def raw(self) -> list[Any]:
-        """The JSON of the items, as it came."""
-        return [getattr(item, "raw", item) for item in self.items]
-
-
-def parse_listing(data: Any, parse: Callable[[JsonObject], T]) -> Listing[T] | None:
-    """Read a list answer, bare or with its count; None when it is no list."""
-    items = parse_list(data)
-    if items is None:
-        return None
-    told = whole_number(data.get("count")) if isinstance(data, dict) else None
-    return Listing(tuple(parse(item) for item in items), told)
 
 
 def parse_tool(data: Any) -> Tool | None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """Columns and rows of text; without headings it is a list of properties."""
 
     headings: tuple[str, ...]
@@ -17,8 +15,7 @@ class Table:
     """How many columns, from the first, are never cut: IDs, which are of no use in part."""
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """The answer to a question; its texts are the API's, made safe when they are printed."""
 
     data: Any

@@ -11,7 +11,6 @@ from opsera_step.context import Context, word_of
 from opsera_step.errors import ApiError, ExitCode, Rejected
 from opsera_step.events import EndReason
 from opsera_step.follow import Follower, Policy
-from opsera_step.log_command import LogWish
 from opsera_step.models import Pipeline, Run, State
 from opsera_step.outcome import EXIT_CODE_OF_STATE
 from opsera_step.stopping import LATE_STOP, LONGEST_STOP, stop_run
@@ -101,11 +100,18 @@ def reset(job: Context) -> None:
     job.learn(status="success", exit_code=ExitCode.SUCCESS, message=said)
 
 
+def logs(job: Context) -> None:
+    """Print the log of a run as it is now."""
+    from opsera_step.log_command import LogWish  # noqa: PLC0415 - no other command has use for it
+
+    LogWish().show(job)
+
+
 COMMANDS: Mapping[str, Callable[[Context], None]] = {
     "run": run,
     "watch": watch,
     "status": status,
-    "logs": LogWish().show,
+    "logs": logs,
     "stop": stop,
     "reset": reset,
     "cleanup": cleanup,

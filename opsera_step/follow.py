@@ -7,8 +7,8 @@ log call does never changes the verdict.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from contextlib import suppress
+from typing import NamedTuple, Protocol
 
 from opsera_step.cadence import Cadence, Call, Jitter
 from opsera_step.errors import ApiError, Rejected, Unavailable
@@ -34,12 +34,14 @@ LAST_LOOK = 4.0
 """Seconds for a look at the run when the time is up."""
 LEAST_DRAIN = 10.0
 _LOOK = 10.0
-TRUE_FOR = 60.0
+TRUE_FOR = 70.0
 """Seconds for which the answer that a run is going is taken as true; it is asked for more often."""
 STILL_LOOKS = 3
 """Looks in a row at a resting pipeline before a run with an unknown word is given up."""
 _TROUBLE_SHOWN_AFTER = 5.0
 _SUMMARY_PAUSE = 5.0
+_SUMMARY_KEPT = 1.5 * HEARTBEAT
+"""Seconds for which a heartbeat tells the last summary again, so that each second one asks."""
 _LEAST_SLEEP = 0.05
 
 Ending = Generator[Event, None, Ended | None]
@@ -57,8 +59,7 @@ class Api(LogApi, Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """What the user wants of following; durations in seconds."""
 
     wait_when_paused: bool = False
@@ -97,6 +98,7 @@ class Follower:
         self._outage = Outage(clock, jitter)
         now = clock.monotonic()
         self._shown_at = self._state_at = self._summary_at = now
+        self._pipeline: Pipeline | None = None
         self._unknown = ""
         self._rests = 0
         self._going_at: float | None = None
@@ -149,6 +151,8 @@ class Follower:
             ended = yield from self._poll_status(self._deadline)
             if ended is not None:
                 return ended
+            if self._turn.ahead is not None and not self._outage.what:
+                return None  # It was just told that the run has not begun: there is no log.
         if Call.LOG in calls and self._feed.ready:
             yield from self._feed.poll(self._deadline, may_be_unknown=self._in_grace)
         return None
@@ -284,11 +288,17 @@ class Follower:
         silent = self._clock.monotonic() - self._shown_at
         if silent < HEARTBEAT:
             return
-        pipeline = self._summary()
+        pipeline = self._pipeline if self._is_summary_true else self._summary()
         ours = pipeline is not None and pipeline.run_count == self._run.count
         step: Step | None = pipeline.current_step if pipeline is not None and ours else None
         trouble = self._outage.what or self._unknown or self._feed.trouble
         yield Heartbeat(self.status, step, self._turn.ahead, self._silent, trouble)
+
+    @property
+    def _is_summary_true(self) -> bool:
+        """Whether the last summary may be told once more: nothing has changed since."""
+        age = self._clock.monotonic() - self._summary_at
+        return self._pipeline is not None and age < min(_SUMMARY_KEPT, self._silent)
 
     def _summary_now_and_then(self) -> Pipeline | None:
         if self._clock.monotonic() - self._summary_at < _SUMMARY_PAUSE:
@@ -297,8 +307,8 @@ class Follower:
 
     def _summary(self) -> Pipeline | None:
         """Ask for the pipeline where its answer only helps to explain; never fail for it."""
-        self._summary_at = self._clock.monotonic()
-        try:
-            return self._api.summary(self._run.pipeline_id, self._deadline.no_later_than(_LOOK))
-        except ApiError:
-            return None
+        self._summary_at, self._pipeline = self._clock.monotonic(), None
+        with suppress(ApiError):
+            until = self._deadline.no_later_than(_LOOK)
+            self._pipeline = self._api.summary(self._run.pipeline_id, until)
+        return self._pipeline

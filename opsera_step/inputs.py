@@ -6,13 +6,13 @@ reads no environment and no file.
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from opsera_step.errors import BadInput
+from opsera_step.guessing import nearest
 from opsera_step.values import (
     Parser,
     choice,
@@ -38,8 +38,7 @@ WIDER_COMMANDS = ("summary", "pipelines", "tool", "task", "audit", "doctor")
 _NEEDS_PIPELINE = (*PIPELINE_COMMANDS, "summary")
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     """One input: its name, its default as the user would write it, and what it means."""
 
     name: str
@@ -54,8 +53,7 @@ class Input:
     """The words that it takes, where it takes nothing else."""
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(NamedTuple):
     """A value as it was configured, and where: `--timeout`, `INPUT_TIMEOUT`, a file's name."""
 
     value: str
@@ -128,7 +126,7 @@ _DURATION_TAKES = "a duration: 90, 90s, 45m or 2h30m; 0 for none"
 TABLE: tuple[Input, ...] = (
     Input(
         "command", "run",
-        f"{', '.join(COMMANDS)}, or any other command of the command line, such as tool list",
+        f"{_listed(COMMANDS + WIDER_COMMANDS)}, with its options, and each quote closed",
         "What to do: run, watch, status, logs, stop, reset, or any other command of the command "
         "line with its options, such as tool list.",
         parse_command,
@@ -301,6 +299,6 @@ def not_set(name: str) -> str:
 
 def unknown_name(name: str, where: str, known: Collection[str] = BY_NAME.keys()) -> str:
     """Write the fault of a name that is no input, with the likely one of those that are known."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    guess = f"; did you mean {close[0]}" if close else ""
+    close = nearest(name, known)
+    guess = f"; did you mean {close}" if close else ""
     return f"{name}: there is no such input (in {where}){guess}."

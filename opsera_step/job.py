@@ -11,10 +11,8 @@ import random
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
-from opsera_step.answers import Answer
 from opsera_step.cancel import Cancellation, InterruptibleClock
 from opsera_step.cancelling import FOLLOWING, cancel, prepare_for_the_worst
 from opsera_step.client import OpseraClient
@@ -32,22 +30,18 @@ from opsera_step.inputs import Given, Inputs, from_environment
 from opsera_step.log_limit import LogLimit
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import Platform, Split, detect
-from opsera_step.render.formats import answer_lines, json_text
 from opsera_step.render.joblog import JobLog, Safe
-from opsera_step.render.summary import summary
 from opsera_step.render.verdict import tell_steps, tell_verdict
 from opsera_step.report import Report
 from opsera_step.settings import collect
 from opsera_step.timing import Clock, Deadline, SystemClock
 from opsera_step.typos import likely_typos
-from opsera_step.views import outcome_table
 
 _WITH_LOG = (*FOLLOWING, "logs")
 """The commands that read a log, and so have all of a report."""
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """A command that has an answer: what to do, and where and how to print the answer."""
 
     act: Callable[[Context], None] | None = None
@@ -204,16 +198,24 @@ def _finish(job: Context, order: Order, data: Platform) -> None:
     data.lines(lines)
     room = job.platform.summary_room
     follows = job.inputs.command in FOLLOWING
+    if data.lost and order.data and not follows and job.outcome.exit_code == ExitCode.SUCCESS:
+        _fail(job, BadInput([f"stdout: the answer can't be written: {data.lost}"]))
     if follows and not room:
         tell_steps(job.outcome, job.log)
     most = job.platform.most_errors
     tell_verdict(job.outcome, job.log, log_wanted=_shows_log(job), most_errors=most)
     failures = [job.report.write(job.outcome, job.clock.time()), _write_links(job)]
     if follows and room:
-        page = summary(job.outcome, job.log.excerpts, room, report=job.inputs.report_dir)
-        failures.append(job.platform.write_summary(page))
+        failures.append(_write_summary(job, room))
     for failure in filter(None, failures):
         job.log.say(failure, "warning")
+
+
+def _write_summary(job: Context, room: int) -> str:
+    from opsera_step.render.summary import summary  # noqa: PLC0415 - not before a run has begun
+
+    page = summary(job.outcome, job.log.excerpts, room, report=job.inputs.report_dir)
+    return job.platform.write_summary(page)
 
 
 def _write_links(job: Context) -> str:
@@ -225,14 +227,18 @@ def _write_links(job: Context) -> str:
 
 def _answer_lines(job: Context, order: Order) -> list[str]:
     """Write down what was asked for, as data that no job log takes for a command."""
+    if job.answer is None and (not order.form or job.outcome.status == "error"):
+        return []
+    # Only who asks waits for these to load.
+    from opsera_step.render.formats import answer_lines, json_text  # noqa: PLC0415
+    from opsera_step.views import outcome_answer  # noqa: PLC0415
+
     answer = job.answer
     try:
         if answer is not None:
             job.learn(answer=job.safe.own(json_text(answer.data, indent=None)))
-        elif order.form and job.outcome.status != "error":
-            answer = Answer(job.outcome.to_json(), (outcome_table(job.outcome),))
-        if answer is None:
-            return []
+        else:
+            answer = outcome_answer(job.outcome)
         lines = answer_lines(answer, order.form, order.width, job.safe.inline)
         return [job.safe.own(line) for line in lines]
     except RecursionError:

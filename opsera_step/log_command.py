@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from opsera_step import events
 from opsera_step.answers import Answer
@@ -15,6 +14,7 @@ from opsera_step.errors import ApiError, BadInput, ExitCode
 from opsera_step.events import EndReason
 from opsera_step.feed import LogFeed
 from opsera_step.follow import Follower, Policy
+from opsera_step.guessing import nearest
 from opsera_step.models import CONSOLE_OUTPUT, LogRecord, Pipeline, Run
 from opsera_step.timing import Deadline, spell_duration
 from opsera_step.views import records_table
@@ -23,8 +23,7 @@ ANY = "any"
 """The type that stands for records of every type."""
 
 
-@dataclass(frozen=True)
-class LogWish:
+class LogWish(NamedTuple):
     """What is wanted of the log of a run."""
 
     kind: str = ""
@@ -136,9 +135,8 @@ def _check_step(step: str, pipeline: Pipeline, records: Sequence[LogRecord]) -> 
     words = {word.strip().casefold() for pair in known.items() for word in pair}
     if step.strip().casefold() in words:
         return
-    plain = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(step.casefold(), plain, n=1)
-    guess = f" Did you mean “{plain[close[0]]}”?" if close else ""
+    close = nearest(step, known)
+    guess = f" Did you mean “{close}”?" if close else ""
     steps = ", ".join(f"“{name}”" for name in known)
     raise BadInput([f"step: there is no step “{step}” in this run.{guess} The steps are {steps}."])
 

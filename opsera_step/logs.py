@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count, groupby
 from operator import itemgetter
+from typing import NamedTuple
 
 from opsera_step.log_memory import Given, Key, Nameless, group_of
 from opsera_step.models import LogRecord
@@ -25,8 +26,7 @@ _REMEMBERED = 5 * WINDOW
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """New text of one record, to be shown as whole lines; without its last line end.
 
     The record comes without its own text.
@@ -36,8 +36,7 @@ class Piece:
     text: str
 
 
-@dataclass(frozen=True)
-class Gap:
+class Gap(NamedTuple):
     """Records went by between two snapshots, or before the first.
 
     `at_most` is how many may be missing: a bound from the IDs, an estimate from the rate of the
@@ -48,8 +47,7 @@ class Gap:
     estimated: bool = False
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """What a snapshot brought that was not there before, oldest first."""
 
     pieces: tuple[Piece, ...] = ()
@@ -232,7 +230,7 @@ def _cut(record: LogRecord, start: int, end: int) -> list[Piece]:
         start += text.startswith("\n", start)
     if start >= end:
         return []
-    return [Piece(replace(record, text=""), text[start:end].removesuffix("\n"))]
+    return [Piece(replace(record, text="", raw={}), text[start:end].removesuffix("\n"))]
 
 
 def _stream(record: LogRecord) -> tuple[str, str]:

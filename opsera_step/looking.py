@@ -18,6 +18,9 @@ EAGER = 30.0
 """Seconds after which it looks less often: a run that has not shown by now is rare, and an API
 that is too busy to take requests is to be spared."""
 LOOK_LATER_EVERY = 8.0
+LOOK_BEHIND_EVERY = 16.0
+"""At most, behind a run that has been going for long: an hour of that is to cost little."""
+_SHARE_OF_WAIT = 1 / 20
 SETTLING = 90.0
 """Seconds for which a run that was accepted may not show yet. The API is known to need "some
 seconds"; a resting, untouched pipeline without a new run for this long is taken to have accepted
@@ -87,6 +90,8 @@ class Looking:
                 raise RunUncertain("The time is up, and it is not known whether a run was started.")
             ahead = now.run_count if now.state.alive else None
             pause = LOOK_EVERY if at - began < EAGER else LOOK_LATER_EVERY
+            if ahead is not None:
+                pause = max(pause, pause_behind(at - began))
             yield from self.waiting.sleep(pause, behind=ahead)
 
     def _insist_on_rest(self, before: Pipeline, now: Pipeline) -> None:
@@ -138,6 +143,11 @@ class Looking:
         except ApiError as error:
             text = f"A run was asked for, but looking for it failed: {error.message}"
             raise RunUncertain(text) from error
+
+
+def pause_behind(waited: float) -> float:
+    """Return the seconds until the next look, when a run has been in the way for so long."""
+    return min(LOOK_BEHIND_EVERY, max(LOOK_EVERY, _SHARE_OF_WAIT * waited))
 
 
 def _may_hide_a_run(now: Pipeline, before: Pipeline) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from opsera_step.calls import LIST_LIMIT
 from opsera_step.errors import BadInput, Forbidden, NotFound
+from opsera_step.guessing import nearest
 from opsera_step.timing import Deadline
 
 _SHOWN = 20
@@ -48,10 +48,12 @@ def finder(
     """
 
     def find(deadline: Deadline) -> Thing:
+        if not name.strip():
+            raise BadInput([f"{kind}: its name is empty; give its ID or its exact name"])
         if is_id:
             return ask(name, deadline)
         try:
-            listed = list_all(deadline)
+            listed = [one for one in list_all(deadline) if one.id]
         except Forbidden as error:
             error.hint = (
                 f"Finding a {kind} by its name takes the Power User role: give its ID instead "
@@ -87,11 +89,8 @@ def choose(kind: str, name: str, listed: Sequence[Thing]) -> Thing:
 
 
 def _guess(name: str, listed: Sequence[Named]) -> str:
-    by_plain_name = {one.name.casefold(): one.name for one in listed}
-    close = difflib.get_close_matches(name.casefold(), by_plain_name, n=1)
-    if not close:
-        return ""
-    return f" There is “{by_plain_name[close[0]]}”: names have to match exactly."
+    close = nearest(name, (one.name for one in listed))
+    return f" There is “{close}”: names have to match exactly." if close else ""
 
 
 def _no_such_name(kind: str) -> str:

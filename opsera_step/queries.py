@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from opsera_step import names, views
-from opsera_step.account import Listing, Task, TaskRecord, Tool
+from opsera_step.account import Task, TaskRecord, Tool
 from opsera_step.answers import Answer, Table
 from opsera_step.context import Context
 from opsera_step.errors import BadInput, ExitCode
+from opsera_step.listing import Listing
 from opsera_step.sanitize import LineCleaner, split_lines
 from opsera_step.task_pages import pages
 from opsera_step.timing import Deadline
@@ -38,7 +39,7 @@ def show_pipeline(job: Context) -> None:
 
 def list_tools(job: Context) -> None:
     """List the tools of the registry."""
-    listing = job.insist(job.client.tools)
+    listing = job.insist(job.client.account.tools)
     _tell_listing(job, listing, "tool", views.tools_table(listing.items))
 
 
@@ -73,7 +74,9 @@ class Wish:
         if not self.agreed and not self._agrees():
             _tell(job, _of_tool(tool), "Nothing was changed.")
             return
-        updated = job.insist(lambda until: job.client.update_tool(tool.id, update.changes, until))
+        updated = job.insist(
+            lambda until: job.client.account.update_tool(tool.id, update.changes, until)
+        )
         for key in not_taken(updated.raw, update.changes):
             warning = f"{key}: Opsera's answer does not show the value that was sent."
             job.log.say(job.safe.inline(warning), "warning")
@@ -90,7 +93,7 @@ class Wish:
 
 def list_tasks(job: Context) -> None:
     """List the tasks."""
-    listing = job.insist(job.client.tasks)
+    listing = job.insist(job.client.account.tasks)
     _tell_listing(job, listing, "task", views.tasks_table(listing.items))
 
 
@@ -109,7 +112,7 @@ class AboutTask:
     def status(self, job: Context) -> None:
         """Tell how the task's newest run stands."""
         task_id, called = self._identify(job)
-        word = job.insist(lambda until: job.client.task_status(task_id, until))
+        word = job.insist(lambda until: job.client.account.task_status(task_id, until))
         sentence = f"Task {called} is {job.safe.inline(word, 80)}."
         data = {"taskId": task_id, "status": word}
         _tell(job, Answer(data, (Table((), [(word,)]),)), sentence)
@@ -129,7 +132,7 @@ class AboutTask:
 
         def ask(number: int | None, size: int) -> Listing[TaskRecord]:
             return job.insist(
-                lambda until: job.client.task_logs(
+                lambda until: job.client.account.task_logs(
                     task_id, until, run_count=run_count, page=number, count=size
                 )
             )
@@ -150,8 +153,8 @@ class AboutTask:
             "task",
             self.name.lower() if is_object_id(self.name) else self.name,
             is_id=is_object_id(self.name),
-            ask=job.client.task,
-            list_all=lambda until: job.client.tasks(until).items,
+            ask=job.client.account.task,
+            list_all=lambda until: job.client.account.tasks(until).items,
         )
         return job.insist(find)
 
@@ -176,7 +179,9 @@ class Audit:
         """List what users changed."""
 
         def ask(until: Deadline) -> Listing[Any]:
-            return job.client.user_actions(until, date=self.date, kind=self.kind, count=self.count)
+            return job.client.account.user_actions(
+                until, date=self.date, kind=self.kind, count=self.count
+            )
 
         listing = job.insist(ask)
         _tell_listing(job, listing, "entry", views.actions_table(listing.items), self.count)
@@ -184,7 +189,7 @@ class Audit:
     def tokens(self, job: Context) -> None:
         """List for what tokens were used."""
         listing = job.insist(
-            lambda until: job.client.token_uses(until, date=self.date, scope=self.scope)
+            lambda until: job.client.account.token_uses(until, date=self.date, scope=self.scope)
         )
         _tell_listing(job, listing, "entry", views.uses_table(listing.items))
 
@@ -195,8 +200,8 @@ def _find_tool(job: Context) -> Tool:
         "tool",
         name.lower() if is_object_id(name) else name,
         is_id=is_object_id(name),
-        ask=job.client.tool,
-        list_all=lambda until: job.client.tools(until).items,
+        ask=job.client.account.tool,
+        list_all=lambda until: job.client.account.tools(until).items,
     )
     return job.insist(find)
 

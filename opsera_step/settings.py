@@ -6,8 +6,8 @@ Here files are read; what the values mean is `inputs`' and `config`'s affair.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from opsera_step.config import Config, parse_config
 from opsera_step.errors import BadInput
@@ -26,8 +26,7 @@ from opsera_step.values import holds_a_token
 Layer = Mapping[str, Given]
 
 
-@dataclass(frozen=True)
-class Gathered:
+class Gathered(NamedTuple):
     """What was configured in all places, each value with where it is from, before it is typed."""
 
     given: Layer

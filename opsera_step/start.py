@@ -8,13 +8,16 @@ from collections.abc import Sequence
 
 from opsera_step.cancel import Cancellation
 
+_COMPLETION = "_OPSERA_STEP_COMPLETE"
+"""Set by the shell that completes a command line, which must never start a job."""
+
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Run the job of the environment, or the command line, and return the exit code."""
     cancellation = Cancellation()
     cancellation.install()
     # As PID 1 a process ignores SIGTERM until it has a handler; loading takes a third of a second.
-    if arguments:
+    if arguments or _COMPLETION in os.environ:
         from opsera_step import cli  # noqa: PLC0415 - a job shall not wait for click
 
         return cli.main(list(arguments), cancellation)

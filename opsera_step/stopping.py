@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, TypeGuard
+from typing import NamedTuple, Protocol, TypeGuard
 
 from opsera_step.errors import ApiError, Rejected
 from opsera_step.models import Pipeline, Run, RunStatus, State
@@ -34,8 +33,7 @@ class Api(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Stopped:
+class Stopped(NamedTuple):
     """What came of it: a sentence, the run's status if it was heard of, the error if it failed."""
 
     sentence: str

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from opsera_step.account import Listing
 from opsera_step.calls import LIST_LIMIT
+from opsera_step.listing import Listing
 
 T = TypeVar("T")
 Ask = Callable[[int | None, int], Listing[T]]

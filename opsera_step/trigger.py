@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from opsera_step.errors import ApiError, PipelineBusy, Rejected, RunRefused, RunUncertain
 from opsera_step.events import Note, RunKnown
-from opsera_step.looking import LONGEST_SETTLING, LOOK_EVERY, SETTLING, Looking, Steps
+from opsera_step.looking import (
+    LONGEST_SETTLING,
+    LOOK_EVERY,
+    SETTLING,
+    Looking,
+    Steps,
+    pause_behind,
+)
 from opsera_step.looking import Api as LookingApi
 from opsera_step.models import Pipeline, Run, RunAnswer, RunStatus, State, state_of
 from opsera_step.patience import LONGEST_OUTAGE
@@ -42,16 +49,14 @@ class Api(LookingApi, Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """What the user wants: the inputs `on_busy` and `reset`."""
 
     on_busy: str = "queue"
     reset: str = "never"
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(NamedTuple):
     """The run to follow; `behind` is the run that may have to end before ours begins."""
 
     run: Run
@@ -250,13 +255,15 @@ class Trigger:
             raise refusal
         text = f"{refusal.message} Asking again when run {now.run_count} has ended."
         yield Note(text, warning=True)
+        began = self._clock.monotonic()
         while True:
             now = yield from self._looking.summary(now.id)
             if now.state is not State.RUNNING:
                 return now
             if self._deadline.remaining < ENOUGH_TO_ASK:
                 raise refusal
-            yield from self._waiting.sleep(LOOK_EVERY, behind=now.run_count)
+            pause = pause_behind(self._clock.monotonic() - began)
+            yield from self._waiting.sleep(pause, behind=now.run_count)
 
     def _read_answer(self, before: Pipeline, answer: RunAnswer) -> Steps[_Accepted]:
         word, is_no = f"“{answer.word}”", state_of(answer.word) is State.FAILED

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 
+from opsera_step.guessing import nearest
 from opsera_step.inputs import BY_NAME, PREFIXES
 
 _NAME = re.compile(r"[A-Za-z0-9_ -]{1,40}")
@@ -36,5 +36,4 @@ def _meant(rest: str) -> str:
         return ""
     # GitHub keeps hyphens, as in `on-paused`, and small letters are another variable.
     plain = re.sub(r"[ -]", "_", rest.upper())
-    close = difflib.get_close_matches(plain, known, n=1, cutoff=_CLOSE)
-    return close[0] if close else ""
+    return nearest(plain, known, closeness=_CLOSE)

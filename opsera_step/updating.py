@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from opsera_step.errors import BadInput
+from opsera_step.guessing import nearest
 
 NOT_SENT = ("_id", "createdAt", "updatedAt")
 """Properties that Opsera keeps itself; sending them is at best of no use."""
@@ -98,7 +99,7 @@ def not_taken(updated: Mapping[str, Any], changes: Mapping[str, Any]) -> list[st
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):
         return text
 
@@ -106,6 +107,12 @@ def _value(text: str) -> Any:
 def _refuse(constant: str) -> NoReturn:
     """Take NaN and Infinity, which Python reads but JSON does not have, as text."""
     raise ValueError(constant)
+
+
+def _finite(text: str) -> float:
+    """Read a number; one too large for that would be sent as Infinity, so it is taken as text."""
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
 
 
 def _part_fault(key: str) -> str:
@@ -124,8 +131,8 @@ def _drop_warnings(dropped: Sequence[str]) -> Iterator[str]:
 def _warnings(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterator[str]:
     for key, value in changes.items():
         if key not in current:
-            close = difflib.get_close_matches(key, list(current), n=1)
-            guess = f"; did you mean {close[0]}" if close else ""
+            close = nearest(key, current)
+            guess = f"; did you mean {close}" if close else ""
             yield f"{key}: the tool has no such property so far{guess}."
             continue
         before, after = _kind(current[key]), _kind(value)

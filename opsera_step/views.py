@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from opsera_step.account import Task, TokenUse, Tool, UserAction
-from opsera_step.answers import Table
+from opsera_step.answers import Answer, Table
 from opsera_step.json_values import JsonObject, text_at
 from opsera_step.models import LogRecord, Pipeline, Step
 from opsera_step.outcome import Outcome
@@ -143,11 +143,12 @@ def object_table(item: JsonObject) -> Table:
     return Table((), rows, _WHOLE)
 
 
-def outcome_table(outcome: Outcome) -> Table:
+def outcome_answer(outcome: Outcome) -> Answer:
     """Tell of what became of a command."""
-    told = {**outcome.to_json(), "steps": None}
-    rows = [(key, _text(one)) for key, one in told.items() if one not in (None, "", [])]
-    return Table((), rows, _WHOLE)
+    told = outcome.to_json()
+    shown = {**told, "steps": None}
+    rows = [(key, _text(one)) for key, one in shown.items() if one not in (None, "", [])]
+    return Answer(told, (Table((), rows, _WHOLE),))
 
 
 def _state(one: Pipeline) -> str:

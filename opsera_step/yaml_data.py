@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 import yaml
 
+_MOST_VALUES = 100_000
+"""Most values of a text: by aliases a few lines could unfold into more than any memory holds."""
+
 
 class _Loader(yaml.SafeLoader):
     """Reads what JSON has too; all else stays the text that stands there."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            _unfolded(node, {})
+        return node
 
 
 class _Dumper(yaml.SafeDumper):
@@ -35,6 +45,52 @@ for _tag, _pattern, _first in (
         _kind.add_implicit_resolver(
             f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
         )
+
+
+def _unfolded(node: yaml.Node, known: dict[int, int]) -> int:
+    """Count the values of a node with all that its aliases repeat; `known` has those counted.
+
+    Raises:
+        MarkedYAMLError: when it holds itself, unfolds into too many, or has a key twice.
+
+    """
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    count = known.get(id(node))
+    if count is None:
+        known[id(node)] = 0
+        count = 1 + sum(_unfolded(one, known) for one in _parts(node))
+        known[id(node)] = count
+    elif not count:
+        raise _fault(node, "it holds itself")
+    if count > _MOST_VALUES:
+        raise _fault(node, f"by its aliases it unfolds into more than {_MOST_VALUES} values")
+    return count
+
+
+def _parts(node: yaml.Node) -> list[yaml.Node]:
+    if not isinstance(node, yaml.MappingNode):
+        return list(node.value)
+    seen = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+            raise _fault(key, "this key is there twice")
+        seen.add((key.tag, str(key.value)))
+    return [part for pair in node.value for part in pair]
+
+
+def _fault(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+
+
+def _number(loader: _Loader, node: yaml.ScalarNode) -> float:
+    number = float(loader.construct_scalar(node))
+    if not math.isfinite(number):
+        raise _fault(node, "JSON has no number so large")
+    return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:float", _number)
 
 
 def read_yaml_data(text: str) -> Any:

@@ -47,9 +47,14 @@ def main(arguments: list[str] | None = None, cancellation: Cancellation | None =
         code = _invoke(arguments, this_process(cancellation))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has had enough; Python would complain once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read has had enough.
+        _silence_stdout()
         return ExitCode.SUCCESS
+    except OSError as error:
+        _silence_stdout()
+        where = error.filename or "stdout"
+        click.echo(f"Not all could be written to {where}: {error.strerror or error}.", err=True)
+        return ExitCode.BAD_INPUT
     except click.ClickException as error:
         error.show()
         return ExitCode.BAD_INPUT
@@ -80,6 +85,11 @@ def obey(
     except Exception as error:  # noqa: BLE001 - the last boundary: a fault of our own
         trouble = InternalError(f"{type(error).__name__}: {error}")
     return refuse(environ, out, trouble)
+
+
+def _silence_stdout() -> None:
+    """Have nothing more written there: Python would complain once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _invoke(arguments: Sequence[str] | None, surroundings: Host) -> int:

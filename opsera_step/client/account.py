@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from opsera_step.account import (
-    Listing,
     Task,
     TaskRecord,
     TokenUse,
     Tool,
     UserAction,
-    parse_listing,
     parse_task,
     parse_tool,
     parse_word,
@@ -32,21 +29,17 @@ from opsera_step.calls import (
     TOOL_UPDATE,
     TOOLS,
     USER_ACTIONS,
-    Call,
 )
-from opsera_step.client.transport import Transport
-from opsera_step.client.wording import forbidden_hint, name_of, rejected_hint
-from opsera_step.errors import Forbidden, Malformed, Rejected
+from opsera_step.client.asking import Asking, same, shaped
 from opsera_step.json_values import JsonObject
+from opsera_step.listing import Listing, parse_listing
 from opsera_step.timing import Deadline
 
 T = TypeVar("T")
 
 
-class AccountCalls:
+class AccountCalls(Asking):
     """One short method a call, over the transport that the whole client has."""
-
-    _transport: Transport
 
     def tools(self, deadline: Deadline) -> Listing[Tool]:
         """List the tools that the token's owner sees; the API gives 1000 at most."""
@@ -102,39 +95,3 @@ class AccountCalls:
         """Ask for one page of a task's log."""
         call = TASK_LOGS.asking(taskId=task_id, runCount=run_count, page=page, count=count)
         return shaped(parse_listing(self.ask(call, None, deadline), read_task_record), call)
-
-    def ask(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
-        """Send a call and return the JSON of its answer; a refusal says what this call takes."""
-        try:
-            return self._transport.ask(call, body, deadline)
-        except Rejected as error:
-            if call.about != "pipeline":
-                error.hint = rejected_hint(call)
-            raise
-        except Forbidden as error:
-            error.hint = forbidden_hint(call)
-            raise
-
-
-def same(found: T, identity: str, asked: str, call: Call) -> T:
-    """Return what was found if it is what was asked for.
-
-    Raises:
-        Malformed: when it is something else.
-
-    """
-    if identity.lower() != asked.lower():
-        raise Malformed(f"{name_of(call)} answered with another {call.about} than was asked for.")
-    return found
-
-
-def shaped(value: T | None, call: Call) -> T:
-    """Return what a parser made of an answer.
-
-    Raises:
-        Malformed: when it could make nothing of it.
-
-    """
-    if value is None:
-        raise Malformed(f"{name_of(call)} answered JSON of an unknown shape.")
-    return value

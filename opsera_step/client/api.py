@@ -9,13 +9,15 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from contextlib import nullcontext
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from opsera_step.account import Listing, parse_listing
 from opsera_step.calls import LOGS, PIPELINES, RESET, RUN, STATUS, STOP, SUMMARY, Call
-from opsera_step.client.account import AccountCalls, same, shaped
+from opsera_step.client.asking import Asking, same, shaped
 from opsera_step.client.transport import Guard, Transport
 from opsera_step.client.wording import as_sentence, name_of
 from opsera_step.errors import Rejected
+from opsera_step.listing import Listing, parse_listing
 from opsera_step.models import (
     CONSOLE_OUTPUT,
     LogRecord,
@@ -32,8 +34,11 @@ from opsera_step.models import (
 from opsera_step.record_reader import RecordReader
 from opsera_step.timing import Clock, Deadline
 
+if TYPE_CHECKING:
+    from opsera_step.client.account import AccountCalls
 
-class OpseraClient(AccountCalls):
+
+class OpseraClient(Asking):
     """The customer API of one tenant, with one token."""
 
     def __init__(
@@ -52,10 +57,18 @@ class OpseraClient(AccountCalls):
             BadInput: when the CA bundle can't be read.
 
         """
-        self._transport = Transport(
-            base_url, token, clock, ca_bundle=ca_bundle, agent=agent, guard=guard
+        super().__init__(
+            Transport(base_url, token, clock, ca_bundle=ca_bundle, agent=agent, guard=guard)
         )
         self._reader = RecordReader()
+
+    @cached_property
+    def account(self) -> AccountCalls:
+        """The calls about tools, tasks and audit logs."""
+        # No job needs them, and each would wait for their loading.
+        from opsera_step.client.account import AccountCalls  # noqa: PLC0415
+
+        return AccountCalls(self._transport)
 
     @property
     def ever_answered(self) -> bool:

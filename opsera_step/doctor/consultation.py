@@ -42,7 +42,7 @@ def consult(
     token = gathered.given["token"].value if "token" in gathered.given else ""
     if is_job:
         platform.mask(token)
-    teller = _Teller(platform, out, form, width, is_job=is_job)
+    teller = _Teller(platform, form, width, is_job=is_job)
     examination = Examination(
         gathered,
         environ,
@@ -69,16 +69,16 @@ def consult(
     teller.conclude(checks, code)
     if is_job:
         _write_outputs(platform, gathered, checks, code)
+    elif platform.lost and code == ExitCode.SUCCESS:
+        raise OSError(platform.lost)
     return code
 
 
 class _Teller:
     """Tells checks as they come, or all of them at the end."""
 
-    def __init__(
-        self, platform: Platform, out: TextIO, form: str, width: int | None, *, is_job: bool
-    ) -> None:
-        self._platform, self._out, self._width, self._is_job = platform, out, width, is_job
+    def __init__(self, platform: Platform, form: str, width: int | None, *, is_job: bool) -> None:
+        self._platform, self._width, self._is_job = platform, width, is_job
         self._form = "table" if is_job else form
 
     def tell(self, check: Check) -> None:
@@ -109,8 +109,7 @@ class _Teller:
         if self._is_job:
             self._platform.say(line)
         else:
-            self._out.write(f"{line}\n")
-            self._out.flush()
+            self._platform.lines(line.split("\n"))
 
 
 def as_data(checks: list[Check], code: int) -> dict[str, Any]:

@@ -34,11 +34,14 @@ class Platform:
     """How many annotations of a kind are shown of a job; None for any number."""
     tick: ClassVar[float | None] = None
     """How often, in seconds, the display wants to move; None for never."""
+    lost: str
+    """Why not all could be written, such as a full disk; empty also where the reader went away."""
 
     def __init__(self, environ: Mapping[str, str], out: TextIO, clock: Clock) -> None:
         """Take the job's environment and its log."""
         self._environ, self._out, self._clock = environ, out, clock
         self._group_open = self._dead = False
+        self.lost = ""
         self.colour = wants_colour(environ, default=self.colour)
 
     @property
@@ -140,9 +143,11 @@ class Platform:
         try:
             self._out.write(text)
             self._out.flush()
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             # Nobody reads the log any more; the run, its outputs and the exit code still matter.
             self._dead = True
+            if not isinstance(error, BrokenPipeError):
+                self.lost = getattr(error, "strerror", None) or str(error)
 
 
 def wants_colour(environ: Mapping[str, str], *, default: bool) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from opsera_step.answers import Answer
@@ -48,5 +47,5 @@ def answer_lines(answer: Answer, form: str, width: int | None, clean: Clean) -> 
         for number, table in enumerate(answer.tables):
             if number:
                 yield ""
-            safe = replace(table, rows=[tuple(clean(cell) for cell in row) for row in table.rows])
+            safe = table._replace(rows=[tuple(clean(cell) for cell in row) for row in table.rows])
             yield from table_lines(safe, width)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from opsera_step.models import State
@@ -30,8 +29,7 @@ _NAME_WIDTH = 100
 _TICKS = re.compile("`+")
 
 
-@dataclass(frozen=True)
-class _Failure:
+class _Failure(NamedTuple):
     step: StepResult
     reason: str
     faults: Sequence[str]

@@ -11,7 +11,7 @@ from opsera_step.errors import ExitCode
 from opsera_step.simulator import Fault
 from tests.e2e.shell import LOCKED_TOOL, TASK, TOOL, ask, command, environment, fast, opsera
 from tests.oracles import github_runner, terminal
-from tests.unit.test_cli import process
+from tests.unit.test_cli import process, to_a_full_disk
 
 PIPELINE = "65a4f00dc0ffee0123456789"
 QUESTIONS = {
@@ -473,6 +473,29 @@ class TestInputCommand:
                 assert terminal.effects(log) == []
             done = opsera(running, "tool", "list", "--format", "json")
             assert [one["name"] for one in done.json] == evil
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ("tool list --format json", 2, "stdout: the answer can't be written: No space left on"),
+        ("status --format yaml", 2, "stdout: the answer can't be written: No space left on"),
+        ("doctor --format json", 2, "Not all could be written to stdout: No space left on device"),
+        ("run --format json", 0, "succeeded"),
+    ],
+)
+def test_a_full_disk(simulator, words, code, told):
+    """An answer that could not be written is no success; a run's verdict does not hang on it."""
+    done = to_a_full_disk(*words.split(), **environment(simulator))
+    assert (done.returncode, told in done.stderr) == (code, True)
+
+
+@pytest.mark.parametrize("words", ["tool show", "tool update --set a=1", "task show"])
+def test_an_empty_name(simulator, words):
+    """A name that a script left empty is told as that, not searched for."""
+    done = opsera(simulator, *words.split(), "")
+    assert done.code == ExitCode.BAD_INPUT
+    assert "its name is empty; give its ID or its exact name." in done.err
 
 
 def test_the_token_shows_nowhere(simulator):

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step import account
-from opsera_step.account import Listing, parse_listing, parse_task, parse_tool, parse_word
+from opsera_step.account import parse_task, parse_tool, parse_word
+from opsera_step.listing import Listing, parse_listing
 
 KEYS = st.sampled_from(
     ["_id", "name", "tags", "status", "run_count", "data", "count", "type", "active", "value",

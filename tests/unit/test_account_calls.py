@@ -34,7 +34,7 @@ def talk(request) -> Iterator[tuple[OpseraClient, Simulator, Deadline]]:
 def test_every_call_in_every_shape(talk):
     """Each call is read in each shape; the JSON that came is kept with what was read of it."""
     client, simulator, soon = talk
-    tool, task = client.tool(TOOL, soon), client.task(TASK, soon)
+    tool, task = client.account.tool(TOOL, soon), client.account.task(TASK, soon)
     assert (tool.name, tool.kind, tool.tags, tool.active) == (
         "Shop Jenkins",
         "jenkins",
@@ -44,8 +44,8 @@ def test_every_call_in_every_shape(talk):
     assert (task.name, task.state, task.run_count) == ("Sync CRM repository", State.SUCCESS, 3)
     assert tool.raw["configuration"]["jUserId"] == "opsera"
     assert task.raw["configuration"]["buildType"] == "ant"
-    assert client.task_status(TASK, soon) == "success"
-    tools, tasks = client.tools(soon), client.tasks(soon)
+    assert client.account.task_status(TASK, soon) == "success"
+    tools, tasks = client.account.tools(soon), client.account.tasks(soon)
     assert tool in tools.items and task in tasks.items
     assert tools.raw[0]["_id"] == tools.items[0].id
     assert len(tasks.items) == 4 and not tasks.is_cut
@@ -55,14 +55,14 @@ def test_every_call_in_every_shape(talk):
 def test_queries_are_in_the_address(talk):
     """What narrows an audit or a task log is sent as the API page says."""
     client, simulator, soon = talk
-    actions = client.user_actions(soon, kind="pipeline", count=2)
+    actions = client.account.user_actions(soon, kind="pipeline", count=2)
     assert {one.kind for one in actions.items} == {"pipeline"} and len(actions.items) == 2
     assert actions.items[0].created and "@" in actions.items[0].user
-    uses = client.token_uses(soon, scope="api")
+    uses = client.account.token_uses(soon, scope="api")
     assert {one.scope for one in uses.items} == {"api"}
     assert uses.items[0].target == "/v1/logs/user/tokens"
-    assert client.token_uses(soon, date="1999-01-01").items == ()
-    page = client.task_logs(TASK, soon, run_count=2, page=1, count=2)
+    assert client.account.token_uses(soon, date="1999-01-01").items == ()
+    page = client.account.task_logs(TASK, soon, run_count=2, page=1, count=2)
     assert [one.run_count for one in page.items] == [2, 2]
     assert "Merge conflict" in page.items[0].text and page.items[0].created
     queries = [dict(parse_qsl(urlsplit(one.path).query)) for one in simulator.requests]
@@ -73,7 +73,7 @@ def test_queries_are_in_the_address(talk):
 def test_an_update_sends_its_changes_alone(talk):
     """The body has the ID and what changes, and the answer is the tool as it is then."""
     client, simulator, soon = talk
-    assert client.update_tool(TOOL, {"tags": ["x"]}, soon).tags == ("x",)
+    assert client.account.update_tool(TOOL, {"tags": ["x"]}, soon).tags == ("x",)
     assert simulator.requests[-1].body == {"toolId": TOOL, "tool": {"tags": ["x"]}}
 
 
@@ -86,9 +86,12 @@ def test_an_answer_of_another_shape(talk, body):
     client, simulator, soon = talk
     simulator.add_fault(Fault(kind="http", status=200, body=body))
     calls = {
-        "object": (lambda: client.tool(TOOL, soon), lambda: client.task(TASK, soon)),
-        "word": (lambda: client.task_status(TASK, soon),),
-        "list": (lambda: client.tools(soon), lambda: client.tasks(soon)),
+        "object": (
+            lambda: client.account.tool(TOOL, soon),
+            lambda: client.account.task(TASK, soon),
+        ),
+        "word": (lambda: client.account.task_status(TASK, soon),),
+        "list": (lambda: client.account.tools(soon), lambda: client.account.tasks(soon)),
     }
     for kind, several in calls.items():
         for call in several:
@@ -121,10 +124,10 @@ def test_refusals_say_what_the_call_takes(talk):
         other.user_actions(soon)
     assert "Power User" in caught.value.hint
     with pytest.raises(NotFound) as caught:
-        client.tool("0" * 24, soon)
+        client.account.tool("0" * 24, soon)
     assert "ID of the tool" in caught.value.hint
     with pytest.raises(Rejected) as caught:
-        client.user_actions(soon, date="yesterday")
+        client.account.user_actions(soon, date="yesterday")
     assert "YYYY-MM-DD" in caught.value.hint
 
 

@@ -215,6 +215,29 @@ def test_a_broken_pipe_is_no_traceback():
     assert done.stderr.strip() == ""
 
 
+def to_a_full_disk(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        return subprocess.run(
+            [sys.executable, "-I", str(ROOT / "entrypoint.py"), *arguments],
+            check=False, env={"PATH": os.defpath, **environ}, cwd="/",
+            stdout=full, stderr=subprocess.PIPE, encoding="utf-8", timeout=50,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ["--help", "completion bash"])
+def test_a_full_disk_is_a_sentence(words):
+    """What could not be written is no success, and no traceback."""
+    done = to_a_full_disk(*words.split())
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert done.stderr == "Not all could be written to stdout: No space left on device.\n"
+
+
+def test_completing_starts_no_job():
+    """Where no word is typed yet the shell's question is answered all the same."""
+    done = process(_OPSERA_STEP_COMPLETE="bash_complete", COMP_WORDS="x to", COMP_CWORD="1")
+    assert (done.returncode, done.stdout.split()) == (0, ["plain,tool"])
+
+
 def test_a_stream_takes_any_text():
     """Whatever the locale says, the log is UTF-8, and what is no Unicode can't end a job."""
     raw = io.BytesIO()

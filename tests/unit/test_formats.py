@@ -73,11 +73,17 @@ def test_an_answer_in_each_format():
     assert list(answer_lines(text, "table", None, clean_inline)) == lines["table"]
 
 
+BOMB = "a: &a0 [x]\n" + "".join(
+    f"b{n}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9)
+)
+"""Few lines that unfold into a thousand million values."""
+
+
 @pytest.mark.parametrize(
     ("text", "data"),
     [("on: yes", {"on": "yes"}), ("a: 2026-11-01", {"a": "2026-11-01"}), ("a: 010", {"a": "010"}),
      ("a: true", {"a": True}), ("a:", {"a": None}), ("a: 1.5", {"a": 1.5}),
-     ('{"a": [1]}', {"a": [1]})],
+     ('{"a": [1]}', {"a": [1]}), ("a: &a [1]\nb: *a", {"a": [1], "b": [1]})],
 )  # fmt: skip
 def test_words_stay_words(text, data):
     """Only what JSON has too is more than text: no dates, no octal numbers, `on` is a word."""
@@ -85,8 +91,10 @@ def test_words_stay_words(text, data):
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [1", "a: b: c", "!!python/object:os.system x", "\x00", "a: *b"]
-)
+    "text",
+    ["a: [1", "a: b: c", "!!python/object:os.system x", "\x00", "a: *b", "a: &a [*a]",
+     "a: 1\nb: 2\na: 3", "a: 1e999", BOMB],
+)  # fmt: skip
 def test_what_is_no_yaml(text):
     """What can't be read is told without quoting it: it may hold a secret."""
     with pytest.raises(ValueError, match="it is no valid YAML or JSON"):

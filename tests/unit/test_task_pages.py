@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsera_step.account import Listing
+from opsera_step.listing import Listing
 from opsera_step.task_pages import pages
 
 

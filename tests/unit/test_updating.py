@@ -27,7 +27,7 @@ OBJECTS = st.dictionaries(st.sampled_from([*TOOL, "new"]), VALUES | st.lists(VAL
     ("word", "value"),
     [("a=1", 1), ("a=true", True), ("a=[1]", [1]), ('a="1"', "1"), ("a=text", "text"),
      ("a=", ""), ("a=b=c", "b=c"), ("a={", "{"), ("a=NaN", "NaN"), ("a=null", None),
-     ("a=-Infinity", "-Infinity"), (" a =1", 1)],
+     ("a=-Infinity", "-Infinity"), ("a=1e999", "1e999"), (" a =1", 1)],
 )  # fmt: skip
 def test_a_value_is_json_or_text(word, value):
     """A value that is JSON is that, any other is text as it stands."""
