@@ -8,6 +8,7 @@ only how much of it was given out, and hashes to know it by.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Sequence
@@ -69,8 +70,8 @@ class LogCursor:
         self._held: dict[Key, Piece] = {}
         self._numbers = count()
         self._newest = _Newest()
-        self._growing: dict[Key, tuple[str, str]] = {}
-        """The records that were seen to grow and are in reach, with the stream of each."""
+        self._growing: dict[Key, LogRecord] = {}
+        """The records that were seen to grow and are in reach, without their text."""
         self._growth_seen = False
 
     def advance(self, snapshot: Sequence[LogRecord]) -> Batch:
@@ -82,10 +83,11 @@ class LogCursor:
         overlap = any(key in self._given for key in keys)
         gap = self._newest.gap_before(ordered) if full and not overlap else None
         self._given.update((key, Given()) for key in new)
-        # What an answer lacks that is not full will come again.
-        pieces = self._release_but(set(keys)) if full else []
+        # What an answer lacks that is not full, or is too old to have it, will come again.
+        oldest = ordered[0].created if full else -math.inf
+        pieces = self._release_but(set(keys), oldest)
         newest_of_step = {_stream(record): place for place, record in enumerate(ordered)}
-        if full and self._lost_a_growing_one(keys, newest_of_step):
+        if self._lost_a_growing_one(set(keys), oldest, newest_of_step):
             gap = gap or Gap(None)
         for place, (key, record) in enumerate(zip(keys, ordered, strict=True)):
             last_of_step = newest_of_step[_stream(record)] == place
@@ -95,7 +97,7 @@ class LogCursor:
 
     def flush(self) -> Batch:
         """Return the unfinished last lines that were held back; the stream is over."""
-        return Batch(tuple(self._release_but(())))
+        return Batch(tuple(self._release_but((), None)))
 
     def _keys_of(self, ordered: Sequence[LogRecord]) -> list[Key]:
         """Give each record its key: its ID, or a number that it keeps."""
@@ -133,17 +135,20 @@ class LogCursor:
 
     def _grew(self, key: Key, record: LogRecord) -> None:
         self._growth_seen = True
-        self._growing[key] = _stream(record)
+        self._growing[key] = replace(record, text="")
 
-    def _lost_a_growing_one(self, keys: Sequence[Key], streams: Container[tuple[str, str]]) -> bool:
+    def _lost_a_growing_one(
+        self, present: Container[Key], oldest: float | None, streams: Container[tuple[str, str]]
+    ) -> bool:
         """Whether a record has gone out of reach that may grow on, for nothing follows it."""
-        present = set(keys)
-        gone = [self._growing.pop(key) for key in list(self._growing) if key not in present]
-        return any(stream not in streams for stream in gone)
+        growing = list(self._growing.items())
+        gone = [key for key, one in growing if key not in present and _is_before(one, oldest)]
+        return any(_stream(self._growing.pop(key)) not in streams for key in gone)
 
-    def _release_but(self, present: Container[Key]) -> list[Piece]:
-        """Give out what was held back, but for the records that are present."""
-        gone = [key for key in self._held if key not in present]
+    def _release_but(self, present: Container[Key], oldest: float | None) -> list[Piece]:
+        """Give out what was held back of the records that have gone out of reach."""
+        held = list(self._held.items())
+        gone = [key for key, one in held if key not in present and _is_before(one.record, oldest)]
         for key in gone:
             self._given[key].take_all()
         return [self._held.pop(key) for key in gone]
@@ -231,6 +236,11 @@ def _cut(record: LogRecord, start: int, end: int) -> list[Piece]:
     if start >= end:
         return []
     return [Piece(replace(record, text="", raw={}), text[start:end].removesuffix("\n"))]
+
+
+def _is_before(record: LogRecord, oldest: float | None) -> bool:
+    """Whether a record is no younger than the oldest of an answer, as far as their times tell."""
+    return record.created is None or oldest is None or record.created <= oldest
 
 
 def _stream(record: LogRecord) -> tuple[str, str]:

@@ -108,7 +108,7 @@ def test_another_object_than_was_asked_for(talk):
     """An answer about something else is never taken for the right one."""
     client, simulator, soon = talk
     simulator.add_fault(Fault(kind="http", status=200, body='{"_id": "1", "name": "x"}'))
-    for call in (client.tool, client.task):
+    for call in (client.account.tool, client.account.task):
         with pytest.raises(Malformed, match="another"):
             call(TOOL, soon)
 
