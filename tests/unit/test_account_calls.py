@@ -118,7 +118,7 @@ def test_refusals_say_what_the_call_takes(talk):
     client, simulator, soon = talk
     other = OpseraClient(simulator.url, simulator.issue_token("tasks"), FakeClock())
     with pytest.raises(Forbidden) as caught:
-        other.update_tool(TOOL, {"a": 1}, soon)
+        other.account.update_tool(TOOL, {"a": 1}, soon)
     assert "one of registry, api" in caught.value.hint
     with pytest.raises(Forbidden) as caught:
         other.user_actions(soon)
