@@ -121,7 +121,7 @@ def test_refusals_say_what_the_call_takes(talk):
         other.account.update_tool(TOOL, {"a": 1}, soon)
     assert "one of registry, api" in caught.value.hint
     with pytest.raises(Forbidden) as caught:
-        other.user_actions(soon)
+        other.account.user_actions(soon)
     assert "Power User" in caught.value.hint
     with pytest.raises(NotFound) as caught:
         client.account.tool("0" * 24, soon)
