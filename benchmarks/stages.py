@@ -31,7 +31,8 @@ from opsera_step.logs import LogCursor
 from opsera_step.models import LogRecord, parse_list
 from opsera_step.platforms import detect
 from opsera_step.record_reader import RecordReader
-from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.render.joblog import JobLog
+from opsera_step.render.safe import Safe
 from opsera_step.timing import FakeClock
 
 T = TypeVar("T")

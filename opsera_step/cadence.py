@@ -3,7 +3,7 @@
 Each tick asks for the log; each sixth while lines flow, each second in silence, for the status
 too. A burst begins with quick ticks, of half a second, that soon slow down to 1.2: so its lines
 show at once, and an hour of them costs no more than a steady pace. The longer nothing comes, the
-longer the ticks. Figures: about 60 requests a minute while lines flow, about 270 in a silent hour;
+longer the ticks. Figures: about 60 requests a minute while lines flow, about 280 in a silent hour;
 what that gives is measured by `benchmarks/latency.py`.
 """
 

@@ -199,6 +199,11 @@ def _conclude(job: Context, run: Run, ended: events.Ended) -> None:
     if job.trigger is not None:
         job.show_all(job.trigger.twins(run))
     job.learn_details()
+    if job.outcome.is_decided:
+        job.learn(
+            hint=f"How it goes on is told at {job.outcome.url} – to have a job wait at a gate, set "
+            "on_paused: wait."
+        )
 
 
 def _timed_out(job: Context, run: Run, ended: events.Ended) -> None:

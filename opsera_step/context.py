@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -15,15 +15,23 @@ from opsera_step.client import OpseraClient
 from opsera_step.errors import ApiError, Cancelled, NotFound
 from opsera_step.follow import Follower
 from opsera_step.inputs import Inputs
+from opsera_step.json_values import JsonObject
 from opsera_step.models import Pipeline, Run, RunStatus, State
 from opsera_step.outcome import Outcome
 from opsera_step.patience import insist
 from opsera_step.pipelines import finder
 from opsera_step.platforms import Platform
-from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.render.joblog import JobLog
+from opsera_step.render.safe import Safe
 from opsera_step.render.verdict import reason_of
 from opsera_step.report import Report
-from opsera_step.steps import Failure, failure_of, steps_of
+from opsera_step.steps import (
+    Failure,
+    StepResult,
+    failure_of,
+    steps_of,
+    steps_without_records,
+)
 from opsera_step.stopping import Stopped
 from opsera_step.timing import Clock, Deadline
 from opsera_step.trigger import Started, Trigger
@@ -62,6 +70,8 @@ class Context:
     """What came of stopping the run."""
     is_settled: bool = False
     """Whether the outcome stands and is in the outputs."""
+    heard: JsonObject = field(default_factory=dict)
+    """The API's last answer about the run, as it came."""
     reports: bool = True
     """Whether the outcome is one for the outputs; a clean-up must not overwrite its job's."""
     answer: Answer | None = None
@@ -125,6 +135,7 @@ class Context:
     def learn_status(self, status: RunStatus | None) -> None:
         """Take over what Opsera says of the run."""
         if status is not None:
+            self.heard = status.raw
             self.learn(message=self.safe.inline(status.message))
 
     def learn_details(self) -> None:
@@ -139,10 +150,19 @@ class Context:
             failure = failure_of(pipeline, run, records)
             rests = pipeline.state is State.STOPPED and pipeline.run_count == run.count
             stopped = rests or self.outcome.status == "stopped"
-            found = [one.settled(run_stopped=stopped) for one in steps_of(pipeline, records)]
-            self.learn(steps=tuple(one.but_safe(self.safe.inline) for one in found))
+            lines = self.follower.line_times if self.follower is not None else {}
+            found = steps_of(pipeline, records, lines)
+            self._learn_steps([one.settled(run_stopped=stopped) for one in found])
             if failure is not None and self.outcome.status in ("failed", "stopped"):
                 self._learn_failure(failure)
+
+    def learn_plan(self) -> None:
+        """Tell the steps without asking, where no answer did: a cancelled job has no time to."""
+        if self.pipeline is not None and self.follower is not None and not self.outcome.steps:
+            self._learn_steps(steps_without_records(self.pipeline, self.follower.line_times))
+
+    def _learn_steps(self, steps: Iterable[StepResult]) -> None:
+        self.learn(steps=tuple(step.but_safe(self.safe.inline) for step in steps))
 
     def _learn_failure(self, failure: Failure) -> None:
         """Take over where it failed; the reason is worth more than a message that has none."""

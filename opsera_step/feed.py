@@ -17,6 +17,7 @@ from opsera_step.events import Event, LinesMissing, LogLines, Note
 from opsera_step.logs import Batch, LogCursor
 from opsera_step.models import LogRecord, Run
 from opsera_step.sanitize import split_lines
+from opsera_step.steps import LineTimes
 from opsera_step.timing import Clock, Deadline, Outage
 
 STILL_FOR = 3.0
@@ -27,6 +28,8 @@ _DRAIN_PAUSE = 1.5
 _REFUSED_PAUSE = 60.0
 _PORTION = 1000
 _TOLD_AFTER = 20.0
+_MOST_STEPS = 1000
+"""Steps of which the times of their lines are remembered."""
 
 
 class LogApi(Protocol):
@@ -55,12 +58,18 @@ class LogFeed:
         self._missing = False
         self._refused = ""
         self._ended_well = False
+        self._times: dict[str, tuple[float, float]] = {}
         self.last_line_at = clock.monotonic()
 
     @property
     def complete(self) -> bool:
         """Whether every line of the log was seen, up to the end."""
         return self._ended_well and not self._missing
+
+    @property
+    def line_times(self) -> LineTimes:
+        """When the lines of each step were written; nothing where the first ones may be missing."""
+        return {} if self._missing else self._times
 
     @property
     def trouble(self) -> str:
@@ -143,9 +152,16 @@ class LogFeed:
         for piece in pieces:
             self.last_line_at = self._clock.monotonic()
             record, lines = piece.record, split_lines(piece.text)
+            self._note_time(record)
             # A record can be megabytes: its lines go on in portions.
             while portion := tuple(islice(lines, _PORTION)):
                 yield LogLines(record.step_id, record.step_name, record.tool, portion)
+
+    def _note_time(self, record: LogRecord) -> None:
+        step, now = record.step_id, record.created
+        if now is not None and (step in self._times or len(self._times) < _MOST_STEPS):
+            first, last = self._times.get(step, (now, now))
+            self._times[step] = min(first, now), max(last, now)
 
     def _wants(self, record: LogRecord) -> bool:
         """Whether a record's text is to be shown; one without an action may be console text."""

@@ -26,6 +26,7 @@ from opsera_step.events import (
 from opsera_step.feed import LogApi, LogFeed
 from opsera_step.models import Pipeline, Run, RunStatus, State, Step, state_of
 from opsera_step.patience import HEARTBEAT, LONGEST_OUTAGE
+from opsera_step.steps import LineTimes
 from opsera_step.timing import Clock, Deadline, Outage
 from opsera_step.turn import Turn
 
@@ -114,6 +115,11 @@ class Follower:
         """
         now = self._clock.monotonic()
         return self._going_at is not None and now - self._going_at <= TRUE_FOR
+
+    @property
+    def line_times(self) -> LineTimes:
+        """When the lines of each step were written, as far as that is known of all of them."""
+        return self._feed.line_times
 
     def follow(self) -> Iterator[Event]:
         """Yield what happens, an Ended at last.

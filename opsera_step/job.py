@@ -30,7 +30,8 @@ from opsera_step.inputs import Given, Inputs, from_environment
 from opsera_step.log_limit import LogLimit
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import Platform, Split, detect
-from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.render.joblog import JobLog
+from opsera_step.render.safe import Safe
 from opsera_step.render.verdict import tell_steps, tell_verdict
 from opsera_step.report import Report
 from opsera_step.settings import collect
@@ -100,7 +101,11 @@ def _refuse(error: OpseraStepError, platform: Platform, given: Mapping[str, Give
     """Tell why nothing was begun, all faults of the inputs; the outputs are written even now."""
     safe = Safe(given["token"].value if "token" in given else "")
     faults = error.faults if isinstance(error, BadInput) else [f"{error.message} {error.hint}"]
-    for fault in faults:
+    # Past what the platform shows of annotations the faults still stand in the log.
+    most = platform.most_errors or len(faults)
+    for fault in faults[most:]:
+        platform.say(safe.inline(fault, 1000), "error")
+    for fault in faults[:most]:
         platform.annotate("error", "opsera-step input", safe.inline(fault, 1000))
     outcome = Outcome("error", error.exit_code, safe.inline(error.message, 2000))
     file = given["output_file"].value if "output_file" in given else ""
@@ -174,7 +179,7 @@ def _fail(job: Context, error: OpseraStepError) -> None:
     message = error.message
     message += "" if message.endswith((".", "!", "?", "…")) else "."
     if job.run is not None and job.inputs.command in FOLLOWING:
-        message += f" Run {job.run.count} is not watched any more; its page: {job.outcome.url}"
+        message += f" Run {job.run.count} is not watched any more; see {job.outcome.url}"
     job.learn(
         status="error",
         exit_code=error.exit_code,
@@ -189,6 +194,7 @@ def _finish(job: Context, order: Order, data: Platform) -> None:
         duration=job.clock.monotonic() - job.began,
         log_lines=job.log.line_count,
     )
+    job.learn_plan()
     lines = _answer_lines(job, order)
     if job.reports:
         job.write_outputs(job.outcome.outputs())
@@ -238,7 +244,7 @@ def _answer_lines(job: Context, order: Order) -> list[str]:
         if answer is not None:
             job.learn(answer=job.safe.own(json_text(answer.data, indent=None)))
         else:
-            answer = outcome_answer(job.outcome)
+            answer = outcome_answer(job.outcome, job.heard)
         lines = answer_lines(answer, order.form, order.width, job.safe.inline)
         return [job.safe.own(line) for line in lines]
     except RecursionError:

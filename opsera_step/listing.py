@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from opsera_step.calls import LIST_LIMIT
 from opsera_step.json_values import JsonObject, whole_number
-from opsera_step.models import parse_list
+from opsera_step.models import parse_list, unwrap
 
 T = TypeVar("T")
 
@@ -20,16 +20,13 @@ class Listing(Generic[T]):
     items: tuple[T, ...]
     told: int | None = None
     """The `count` beside the list, where there was one; it may count more than what is listed."""
+    raw: Sequence[Any] = ()
+    """The list as it came, with what is no item that this program knows."""
 
     @property
     def is_cut(self) -> bool:
         """Whether there may be more than what the API lists."""
         return len(self.items) >= LIST_LIMIT
-
-    @property
-    def raw(self) -> list[Any]:
-        """The JSON of the items, as it came."""
-        return [getattr(item, "raw", item) for item in self.items]
 
 
 def parse_listing(data: Any, parse: Callable[[JsonObject], T]) -> Listing[T] | None:
@@ -38,4 +35,4 @@ def parse_listing(data: Any, parse: Callable[[JsonObject], T]) -> Listing[T] | N
     if items is None:
         return None
     told = whole_number(data.get("count")) if isinstance(data, dict) else None
-    return Listing(tuple(parse(item) for item in items), told)
+    return Listing(tuple(parse(item) for item in items), told, unwrap(data))

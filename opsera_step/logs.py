@@ -8,7 +8,6 @@ only how much of it was given out, and hashes to know it by.
 
 from __future__ import annotations
 
-import math
 import re
 from collections import OrderedDict
 from collections.abc import Container, Iterable, Sequence
@@ -84,10 +83,10 @@ class LogCursor:
         gap = self._newest.gap_before(ordered) if full and not overlap else None
         self._given.update((key, Given()) for key in new)
         # What an answer lacks that is not full, or is too old to have it, will come again.
-        oldest = ordered[0].created if full else -math.inf
-        pieces = self._release_but(set(keys), oldest)
+        gone = self._gone(set(keys), ordered) if full else []
+        pieces = self._release(gone)
         newest_of_step = {_stream(record): place for place, record in enumerate(ordered)}
-        if self._lost_a_growing_one(set(keys), oldest, newest_of_step):
+        if self._lost_a_growing_one(gone, newest_of_step):
             gap = gap or Gap(None)
         for place, (key, record) in enumerate(zip(keys, ordered, strict=True)):
             last_of_step = newest_of_step[_stream(record)] == place
@@ -97,7 +96,7 @@ class LogCursor:
 
     def flush(self) -> Batch:
         """Return the unfinished last lines that were held back; the stream is over."""
-        return Batch(tuple(self._release_but((), None)))
+        return Batch(tuple(self._release(list(self._held))))
 
     def _keys_of(self, ordered: Sequence[LogRecord]) -> list[Key]:
         """Give each record its key: its ID, or a number that it keeps."""
@@ -137,21 +136,27 @@ class LogCursor:
         self._growth_seen = True
         self._growing[key] = replace(record, text="")
 
-    def _lost_a_growing_one(
-        self, present: Container[Key], oldest: float | None, streams: Container[tuple[str, str]]
-    ) -> bool:
-        """Whether a record has gone out of reach that may grow on, for nothing follows it."""
-        growing = list(self._growing.items())
-        gone = [key for key, one in growing if key not in present and _is_before(one, oldest)]
-        return any(_stream(self._growing.pop(key)) not in streams for key in gone)
+    def _gone(self, present: Container[Key], ordered: Sequence[LogRecord]) -> list[Key]:
+        """Tell which records that may go on are out of reach: they are older than all of these."""
+        oldest = min(_times(record.created for record in ordered), default=float("inf"))
+        watched = self._growing | {key: piece.record for key, piece in self._held.items()}
+        return [
+            key
+            for key, record in watched.items()
+            if key not in present and (record.created is None or record.created <= oldest)
+        ]
 
-    def _release_but(self, present: Container[Key], oldest: float | None) -> list[Piece]:
-        """Give out what was held back of the records that have gone out of reach."""
-        held = list(self._held.items())
-        gone = [key for key, one in held if key not in present and _is_before(one.record, oldest)]
-        for key in gone:
+    def _lost_a_growing_one(self, gone: list[Key], streams: Container[tuple[str, str]]) -> bool:
+        """Whether a record has gone out of reach that may grow on, for nothing follows it."""
+        lost = [self._growing.pop(key) for key in gone if key in self._growing]
+        return any(_stream(record) not in streams for record in lost)
+
+    def _release(self, gone: list[Key]) -> list[Piece]:
+        """Give out what was held back of some records."""
+        released = [key for key in gone if key in self._held]
+        for key in released:
             self._given[key].take_all()
-        return [self._held.pop(key) for key in gone]
+        return [self._held.pop(key) for key in released]
 
     def _remember(self, keys: Iterable[Key], ordered: Sequence[LogRecord]) -> None:
         for key in (*self._held, *keys):
@@ -236,11 +241,6 @@ def _cut(record: LogRecord, start: int, end: int) -> list[Piece]:
     if start >= end:
         return []
     return [Piece(replace(record, text="", raw={}), text[start:end].removesuffix("\n"))]
-
-
-def _is_before(record: LogRecord, oldest: float | None) -> bool:
-    """Whether a record is no younger than the oldest of an answer, as far as their times tell."""
-    return record.created is None or oldest is None or record.created <= oldest
 
 
 def _stream(record: LogRecord) -> tuple[str, str]:

@@ -57,7 +57,7 @@ class Outcome:
     log_complete: bool = False
     steps: tuple[StepResult, ...] = ()
     waits_for: str = ""
-    """The gate at which a paused run waits, if it is known."""
+    """The gate at which a run paused, if it is known."""
     reason: str = ""
     """What the failed step's own record says."""
     answer: str = ""
@@ -66,6 +66,12 @@ class Outcome:
     def but(self, **changes: Any) -> Outcome:
         """Return this outcome with some fields changed."""
         return replace(self, **changes)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether somebody has decided on the gate since the run paused there."""
+        gate = (step.state for step in self.steps if step.name == self.waits_for)
+        return self.status == "paused" and any(state and state.final for state in gate)
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole outcome for the output `result` and for result.json."""
@@ -82,7 +88,7 @@ class Outcome:
             "duration": round(self.duration, 1),
             "failedStep": self.failed_step,
             "reason": self.reason,
-            "waitsFor": self.waits_for,
+            "waitsFor": "" if self.is_decided else self.waits_for,
             "logLines": self.log_lines,
             "logComplete": self.log_complete,
             "steps": [step.to_json() for step in self.steps],

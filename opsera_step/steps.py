@@ -5,14 +5,19 @@ What can't be known is left out rather than made up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
+from types import MappingProxyType
 from typing import Any
 
 from opsera_step.json_values import spell_time
 from opsera_step.logs import WINDOW, in_order
 from opsera_step.models import LogRecord, Pipeline, Run, State, Step, state_of
+
+LineTimes = Mapping[str, tuple[float, float]]
+"""When the first and the last line of each step were written, by the steps' IDs."""
+_NO_TIMES: LineTimes = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class _Seen:
     last: float | None = None
     state: State | None = None
     clipped: bool = False
+    first_line: float | None = None
     said: str = ""
     paused_at: float | None = None
     waited: float | None = None
@@ -106,17 +112,28 @@ class _Seen:
 
     @property
     def began(self) -> float | None:
-        return None if self.clipped else self.first
+        return self.first_line if self.clipped else self.first
 
     @property
     def seconds(self) -> float | None:
         if self.began is None or self.last is None:
             return None
-        return max(0.0, self.last - self.began)
+        took = max(0.0, self.last - self.began)
+        # A single line does not tell how long its step took.
+        return took if took or not self.clipped else None
+
+    def add_lines(self, first: float, last: float) -> None:
+        """Take when its lines were written, of which the records are out of reach by now."""
+        self.first_line, self.last = first, max(last, self.last or last)
 
 
-def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResult, ...]:
-    """Tell how each active step of the plan went, as far as the records tell."""
+def steps_of(
+    pipeline: Pipeline, records: Sequence[LogRecord], lines: LineTimes = _NO_TIMES
+) -> tuple[StepResult, ...]:
+    """Tell how each active step of the plan went, as far as the records tell.
+
+    Where its records are out of reach, the lines that were read in time tell when it went on.
+    """
     seen: dict[str, _Seen] = {}
     ordered = in_order(records)
     for record in ordered:
@@ -128,7 +145,20 @@ def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResu
         for step in takewhile(lambda step: step.id != oldest, pipeline.plan):
             seen.setdefault(step.id, _Seen()).clipped = True
         seen.setdefault(oldest, _Seen()).clipped = True
+    for step_id, one in seen.items():
+        if one.clipped and step_id in lines:
+            one.add_lines(*lines[step_id])
     return tuple(_result(step, seen.get(step.id, _Seen())) for step in pipeline.plan if step.active)
+
+
+def steps_without_records(pipeline: Pipeline, lines: LineTimes) -> tuple[StepResult, ...]:
+    """Tell the active steps of the plan, and when they began, where no records could be read."""
+    active = [step for step in pipeline.plan if step.active]
+    begins = [lines[step.id][0] if step.id in lines else None for step in active]
+    return tuple(
+        StepResult(step.name, step.tool, began=began, id=step.id, out_of_reach=True)
+        for step, began in zip(active, begins, strict=True)
+    )
 
 
 def _result(step: Step, seen: _Seen) -> StepResult:

@@ -143,10 +143,10 @@ def object_table(item: JsonObject) -> Table:
     return Table((), rows, _WHOLE)
 
 
-def outcome_answer(outcome: Outcome) -> Answer:
-    """Tell of what became of a command."""
-    told = outcome.to_json()
-    shown = {**told, "steps": None}
+def outcome_answer(outcome: Outcome, heard: JsonObject) -> Answer:
+    """Tell of what became of a command, with the API's own answer if one was heard."""
+    told = {**outcome.to_json(), **({"answer": heard} if heard else {})}
+    shown = {**told, "steps": None, "answer": None}
     rows = [(key, _text(one)) for key, one in shown.items() if one not in (None, "", [])]
     return Answer(told, (Table((), rows, _WHOLE),))
 

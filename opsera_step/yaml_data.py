@@ -32,6 +32,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _quoting(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """Write a text; in quotes that know escapes where a job log could take it for a command."""
+    style = '"' if "##[" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _quoting)
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),

@@ -44,25 +44,26 @@ def main(arguments: list[str] | None = None, cancellation: Cancellation | None =
         # One came while all this was loaded, before anything was begun.
         return 128 + cancellation.signal_number
     try:
-        code = _invoke(arguments, this_process(cancellation))
-        sys.stdout.flush()
+        here = this_process(cancellation)
+        code = _invoke(arguments, here)
+        _flush(here)
     except BrokenPipeError:
         # Whoever read has had enough.
         _silence_stdout()
-        return ExitCode.SUCCESS
+        code = ExitCode.SUCCESS
     except OSError as error:
         _silence_stdout()
         where = error.filename or "stdout"
         click.echo(f"Not all could be written to {where}: {error.strerror or error}.", err=True)
-        return ExitCode.BAD_INPUT
+        code = ExitCode.BAD_INPUT
     except click.ClickException as error:
         error.show()
-        return ExitCode.BAD_INPUT
+        code = ExitCode.BAD_INPUT
     except (click.Abort, KeyboardInterrupt):
-        return ExitCode.SIGINT
+        code = ExitCode.SIGINT
     except OpseraStepError as error:
         click.echo(f"{error.message} {error.hint}".strip(), err=True)
-        return error.exit_code
+        code = error.exit_code
     return code
 
 
@@ -85,6 +86,16 @@ def obey(
     except Exception as error:  # noqa: BLE001 - the last boundary: a fault of our own
         trouble = InternalError(f"{type(error).__name__}: {error}")
     return refuse(environ, out, trouble)
+
+
+def _flush(surroundings: Host) -> None:
+    """Write what is left; of a command that was carried out the code stands, whoever reads it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        if not surroundings.has_settled:
+            raise
+        _silence_stdout()
 
 
 def _silence_stdout() -> None:

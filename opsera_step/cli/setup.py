@@ -19,7 +19,7 @@ from opsera_step.errors import BadInput, ExitCode, OpseraStepError
 from opsera_step.first_config import alias_of, first_config, is_alias
 from opsera_step.inputs import BY_NAME, Given
 from opsera_step.models import Pipeline
-from opsera_step.render.joblog import Safe
+from opsera_step.render.safe import Safe
 from opsera_step.sanitize import clean_inline
 from opsera_step.settings import Gathered, gather
 from opsera_step.timing import Deadline, SystemClock

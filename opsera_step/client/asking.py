@@ -26,7 +26,7 @@ class Asking:
         try:
             return self._transport.ask(call, body, deadline)
         except Rejected as error:
-            if call.about != "pipeline":
+            if call.about != "pipeline" or call.method == "GET":
                 error.hint = rejected_hint(call)
             raise
         except Forbidden as error:

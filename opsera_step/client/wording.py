@@ -29,6 +29,8 @@ def rejected_hint(call: Call) -> str:
     """Say what is usually wrong with a request that was refused, or met nothing."""
     if call.query:
         return "Check what was asked for: IDs, dates (YYYY-MM-DD) and counts."
+    if call.method == "GET":
+        return "Usually a wrong base_url: check that it is the address of your Opsera tenant."
     return (
         f"Usually a wrong ID of the {call.about}, or a base_url of another tenant: check both "
         "against the address of its page in Opsera."

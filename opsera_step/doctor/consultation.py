@@ -8,14 +8,14 @@ from typing import Any, TextIO
 from opsera_step import __version__
 from opsera_step.cancel import Cancellation, InterruptibleClock
 from opsera_step.doctor.examination import Examination
-from opsera_step.doctor.findings import Check, Level, exit_code_of, fault
+from opsera_step.doctor.findings import Check, Level, exit_code_of, fault, warning
 from opsera_step.doctor.screen import conclusion, lines, verdict
 from opsera_step.errors import Cancelled, ExitCode, InternalError
 from opsera_step.inputs import Given
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import Platform, detect
 from opsera_step.render.formats import json_text, yaml_text
-from opsera_step.render.joblog import Safe
+from opsera_step.render.safe import Safe
 from opsera_step.settings import Gathered, gather
 from opsera_step.timing import Clock, SystemClock
 
@@ -65,7 +65,8 @@ def consult(
         code = int(ExitCode.INTERNAL)
     except Cancelled as cancelled:
         code = cancelled.exit_code
-        platform.say("The examination was cancelled.", "warning")
+        checks.append(warning("doctor", "The examination was cancelled.", "Let it run to its end."))
+        teller.tell(checks[-1])
     teller.conclude(checks, code)
     if is_job:
         _write_outputs(platform, gathered, checks, code)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from opsera_step.errors import ApiError, ExitCode
-from opsera_step.render.joblog import Safe
+from opsera_step.render.safe import Safe
 
 _LONGEST = 600
 

@@ -32,7 +32,10 @@ def yaml_text(data: Any) -> str:
     from opsera_step.yaml_data import write_yaml  # noqa: PLC0415 - most answers are none
 
     text = write_yaml(data, ascii_only=False)
-    return write_yaml(data, ascii_only=True) if _DANGEROUS.search(text) else text
+    if not _DANGEROUS.search(text):
+        return text
+    # Written in double quotes, where it can be escaped.
+    return write_yaml(data, ascii_only=True).replace("##[", r"#\x23[")
 
 
 def answer_lines(answer: Answer, form: str, width: int | None, clean: Clean) -> Iterator[str]:

@@ -14,14 +14,13 @@ from typing import Protocol
 from opsera_step import events
 from opsera_step.log_limit import LogLimit
 from opsera_step.models import State, Step
-from opsera_step.redaction import Redactor
 from opsera_step.render.board import Board, Line
 from opsera_step.render.excerpt import Excerpts
 from opsera_step.render.logblocks import plain
-from opsera_step.sanitize import LineCleaner, clean_inline, split_lines
+from opsera_step.render.safe import Safe
+from opsera_step.sanitize import LineCleaner
 from opsera_step.timing import Clock, spell_duration
 
-_SGR = re.compile(r"\x1b\[[0-9;:]*m")
 _SAYS_ONLY_RUNNING = re.compile(r".*\bis (?:currently |now )?running[.!]?", re.IGNORECASE)
 _NO_STEP = "Log"
 _WITHHELD_TOLD = 60.0
@@ -62,33 +61,6 @@ class Sink(Protocol):
 
     def draw(self, lines: Sequence[Line]) -> None:
         """Show what goes on below the log, in place of what was drawn before."""
-
-
-class Safe:
-    """Makes API text safe to print, by one token's redactor."""
-
-    def __init__(self, token: str) -> None:
-        """Take the token that must show nowhere."""
-        self._redactor = Redactor(token)
-        self._plain = LineCleaner(colour=False)
-
-    def inline(self, text: str, limit: int = 500) -> str:
-        """Return a name or a message as one line."""
-        return self._redactor.redact(clean_inline(text, limit))
-
-    def own(self, text: str) -> str:
-        """Return a text of ours, which may quote others, without the token and as safe lines."""
-        lines = (self._plain.clean(line) for line in split_lines(text))
-        return "\n".join(self._redactor.redact(line) for line in lines)
-
-    def log_line(self, line: str, cleaner: LineCleaner) -> str:
-        """Return a line of the log; colours inside of the token do not hide it."""
-        line = cleaner.clean(line)
-        if "\x1b" in line:
-            bare = _SGR.sub("", line)
-            redacted = self._redactor.redact(bare, cleaner.trail)
-            return redacted if redacted != bare else line
-        return self._redactor.redact(line, cleaner.trail)
 
 
 class Keeper(Protocol):

@@ -11,13 +11,22 @@ from opsera_step.models import State
 from opsera_step.outcome import Outcome
 from opsera_step.render.excerpt import Excerpts, shortened
 from opsera_step.render.gantt import MOST_BARS, gantt
-from opsera_step.render.verdict import ENDED, paused_since, reason_of, verdict_sentence
+from opsera_step.render.verdict import (
+    ENDED,
+    paused_since,
+    reason_of,
+    took,
+    verdict_sentence,
+    with_advice,
+)
 from opsera_step.steps import StepResult
 from opsera_step.timing import spell_duration
 
 SECTIONS = ("head", "failures", "steps", "timeline")
 """The parts of a summary in their order; those that matter most are given room first."""
 MOST_ROWS = 200
+MOST_OPEN_ROWS = 30
+"""Rows of the table that are in sight at once; a longer one has to be unfolded."""
 MOST_FAILURES = 10
 
 _CUT = "\n… {} left out: there is no more room in this summary.\n"
@@ -80,6 +89,7 @@ def _filled(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     environment.filters["linked"] = lambda text: _linked(text, values["outcome"].url, link)
     environment.filters["fenced"] = fenced
     environment.filters["duration"] = spell_duration
+    environment.filters["took"] = took
     environment.filters["shortened"] = lambda text: shortened(text, _NAME_WIDTH)
     template = environment.get_template("summary.md.j2")
     context = template.new_context(dict(values))
@@ -92,19 +102,21 @@ def _values(outcome: Outcome, excerpts: Excerpts, report: str) -> dict[str, Any]
         bad.insert(0, StepResult(outcome.failed_step))
     chart, bars = gantt(outcome.steps)
     since = paused_since(outcome)
-    gate = outcome.waits_for or ("somebody" if outcome.status == "paused" else "")
+    waits = outcome.status == "paused" and not outcome.is_decided
+    gate = (outcome.waits_for or "somebody") if waits else ""
     return {
         "outcome": outcome,
         "icons": _ICONS,
         "icon": _ICONS.get(outcome.status, "⚠️"),
         "name": outcome.pipeline_name or outcome.pipeline_id or "pipeline",
-        "sentence": verdict_sentence(outcome),
+        "sentence": with_advice(outcome, verdict_sentence(outcome)),
         "link": link_to(outcome.url),
         "waits_for": f"{gate}, since {since}" if gate and since else gate,
         "failures": [_failure(outcome, step, excerpts) for step in bad[:MOST_FAILURES]],
         "more_failures": max(0, len(bad) - MOST_FAILURES),
         "rows": outcome.steps[:MOST_ROWS],
         "more_rows": max(0, len(outcome.steps) - MOST_ROWS),
+        "folded": len(outcome.steps) > MOST_OPEN_ROWS,
         "over": outcome.status in ENDED,
         "chart": "\n".join(chart),
         "bars": bars,
@@ -114,13 +126,14 @@ def _values(outcome: Outcome, excerpts: Excerpts, report: str) -> dict[str, Any]
 
 
 def _failure(outcome: Outcome, step: StepResult, excerpts: Excerpts) -> _Failure:
-    reason = outcome.reason if step.name == outcome.failed_step else ""
     found = excerpts.of(step.id, step.name)
     tail = found.tail if found is not None else []
     faults = found.faults if found is not None else []
     # Those that are among the last lines anyway need not be shown twice.
     shown_anyway = set(faults) <= set(tail)
-    said = reason or reason_of(step.name, step.message)
+    reason = outcome.reason if step.name == outcome.failed_step else ""
+    # The sentence at the head has told that reason already.
+    said = "" if reason and tail else reason or reason_of(step.name, step.message)
     return _Failure(step, said, [] if shown_anyway else faults, tail)
 
 

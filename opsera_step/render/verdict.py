@@ -44,13 +44,13 @@ def tell_verdict(
     sentence = verdict_sentence(outcome)
     if outcome.exit_code == ExitCode.SUCCESS:
         # Good news, or the answer to a question: no error, whatever became of the run.
-        log.say(_with_advice(outcome, sentence))
+        log.say(with_advice(outcome, sentence))
     elif outcome.status in _SHOWN_BAD:
         _tell_failure(outcome, log, sentence, most_errors)
     elif outcome.status == "paused":
-        log.annotate("warning", _TITLES["paused"], _with_advice(outcome, sentence))
+        log.annotate("warning", _TITLES["paused"], with_advice(outcome, sentence))
     else:
-        log.say(_with_advice(outcome, sentence), "warning")
+        log.say(with_advice(outcome, sentence), "warning")
     if log_wanted and not outcome.log_complete and outcome.status in (*ENDED, "paused"):
         log.annotate(
             "warning",
@@ -65,6 +65,9 @@ def tell_verdict(
 def tell_steps(outcome: Outcome, log: JobLog) -> None:
     """Print how each step went; of very many those that went well are only counted."""
     steps = outcome.steps
+    if not any(step.state for step in steps):
+        # The plan alone tells nothing of the run.
+        return
     told = [step for step in steps if len(steps) <= _MOST_STEPS or step.state in _BAD]
     for step in told[:_MOST_STEPS]:
         sign = SIGNS.get(step.state, "·") if step.state else "·"
@@ -78,7 +81,18 @@ def _how(step: StepResult, outcome: Outcome) -> str:
         return "waits"
     if step.never_began:
         return "did not begin" if outcome.status in ENDED else "has not begun"
+    return took(step)
+
+
+def took(step: StepResult) -> str:
+    """Tell how long a step took, or since when it goes on; empty where nothing tells."""
+    if step.state in (State.RUNNING, State.PAUSED):
+        return "" if step.began is None else f"since {_time_of_day(step.began)}"
     return "" if step.seconds is None else spell_duration(step.seconds)
+
+
+def _time_of_day(moment: float) -> str:
+    return f"{spell_time(moment)[11:16]} UTC"
 
 
 def _tell_failure(outcome: Outcome, log: JobLog, sentence: str, most_errors: int | None) -> None:
@@ -150,6 +164,8 @@ def _paused(outcome: Outcome, run: str, after: str) -> str:
     when = f" since {since}" if since else after
     judged = outcome.exit_code == ExitCode.PAUSED
     unawaited = " This job fails for that (on_paused: fail)." if judged else ""
+    if outcome.is_decided:
+        return f"{run} paused{gate}{when}; that has been decided on since.{unawaited}"
     return f"{run} is paused{gate}{when}: somebody has to let it go on.{unawaited}"
 
 
@@ -157,7 +173,7 @@ def paused_since(outcome: Outcome) -> str:
     """Tell since when the run waits, as a time of the day and UTC; empty where none knows."""
     waiting = (step for step in outcome.steps if step.state is State.PAUSED)
     began = next((step.began for step in waiting if step.name == outcome.waits_for), None)
-    return f"{spell_time(began)[11:16]} UTC" if began is not None else ""
+    return "" if began is None else _time_of_day(began)
 
 
 def _is_told(outcome: Outcome) -> bool:
@@ -173,11 +189,12 @@ def _is_told(outcome: Outcome) -> bool:
 
 def _with_page(outcome: Outcome, sentence: str) -> str:
     """Add the address: an annotation is read far from the log."""
-    text = _with_advice(outcome, sentence)
+    text = with_advice(outcome, sentence)
     return f"{text} {outcome.url}" if outcome.url and outcome.url not in text else text
 
 
-def _with_advice(outcome: Outcome, sentence: str) -> str:
+def with_advice(outcome: Outcome, sentence: str) -> str:
+    """Add what to do, if that is known."""
     # An address runs together with what follows it.
     between = " – " if outcome.hint and outcome.url and sentence.endswith(outcome.url) else " "
     return f"{sentence}{between}{outcome.hint}".strip()

@@ -1,16 +1,19 @@
-"""Draw the pictures of the README anew: python -m tests.browser.screenshots
+"""Draw the pictures of the README anew: python -m tests.browser.screenshots [MERMAID]
 
-The report is that of a whole job against the simulator; look at the pictures before they are
-committed.
+They are of whole jobs against the simulator; look at them before they are committed. The summary
+is drawn if MERMAID is given, the file mermaid.min.js of the npm package of that name.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from markdown_it import MarkdownIt
 from playwright.sync_api import sync_playwright
 
 from opsera_step.simulator import Simulator
@@ -46,6 +49,14 @@ SCENARIO = {
     },
 }
 IMAGES = ROOT / "docs" / "images"
+LIKE_GITHUB = """
+body { font: 14px/1.5 system-ui, sans-serif; width: 900px; margin: 16px; color: #1f2328; }
+h3 { font-size: 17px; } h4 { font-size: 14px; } a { color: #0969da; }
+table { border-collapse: collapse; margin: 0 0 16px; }
+td, th { border: 1px solid #d1d9e0; padding: 6px 13px; }
+pre { background: #f6f8fa; padding: 16px; font-size: 12px; line-height: 1.5; }
+pre.mermaid { background: none; padding: 0; }
+"""
 
 
 def report(folder: Path) -> Path:
@@ -54,6 +65,29 @@ def report(folder: Path) -> Path:
     with Simulator(SCENARIO, clock=clock, seed=1) as simulator:
         play(simulator, clock, folder, report_dir=str(folder), on_paused="wait")
     return folder / "report.html"
+
+
+def summary(folder: Path) -> str:
+    """Play a job that fails and return its summary as HTML, near to what GitHub makes of it."""
+    clock = FakeClock()
+    with Simulator("failure", clock=clock, seed=1) as simulator:
+        play(simulator, clock, folder, "github")
+    text = (folder / "github_step_summary").read_text("utf-8")
+    html = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text)
+    chart = r'<pre><code class="language-mermaid">(.*?)</code></pre>'
+    html = re.sub(chart, r'<pre class="mermaid">\1</pre>', html, flags=re.DOTALL)
+    return f"<meta charset=utf-8><style>{LIKE_GITHUB}</style>{html}"
+
+
+def draw_summary(browser: Any, mermaid: Path) -> None:
+    """Draw the summary with its chart."""
+    page = browser.new_page(viewport={"width": 932, "height": 400})
+    with tempfile.TemporaryDirectory() as folder:
+        page.set_content(summary(Path(folder)))
+    page.add_script_tag(path=mermaid)
+    page.evaluate("mermaid.initialize({startOnLoad: false}); mermaid.run()")
+    page.wait_for_timeout(1500)
+    page.screenshot(path=IMAGES / "summary.png", full_page=True)
 
 
 def main() -> int:
@@ -70,6 +104,8 @@ def main() -> int:
             page.goto(address)
             page.wait_for_timeout(500)
             page.screenshot(path=IMAGES / f"report-{scheme}.png")
+        for mermaid in sys.argv[1:]:
+            draw_summary(browser, Path(mermaid))
         browser.close()
     shutil.rmtree(folder)
     return 0

@@ -18,7 +18,8 @@ from opsera_step.log_limit import LogLimit
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import PLATFORMS
 from opsera_step.redaction import Redactor
-from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.render.joblog import JobLog
+from opsera_step.render.safe import Safe
 from opsera_step.render.verdict import tell_verdict
 from opsera_step.sanitize import split_lines
 from opsera_step.simulator import Simulator

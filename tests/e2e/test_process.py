@@ -155,9 +155,10 @@ def test_a_hanging_api_does_not_make_it_late(slow, tmp_path):
     process = Process(slow, Files(tmp_path), timeout="4s")
     wait_until(lambda: slow.count("logs") > 0)
     slow.add_fault(Fault(kind="hang", seconds=60))
-    job = process.wait(30)
+    job = process.wait(60)
     assert job.code == 124
-    assert job.seconds < 4 + 10 + 3
+    # A busy machine may be slow to start it; a request that is not cut off takes 30 seconds.
+    assert job.seconds < 4 + 10 + 12
     assert "could not be stopped and may still be going" in job.outputs["OPSERA_MESSAGE"]
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -10,6 +13,7 @@ import yaml
 from opsera_step.errors import ExitCode
 from opsera_step.simulator import Fault
 from tests.e2e.shell import LOCKED_TOOL, TASK, TOOL, ask, command, environment, fast, opsera
+from tests.meta.source import ROOT
 from tests.oracles import github_runner, terminal
 from tests.unit.test_cli import process, to_a_full_disk
 
@@ -84,6 +88,13 @@ def test_results_of_the_job_commands(simulator, words, form):
     read = {"json": json.loads, "yaml": yaml.safe_load}.get(form, _properties)
     assert (done.code, str(read(done.out)["exitCode"])) == (0, "0")
     assert done.err.startswith("[opsera] ")
+
+
+def test_the_answer_about_a_run_is_there_as_it_came(simulator):
+    """Beside what is made of it JSON has the API's own answer, with fields that nobody knows."""
+    told = json.loads(opsera(simulator, "status", "--format", "json").out)
+    assert told["answer"]["status"] == told["status"]
+    assert set(told["answer"]) >= {"status", "message"}
 
 
 def _properties(table: str) -> dict[str, str]:
@@ -488,6 +499,29 @@ def test_a_full_disk(simulator, words, code, told):
     """An answer that could not be written is no success; a run's verdict does not hang on it."""
     done = to_a_full_disk(*words.split(), **environment(simulator))
     assert (done.returncode, told in done.stderr) == (code, True)
+
+
+def test_a_reader_who_goes_away(tmp_path):
+    """`opsera-step run | head -1` still ends with the verdict of the run."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with fast("failure") as simulator:
+        done = subprocess.run(
+            [sys.executable, "-I", str(ROOT / "entrypoint.py"), "run", "--logs", "none"],
+            check=False, env=environment(simulator), cwd=tmp_path,
+            stdout=writer, stderr=subprocess.PIPE, encoding="utf-8", timeout=50,
+        )  # fmt: skip
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (ExitCode.FAILED, "")
+
+
+@pytest.mark.parametrize("words", ["pipelines", "tool list", "task list", "audit tokens"])
+def test_a_list_that_is_refused(words):
+    """Where no ID was asked for, none is blamed."""
+    with fast(faults=[Fault(call="*", status=400)]) as simulator:
+        done = opsera(simulator, *words.split())
+    assert done.code == ExitCode.API
+    assert "Usually a wrong base_url" in done.err
 
 
 @pytest.mark.parametrize("words", ["tool show", "tool update --set a=1", "task show"])

@@ -188,6 +188,10 @@ def test_a_cancelled_job_has_a_report(tmp_path, number):
     assert result["status"] == "cancelled"
     assert tests.find(".//testcase[@name='Run 42']/error").attrib["type"] == "cancelled"
     assert page_lines(report) == ["working"]
+    # No time was left to ask what became of the steps: the plan and the lines were known.
+    (step,) = result["steps"]
+    assert (step["name"], step["state"], step["seconds"]) == ("Build", None, None)
+    assert step["startedAt"]
 
 
 def test_a_job_that_fails_at_once_has_a_report(tmp_path):

@@ -21,7 +21,8 @@ from opsera_step.log_limit import LogLimit
 from opsera_step.logs import LogCursor
 from opsera_step.models import LogRecord
 from opsera_step.platforms import Platform
-from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.render.joblog import JobLog
+from opsera_step.render.safe import Safe
 from opsera_step.sanitize import split_lines
 from opsera_step.timing import FakeClock
 

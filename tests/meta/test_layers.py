@@ -27,8 +27,8 @@ EDGE = PLATFORMS | SIMULATOR | CLIENT | CLI | DOCTOR | {PACKAGE} | {
 }  # fmt: skip
 """Where effects are: the network, files, signals, the environment, the clock."""
 OF_THE_CLIENT = (
-    "access_token", "account", "calls", "errors", "json_values", "listing", "models", "record_reader",
-    "timing",
+    "access_token", "account", "calls", "errors", "json_values", "listing", "models",
+    "record_reader", "timing",
 )  # fmt: skip
 """What the client may use: what the API's JSON means, and no more."""
 GROUND = {f"{PACKAGE}.errors", f"{PACKAGE}.timing"}

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from opsera_step.log_limit import LogLimit
-from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.render.joblog import JobLog
+from opsera_step.render.safe import Safe
 from opsera_step.timing import FakeClock
 
 TOKEN = "tok-0123456789abcdefghij"

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -216,7 +217,7 @@ def test_a_broken_pipe_is_no_traceback():
 
 
 def to_a_full_disk(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    with open("/dev/full", "w", encoding="utf-8") as full:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
         return subprocess.run(
             [sys.executable, "-I", str(ROOT / "entrypoint.py"), *arguments],
             check=False, env={"PATH": os.defpath, **environ}, cwd="/",

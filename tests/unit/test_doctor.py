@@ -623,4 +623,5 @@ class TestForms:
         finally:
             signal.signal(signal.SIGUSR1, before)
         assert screen.code == 130
-        assert "was cancelled" in screen.text
+        assert "was cancelled" in screen.line("doctor")
+        assert "All is well" not in screen.text

@@ -197,10 +197,10 @@ def test_each_final_word_ends_it(clock, word):
 
 @pytest.mark.parametrize("word", ["running", "Running", "processing event"])
 def test_an_idle_hour_costs_few_calls(clock, word):
-    """Waiting for an hour of silence takes a few hundred calls, and a line a minute."""
+    """Waiting for an hour of silence takes about 300 calls, those of its heartbeats included."""
     opsera = Opsera(clock, [(0, word), (3600, "success")])
     follow(opsera, 7200)
-    assert len(opsera.calls) <= 360
+    assert len(opsera.calls) <= 320
 
 
 def test_lines_show_within_a_second_or_two_while_they_flow(clock):
@@ -326,6 +326,18 @@ def test_a_queued_run_is_waited_for(clock, said, counted, interval):
     assert seen.ended.status.state is State.SUCCESS
     beats = [one for one in seen.of(events.Heartbeat) if one.queued_behind == 41]
     assert len(beats) >= 20
+
+
+def test_an_hour_in_the_queue_costs_few_calls(clock):
+    """Behind another run the log is not read each time, for there is none; the rest goes on."""
+    opsera = Opsera(
+        clock, [(0, "queued"), (3600, "running"), (3660, "success")], [(3601, "hello\n")],
+        pipelines=[(0, pipeline(State.RUNNING)), (3599, pipeline(State.RUNNING))],
+        runs_ahead={41: [(0, "running"), (3599, "success")]},
+    )  # fmt: skip
+    seen = follow(opsera, 7200, behind=41)
+    assert seen.lines == ["hello"]
+    assert sum(at < 3600 for at, _ in opsera.calls) <= 360
 
 
 def test_a_queued_run_outlives_an_outage(clock):
@@ -716,6 +728,16 @@ def test_a_heartbeat_says_what_runs(clock):
     last = follow(opsera).of(events.Heartbeat)[-1]
     assert last.step == STEP and last.status.word == "running" and not last.trouble
     assert 380 < last.silent < 500
+
+
+def test_a_heartbeat_tells_the_summary_again_while_nothing_changes(clock):
+    """In a silence each second heartbeat asks for the pipeline; after a change the next one."""
+    opsera = Opsera(clock, [(0, "running"), (900, "success")], [(500, "x\n")])
+    seen = follow(opsera)
+    asked, beats = opsera.times("summary"), seen.times(events.Heartbeat)
+    assert len(beats) >= 9
+    assert any(500 < at <= 600 for at in asked)
+    assert len(asked) <= len(beats) / 2 + 2
 
 
 def test_a_heartbeat_names_no_step_of_another_run(clock):

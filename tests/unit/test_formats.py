@@ -53,6 +53,7 @@ def test_yaml_reads_back_as_it_was(data):
     assert read_yaml_data(text) == data
     cleaner = LineCleaner(colour=False)
     assert [line for line in text.split("\n") if cleaner.clean(line) != line] == []
+    assert "##[" not in text
 
 
 def _has_surrogates(data):

@@ -9,7 +9,7 @@ import pytest
 from opsera_step import events
 from opsera_step.models import Run, RunStatus, State, Step, state_of
 from opsera_step.render.excerpt import LAST_LINES
-from opsera_step.render.joblog import Safe
+from opsera_step.render.safe import Safe
 from opsera_step.sanitize import LineCleaner
 from opsera_step.timing import FakeClock
 from tests.oracles import hostile, secrets, terminal

@@ -325,6 +325,27 @@ class TestGrowingOutOfReach:
         others = [record(number, "x", step="test") for number in (3, 4)]
         assert cursor.advance(newest_first(record(2, "c\n"), *others)).gap is None
 
+    def test_an_older_answer_hides_nothing(self):
+        """A full answer from before the record was there tells nothing, and cuts no line."""
+        cursor = LogCursor(window=3)
+        before = newest_first(*(record(number, "x\n", step="test") for number in (1, 2, 3)))
+        cursor.advance(before)
+        texts = []
+        for text in ("a\n", "a\nb\nhalf", None, "a\nb\nhalf of it\n"):
+            batch = cursor.advance([record(4, text), *before[:2]] if text else before)
+            texts += [piece.text for piece in batch.pieces]
+            assert batch.gap is None
+        assert texts == ["a", "b", "half of it"]
+
+    def test_several_are_told_once(self):
+        """Two growing records of two steps that go at the same time are one gap."""
+        cursor = LogCursor(window=3)
+        for text in ("a\n", "a\nb\n"):
+            cursor.advance(newest_first(record(1, text), record(2, text, step="deploy")))
+        for last, gap in ((5, Gap(None)), (6, None), (7, None)):
+            flood = (record(number, "x", step="test") for number in range(last - 2, last + 1))
+            assert cursor.advance(newest_first(*flood)).gap == gap
+
 
 @dataclass
 class Server:

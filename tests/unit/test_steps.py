@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsera_step.logs import WINDOW
 from opsera_step.models import LogRecord, Pipeline, Run, State, Step
-from opsera_step.steps import StepResult, failure_of, steps_of
+from opsera_step.steps import StepResult, failure_of, steps_of, steps_without_records
 
 BUILD, TEST, SHIP = (
     Step("b", "Build", "jenkins"),
@@ -92,6 +92,23 @@ class TestStepsOf:
         rows += [record("t", 2000.0), record("t", 2003.0, "success")]
         assert results(*rows) == [(None, None), (State.SUCCESS, 3.0)]
         assert results(*rows[1:])[0] == (None, WINDOW - 4)
+
+    def test_lines_tell_when_a_step_went_on_whose_records_are_gone(self):
+        """Lines that were read in time; a single one does not tell how long its step took."""
+        window = [console("t", 100.0 + n) for n in range(WINDOW)][::-1]
+        lines = {"b": (10.0, 90.0), "t": (95.0, 99.0)}
+        build, test = steps_of(PIPELINE, window, lines)
+        assert (build.state, build.began, build.seconds) == (None, 10.0, 80.0)
+        assert (test.state, test.began, test.seconds) == (None, 95.0, 100.0 + WINDOW - 1 - 95.0)
+        assert steps_of(PIPELINE, window, {"b": (10.0, 10.0)})[0].seconds is None
+        assert steps_of(PIPELINE, [record("b", 11.0)], lines)[0].began == 11.0
+
+    def test_without_records_the_plan_and_the_lines_tell(self):
+        """What became of a step is not known then, nor that one did not begin."""
+        build, test = steps_without_records(PIPELINE, {"b": (10.0, 90.0)})
+        assert (build.name, build.tool, build.began) == ("Build", "jenkins", 10.0)
+        assert (build.state, build.seconds, test.began) == (None, None, None)
+        assert not test.never_began
 
     def test_waiting_is_added_up(self):
         """From each word that it is paused to the next other word; what it says then is kept."""

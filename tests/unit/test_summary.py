@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from opsera_step.models import State
 from opsera_step.outcome import Outcome
 from opsera_step.render.excerpt import Excerpts
-from opsera_step.render.joblog import Safe
+from opsera_step.render.safe import Safe
 from opsera_step.render.summary import (
     MOST_FAILURES,
     MOST_ROWS,
@@ -120,7 +120,7 @@ def test_a_failure_shows_what_tells_of_it():
     text = summary(BAD, said("ok", "ERROR: boom", *many))
     part = text.partition("#### ")[2]
     assert part.startswith(
-        "❌ Test\n\n2 tests failed.\n\nThe first lines that tell of a fault:\n\n"
+        "❌ Test\n\nThe first lines that tell of a fault:\n\n"
         "```text\nERROR: boom\n```\n\n<details>\n<summary>Its last lines</summary>\n\n"
         "```text\nline 10\n"
     )
@@ -157,7 +157,29 @@ def test_a_pause_tells_who_is_waited_for():
     text = summary(GOOD.but(status="paused", exit_code=8, waits_for="Approve", steps=(gate,)))
     assert "| 1m15s | Approve, since 22&#58;13 UTC |\n" in text
     assert "| Waits for |" in text
+    assert "| Approve | – | ⏸️ paused | since 22:13 UTC |\n" in text
     assert "| 1m15s | somebody |\n" in summary(GOOD.but(status="paused", steps=()))
+    decided = StepResult("Approve", "", State.SUCCESS, 3.0, NOON)
+    steps = (decided,)
+    text = summary(GOOD.but(status="paused", exit_code=8, waits_for="Approve", steps=steps))
+    assert "Waits for" not in text
+
+
+def test_a_long_table_is_folded():
+    """The chart and the failures stay in sight of a run with very many steps."""
+    steps = tuple(StepResult(f"S{number}", "", State.SUCCESS, 1.0) for number in range(60))
+    text = summary(GOOD.but(steps=steps))
+    table = text[text.index("<details>\n<summary>All 60 steps</summary>\n\n| Step |") :]
+    assert table.index("| S59 |") < table.index("\n\n</details>\n")
+    assert "<details>" not in summary(GOOD.but(steps=steps[:30]))
+
+
+def test_what_began_is_told_where_no_more_is_known():
+    """A cancelled job knows the plan, and whose lines came."""
+    known = StepResult("Build", "jenkins", began=NOON, out_of_reach=True)
+    steps = (known, StepResult("Deploy", out_of_reach=True))
+    text = summary(GOOD.but(status="cancelled", exit_code=143, steps=steps))
+    assert "| Build | jenkins | began | – |\n| Deploy | – | – | – |\n" in text
 
 
 def test_the_page_is_a_link_in_a_sentence():

@@ -427,6 +427,14 @@ class TestAnswers:
         assert played.started.behind is None
         assert sum(isinstance(one, Heartbeat) for one in played.events) >= 9
 
+    @pytest.mark.parametrize("way", ["refused", "lost answer"])
+    def test_an_hour_behind_a_run_costs_few_calls(self, way):
+        """The longer another run has been in the way, the less often it is looked at."""
+        api = FakeOpsera(FakeClock(), "running", script=[way], duration=3600.0)
+        played = play(api, timeout=7200.0)
+        assert (api.ours(), played.followed) == ([6], 6)
+        assert len(api.calls) <= 320
+
     def test_a_refusal_for_a_pause_that_just_came_is_final(self):
         """Waiting for a run to end that waits for somebody is of no use."""
         api = FakeOpsera(FakeClock(), "running", duration=600.0)

@@ -228,6 +228,25 @@ def test_the_steps_are_told_a_line_each():
     assert told["timeout"][-1] == "· Deploy · has not begun"
 
 
+def test_steps_of_which_nothing_is_known_are_not_listed():
+    """The plan alone, as after a cancelled job, tells nothing of the run."""
+    sheet = Sheet()
+    steps = (StepResult("Build", out_of_reach=True, began=1.0), StepResult("Deploy"))
+    tell_steps(RUN.but(status="cancelled", exit_code=143, steps=steps), joblog(sheet))
+    assert sheet.printed == []
+
+
+def test_a_gate_that_was_decided_on_meanwhile_waits_for_nobody():
+    """While the last lines are read somebody may approve: nobody is sent to do it again."""
+    gate = StepResult("Approve", "", State.SUCCESS, 3.0, waited=2.0)
+    outcome = RUN.but(status="paused", exit_code=8, waits_for="Approve", steps=(gate,))
+    assert verdict_sentence(outcome) == (
+        "Run 42 of “Deploy shop” paused at “Approve” after 1m15s; that has been decided on since. "
+        "This job fails for that (on_paused: fail)."
+    )
+    assert outcome.to_json()["waitsFor"] == ""
+
+
 def test_of_very_many_steps_the_bad_ones_are_told():
     """A list that nobody would read is cut to what did not go well."""
     steps = [StepResult(f"S{number}", "", State.SUCCESS, 1.0) for number in range(99)]

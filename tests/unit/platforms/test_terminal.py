@@ -11,7 +11,8 @@ from opsera_step import events
 from opsera_step.log_limit import LogLimit
 from opsera_step.models import Step
 from opsera_step.platforms.terminal import Terminal, _fit
-from opsera_step.render.joblog import JobLog, Safe
+from opsera_step.render.joblog import JobLog
+from opsera_step.render.safe import Safe
 from opsera_step.timing import FakeClock
 from tests.oracles import hostile
 from tests.oracles import terminal as oracle

@@ -106,8 +106,8 @@ def test_speed_clock():
     clock, real = SpeedClock(100), time.monotonic()
     before, wall = clock.monotonic(), clock.time()
     clock.sleep(1)
-    assert 1 <= clock.monotonic() - before < 50
-    assert time.monotonic() - real < 0.5
+    assert 1 <= clock.monotonic() - before < 90
+    assert time.monotonic() - real < 0.9
     assert clock.time() > wall
     with pytest.raises(ValueError, match="above 0"):
         SpeedClock(0)
