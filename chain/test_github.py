@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -74,18 +76,27 @@ def repository(tmp_path, facts):
     return user
 
 
+@contextmanager
+def alone(lock):
+    """Hold a lock: act names containers and volumes after workflow and job, so two would clash."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture
-def example(act, repository):
+def example(act, repository, facts):
     """Runs an example as it is, against a simulator."""
 
     def play(name, simulator, event="push"):
         shutil.copy(EXAMPLES / name, repository / ".github/workflows")
         used = USES.search((EXAMPLES / name).read_text("utf-8"))[0]
-        return act(
-            event, "--local-repository", f"{used}={repository.parent / 'action'}",
-            "--secret", f"OPSERA_TOKEN={simulator.token}",
-            "--env", f"OPSERA_BASE_URL={simulator.url}", repository=repository,
-        )  # fmt: skip
+        with alone(Path(facts["folder"], f"{name}.lock")):
+            return act(
+                event, "--local-repository", f"{used}={repository.parent / 'action'}",
+                "--secret", f"OPSERA_TOKEN={simulator.token}",
+                "--env", f"OPSERA_BASE_URL={simulator.url}", repository=repository,
+            )  # fmt: skip
 
     return play
 
