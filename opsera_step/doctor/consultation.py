@@ -51,28 +51,34 @@ def consult(
         agent=f"({platform.name})",
         guard=cancellation.guard,
     )
-    checks: list[Check] = []
-    try:
-        for check in examination.checks():
-            checks.append(check.made_safe(Safe(token)))
-            teller.tell(checks[-1])
-        code = int(exit_code_of(checks))
-    except Exception as error:  # noqa: BLE001 - what was found so far has to be told all the same
-        says = f"A check failed itself: {type(error).__name__}: {error}"
-        check = fault("doctor", says, InternalError.hint, code=ExitCode.INTERNAL)
-        checks.append(check.made_safe(Safe(token)))
-        teller.tell(checks[-1])
-        code = int(ExitCode.INTERNAL)
-    except Cancelled as cancelled:
-        code = cancelled.exit_code
-        checks.append(warning("doctor", "The examination was cancelled.", "Let it run to its end."))
-        teller.tell(checks[-1])
+    checks, code = _examine(examination, Safe(token), teller)
     teller.conclude(checks, code)
     if is_job:
         _write_outputs(platform, gathered, checks, code)
     elif platform.lost and code == ExitCode.SUCCESS:
         raise OSError(platform.lost)
     return code
+
+
+def _examine(examination: Examination, safe: Safe, teller: _Teller) -> tuple[list[Check], int]:
+    """Tell each check as it is made; return all of them and the exit code that they come to."""
+    checks: list[Check] = []
+    try:
+        for check in examination.checks():
+            checks.append(check.made_safe(safe))
+            teller.tell(checks[-1])
+        code = int(exit_code_of(checks))
+    except Exception as error:  # noqa: BLE001 - what was found so far has to be told all the same
+        says = f"A check failed itself: {type(error).__name__}: {error}"
+        check = fault("doctor", says, InternalError.hint, code=ExitCode.INTERNAL)
+        checks.append(check.made_safe(safe))
+        teller.tell(checks[-1])
+        code = int(ExitCode.INTERNAL)
+    except Cancelled as cancelled:
+        code = cancelled.exit_code
+        checks.append(warning("doctor", "The examination was cancelled.", "Let it run to its end."))
+        teller.tell(checks[-1])
+    return checks, code
 
 
 class _Teller:
