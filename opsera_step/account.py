@@ -5,7 +5,7 @@ Each object keeps the JSON that it was read from, so that nothing the API sends 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from opsera_step.console import console_text
@@ -29,6 +29,8 @@ class Tool:
     tags: tuple[str, ...] = ()
     updated: str = ""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    whole: Any = field(default=None, repr=False, compare=False)
+    """The answer as it came, with all that was around the object; None for one of a list."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,22 @@ class Task:
     run_count: int | None = None
     updated: str = ""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    whole: Any = field(default=None, repr=False, compare=False)
+    """The answer as it came, with all that was around the object; None for one of a list."""
 
     @property
     def state(self) -> State:
         """The state that its word stands for."""
         return state_of(self.word)
+
+
+@dataclass(frozen=True)
+class TaskStatus:
+    """The answer of the task status call: the word."""
+
+    word: str
+    whole: Any = field(default=None, repr=False, compare=False)
+    """The answer as it came: the word alone, or what holds it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,9 @@ class TokenUse:
 def parse_tool(data: Any) -> Tool | None:
     """Read a tool object; None when it has no ID."""
     answer = parse_object(data)
-    return read_tool(answer) if answer is not None and text_at(answer, "_id") else None
+    if answer is None or not text_at(answer, "_id"):
+        return None
+    return replace(read_tool(answer), whole=data)
 
 
 def read_tool(item: JsonObject) -> Tool:
@@ -118,7 +133,9 @@ def read_tool(item: JsonObject) -> Tool:
 def parse_task(data: Any) -> Task | None:
     """Read a task object; None when it has no ID."""
     answer = parse_object(data)
-    return read_task(answer) if answer is not None and text_at(answer, "_id") else None
+    if answer is None or not text_at(answer, "_id"):
+        return None
+    return replace(read_task(answer), whole=data)
 
 
 def read_task(item: JsonObject) -> Task:
@@ -139,14 +156,11 @@ def read_task(item: JsonObject) -> Task:
     )
 
 
-def parse_word(data: Any) -> str | None:
+def parse_task_status(data: Any) -> TaskStatus | None:
     """Read the status of a task: a word, or an object that holds it; None when there is none."""
-    if isinstance(data, str):
-        return data.strip() or None
-    inner = data.get("data") if isinstance(data, dict) else None
-    if isinstance(inner, str):
-        return inner.strip() or None
-    return text_at(parse_object(data), "status").strip() or None
+    inner = data.get("data") if isinstance(data, dict) else data
+    word = inner if isinstance(inner, str) else text_at(parse_object(data), "status")
+    return TaskStatus(word.strip(), data) if word.strip() else None
 
 
 def read_task_record(item: JsonObject) -> TaskRecord:

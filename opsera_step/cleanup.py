@@ -32,6 +32,7 @@ def cleanup(job: Context) -> None:
     job.learn(status="cancelled", run_count=left.count)
     until = job.deadline.no_later_than(LONGEST_STOP)
     stopped = stop_run(job.client, left, job.clock, until, is_current=False)
+    job.stopped = stopped
     if stopped.failure is not None:
         raise stopped.failure
     job.learn(message=job.safe.inline(stopped.sentence))

@@ -71,6 +71,7 @@ def stop(job: Context) -> None:
     until = job.deadline.no_later_than(LONGEST_STOP)
     given = job.inputs.run_count is not None
     stopped = stop_run(job.client, asked, job.clock, until, is_current=not given)
+    job.stopped = stopped
     if stopped.failure is not None:
         raise stopped.failure
     word = word_of(stopped.status) if stopped.status else "running"
@@ -85,6 +86,7 @@ def _rests(job: Context, asked: Run) -> bool:
         return False
     if not answer.state.final:
         return False
+    job.heard["status"] = answer.whole
     ended = f"run {asked.count} is {job.safe.inline(answer.word, 80)} already"
     sentence = f"There was nothing to stop: no run is going, {ended}."
     job.log.say(sentence)
@@ -95,8 +97,9 @@ def _rests(job: Context, asked: Run) -> bool:
 def reset(job: Context) -> None:
     """Put the pipeline back to its first step."""
     pipeline = job.find_pipeline()
-    message = job.insist(lambda until: job.client.reset(pipeline.id, until))
-    said = job.safe.inline(message) or "The pipeline was reset."
+    consent = job.insist(lambda until: job.client.reset(pipeline.id, until))
+    job.heard["reset"] = consent.whole
+    said = job.safe.inline(consent.message) or "The pipeline was reset."
     job.learn(status="success", exit_code=ExitCode.SUCCESS, message=said)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from opsera_step import events
@@ -15,7 +15,6 @@ from opsera_step.client import OpseraClient
 from opsera_step.errors import ApiError, Cancelled, NotFound
 from opsera_step.follow import Follower
 from opsera_step.inputs import Inputs
-from opsera_step.json_values import JsonObject
 from opsera_step.models import Pipeline, Run, RunStatus, State
 from opsera_step.outcome import Outcome
 from opsera_step.patience import insist
@@ -70,12 +69,19 @@ class Context:
     """What came of stopping the run."""
     is_settled: bool = False
     """Whether the outcome stands and is in the outputs."""
-    heard: JsonObject = field(default_factory=dict)
-    """The API's last answer about the run, as it came."""
+    heard: dict[str, Any] = field(default_factory=dict)
+    """The API's last answers to run, reset and status, as they came, by those words."""
     reports: bool = True
     """Whether the outcome is one for the outputs; a clean-up must not overwrite its job's."""
     answer: Answer | None = None
     """What was asked for, where the command is a question."""
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """The API's last answers to run, reset, stop and status, as they came, by those words."""
+        stopped = self.stopped or Stopped("")
+        told = {"stop": stopped.consent, "status": stopped.status}
+        return self.heard | {call: one.whole for call, one in told.items() if one is not None}
 
     def learn(self, **changes: object) -> None:
         """Add to what is known of the outcome."""
@@ -130,12 +136,14 @@ class Context:
             if isinstance(event, events.RunKnown):
                 # Before a line says so: writing that may hang.
                 self.know_run(event.run)
+            elif isinstance(event, events.Answered):
+                self.heard[event.call] = event.whole
             self.log.show(event)
 
     def learn_status(self, status: RunStatus | None) -> None:
         """Take over what Opsera says of the run."""
         if status is not None:
-            self.heard = status.raw
+            self.heard["status"] = status.whole
             self.learn(message=self.safe.inline(status.message))
 
     def learn_details(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from opsera_step.models import Run, RunStatus, State, Step
 
@@ -27,6 +27,13 @@ class RunKnown(NamedTuple):
     run: Run
     started: bool
     message: str = ""
+
+
+class Answered(NamedTuple):
+    """The API answered a call that changes something: the call's word, the answer as it came."""
+
+    call: str
+    whole: Any
 
 
 class Queued(NamedTuple):
@@ -114,6 +121,7 @@ class Ended(NamedTuple):
 Event = (
     Note
     | RunKnown
+    | Answered
     | Queued
     | StateChanged
     | PausedAt

@@ -244,7 +244,7 @@ def _answer_lines(job: Context, order: Order) -> list[str]:
         if answer is not None:
             job.learn(answer=job.safe.own(json_text(answer.data, indent=None)))
         else:
-            answer = outcome_answer(job.outcome, job.heard)
+            answer = outcome_answer(job.outcome, job.answers)
         lines = answer_lines(answer, order.form, order.width, job.safe.inline)
         return [job.safe.own(line) for line in lines]
     except RecursionError:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from opsera_step.calls import LIST_LIMIT
 from opsera_step.json_values import JsonObject, whole_number
-from opsera_step.models import parse_list, unwrap
+from opsera_step.models import parse_list
 
-T = TypeVar("T")
+
+class Kept(Protocol):
+    """What keeps the JSON that it was read from."""
+
+    @property
+    def raw(self) -> JsonObject:
+        """The JSON that it was read from."""
+        ...
+
+
+T = TypeVar("T", bound=Kept)
 
 
 @dataclass(frozen=True)
@@ -20,13 +30,21 @@ class Listing(Generic[T]):
     items: tuple[T, ...]
     told: int | None = None
     """The `count` beside the list, where there was one; it may count more than what is listed."""
-    raw: Sequence[Any] = ()
-    """The list as it came, with what is no item that this program knows."""
+    whole: Any = ()
+    """The answer as it came, with all that is around the list and all that is no object in it."""
 
     @property
     def is_cut(self) -> bool:
         """Whether there may be more than what the API lists."""
         return len(self.items) >= LIST_LIMIT
+
+    def only(self, items: Sequence[T]) -> Listing[T]:
+        """Return the list with some of its items only; what is around it stays."""
+        if len(items) == len(self.items):
+            return self
+        listed = [item.raw for item in items]
+        whole = {**self.whole, "data": listed} if isinstance(self.whole, dict) else listed
+        return Listing(tuple(items), self.told, whole)
 
 
 def parse_listing(data: Any, parse: Callable[[JsonObject], T]) -> Listing[T] | None:
@@ -35,4 +53,21 @@ def parse_listing(data: Any, parse: Callable[[JsonObject], T]) -> Listing[T] | N
     if items is None:
         return None
     told = whole_number(data.get("count")) if isinstance(data, dict) else None
-    return Listing(tuple(parse(item) for item in items), told, unwrap(data))
+    return Listing(tuple(parse(item) for item in items), told, data)
+
+
+def joined(pages: Sequence[Listing[T]]) -> Listing[T]:
+    """Return pages of a list as one list; what is around it is of the last page that has it."""
+    if len(pages) == 1:
+        return pages[0]
+    items = tuple(item for page in pages for item in page.items)
+    around: dict[str, Any] = {}
+    for page in pages:
+        around |= page.whole if isinstance(page.whole, dict) else {}
+    counts = [page.told for page in pages if page.told is not None]
+    if counts:
+        # Whether the API counts the items of a page or those of all pages, nobody knows.
+        around["count"] = max(*counts, len(items))
+    listed = [item.raw for item in items]
+    whole = {**around, "data": listed} if around else listed
+    return Listing(items, around.get("count"), whole)

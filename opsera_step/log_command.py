@@ -8,7 +8,6 @@ from typing import NamedTuple
 from opsera_step import events
 from opsera_step.answers import Answer
 from opsera_step.cadence import Cadence
-from opsera_step.calls import LIST_LIMIT
 from opsera_step.context import Context, word_of
 from opsera_step.errors import ApiError, BadInput, ExitCode
 from opsera_step.events import EndReason
@@ -40,22 +39,23 @@ class LogWish(NamedTuple):
         job.know_run(asked)
         answer = job.insist(lambda until: job.client.status(asked, until))
         kind = self._kind(job)
-        records = job.insist(
-            lambda until: job.client.logs(asked, until, console_only=kind == CONSOLE_OUTPUT)
+        listing = job.insist(
+            lambda until: job.client.log_listing(asked, until, console_only=kind == CONSOLE_OUTPUT)
         )
+        records = listing.items
         chosen = [one for one in records if self._is_of_kind(one, kind)]
         if self.step:
             _check_step(self.step, pipeline, records)
             chosen = [one for one in chosen if self._is_of_step(one.step_id, one.step_name)]
         if self.as_text:
-            self._print(job, asked, chosen, is_cut=len(records) >= LIST_LIMIT)
+            self._print(job, asked, chosen, is_cut=listing.is_cut)
         else:
-            job.answer = Answer([one.raw for one in chosen], (records_table(chosen),))
-            if len(records) >= LIST_LIMIT:
+            job.answer = Answer(listing.only(chosen).whole, (records_table(chosen),))
+            if listing.is_cut:
                 job.log.say("The API gives the newest 1000 records; there may be more.", "warning")
         if not chosen:
             self._tell_nothing(job, asked)
-        is_complete = answer.state.final and not job.log.missing and len(records) < LIST_LIMIT
+        is_complete = answer.state.final and not job.log.missing and not listing.is_cut
         job.learn(status=word_of(answer), exit_code=ExitCode.SUCCESS, log_complete=is_complete)
         job.learn_status(answer)
 

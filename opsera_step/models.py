@@ -8,7 +8,7 @@ and the records as the public portal reads them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -74,8 +74,8 @@ class RunStatus:
     state: State
     word: str
     message: str = ""
-    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
-    """The JSON that it was read from."""
+    whole: Any = field(default=None, repr=False, compare=False)
+    """The answer as it came."""
 
     @property
     def is_waiting(self) -> bool:
@@ -90,11 +90,22 @@ class RunAnswer:
     word: str
     message: str
     run_count: int | None
+    whole: Any = field(default=None, repr=False, compare=False)
+    """The answer as it came."""
 
     @property
     def refused(self) -> bool:
         """Whether the API says that it did not start anything (it says so with HTTP 200)."""
         return self.run_count is None and state_of(self.word) is State.FAILED
+
+
+@dataclass(frozen=True)
+class Consent:
+    """The answer of a call that changes something and was not refused: stop, reset."""
+
+    message: str = ""
+    whole: Any = field(default=None, repr=False, compare=False)
+    """The answer as it came."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +135,8 @@ class Pipeline:
     """Whether it said how many runs there were; without that no run can be told by its number."""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """The JSON that it was read from."""
+    whole: Any = field(default=None, repr=False, compare=False)
+    """The answer as it came, with all that was around the object; None for one of a list."""
 
     def step(self, step_id: str) -> Step | None:
         """Find a step of the plan by its ID."""
@@ -196,7 +209,7 @@ def parse_status(data: Any) -> RunStatus | None:
     word = data if isinstance(data, str) else text_at(answer, "status")
     if not word:
         return None
-    return RunStatus(state_of(word), word, text_at(answer, "message"), raw=answer or {})
+    return RunStatus(state_of(word), word, text_at(answer, "message"), whole=data)
 
 
 def parse_run_answer(data: Any) -> RunAnswer | None:
@@ -207,13 +220,15 @@ def parse_run_answer(data: Any) -> RunAnswer | None:
     word, count = text_at(answer, "status"), whole_number(answer.get("runCount"))
     if not word and count is None:
         return None
-    return RunAnswer(word, text_at(answer, "message"), count)
+    return RunAnswer(word, text_at(answer, "message"), count, whole=data)
 
 
 def parse_pipeline(data: Any) -> Pipeline | None:
     """Read a pipeline object; None when it has no ID."""
     answer = parse_object(data)
-    return read_pipeline(answer) if answer is not None and text_at(answer, "_id") else None
+    if answer is None or not text_at(answer, "_id"):
+        return None
+    return replace(read_pipeline(answer), whole=data)
 
 
 def read_pipeline(answer: JsonObject) -> Pipeline:

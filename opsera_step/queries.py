@@ -12,11 +12,12 @@ from typing import Any
 from opsera_step import names, views
 from opsera_step.account import Task, TaskRecord, Tool
 from opsera_step.answers import Answer, Table
+from opsera_step.calls import LIST_LIMIT
 from opsera_step.context import Context
 from opsera_step.errors import BadInput, ExitCode
 from opsera_step.listing import Listing
 from opsera_step.sanitize import LineCleaner, split_lines
-from opsera_step.task_pages import pages
+from opsera_step.task_pages import read_pages
 from opsera_step.timing import Deadline
 from opsera_step.updating import not_taken, plan_update
 from opsera_step.values import is_object_id
@@ -34,7 +35,7 @@ def show_pipeline(job: Context) -> None:
     """Show a pipeline and its steps."""
     one = job.find_pipeline()
     tables = views.pipeline_tables(one, job.outcome.url)
-    _tell(job, Answer(one.raw, tables), f"Pipeline “{job.outcome.pipeline_name}”.")
+    _tell(job, Answer(one.whole, tables), f"Pipeline “{job.outcome.pipeline_name}”.")
 
 
 def list_tools(job: Context) -> None:
@@ -46,7 +47,7 @@ def list_tools(job: Context) -> None:
 def show_tool(job: Context) -> None:
     """Show a tool."""
     tool = _find_tool(job)
-    _tell(job, Answer(tool.raw, (views.object_table(tool.raw),)), f"Tool {_called(job, tool)}.")
+    _tell(job, _of_tool(tool), f"Tool {_called(job, tool)}.")
 
 
 @dataclass(frozen=True)
@@ -106,16 +107,17 @@ class AboutTask:
     def show(self, job: Context) -> None:
         """Show the task."""
         task = self._find(job)
-        answer = Answer(task.raw, (views.object_table(task.raw),))
+        answer = Answer(task.whole, (views.object_table(task.raw),))
         _tell(job, answer, f"Task {_called(job, task)}.")
 
     def status(self, job: Context) -> None:
         """Tell how the task's newest run stands."""
         task_id, called = self._identify(job)
-        word = job.insist(lambda until: job.client.account.task_status(task_id, until))
-        sentence = f"Task {called} is {job.safe.inline(word, 80)}."
-        data = {"taskId": task_id, "status": word}
-        _tell(job, Answer(data, (Table((), [(word,)]),)), sentence)
+        status = job.insist(lambda until: job.client.account.task_status(task_id, until))
+        sentence = f"Task {called} is {job.safe.inline(status.word, 80)}."
+        # A word alone would be no answer to build on: the API may wrap it, or not.
+        data = {"taskId": task_id, "status": status.word, "answer": status.whole}
+        _tell(job, Answer(data, (Table((), [(status.word,)]),)), sentence)
 
     def logs(
         self,
@@ -138,14 +140,16 @@ class AboutTask:
             )
 
         if page is not None:
-            found = list(ask(page, min(most or 1000, 1000)).items)
+            listing = ask(page, min(most or LIST_LIMIT, LIST_LIMIT))
         else:
-            found = [one for several in pages(ask, most=most) for one in several]
+            listing = read_pages(ask, most=most)
+        found = listing.items
         if most is not None and len(found) >= most:
-            job.log.say(f"These are {most} records; there may be more: --count 0 gives all.")
+            more = "--count 0 gives all" if page is None else f"they are on --page {page + 1}"
+            job.log.say(f"These are {most} records; there may be more: {more}.")
         in_order = sorted(found, key=lambda one: one.created or 0.0)
         lines = tuple(_log_lines(job, in_order)) if as_text else None
-        answer = Answer([one.raw for one in found], (views.task_records_table(found),), lines)
+        answer = Answer(listing.whole, (views.task_records_table(found),), lines)
         _tell(job, answer, f"{_counted(len(found), 'record')} of the log of task {called}.")
 
     def _find(self, job: Context) -> Task:
@@ -207,7 +211,7 @@ def _find_tool(job: Context) -> Tool:
 
 
 def _of_tool(tool: Tool) -> Answer:
-    return Answer(tool.raw, (views.object_table(tool.raw),))
+    return Answer(tool.whole, (views.object_table(tool.raw),))
 
 
 def _log_lines(job: Context, records: Sequence[TaskRecord]) -> list[str]:
@@ -236,7 +240,7 @@ def _tell_listing(
         job.log.say(LIMIT_TOLD + advice, "warning")
     elif listing.told is not None and listing.told > len(listing.items):
         job.log.say(f"The API counts {listing.told} in all.")
-    _tell(job, Answer(listing.raw, (table,)), f"{_counted(len(listing.items), noun)}.")
+    _tell(job, Answer(listing.whole, (table,)), f"{_counted(len(listing.items), noun)}.")
 
 
 def _tell(job: Context, answer: Answer, sentence: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Protocol
 
-from opsera_step.events import Event, Note
-from opsera_step.models import Pipeline, State
+from opsera_step.events import Answered, Event, Note
+from opsera_step.models import Consent, Pipeline, State
 from opsera_step.patience import Contact, Waiting, insist
 from opsera_step.timing import Clock, Deadline
 
@@ -20,7 +20,7 @@ Steps = Generator[Event, None, Pipeline]
 class Api(Contact, Protocol):
     """What resetting needs of the client."""
 
-    def reset(self, pipeline_id: str, deadline: Deadline) -> str:
+    def reset(self, pipeline_id: str, deadline: Deadline) -> Consent:
         """Put the pipeline back to its first step."""
         ...
 
@@ -44,15 +44,16 @@ def reset_if_wanted(
     def look() -> Steps:
         return insist(lambda until: api.summary(pipeline.id, until), api, clock, deadline, jitter)
 
-    message: str | None = None
+    consent: Consent | None = None
     if pipeline.state is not State.RUNNING:
         reset = _repeatable_reset(api, pipeline.id)
-        message = yield from insist(reset, api, clock, deadline, jitter)
+        consent = yield from insist(reset, api, clock, deadline, jitter)
     now = yield from look()
-    if message is None:
+    if consent is None:
         yield Note(f"Not reset: run {now.run_count} is going.", warning=True)
         return now
-    yield Note(f"Pipeline reset (it was {pipeline.state.value}). {message}".strip())
+    yield Answered("reset", consent.whole)
+    yield Note(f"Pipeline reset (it was {pipeline.state.value}). {consent.message}".strip())
     until, waiting = deadline.no_later_than(SHOWS_WITHIN), Waiting(clock, deadline)
     while now.state is State.PAUSED and not until.expired:
         yield from waiting.sleep(_LOOK_EVERY)
@@ -67,11 +68,11 @@ def _is_wanted(pipeline: Pipeline, when: str) -> bool:
     return when == "always"
 
 
-def _repeatable_reset(api: Api, pipeline_id: str) -> Callable[[Deadline], str | None]:
+def _repeatable_reset(api: Api, pipeline_id: str) -> Callable[[Deadline], Consent | None]:
     """Make a reset that can be sent again; it gives None once somebody's run is going."""
     tried = False
 
-    def reset(until: Deadline) -> str | None:
+    def reset(until: Deadline) -> Consent | None:
         nonlocal tried
         # An outage later, another run may be going that a second reset would break off.
         if tried and api.summary(pipeline_id, until).state is State.RUNNING:

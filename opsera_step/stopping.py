@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol, TypeGuard
 
 from opsera_step.errors import ApiError, Rejected
-from opsera_step.models import Pipeline, Run, RunStatus, State
+from opsera_step.models import Consent, Pipeline, Run, RunStatus, State
 from opsera_step.timing import Clock, Deadline
 
 LONGEST_STOP = 10.0
@@ -20,7 +20,7 @@ _SHARE_OF_STOP = 0.6
 class Api(Protocol):
     """What stopping needs of the client."""
 
-    def stop(self, pipeline_id: str, deadline: Deadline) -> str:
+    def stop(self, pipeline_id: str, deadline: Deadline) -> Consent:
         """Ask the pipeline to stop."""
         ...
 
@@ -39,6 +39,8 @@ class Stopped(NamedTuple):
     sentence: str
     status: RunStatus | None = None
     failure: ApiError | None = None
+    consent: Consent | None = None
+    """The API's answer to the stop call, if it was sent and not refused."""
 
 
 def stop_run(api: Api, run: Run, clock: Clock, deadline: Deadline, *, is_current: bool) -> Stopped:
@@ -55,15 +57,15 @@ def stop_run(api: Api, run: Run, clock: Clock, deadline: Deadline, *, is_current
             return _failed(run, ApiError("The time was up before the stop call could be sent."))
     try:
         until = deadline.no_later_than(_SHARE_OF_STOP * deadline.remaining)
-        said = api.stop(run.pipeline_id, until)
+        consent = api.stop(run.pipeline_id, until)
     except ApiError as error:
         status = _status_after_failure(api, run, clock, deadline, error)
         return _ended(run, status) if _is_final(status) else _failed(run, error, status)
     status = _wait_for_end(api, run, clock, deadline)
     if _is_final(status):
-        return _ended(run, status)
+        return _ended(run, status)._replace(consent=consent)
     sentence = f"Run {run.count} was asked to stop; it finishes its current operation first."
-    return Stopped(f"{sentence} {said}".strip(), status)
+    return Stopped(f"{sentence} {consent.message}".strip(), status, consent=consent)
 
 
 def _insist_on_reason(api: Api, run: Run, clock: Clock, deadline: Deadline) -> Stopped | None:

@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Callable
 
 from opsera_step.calls import LIST_LIMIT
-from opsera_step.listing import Listing
+from opsera_step.listing import Listing, T, joined
 
-T = TypeVar("T")
 Ask = Callable[[int | None, int], Listing[T]]
 """Asks for a page (None for the first, whatever its number is) of so many items."""
 
 
-def pages(ask: Ask[T], *, first: int | None = None, most: int | None = None) -> Iterator[list[T]]:
-    """Yield the new items of page after page, `most` in all; None for no limit.
+def read_pages(ask: Ask[T], *, most: int | None = None) -> Listing[T]:
+    """Read page after page as one list, of `most` items; None for no limit.
 
-    It ends with a page that is empty, short, or brings nothing new. Where no first page is named
-    the numbers may begin with 0 or 1: a page 1 that is the first once more is passed over. What
-    moves from one page to the next while new items come is given once.
+    It ends with a page that is empty, short, or brings nothing new. The numbers may begin with 0
+    or 1: a page 1 that is the first once more is passed over. What moves from one page to the next
+    while new items come is given once.
     """
     size = min(most or LIST_LIMIT, LIST_LIMIT)
     seen: set[str] = set()
-    given, number = 0, first
+    pages: list[Listing[T]] = []
+    number: int | None = None
     while True:
-        items = ask(number, size).items
-        fresh = [item for item in items if _note(item, seen)]
-        if most is not None:
-            fresh = fresh[: most - given]
-        given += len(fresh)
-        if fresh:
-            yield fresh
-        is_first_again = first is None and number == 1 and not fresh and bool(items)
-        done = not fresh and not is_first_again
-        if done or len(items) < size or (most is not None and given >= most):
-            return
+        page = ask(number, size)
+        fresh = [item for item in page.items if _note(item, seen)]
+        left = None if most is None else most - sum(len(one.items) for one in pages)
+        pages.append(page.only(fresh[:left]))
+        is_first_again = number == 1 and not fresh and bool(page.items)
+        is_last = not fresh and not is_first_again
+        is_enough = left is not None and len(fresh) >= left
+        if is_last or is_enough or len(page.items) < size:
+            return joined(pages)
         number = 1 if number is None else number + 1
 
 
 def _note(item: T, seen: set[str]) -> bool:
     """Note an item; False when it was there already."""
-    raw = getattr(item, "raw", item)
-    identity = getattr(item, "id", "") or json.dumps(raw, sort_keys=True, default=str)
+    identity = getattr(item, "id", "") or json.dumps(item.raw, sort_keys=True, default=str)
     if identity in seen:
         return False
     seen.add(identity)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from opsera_step.errors import ApiError, PipelineBusy, Rejected, RunRefused, RunUncertain
-from opsera_step.events import Note, RunKnown
+from opsera_step.events import Answered, Note, RunKnown
 from opsera_step.looking import (
     LONGEST_SETTLING,
     LOOK_EVERY,
@@ -22,7 +22,7 @@ from opsera_step.looking import (
     pause_behind,
 )
 from opsera_step.looking import Api as LookingApi
-from opsera_step.models import Pipeline, Run, RunAnswer, RunStatus, State, state_of
+from opsera_step.models import Consent, Pipeline, Run, RunAnswer, RunStatus, State, state_of
 from opsera_step.patience import LONGEST_OUTAGE
 from opsera_step.resetting import reset_if_wanted
 from opsera_step.timing import Clock, Deadline, Outage
@@ -40,7 +40,7 @@ class Api(LookingApi, Protocol):
         """Start a run."""
         ...
 
-    def reset(self, pipeline_id: str, deadline: Deadline) -> str:
+    def reset(self, pipeline_id: str, deadline: Deadline) -> Consent:
         """Put the pipeline back to its first step."""
         ...
 
@@ -185,6 +185,7 @@ class Trigger:
             if error.never_accepted:
                 return (yield from self._later(now.id, error))
             return (yield from self._search(now, error))
+        yield Answered("run", answer.whole)
         if self._is_refusal(answer):
             self._on_its_way = False
             return (yield from self._refused(now, answer))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opsera_step.account import Task, TokenUse, Tool, UserAction
@@ -143,10 +143,10 @@ def object_table(item: JsonObject) -> Table:
     return Table((), rows, _WHOLE)
 
 
-def outcome_answer(outcome: Outcome, heard: JsonObject) -> Answer:
-    """Tell of what became of a command, with the API's own answer if one was heard."""
-    told = {**outcome.to_json(), **({"answer": heard} if heard else {})}
-    shown = {**told, "steps": None, "answer": None}
+def outcome_answer(outcome: Outcome, heard: Mapping[str, Any]) -> Answer:
+    """Tell of what became of a command, with the API's own answers, by the word of the call."""
+    told = {**outcome.to_json(), **({"answers": dict(heard)} if heard else {})}
+    shown = {**told, "steps": None, "answers": None}
     rows = [(key, _text(one)) for key, one in shown.items() if one not in (None, "", [])]
     return Answer(told, (Table((), rows, _WHOLE),))
 

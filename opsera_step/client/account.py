@@ -7,12 +7,13 @@ from typing import TypeVar
 from opsera_step.account import (
     Task,
     TaskRecord,
+    TaskStatus,
     TokenUse,
     Tool,
     UserAction,
     parse_task,
+    parse_task_status,
     parse_tool,
-    parse_word,
     read_task,
     read_task_record,
     read_token_use,
@@ -79,9 +80,10 @@ class AccountCalls(Asking):
         task = shaped(parse_task(self.ask(TASK, {"taskId": task_id}, deadline)), TASK)
         return same(task, task.id, task_id, TASK)
 
-    def task_status(self, task_id: str, deadline: Deadline) -> str:
-        """Ask for the word of a task's newest state."""
-        return shaped(parse_word(self.ask(TASK_STATUS, {"taskId": task_id}, deadline)), TASK_STATUS)
+    def task_status(self, task_id: str, deadline: Deadline) -> TaskStatus:
+        """Ask how a task's newest run stands."""
+        data = self.ask(TASK_STATUS, {"taskId": task_id}, deadline)
+        return shaped(parse_task_status(data), TASK_STATUS)
 
     def task_logs(
         self,

@@ -20,6 +20,7 @@ from opsera_step.errors import Rejected
 from opsera_step.listing import Listing, parse_listing
 from opsera_step.models import (
     CONSOLE_OUTPUT,
+    Consent,
     LogRecord,
     Pipeline,
     Run,
@@ -114,19 +115,26 @@ class OpseraClient(Asking):
 
         All that came is returned: an answer may not be filtered although that was asked for.
         """
+        return list(self.log_listing(run, deadline, console_only=console_only).items)
+
+    def log_listing(
+        self, run: Run, deadline: Deadline, *, console_only: bool
+    ) -> Listing[LogRecord]:
+        """Ask for the newest 1000 activity records of a run, with all that is around them."""
         body: dict[str, object] = {"pipelineId": run.pipeline_id, "runCount": run.count}
         if console_only:
             body["type"] = CONSOLE_OUTPUT
-        items = shaped(parse_list(self.ask(LOGS, body, deadline)), LOGS)
-        return self._reader.read(items)
+        data = self.ask(LOGS, body, deadline)
+        records = self._reader.read(shaped(parse_list(data), LOGS))
+        return Listing(tuple(records), whole=data)
 
-    def stop(self, pipeline_id: str, deadline: Deadline) -> str:
-        """Ask the pipeline to stop after its current operation; return the API's message."""
-        return self._message(STOP, pipeline_id, deadline)
+    def stop(self, pipeline_id: str, deadline: Deadline) -> Consent:
+        """Ask the pipeline to stop after its current operation."""
+        return self._consent(STOP, pipeline_id, deadline)
 
-    def reset(self, pipeline_id: str, deadline: Deadline) -> str:
-        """Put the pipeline back to its first step; return the API's message."""
-        return self._message(RESET, pipeline_id, deadline)
+    def reset(self, pipeline_id: str, deadline: Deadline) -> Consent:
+        """Put the pipeline back to its first step."""
+        return self._consent(RESET, pipeline_id, deadline)
 
     def pipelines(self, deadline: Deadline) -> list[Pipeline]:
         """List the pipelines that the token's owner sees; the API gives 1000 at most."""
@@ -137,10 +145,10 @@ class OpseraClient(Asking):
         data = self.ask(PIPELINES, None, deadline)
         return shaped(parse_listing(data, read_pipeline), PIPELINES)
 
-    def _message(self, call: Call, pipeline_id: str, deadline: Deadline) -> str:
+    def _consent(self, call: Call, pipeline_id: str, deadline: Deadline) -> Consent:
         data = self.ask(call, {"pipelineId": pipeline_id}, deadline)
         answer = shaped(parse_run_answer(data), call)
         if answer.refused:
             said = as_sentence(answer.message or answer.word)
             raise Rejected(f"{name_of(call)} answered with a refusal: {said}")
-        return answer.message
+        return Consent(answer.message, answer.whole)

@@ -6,6 +6,7 @@ Does not retry and does not wait: who calls knows whether a call may be repeated
 from __future__ import annotations
 
 import json
+import math
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -165,7 +166,7 @@ class Transport:
         try:
             text = raw.decode("utf-8-sig", "replace")
             del raw[_START:]  # An answer can be huge: not twice while its JSON is read.
-            return json.loads(text, parse_int=_number)
+            return json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=str)
         except (ValueError, RecursionError):  # RecursionError: nested without end.
             start = shorten(raw.decode("utf-8", "replace"))
             if call.may_be_text and start.replace(" ", "").isalpha():
@@ -211,12 +212,18 @@ class Transport:
             self.clock_ahead = self._clock.time() - moment
 
 
-def _number(digits: str) -> int | float:
-    """Read a whole number; one of thousands of digits, which Python refuses, is infinite."""
+def _whole(digits: str) -> int | str:
+    """Read a whole number; one of thousands of digits, which Python refuses, stays a text."""
     try:
         return int(digits)
     except ValueError:
-        return float(digits)
+        return digits
+
+
+def _finite(digits: str) -> float | str:
+    """Read a number; one beyond all floats stays a text, for JSON can't write infinity."""
+    number = float(digits)
+    return number if math.isfinite(number) else digits
 
 
 def _moment(date: str) -> float | None:

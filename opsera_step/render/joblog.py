@@ -274,7 +274,7 @@ class JobLog:
         self.say_in_sight(f"{self._run}: {self._what_goes_on(event)}; {elapsed} so far.")
 
     @_show.register
-    def _(self, event: events.Tick) -> None:
+    def _(self, event: events.Tick | events.Answered) -> None:
         """Only the moving line changes."""
 
     @_show.register

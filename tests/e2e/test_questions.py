@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from opsera_step.errors import ExitCode
+from opsera_step.models import unwrap
 from opsera_step.simulator import Fault
+from tests.e2e.relay import Relay
 from tests.e2e.shell import LOCKED_TOOL, TASK, TOOL, ask, command, environment, fast, opsera
 from tests.meta.source import ROOT
 from tests.oracles import github_runner, terminal
@@ -36,6 +38,18 @@ QUESTIONS = {
          {"json": {"pipelineId": PIPELINE, "runCount": 42, "type": "console output"}}),
 }  # fmt: skip
 """Each question, and how the API is asked the same."""
+DEEDS = {
+    ("run", "--no-wait"): "pipeline/run", ("status",): "pipeline/status",
+    ("run", "--no-wait", "--reset", "always"): "pipeline/reset", ("reset",): "pipeline/reset",
+    ("stop",): "pipeline/stop",
+}  # fmt: skip
+"""Each command of a job, and the call whose answer its result holds."""
+SHAPES = [
+    {},
+    dict.fromkeys(("list_answers", "counted_answers", "object_answers", "action_answers"), "data"),
+    {"list_answers": "counted"},
+]
+"""How the API may wrap its answers."""
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +65,8 @@ def test_json_is_what_the_api_gave(simulator, words):
     """Nothing that the server sends is lost: --format json has it all, in its order."""
     method, path, sent = QUESTIONS[words]
     given = ask(simulator, method, path, **sent)
-    given = given["data"] if isinstance(given, dict) and set(given) == {"count", "data"} else given
-    given = {"taskId": TASK, "status": given} if isinstance(given, str) else given
+    if isinstance(given, str):
+        given = {"taskId": TASK, "status": given, "answer": given}
     done = opsera(simulator, *words, "--format", "json")
     assert (done.code, done.json) == (0, given)
     assert "[opsera]" not in done.out
@@ -73,7 +87,7 @@ def test_the_table_is_data_alone(simulator, words):
     assert terminal.effects(done.out) == []
     assert done.err.startswith("[opsera] ")
     if words[-1] == "list":
-        data = opsera(simulator, *words, "--format", "json").json
+        data = unwrap(opsera(simulator, *words, "--format", "json").json)
         assert [one["_id"] for one in data if one["_id"] not in done.out] == []
 
 
@@ -90,11 +104,30 @@ def test_results_of_the_job_commands(simulator, words, form):
     assert done.err.startswith("[opsera] ")
 
 
-def test_the_answer_about_a_run_is_there_as_it_came(simulator):
-    """Beside what is made of it JSON has the API's own answer, with fields that nobody knows."""
-    told = json.loads(opsera(simulator, "status", "--format", "json").out)
-    assert told["answer"]["status"] == told["status"]
-    assert set(told["answer"]) >= {"status", "message"}
+@pytest.mark.parametrize("switches", SHAPES, ids=["as documented", "in data", "counted"])
+@pytest.mark.parametrize("words", [*QUESTIONS, *DEEDS])
+def test_what_nobody_knows_is_in_json(words, switches):
+    """Fields that no program ever heard of are there, in objects, in lists and around them."""
+    with fast("slow", switches=switches) as behind, Relay(behind, _more) as relay:
+        if words == ("stop",):
+            ask(behind, "POST", "pipeline/run", json={"pipelineId": behind.pipeline_id})
+        told = opsera(behind, *words, "--format", "json", "--base-url", relay.url)
+    path = DEEDS[words] if words in DEEDS else QUESTIONS[words][1]
+    assert (told.code, relay.answers[path]) in ((0, part) for part in _parts(told.json))
+
+
+def _more(data):
+    """Add to an answer: to each object that it is or holds, and around it."""
+    if isinstance(data, list):
+        return [*map(_more, data), "no object"]
+    return {**data, "neverHeardOf": {"by": ["anybody", 1.5]}} if isinstance(data, dict) else data
+
+
+def _parts(data):
+    yield data
+    if isinstance(data, (dict, list)):
+        for inner in data.values() if isinstance(data, dict) else data:
+            yield from _parts(inner)
 
 
 def _properties(table: str) -> dict[str, str]:
@@ -182,7 +215,7 @@ class TestLimits:
     def test_a_list_that_is_full_says_so(self, crowded, words):
         """A list of 1000 is never passed over as if it were all."""
         done = opsera(crowded, *words, "--format", "json")
-        assert (done.code, len(done.json)) == (0, 1000)
+        assert (done.code, len(unwrap(done.json))) == (0, 1000)
         assert "The API gives 1000 at most; there may be more." in done.err
 
     def test_a_short_list_does_not(self, simulator):
@@ -215,7 +248,7 @@ class TestTaskLogs:
             done = opsera(long, "task", "logs", "Long", "--count", "0")
             assert done.out.splitlines() == lines
             some = opsera(long, "task", "logs", "Long", "--count", "1500", "--format", "json")
-            assert len({one["_id"] for one in some.json}) == 1500
+            assert len({one["_id"] for one in unwrap(some.json)}) == 1500
             assert "there may be more" in some.err
 
     @pytest.mark.parametrize("text", ["json", "text"])

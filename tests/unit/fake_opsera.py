@@ -11,7 +11,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from opsera_step.errors import ApiError, Malformed, NotFound, Unavailable, Unreachable
-from opsera_step.models import LogRecord, Pipeline, Run, RunAnswer, RunStatus, State, state_of
+from opsera_step.models import (
+    Consent,
+    LogRecord,
+    Pipeline,
+    Run,
+    RunAnswer,
+    RunStatus,
+    State,
+    state_of,
+)
 from opsera_step.timing import Clock, Deadline
 
 PIPELINE = "65a4f00dc0ffee0123456789"
@@ -199,7 +208,7 @@ class FakeOpsera:
         new = run.count if run is not None else None
         return RunAnswer(word, "as you wish", {"new": new, "old": self.count, "none": None}[named])
 
-    def reset(self, pipeline_id: str, deadline: Deadline) -> str:
+    def reset(self, pipeline_id: str, deadline: Deadline) -> Consent:
         """Give up the run that is there."""
         self._call("reset")
         effect, error = self.reset_faults.pop(0) if self.reset_faults else (True, None)
@@ -212,7 +221,7 @@ class FakeOpsera:
             self.paused_until, self.rest = now, "stopped"
         if error is not None:
             raise error
-        return "Done."
+        return Consent("Done.")
 
     def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
         """Show the pipeline, with its lags."""
@@ -258,7 +267,7 @@ class FakeOpsera:
         word = self._word(found, now)
         return RunStatus(state_of(word), word)
 
-    def stop(self, pipeline_id: str, deadline: Deadline) -> str:
+    def stop(self, pipeline_id: str, deadline: Deadline) -> Consent:
         """Stop whatever goes, a second later."""
         self._call("stop")
         effect, error = self.stop_faults.pop(0) if self.stop_faults else (True, None)
@@ -268,7 +277,7 @@ class FakeOpsera:
             going.stopped, going.word, going.ends = True, "stopped", now + 1.0
         if error is not None:
             raise error
-        return "Stopping."
+        return Consent("Stopping.")
 
     def _call(self, name: str) -> None:
         self.calls.append(name)

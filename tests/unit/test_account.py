@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step import account
-from opsera_step.account import parse_task, parse_tool, parse_word
+from opsera_step.account import parse_task, parse_task_status, parse_tool
 from opsera_step.listing import Listing, parse_listing
 
 KEYS = st.sampled_from(
@@ -28,11 +28,11 @@ READERS = [
 @given(JSON, st.sampled_from(READERS))
 def test_nothing_that_comes_raises(data, read):
     """Any JSON is read or refused, never an error; what is read keeps the JSON it came from."""
-    for parse in (parse_tool, parse_task, parse_word):
+    for parse in (parse_tool, parse_task, parse_task_status):
         parse(data)
     listing = parse_listing(data, read)
     if listing is not None:
-        assert listing.raw is (data if isinstance(data, list) else data["data"])
+        assert listing.whole is data
     if isinstance(data, dict):
         assert read(data).raw is data
 
@@ -44,7 +44,9 @@ def test_nothing_that_comes_raises(data, read):
 )  # fmt: skip
 def test_a_status_in_many_forms(data, word):
     """The word is found in all forms that the page leaves open."""
-    assert parse_word(data) == word
+    status = parse_task_status(data)
+    assert (status and status.word) == word
+    assert status is None or status.whole is data
 
 
 def test_tags_are_words_or_objects():

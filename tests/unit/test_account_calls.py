@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from opsera_step import models
 from opsera_step.calls import CALLS
 from opsera_step.client import OpseraClient
 from opsera_step.errors import Forbidden, Malformed, NotFound, Rejected
@@ -44,10 +45,10 @@ def test_every_call_in_every_shape(talk):
     assert (task.name, task.state, task.run_count) == ("Sync CRM repository", State.SUCCESS, 3)
     assert tool.raw["configuration"]["jUserId"] == "opsera"
     assert task.raw["configuration"]["buildType"] == "ant"
-    assert client.account.task_status(TASK, soon) == "success"
+    assert client.account.task_status(TASK, soon).word == "success"
     tools, tasks = client.account.tools(soon), client.account.tasks(soon)
     assert tool in tools.items and task in tasks.items
-    assert tools.raw[0]["_id"] == tools.items[0].id
+    assert tools.items[0].raw in models.unwrap(tools.whole)
     assert len(tasks.items) == 4 and not tasks.is_cut
     assert [one.raw["_id"] for one in client.pipeline_list(soon).items] == [simulator.pipeline_id]
 
@@ -98,7 +99,7 @@ def test_an_answer_of_another_shape(talk, body):
             if (kind, body) in ("list", "[]") or (kind == "list" and body in ("[]", "[[1]]")):
                 assert call().items == ()
             elif kind == "word" and body == '"a word"':
-                assert call() == "a word"
+                assert call().word == "a word"
             else:
                 with pytest.raises(Malformed):
                     call()

@@ -634,6 +634,15 @@ def test_a_number_of_very_many_digits(digits):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-2.5E+400", "9" * 5000])
+def test_a_number_that_cannot_be_held_is_kept_as_text(number):
+    """What Python has no number for stays as it came, so that it can be written as JSON again."""
+    with serving(http(200, b'{"status": "running", "x": [%s, 1.5, 7]}' % number.encode())) as wire:
+        whole = connect(wire.url).status(RUN, soon()).whole
+    assert whole["x"] == [number, 1.5, 7]
+    assert json.dumps(whole, allow_nan=False)
+
+
 @pytest.mark.parametrize("depth", [50, 200, 300, 400, 600, 900, 950, 990, 1100, 1500, 3000, 9000])
 @pytest.mark.parametrize("status", [200, 400])
 def test_nesting_of_any_depth(depth, status):
@@ -844,7 +853,7 @@ def test_a_signal_gets_out_and_the_guard_is_around_the_wait():
             assert time.monotonic() - began < 2
             # Afterwards it is there to stop the run with.
             wire.answers = [ok({"status": "success", "message": "stopping"})]
-            assert client.stop(PIPELINE, soon()) == "stopping"
+            assert client.stop(PIPELINE, soon()).message == "stopping"
     finally:
         signal.signal(signal.SIGUSR1, before)
 

@@ -102,6 +102,7 @@ SENTENCES = [
         heartbeat(trouble="It answered 502."),
         "The run: the API has trouble (It answered 502); 0s so far.",
     ),
+    (events.Answered("run", {"status": "executed"}), None),
 ]
 
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsera_step.listing import Listing
-from opsera_step.task_pages import pages
+from opsera_step.listing import parse_listing
+from opsera_step.task_pages import read_pages
+
+
+@dataclass(frozen=True)
+class Item:
+    """An item without an ID."""
+
+    raw: dict[str, int]
 
 
 class Pages:
     """An API with so many items, whose first page has this number."""
 
-    def __init__(self, total, *, first, largest=1000, arriving=0):
+    def __init__(self, total, *, first, largest=1000, arriving=0, wrap=list):
         self.items = [{"n": number} for number in range(total)]
         self.first, self.largest, self.arriving = first, largest, arriving
+        self.wrap = wrap
         self.asked = []
 
     def __call__(self, number, size):
@@ -25,11 +35,11 @@ class Pages:
         found = self.items[max(0, page) * size : (max(0, page) + 1) * size]
         # What is new comes first and moves all else on.
         self.items = [{"new": len(self.asked), "n": n} for n in range(self.arriving)] + self.items
-        return Listing(tuple(found))
+        return parse_listing(self.wrap(found), Item)
 
 
 def read(api, **wanted):
-    return [item for page in pages(api, **wanted) for item in page]
+    return [item.raw for item in read_pages(api, **wanted).items]
 
 
 @given(st.integers(0, 3500), st.sampled_from([0, 1]), st.none() | st.integers(1, 3000))
@@ -67,3 +77,24 @@ def test_a_limit_asks_for_no_more():
     api = Pages(5000, first=1)
     assert len(read(api, most=20)) == 20
     assert api.asked == [None]
+
+
+@pytest.mark.parametrize("most", [None, 10, 1000, 1200, 2500])
+@pytest.mark.parametrize("total", [0, 10, 1000, 2500])
+def test_what_is_around_the_pages_stays(total, most):
+    """Several pages are one answer: all items, and each field that any page has around them."""
+    number = iter(range(10))
+    wrap = lambda items: {f"field {next(number)}": 1, "data": items, "count": len(items)}  # noqa: E731
+    api = Pages(total, first=1, wrap=wrap)
+    whole = read_pages(api, most=most).whole
+    assert whole["data"] == [{"n": number} for number in range(total)][:most]
+    assert whole["count"] >= len(whole["data"])
+    fields = {f"field {number}" for number in range(len(api.asked))}
+    assert set(whole) == {"data", "count", *fields}
+
+
+@pytest.mark.parametrize("total", [0, 10, 2500])
+def test_a_bare_list_stays_one(total):
+    """Where nothing is around the pages, nothing is around what they come to."""
+    assert len(read_pages(Pages(total, first=1)).whole) == total
+    assert isinstance(read_pages(Pages(total, first=1)).whole, list)
