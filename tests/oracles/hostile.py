@@ -12,24 +12,10 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-COMMANDS = (
-    "add-mask",
-    "add-matcher",
-    "add-path",
-    "debug",
-    "echo",
-    "endgroup",
-    "error",
-    "group",
-    "notice",
-    "remove-matcher",
-    "save-state",
-    "set-env",
-    "set-output",
-    "stop-commands",
-    "warning",
-)
-"""Names of GitHub's workflow commands (actions/runner, src/Runner.Worker)."""
+from .github_runner import REGISTERED
+
+COMMANDS = tuple(sorted(REGISTERED))
+"""Names of GitHub's workflow commands."""
 
 MARKERS = (*COMMANDS, "command", "section", "info", "verbose", "icon")
 """Names that mean something after `##[`."""

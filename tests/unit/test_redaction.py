@@ -8,7 +8,6 @@ import json
 import random
 import re
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -295,27 +294,13 @@ class TestDisguises:
 REDACTOR = Redactor(OPSERA)
 
 
-def seconds_for(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started
-
-
-def test_a_million_ordinary_lines_take_seconds():
-    """Redacting costs a few microseconds a line."""
-    rng = random.Random(1)
-    lines = [
-        f"{rng.choice(hostile.HARMLESS)} {rng.choice(hostile.HARMLESS)}" for _ in range(20_000)
-    ]
-    redactor, trail = Redactor(jwt(1, 900)), Trail()
-    assert seconds_for(lambda: [redactor.redact(line, trail) for line in lines]) < 0.3
-
-
-def test_huge_lines_take_no_longer():
-    """A line of megabytes costs as much as its characters in short lines."""
+@pytest.mark.parametrize(
+    ("line", "redacted"),
+    [("x" * 2_000_000 + "TOKEN", "x" * 2_000_000 + "***"), ("eyJhbG" * 200_000,) * 2,
+     ("%41" * 500_000,) * 2, ("TOKEN " * 2000, "*** " * 2000)],
+    ids=["one word", "beginnings of a token", "escapes", "tokens"],
+)  # fmt: skip
+def test_a_huge_line_comes_to_its_end(line, redacted):
+    """Work that grows with the square of a line's length would take hours for these."""
     token = jwt(1, 900)
-    redactor = Redactor(token)
-    assert seconds_for(lambda: redactor.redact("x" * 2_000_000 + token)) < 0.5
-    assert seconds_for(lambda: redactor.redact("eyJhbG" * 20_000)) < 1
-    assert seconds_for(lambda: redactor.redact("%41" * 200_000)) < 1
-    assert seconds_for(lambda: redactor.redact(f"{token} " * 500)) < 1
+    assert Redactor(token).redact(line.replace("TOKEN", token)) == redacted

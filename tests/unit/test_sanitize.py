@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import random
-import time
 import unicodedata
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -241,26 +238,9 @@ class TestCleanInline:
         assert clean_inline("") == ""
 
 
-def seconds_for(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started
-
-
-def test_a_million_ordinary_lines_take_seconds():
-    """Cleaning costs a few microseconds a line."""
-    rng = random.Random(1)
-    lines = [
-        f"{rng.choice(hostile.HARMLESS)} {rng.choice(hostile.HARMLESS)}" for _ in range(20_000)
-    ]
-    cleaner = LineCleaner()
-    assert seconds_for(lambda: [cleaner.clean(line) for line in lines]) < 0.2
-    coloured = [f"\x1b[32m✓\x1b[0m {line} \x1b[90m(3 ms)\x1b[39m" for line in lines]
-    assert seconds_for(lambda: [cleaner.clean(line) for line in coloured]) < 0.5
-
-
-def test_huge_lines_take_no_longer():
-    """A line of megabytes costs as much as its characters in short lines."""
-    frames = "".join(f"Downloading {n} of 20000 [{'=' * 40}]\r" for n in range(20_000))
-    assert seconds_for(lambda: list(split_lines(frames))) < 1
-    assert seconds_for(lambda: LineCleaner().clean("\x1b[1m\x1b]0;" * 100_000)) < 1
+def test_huge_lines_come_to_their_end():
+    """Work that grows with the square of a line's length would take hours for these."""
+    frames = [f"Downloading {n} of 100000 [{'=' * 40}]" for n in range(100_000)]
+    assert list(split_lines("\r".join(frames))) == [frames[-1]]
+    cleaned = LineCleaner().clean("\x1b[1m\x1b]0;" * 500_000 + "\x07end")
+    assert cleaned.replace("\x1b[1m", "") == "end\x1b[0m"
