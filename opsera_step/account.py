@@ -5,12 +5,12 @@ Each object keeps the JSON that it was read from, so that nothing the API sends 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from opsera_step.console import console_text
 from opsera_step.json_values import JsonObject, parse_time, text_at, whole_number
-from opsera_step.models import State, parse_object, state_of
+from opsera_step.models import State, parse_object, parse_one, state_of
 
 T = TypeVar("T")
 
@@ -109,14 +109,11 @@ class TokenUse:
 
 def parse_tool(data: Any) -> Tool | None:
     """Read a tool object; None when it has no ID."""
-    answer = parse_object(data)
-    if answer is None or not text_at(answer, "_id"):
-        return None
-    return replace(read_tool(answer), whole=data)
+    return parse_one(data, read_tool)
 
 
-def read_tool(item: JsonObject) -> Tool:
-    """Read a tool of a list."""
+def read_tool(item: JsonObject, whole: Any = None) -> Tool:
+    """Read a tool: of a list, or with the whole answer that it is."""
     return Tool(
         id=text_at(item, "_id"),
         name=text_at(item, "name"),
@@ -127,19 +124,17 @@ def read_tool(item: JsonObject) -> Tool:
         tags=_tags(item.get("tags")),
         updated=text_at(item, "updatedAt"),
         raw=item,
+        whole=whole,
     )
 
 
 def parse_task(data: Any) -> Task | None:
     """Read a task object; None when it has no ID."""
-    answer = parse_object(data)
-    if answer is None or not text_at(answer, "_id"):
-        return None
-    return replace(read_task(answer), whole=data)
+    return parse_one(data, read_task)
 
 
-def read_task(item: JsonObject) -> Task:
-    """Read a task of a list."""
+def read_task(item: JsonObject, whole: Any = None) -> Task:
+    """Read a task: of a list, or with the whole answer that it is."""
     return Task(
         id=text_at(item, "_id"),
         name=text_at(item, "name"),
@@ -153,6 +148,7 @@ def read_task(item: JsonObject) -> Task:
         run_count=whole_number(item.get("run_count")),
         updated=text_at(item, "updatedAt"),
         raw=item,
+        whole=whole,
     )
 
 

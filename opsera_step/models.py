@@ -8,12 +8,15 @@ and the records as the public portal reads them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from opsera_step.console import console_text
 from opsera_step.json_values import JsonObject, object_at, parse_time, text_at, whole_number
+
+T = TypeVar("T")
 
 CONSOLE_OUTPUT = "console output"
 """The exact `type` of the log call, and `action` of the records, that hold console text."""
@@ -195,6 +198,12 @@ def parse_object(data: Any) -> JsonObject | None:
     return inner if isinstance(inner, dict) else None
 
 
+def parse_one(data: Any, read: Callable[[JsonObject, Any], T]) -> T | None:
+    """Read an object that was asked for by itself; None when it has no ID."""
+    found = parse_object(data)
+    return read(found, data) if found and text_at(found, "_id") else None
+
+
 def _answer_with(data: Any, *keys: str) -> JsonObject | None:
     """Return the object that has one of the keys: the inner one, or that around it."""
     inner = parse_object(data)
@@ -225,14 +234,11 @@ def parse_run_answer(data: Any) -> RunAnswer | None:
 
 def parse_pipeline(data: Any) -> Pipeline | None:
     """Read a pipeline object; None when it has no ID."""
-    answer = parse_object(data)
-    if answer is None or not text_at(answer, "_id"):
-        return None
-    return replace(read_pipeline(answer), whole=data)
+    return parse_one(data, read_pipeline)
 
 
-def read_pipeline(answer: JsonObject) -> Pipeline:
-    """Read a pipeline of a list."""
+def read_pipeline(answer: JsonObject, whole: Any = None) -> Pipeline:
+    """Read a pipeline: of a list, or with the whole answer that it is."""
     workflow = object_at(answer, "workflow")
     last_step, last_run = object_at(workflow, "last_step"), object_at(workflow, "last_run")
     return Pipeline(
@@ -247,6 +253,7 @@ def read_pipeline(answer: JsonObject) -> Pipeline:
         last_run_count=whole_number(last_run.get("run_count")),
         last_run_word=text_at(last_run, "status"),
         raw=answer,
+        whole=whole,
     )
 
 
