@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from opsera_step.cli.host import host
-from opsera_step.cli.options import HelpfulCommand, with_inputs
+from opsera_step.cli.options import HelpfulCommand, completing, completing_path, with_inputs
 from opsera_step.cli.runs import FOLLOWING, STARTING
 from opsera_step.errors import ExitCode
+from opsera_step.guessing import nearest
 
 
 def _switches(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> Any:
@@ -22,9 +24,19 @@ def _switches(_context: click.Context, _parameter: click.Parameter, values: tupl
     return {name: value for name, _, value in pairs}
 
 
+def _scenarios() -> Iterable[str]:
+    from opsera_step.simulator import scenario_names  # noqa: PLC0415 - only here
+
+    return scenario_names()
+
+
 def _simulator_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option("--scenario", default="success", show_default=True, help="What happens."),
+    options = (
+        click.option(
+            "--scenario", default="success", show_default=True, metavar="NAME",
+            shell_complete=completing(_scenarios),
+            help="What happens; `demo --list` lists the scenarios. Or the path of a YAML file.",
+        ),
         click.option(
             "--speed", default=1.0, show_default=True, type=click.FloatRange(0.1, 1000),
             help="How much faster than real time the pipeline runs.",
@@ -34,7 +46,8 @@ def _simulator_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="How the API behaves where its page leaves it open; docs/simulator.md lists them.",
         ),
         click.option("--seed", default=1, show_default=True, help="Seed of all that is random."),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -69,6 +82,7 @@ def demo(platform: str, *, listing: bool, show_outputs: bool, **options: Any) ->
     from opsera_step.demo import INPUTS, Stage, list_scenarios, play  # noqa: PLC0415 - only here
 
     here = host()
+    here.has_settled = not listing
     if listing:
         list_scenarios(here.out)
         return ExitCode.SUCCESS
@@ -84,13 +98,25 @@ def demo(platform: str, *, listing: bool, show_outputs: bool, **options: Any) ->
     examples=["opsera-step simulator --port 8080 --scenario busy --speed 10"],
 )
 @click.option("--host", "address", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", default=0, show_default=True, help="Port to listen on; 0: any free one.")
-@click.option("--state", default=None, metavar="FILE", help="Keep what is changed in this file.")
+@click.option(
+    "--port",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0: any free one.",
+)
+@click.option(
+    "--state", default=None, metavar="FILE", shell_complete=completing_path(),
+    help="Keep what is changed in this file.",
+)  # fmt: skip
 @_simulator_options
 def simulator(address: str, port: int, **simulated: Any) -> int:
     """Serve a simulated Opsera API until interrupted, and print how to use it."""
     from opsera_step.demo import serve  # noqa: PLC0415 - only here
 
+    if not re.fullmatch(r"localhost|127(\.\d+){3}|::1", address):
+        told = "Whoever reaches the simulator can read its token and change its world."
+        click.echo(f"Listening on {address}, not on this machine alone. {told}", err=True)
     with _simulator_faults_told():
         return serve(host().out, address, port, **simulated)
 
@@ -107,6 +133,14 @@ def _simulator_faults_told() -> Iterator[None]:
     try:
         yield
     except (ScenarioError, StateError, SwitchError) as error:
-        raise click.UsageError(str(error)) from None
-    except OSError as error:
-        raise click.ClickException(f"The simulator can't listen there: {error}") from None
+        raise click.UsageError(_with_guess(str(error))) from None
+
+
+def _with_guess(told: str) -> str:
+    """Add to a fault of the simulator what may have been meant, and end it as a sentence."""
+    found = re.match(r"[a-z ]* named '(.+?)'; [a-z]+ are (.+)", told)
+    close = nearest(found[1], found[2].split(", ")) if found else ""
+    if found and close:
+        told = f"{told.partition(';')[0]}. Did you mean {close}?"
+    told = told[0].upper() + told[1:] if found else told
+    return told if told.endswith((".", "?")) else f"{told}."

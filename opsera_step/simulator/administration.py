@@ -12,6 +12,7 @@ from opsera_step.simulator.views import token_view
 from opsera_step.simulator.world import World
 
 _LIFETIME = 365 * 86400.0
+_LONGEST = 100 * _LIFETIME
 
 
 class Administration:
@@ -32,8 +33,21 @@ class Administration:
         It belongs to the named user, else to one with the role, else to the owner of the first
         token. A user who is named together with a role gets that role.
         """
+        return str(self.issued(scope, role=role, user=user, expires_in=expires_in)["token"])
+
+    def issued(
+        self,
+        scope: str = "api",
+        *,
+        role: str | None = None,
+        user: str | None = None,
+        expires_in: float = _LIFETIME,
+    ) -> dict[str, object]:
+        """Issue a token as `issue_token` does, and return all about it."""
         if scope not in SCOPES:
             raise ValueError(f"scope takes {', '.join(SCOPES)}, not {scope!r}")
+        if not -_LONGEST <= expires_in <= _LONGEST:
+            raise ValueError(f"a token expires within {_LONGEST:.0f} seconds, not {expires_in}")
         with self._gate.lock:
             world = self._world()
             owner = self._owner(world, role, user)
@@ -47,7 +61,7 @@ class Administration:
                 owner=owner.name,
                 expires=token.expires,
             )
-            return token.text
+            return token_view(token)
 
     def deactivate(self, token: str) -> None:
         """Make a token worthless."""
@@ -69,7 +83,8 @@ class Administration:
             world = self._world()
             if object_id not in {*world.pipelines, *world.tools, *world.tasks}:
                 raise KeyError(f"nothing has the ID {object_id}")
-            allowed = access if isinstance(access, bool) else [str(name) for name in access]
+            listed = [access] if isinstance(access, str) else access
+            allowed = listed if isinstance(listed, bool) else [str(name) for name in listed]
             world.set_access(object_id=object_id, access=allowed)
 
     def tokens(self) -> list[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 
@@ -24,6 +25,10 @@ class SpeedClock:
         """Return the wall clock: real when the clock was made, and on at its speed from there."""
         return self._wall + self.monotonic()
 
-    def sleep(self, seconds: float) -> None:
-        """Let the given time of this clock pass."""
-        time.sleep(max(0.0, seconds) / self.speed)
+    def sleep(self, seconds: float, woken: threading.Event | None = None) -> None:
+        """Let the given time of this clock pass, or wait to be woken."""
+        left = min(max(0.0, seconds) / self.speed, threading.TIMEOUT_MAX)
+        if woken is None:
+            time.sleep(left)
+        else:
+            woken.wait(left)

@@ -6,15 +6,19 @@ It needs no token and is no part of the Opsera API.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 from werkzeug.wrappers import Request as HttpRequest
 
+from opsera_step.simulator.bodies import plain_json
 from opsera_step.simulator.description import described_answer, yaml_answer
 from opsera_step.simulator.faults import Fault, make_fault
 from opsera_step.simulator.gate import Request
+from opsera_step.simulator.reading import Reader
 from opsera_step.simulator.scenario import SOMEBODY
+from opsera_step.simulator.state import StateError
+from opsera_step.simulator.strangers import stranger
 from opsera_step.simulator.wire import Answer, error_answer, json_answer
 
 PREFIX = "/simulator/"
@@ -45,10 +49,10 @@ class Controlled(Protocol):
         """Have somebody else start a run."""
         ...
 
-    def issue_token(
+    def issued(
         self, scope: str, *, role: str | None, user: str | None, expires_in: float
-    ) -> str:
-        """Issue a token."""
+    ) -> dict[str, object]:
+        """Issue a token and return all about it."""
         ...
 
     def deactivate(self, token: str) -> None:
@@ -80,7 +84,7 @@ class Controlled(Protocol):
         ...
 
 
-_Wish = dict[str, Any]
+_Act = Callable[[Controlled, Reader], object]
 
 _PAGES: dict[str, Callable[[], Answer]] = {
     "openapi.json": described_answer,
@@ -92,90 +96,130 @@ _LIFETIME = 365 * 86400.0
 
 def answer(simulation: Controlled, http: HttpRequest) -> Answer:
     """Answer one request of the control plane."""
+    if why := stranger(http):
+        return error_answer(403, why)
     path = http.path.removeprefix(PREFIX)
     if http.method == "GET" and path in _PAGES:
         return _PAGES[path]()
     act = _ACTS.get((http.method, path))
     if act is None:
-        known = ", ".join(f"{method} {PREFIX}{path}" for method, path in _ACTS)
-        return error_answer(404, f"There are {known}.")
-    wish = http.get_json(force=True, silent=True) or {}
+        return _no_such(http.method, path)
+    wish = plain_json(http.get_data() or b"{}")
     if not isinstance(wish, dict):
         return error_answer(400, "The body must be a JSON object.")
+    return _acted(simulation, act, Reader(wish, "the body"))
+
+
+def _acted(simulation: Controlled, act: _Act, wish: Reader) -> Answer:
     try:
         return json_answer(act(simulation, wish))
-    except (ValueError, KeyError, TypeError) as error:
+    except StateError as error:
+        return error_answer(503, str(error))
+    except (ValueError, KeyError) as error:
         return error_answer(400, str(error.args[0]))
 
 
-def _state(simulation: Controlled, _: _Wish) -> object:
+def known_paths() -> list[tuple[str, str]]:
+    """Return all that can be asked for, as methods and paths without the prefix."""
+    return [*_ACTS, *(("GET", page) for page in _PAGES)]
+
+
+def _no_such(method: str, path: str) -> Answer:
+    pairs = known_paths()
+    methods = [one for one, known in pairs if known == path]
+    if methods:
+        allowed = " and ".join(methods)
+        refused = error_answer(405, f"{PREFIX}{path} takes {allowed}, not {method}.")
+        return replace(refused, headers={"Allow": ", ".join(methods)})
+    known = ", ".join(f"{one} {PREFIX}{other}" for one, other in pairs)
+    return error_answer(404, f"There are {known}.")
+
+
+def _state(simulation: Controlled, _: Reader) -> object:
     return simulation.state()
 
 
-def _requests(simulation: Controlled, _: _Wish) -> object:
-    return [asdict(request) for request in simulation.requests]
+def _requests(simulation: Controlled, _: Reader) -> object:
+    return [dict(vars(request)) for request in simulation.requests]
 
 
-def _approve(simulation: Controlled, wish: _Wish) -> object:
-    by = str(wish.get("by", SOMEBODY.name))
-    return {"done": simulation.approve(wish.get("pipelineId"), by)}
+def _approve(simulation: Controlled, wish: Reader) -> object:
+    return _decided(simulation.approve, wish)
 
 
-def _reject(simulation: Controlled, wish: _Wish) -> object:
-    by = str(wish.get("by", SOMEBODY.name))
-    return {"done": simulation.reject(wish.get("pipelineId"), by)}
+def _reject(simulation: Controlled, wish: Reader) -> object:
+    return _decided(simulation.reject, wish)
 
 
-def _run_by_somebody_else(simulation: Controlled, wish: _Wish) -> object:
-    user = str(wish.get("user", SOMEBODY.name))
-    return {"runCount": simulation.start_by_somebody_else(wish.get("pipelineId"), user)}
+def _decided(decide: Callable[[str | None, str], bool], wish: Reader) -> object:
+    pipeline, by = _maybe(wish, "pipelineId"), wish.text("by", SOMEBODY.name)
+    wish.done()
+    return {"done": decide(pipeline, by)}
 
 
-def _tokens(simulation: Controlled, _: _Wish) -> object:
+def _run_by_somebody_else(simulation: Controlled, wish: Reader) -> object:
+    pipeline, user = _maybe(wish, "pipelineId"), wish.text("user", SOMEBODY.name)
+    wish.done()
+    return {"runCount": simulation.start_by_somebody_else(pipeline, user)}
+
+
+def _tokens(simulation: Controlled, _: Reader) -> object:
     return simulation.tokens()
 
 
-def _issue_token(simulation: Controlled, wish: _Wish) -> object:
-    text = simulation.issue_token(
-        str(wish.get("scope", "api")),
-        role=wish.get("role"),
-        user=wish.get("user"),
-        expires_in=float(wish.get("expiresIn", _LIFETIME)),
-    )
-    return next(one for one in simulation.tokens() if one["token"] == text)
+def _issue_token(simulation: Controlled, wish: Reader) -> object:
+    scope, role, user = wish.text("scope", "api"), _maybe(wish, "role"), _maybe(wish, "user")
+    lifetime = wish.number("expiresIn", _LIFETIME, least=float("-inf"))
+    wish.done()
+    return simulation.issued(scope, role=role, user=user, expires_in=lifetime)
 
 
-def _deactivate(simulation: Controlled, wish: _Wish) -> object:
-    simulation.deactivate(str(wish["token"]))
+def _deactivate(simulation: Controlled, wish: Reader) -> object:
+    token = wish.text("token")
+    wish.done()
+    simulation.deactivate(token)
     return {"done": True}
 
 
-def _user(simulation: Controlled, wish: _Wish) -> object:
-    valid = wish.get("valid", True)
-    simulation.set_user(str(wish["user"]), role=wish.get("role"), valid=valid is True)
+def _user(simulation: Controlled, wish: Reader) -> object:
+    user, role, valid = wish.text("user"), _maybe(wish, "role"), wish.flag("valid", True)
+    wish.done()
+    simulation.set_user(user, role=role, valid=valid)
     return {"done": True}
 
 
-def _access(simulation: Controlled, wish: _Wish) -> object:
-    simulation.set_access(str(wish["id"]), wish["access"])
+def _access(simulation: Controlled, wish: Reader) -> object:
+    thing, access = wish.text("id"), wish.access("access")
+    if "access" not in wish:
+        raise wish.wrong("access", "true, false or a list of users")
+    wish.done()
+    simulation.set_access(thing, access)
     return {"done": True}
 
 
-def _faults(simulation: Controlled, wish: _Wish) -> object:
-    added = [make_fault(values) for values in wish.get("add", [])]
-    if wish.get("clear"):
+def _faults(simulation: Controlled, wish: Reader) -> object:
+    added = [make_fault(values.everything()) for values in wish.readers("add")]
+    clear = wish.flag("clear", False)
+    wish.done()
+    if clear:
         simulation.clear_faults()
     for fault in added:
         simulation.add_fault(fault)
-    return {"added": len(added), "cleared": bool(wish.get("clear"))}
+    return {"added": len(added), "cleared": clear}
 
 
-def _reset(simulation: Controlled, _: _Wish) -> object:
+def _reset(simulation: Controlled, wish: Reader) -> object:
+    wish.done()
     simulation.restart()
     return {"done": True}
 
 
-_ACTS: dict[tuple[str, str], Callable[[Controlled, _Wish], object]] = {
+def _maybe(wish: Reader, key: str) -> str | None:
+    """Take a text that may be left out."""
+    return wish.text(key, "") or None
+
+
+_ACTS: dict[tuple[str, str], _Act] = {
     ("GET", "state"): _state,
     ("GET", "requests"): _requests,
     ("POST", "approve"): _approve,

@@ -30,12 +30,14 @@ D = TypeVar("D", bound=Doer)
 
 
 def deed(method: Callable[Concatenate[D, P], R]) -> Callable[Concatenate[D, P], R]:
-    """Have the world told of each call of a method; all it takes is taken by name."""
+    """Have the world told of each call of a method; all it takes is taken by name.
+
+    It is told first: what cannot be written down is not done.
+    """
 
     def told(self: D, /, *args: P.args, **details: P.kwargs) -> R:
-        at, result = self.now, method(self, *args, **details)
-        self.keep({"at": at, "do": method.__name__, **details})
-        return result
+        self.keep({"at": self.now, "do": method.__name__, **details})
+        return method(self, *args, **details)
 
     update_wrapper(told, method)
     told.__dict__["is_deed"] = True

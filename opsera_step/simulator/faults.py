@@ -45,6 +45,7 @@ KINDS = {
 }
 """Every kind of fault, and what it does."""
 
+_LONGEST = 1e9
 _ANSWERED = ("latency", "half", "truncated", "content_type")
 
 
@@ -87,6 +88,12 @@ class Fault:
         _one_of("kind", self.kind, tuple(KINDS))
         _one_of("since", self.since, ("start", "run"))
         _one_of("retry_after_as", self.retry_after_as, ("seconds", "date"))
+        if self.status not in (None, *range(200, 600)):
+            raise FaultError(f"status takes 200 to 599, not {self.status}")
+        for name in ("seconds", "after", "until", "retry_after"):
+            _passable(name, getattr(self, name))
+        if not (self.location.isascii() and (self.location or "-").isprintable()):
+            raise FaultError("location takes printable ASCII")
         if self.kind == "redirect" and not self.location:
             raise FaultError("a redirect needs a location")
         if self.effect is False and self.kind in _ANSWERED and self.kind != "latency":
@@ -169,6 +176,11 @@ class FaultPlan:
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise FaultError(f"{name} takes {', '.join(allowed)}, not {value!r}")
+
+
+def _passable(name: str, seconds: float | None) -> None:
+    if seconds is not None and not 0 <= seconds <= _LONGEST:
+        raise FaultError(f"{name} takes seconds, 0 to {_LONGEST:.0f}, not {seconds}")
 
 
 def _fits(value: object, kind: str) -> bool:

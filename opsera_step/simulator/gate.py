@@ -5,13 +5,12 @@ One lock guards the world; time passes for delays outside of it.
 
 from __future__ import annotations
 
-import json
-import math
 import threading
 from dataclasses import dataclass, field, replace
 
 from werkzeug.wrappers import Request as HttpRequest
 
+from opsera_step.simulator.bodies import plain_json
 from opsera_step.simulator.calls import (
     ROUTES,
     Ask,
@@ -22,7 +21,9 @@ from opsera_step.simulator.calls import (
     authenticate,
     authorize,
 )
+from opsera_step.simulator.clocks import SpeedClock
 from opsera_step.simulator.faults import Fault, FaultPlan
+from opsera_step.simulator.state import StateError
 from opsera_step.simulator.wire import Answer, broken_answer, error_answer
 from opsera_step.simulator.world import Clock, World
 
@@ -57,6 +58,8 @@ class Gate:
         self.world = world
         self.faults = faults
         self.journal: list[Request] = []
+        self.closing = threading.Event()
+        """Set when nobody waits for answers any more: delays end early."""
         self._clock = clock
 
     def answer(self, http: HttpRequest) -> Answer:
@@ -83,7 +86,7 @@ class Gate:
             call="unknown" if call is None else call.name,
             method=http.method,
             path=http.full_path.rstrip("?"),
-            body=_plain(raw),
+            body=plain_json(raw),
             headers=headers,
         )
         self.journal.append(request)
@@ -98,11 +101,17 @@ class Gate:
         """Pass the time of the delays that come before, or after, the call is carried out."""
         for fault in struck:
             if fault.kind == "latency" and bool(fault.effect) is done:
-                self._clock.sleep(fault.seconds)
+                self._pass(fault.seconds)
+
+    def _pass(self, seconds: float) -> None:
+        if isinstance(self._clock, SpeedClock):
+            self._clock.sleep(seconds, self.closing)
+        else:
+            self._clock.sleep(seconds)
 
     def _broken(self, fault: Fault, good: Answer | None) -> Answer:
         if fault.kind == "hang":
-            self._clock.sleep(fault.seconds)
+            self._pass(fault.seconds)
         return broken_answer(fault, good, self._clock.time())
 
     def _carried_out(
@@ -116,6 +125,8 @@ class Gate:
                 form = self.world.switches.error_body
                 answer = error_answer(refusal.status, refusal.message, form)
                 return replace(answer, headers=refusal.headers)
+            except StateError as error:
+                return error_answer(503, str(error))
             request.effect = True
             request.run_count = done.run_count
             return done.answer
@@ -145,24 +156,9 @@ def _no_call(http: HttpRequest) -> Refusal:
 
 
 def _body(http: HttpRequest, raw: bytes) -> Body:
-    if http.method == "GET" and not raw:
+    body = plain_json(raw) if http.mimetype == "application/json" else None
+    if isinstance(body, dict):
+        return body
+    if http.method == "GET":  # which needs none
         return {}
-    body = _plain(raw) if http.mimetype == "application/json" else None
-    if not isinstance(body, dict):
-        raise Refusal(400, "The body must be a JSON object.")
-    return body
-
-
-def _plain(raw: bytes) -> object:
-    try:
-        return json.loads(raw, parse_float=_finite, parse_constant=_finite)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _finite(text: str) -> float:
-    """Read a number that can be written as JSON again."""
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
+    raise Refusal(400, "The body must be a JSON object.")

@@ -87,7 +87,10 @@ def _data(text: str, file: str) -> object:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise ScenarioError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        why = getattr(error, "problem", None) or "it can't be read"
+        raise ScenarioError(f"{file} is not YAML{where}: {why}") from error
 
 
 def _resolved(data: object, file: str) -> object:

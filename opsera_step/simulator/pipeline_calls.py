@@ -64,7 +64,7 @@ def _refused(world: World, message: str) -> Done:
 
 
 def _status(ask: Ask) -> Done:
-    world, pipeline, count = ask.world, _pipeline(ask), _run_count(ask)
+    world, count, pipeline = ask.world, _run_count(ask), _pipeline(ask)
     if count is None:
         if world.switches.status_without_run_count == "400":
             raise Refusal(400, "runCount is required.")
@@ -87,7 +87,7 @@ def _unknown_status(world: World, pipeline: Pipeline, count: int) -> Done:
 
 
 def _logs(ask: Ask) -> Done:
-    world, pipeline, count = ask.world, _pipeline(ask), _run_count(ask)
+    world, count, pipeline = ask.world, _run_count(ask), _pipeline(ask)
     switches = world.switches
     if count is None:
         count = _newest_known(world, pipeline)

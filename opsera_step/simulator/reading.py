@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+_MOST = 1e10
+"""Seconds in three centuries: more is no time of a scenario."""
+
 
 class ScenarioError(ValueError):
     """A scenario that cannot be played, in one sentence that names the place."""
@@ -56,9 +59,10 @@ class Reader:
     def number(self, key: str, default: float | None = None, least: float = 0.0) -> float:
         """Take a number, required unless there is a default."""
         value = self._take(key, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < least:
-            bound = "" if least == float("-inf") else f" of at least {least:g}"
-            raise self.wrong(key, f"a number{bound}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.wrong(key, f"a number{_bound(least)}")
+        if not max(least, -_MOST) <= value <= _MOST:  # nor is NaN, which YAML can say
+            raise self.wrong(key, f"a number{_bound(least)}")
         return float(value)
 
     def maybe_number(self, key: str, least: float = 0.0) -> float | None:
@@ -155,7 +159,7 @@ class Reader:
         """Refuse keys that nobody took; `others` were taken elsewhere."""
         self._taken |= set(others)
         if left := [key for key in self._values if key not in self._taken]:
-            known = ", ".join(sorted(self._taken))
+            known = ", ".join(sorted(self._taken)) or "none"
             raise ScenarioError(f"{self._file}: {self._at(left[0])} is unknown; known are {known}")
 
     def _take(self, key: str, default: object) -> object:
@@ -165,3 +169,7 @@ class Reader:
 
     def _at(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key
+
+
+def _bound(least: float) -> str:
+    return "" if least == float("-inf") else f" of at least {least:g}"

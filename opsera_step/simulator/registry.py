@@ -7,7 +7,24 @@ from opsera_step.simulator.scenario import ACCOUNT, ToolSpec
 
 _KEPT = ("_id", "createdAt", "updatedAt")
 _BORN_DAYS = 90
-_KINDS = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
+_NAMES = {str: "a string", bool: "true or false", list: "an array", dict: "an object"}
+_TEXTS = "name description tool_identifier tool_type_identifier status account owner owner_name"
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(_TEXTS.split(), str),
+    "active": bool,
+    "tags": list,
+    "roles": list,
+    "configuration": dict,
+}
+
+
+def misfit(changes: dict[str, object]) -> str:
+    """Say what is wrong with an update: a property that every tool has keeps its type."""
+    for name, value in changes.items():
+        kind = _KINDS.get(name)
+        if kind is not None and not isinstance(value, kind):
+            return f"{name} of a tool must be {_NAMES[kind]}."
+    return ""
 
 
 class Tool:
@@ -32,16 +49,7 @@ class Tool:
             "owner": spec.owner.id,
             "owner_name": spec.owner.name,
         }
-        self._kinds = {name: type(self.fields[name]) for name in self.fields if name != "_id"}
         self.fields |= {**spec.record, "createdAt": born, "updatedAt": born, "__v": 0}
-
-    def misfits(self, changes: dict[str, object]) -> str:
-        """Say what is wrong with an update: a known property keeps its type."""
-        for name, value in changes.items():
-            kind = self._kinds.get(name)
-            if kind is not None and not isinstance(value, kind):
-                return f"{name} of a tool must be {_KINDS[kind]}."
-        return ""
 
     def update(self, changes: dict[str, object], milliseconds: int) -> None:
         """Replace root properties one by one; what was not sent stays."""

@@ -15,7 +15,7 @@ from opsera_step.simulator.calling import (
     require_access,
     shown,
 )
-from opsera_step.simulator.registry import Tool
+from opsera_step.simulator.registry import Tool, misfit
 
 _READING = ("api", "api-readonly", "registry", "registry-readonly")
 _CHANGING = ("api", "registry")
@@ -32,12 +32,13 @@ def _summary(ask: Ask) -> Done:
 
 
 def _update(ask: Ask) -> Done:
-    tool, changes = _tool(ask), ask.body.get("tool")
+    tool_id, changes = _tool_id(ask), ask.body.get("tool")
     if not isinstance(changes, dict):
         raise Refusal(400, "tool must be an object with the properties to replace.")
-    if wrong := tool.misfits(changes):
+    if wrong := misfit(changes):
         raise Refusal(400, wrong)
-    ask.world.update_tool(tool_id=tool.spec.id, changes=changes, user=ask.member.name)
+    tool = _tool(ask)
+    ask.world.update_tool(tool_id=tool_id, changes=changes, user=ask.member.name)
     return shown(ask.world, tool.fields)
 
 
@@ -49,8 +50,12 @@ ROUTES: dict[tuple[str, str], Call] = {
 """The calls on the tool registry by method and path."""
 
 
+def _tool_id(ask: Ask) -> str:
+    return identifier(ask.body.get("toolId"), "toolId")
+
+
 def _tool(ask: Ask) -> Tool:
-    tool_id = identifier(ask.body.get("toolId"), "toolId")
+    tool_id = _tool_id(ask)
     tool = ask.world.tools.get(tool_id)
     if tool is None:
         raise not_found(ask.world, f"Tool {tool_id}")

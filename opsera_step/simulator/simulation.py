@@ -27,6 +27,16 @@ from opsera_step.simulator.views import RunView, pipeline_view, run_view
 from opsera_step.simulator.wire import Answer
 from opsera_step.simulator.world import Clock, World
 
+_MISFITS = (
+    ArithmeticError,
+    AttributeError,
+    KeyError,
+    OSError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+
 
 class Simulation(Administration):
     """A scenario in play; safe to use from several threads."""
@@ -53,7 +63,7 @@ class Simulation(Administration):
         self._file = StateFile(state, self.scenario.name, self._seed) if state else None
         try:
             self._gate = self._begun(self._resumed() or self._new_world())
-        except StateError:
+        except Exception:
             self.release()
             raise
 
@@ -215,8 +225,11 @@ class Simulation(Administration):
         for number, done in enumerate(deeds, 2):
             try:
                 do_again(world, done)
-            except (AttributeError, KeyError, TypeError, ValueError, StopIteration) as error:
-                raise StateError(f"{self._file.path}: line {number} fits nothing here") from error
+            except _MISFITS as error:
+                raise StateError(
+                    f"{self._file.path}: line {number} fits nothing here; if the scenario was "
+                    "changed since, choose another file"
+                ) from error
         world.resume(deeds[-1]["at"] if deeds else 0.0)
         world.keep = self._file.keep
         return world

@@ -50,12 +50,14 @@ class Simulator(Simulation):
 
     def start(self) -> Simulator:
         """Begin to answer requests."""
+        self._gate.closing.clear()
         if self._server is None:
             self._server = HttpServer(self._host, self._port, self.respond, self._clock.time)
         return self
 
     def close(self) -> None:
         """Stop answering and end all connections."""
+        self._gate.closing.set()
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -38,11 +38,11 @@ def _status(ask: Ask) -> Done:
 
 
 def _logs(ask: Ask) -> Done:
-    world, task = ask.world, _task(ask)
+    world = ask.world
     run_count = _run_count(ask.sent("runCount"))
     size = min(LIST_LIMIT, counting_number(ask.sent("count"), "count", LIST_LIMIT))
     page = _page(ask)
-    records = task.records(world.now, world.switches, run_count)
+    records = _task(ask).records(world.now, world.switches, run_count)
     if world.switches.task_log_order == "newest_first":
         records.reverse()
     return counted(world, records, start=page * size, size=size)

@@ -160,6 +160,33 @@ def test_order_of_checks(api):
     assert said(right, **closed) == (403, "Forbidden")
 
 
+def test_the_user_of_the_scenario(start):
+    """What is open is so to the owner of the first token too, whatever their role is."""
+    api = start({**scenario(), "power_user": False})
+    for access, status in (("own", 403), ("granted", 403), ("open", 200), ("closed", 403)):
+        sent = {"pipelineId": IDS["pipelineId"][access]}
+        assert api.call("POST", "pipeline/summary", **sent).status_code == status
+    seen = api.get("tasks")["data"]
+    assert [one["_id"] for one in seen] == [IDS["taskId"]["open"]]
+    assert api.call("GET", "pipeline/pipelines").status_code == 403
+
+
+def test_what_was_sent_comes_before_where_it_goes(api):
+    """A request that no object could take is 400, whether or not the object is there."""
+    asks = [
+        ("POST", "pipeline/status", "pipelineId", {"runCount": "x"}),
+        ("POST", "pipeline/logs", "pipelineId", {"runCount": 1.5}),
+        ("POST", "registry/update", "toolId", {"tool": 5}),
+        ("POST", "registry/update", "toolId", {"tool": {"name": 5}}),
+        ("GET", "logs/task", "taskId", {"page": 0}),
+        ("GET", "logs/task", "taskId", {"count": "x"}),
+    ]
+    token = api.sim.issue_token(role="plain", user=NAME)
+    for method, path, kind, sent in asks:
+        for thing in ("0" * 24, IDS[kind]["closed"], IDS[kind]["own"]):
+            assert api.call(method, path, token, **{kind: thing}, **sent).status_code == 400
+
+
 def test_access_can_be_granted_and_taken(api):
     """What may be used changes at once."""
     token = api.sim.issue_token(role="plain", user=NAME)
@@ -167,6 +194,8 @@ def test_access_can_be_granted_and_taken(api):
     for access, status in ((False, 403), ([NAME], 200), (["Kim"], 403), (True, 403)):
         api.sim.set_access(task["taskId"], access)
         assert api.call("POST", "tasks/status", token, **task).status_code == status
+    api.sim.set_access(task["taskId"], NAME)
+    assert api.call("POST", "tasks/status", token, **task).status_code == 200
     with pytest.raises(KeyError, match="nothing has the ID x"):
         api.sim.set_access("x", True)
 

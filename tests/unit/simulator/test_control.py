@@ -103,11 +103,75 @@ def test_reset_gives_a_new_token_for_an_expired_one(start, small):
         ("approve", {"pipelineId": "x"}, 400, "no pipeline has the ID x"),
         ("faults", {"add": [{"kind": "x"}]}, 400, "kind takes"),
         ("faults", [1], 400, "must be a JSON object"),
-        ("faults", {"add": [5]}, 400, "a fault is a mapping, not 5"),
+        ("faults", {"add": [5]}, 400, "add[0] must be a mapping, not 5"),
+        ("faults", {"add": {}}, 400, "add must be a list"),
+        ("faults", {"add": [{"kind": "hang", "seconds": 1e18}]}, 400, "seconds takes seconds, 0"),
+        ("faults", {"add": [{"after": -1}]}, 400, "after takes seconds, 0"),
+        ("faults", {"add": [{"status": 99}]}, 400, "status takes 200 to 599, not 99"),
+        ("faults", {"add": [{"kind": "redirect", "location": "\r"}]}, 400, "printable ASCII"),
+        ("faults", {"clear": 1}, 400, "clear must be true or false, not 1"),
+        ("tokens", {"expires_in": 60}, 400, "expires_in is unknown; known are expiresIn, role"),
+        ("tokens", {"expiresIn": "60"}, 400, "expiresIn must be a number"),
+        ("tokens", {"expiresIn": 1e10}, 400, "a token expires within 3153600000 seconds"),
+        ("tokens", {"expiresIn": 1e300}, 400, "expiresIn must be a number"),
+        ("tokens", {"role": 5}, 400, "role must be a text, not 5"),
+        ("tokens", {"role": "king"}, 400, "role takes Site Admin"),
+        ("tokens", {"scope": "all"}, 400, "scope takes api, api-readonly"),
+        ("tokens/deactivate", {}, 400, "token must be a text, but it is missing"),
+        ("users", {"valid": True}, 400, "user must be a text, but it is missing"),
+        ("users", {"user": "Kim", "valid": "no"}, 400, "valid must be true or false"),
+        ("access", {"id": "x", "access": True}, 400, "nothing has the ID x"),
+        ("access", {"id": "x"}, 400, "access must be true, false or a list of users, but it is"),
+        ("access", {"id": "x", "access": 5}, 400, "access must be a list of texts, not 5"),
+        ("reject", {"pipelineId": []}, 400, "pipelineId must be a text"),
+        ("reset", {"seed": 5}, 400, "seed is unknown; known are none"),
+        ("state", {}, 405, "/simulator/state takes GET, not POST"),
     ],
 )
 def test_wrong_wishes(start, path, body, status, said):
-    """What cannot be done is answered with a sentence."""
-    answer = requests.post(f"{start().sim.url}/simulator/{path}", json=body, timeout=5)
+    """What cannot be done is answered with a sentence, and changes nothing."""
+    api = start()
+    before = _get(api, "state")
+    answer = requests.post(f"{api.sim.url}/simulator/{path}", json=body, timeout=5)
     assert answer.status_code == status
     assert said in answer.json()["message"]
+    assert _get(api, "state") == before
+
+
+@pytest.mark.parametrize("sent", ["{", "null", "5", "[]", "NaN", "[" * 5000, "\xff"])
+def test_wishes_that_are_no_json(start, sent):
+    """A body that cannot be read does not count as none."""
+    sim = start().sim
+    tokens = len(sim.tokens())
+    url = f"{sim.url}/simulator/tokens"
+    answer = requests.post(url, data=sent.encode("latin-1"), timeout=5)
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        "The body must be a JSON object.",
+    )
+    assert len(sim.tokens()) == tokens
+    assert requests.post(url, timeout=5).ok
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:1234"}, 200),
+        ({"Host": "[::1]:1234"}, 200),
+        ({"Host": "opsera"}, 200),
+        ({"Host": "opsera.test:80"}, 200),
+        ({"Host": "simulator.localhost."}, 200),
+        ({"Host": "rebound.example.com"}, 403),
+        ({"Host": "127.0.0.1.example.com:80"}, 403),
+        ({"Host": "[::1"}, 403),
+        ({"Host": "localhost:1", "Origin": "http://localhost:1"}, 200),
+        ({"Host": "localhost:1", "Origin": "http://localhost:2"}, 403),
+        ({"Origin": "https://example.com"}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_web_pages_of_others(start, headers, status):
+    """No page of another site reaches the control plane through a browser on this machine."""
+    url = f"{start().sim.url}/simulator/reset"
+    assert requests.post(url, headers=headers, timeout=5).status_code == status

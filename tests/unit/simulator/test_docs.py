@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,12 +16,15 @@ from opsera_step.simulator import (
     CALLS,
     KINDS,
     PLACES,
+    Simulator,
     describe_switches,
     load_scenario,
     scenario_names,
 )
+from opsera_step.simulator.control import PREFIX, known_paths
 
-PAGE = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text("utf-8")
+ROOT = Path(__file__).parents[3]
+PAGE = (ROOT / "docs" / "simulator.md").read_text("utf-8")
 
 
 def _blocks(language):
@@ -28,6 +35,59 @@ def _blocks(language):
 def test_python_examples_run(block):
     """The examples in Python run as they stand."""
     exec(compile(block, "docs/simulator.md", "exec"), {})
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Return the environment of a shell in which the package is installed."""
+    command = tmp_path / "bin" / "opsera-step"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m opsera_step "$@"\n')
+    command.chmod(0o755)
+    paths = {"PATH": f"{command.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    return {**paths, "HOME": str(tmp_path)}
+
+
+def _run(words, folder, shell):
+    return subprocess.run(
+        words, cwd=folder, env=shell, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("block", [one for one in _blocks("python") if "def test_" in one])
+def test_examples_of_tests_pass(block, tmp_path, shell):
+    """The examples that are tests pass as they stand."""
+    (tmp_path / "test_example.py").write_text(block)
+    done = _run([sys.executable, "-m", "pytest", "-q", "test_example.py"], tmp_path, shell)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
+def test_a_workflow_is_tested(tmp_path, shell):
+    """The example for a shell runs as it stands, and its job fails as it says."""
+    (block,) = [one for one in _blocks("sh") if "export " in one]
+    done = _run(["bash", "-eu", "-c", block], tmp_path, shell)
+    assert done.returncode == 0, done.stderr
+    assert "ERROR: Opsera pipeline failed" in done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl")
+def test_curls(tmp_path, shell):
+    """The examples of curl are welcome."""
+    (block,) = [one for one in _blocks("sh") if "curl " in one]
+    with Simulator("paused-refusal") as sim:
+        done = _run(["sh", "-eu", "-c", block], tmp_path, {**shell, "OPSERA_BASE_URL": sim.url})
+    assert done.stdout == '{"added": 1, "cleared": false}{"done": true}[]'
+
+
+def test_paths_are_listed():
+    """Every path of the control plane is listed, and no other."""
+    section = PAGE.partition("## Control plane")[2]
+    told = set()
+    for method, paths in re.findall(r"^\| `(GET|POST) (.*?) \|", section, re.MULTILINE):
+        told |= {(method, path) for path in re.findall(rf"{PREFIX}([\w./-]+)", paths)}
+    assert told == set(known_paths())
 
 
 @pytest.mark.parametrize("block", _blocks("yaml"))
@@ -49,6 +109,8 @@ def test_scenarios_are_listed(name):
 def test_switches_are_listed():
     """Every switch is listed with its default, its choices and its meaning."""
     section = PAGE.partition("## Switches")[2].partition("## Faults")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert rows == [name for name, *_ in describe_switches()]
     for name, default, takes, meaning in describe_switches():
         (row,) = re.findall(rf"^\| `{name}` \|.*$", section, re.MULTILINE)
         assert meaning in row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -15,22 +16,19 @@ from opsera_step.timing import FakeClock
 
 TOOL = "65a4f00dc0ffee0000000101"
 
-SERVER = """
-import sys
-from opsera_step.simulator import Simulator
-with Simulator("approval", state=sys.argv[1]) as sim:
-    print(sim.url, sim.token, sim.pipeline_id, flush=True)
-    sim.wait()
-"""
-
 
 class Process:
-    """A simulator in a process of its own."""
+    """The command `simulator` in a process of its own, with room for so many bytes in a file."""
 
-    def __init__(self, path):
-        command = [sys.executable, "-c", SERVER, str(path)]
+    def __init__(self, path, room=resource.RLIM_INFINITY):
+        words = ["-m", "opsera_step", "simulator", "--scenario", "approval", "--state", str(path)]
+        command = [sys.executable, *words]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.url, self.token, self.pipeline = self.process.stdout.readline().split()
+        lines = [self.process.stdout.readline().strip() for _ in range(4)]
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (room, -1))
+        self.url, *rest = lines
+        told = dict(line.split("=", 1) for line in rest)
+        self.token, self.pipeline = told["OPSERA_TOKEN"], told["OPSERA_PIPELINE"]
 
     def ask(self, method, path, token=None, **sent):
         headers = {"Authorization": f"Bearer {token or self.token}"}
@@ -74,6 +72,31 @@ def test_it_survives_a_kill(tmp_path):
     finally:
         second.kill()
     assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_a_full_disk(tmp_path):
+    """What cannot be kept is refused, is not done, and leaves a file that can be read."""
+    path = tmp_path / "state.jsonl"
+    first, said = Process(path, room=2000), []
+    for number in range(20):
+        update = {"toolId": TOOL, "tool": {"name": f"Name {number}"}}
+        said.append(first.ask("POST", "api/v1/registry/update", **update))
+    codes = [answer.status_code for answer in said]
+    good = codes.count(200)
+    assert 0 < good < 20
+    assert codes == [200] * good + [503] * (20 - good)
+    assert said[-1].json()["message"] == f"{path} cannot be written: File too large"
+    assert first.ask("POST", "simulator/tokens", scope="tasks").status_code == 503
+    state = first.ask("GET", "simulator/state").json()
+    assert (len(state["tokens"]), state["tools"][0]["name"]) == (2, f"Name {good - 1}")
+    first.kill()
+    second = Process(path)
+    try:
+        state = second.ask("GET", "simulator/state").json()
+        assert state["tools"][0]["name"] == f"Name {good - 1}"
+        assert second.ask("GET", "api/v1/tasks").status_code == 200
+    finally:
+        second.kill()
 
 
 def test_the_world_goes_on_as_if_nothing_had_been(tmp_path):
@@ -149,6 +172,38 @@ def test_one_at_a_time(tmp_path):
         Simulator(clock=FakeClock(), state=path)
 
 
+def test_a_file_that_went_on_without_us(tmp_path):
+    """Whoever let go of a file does not write to it after another did."""
+    path = tmp_path / "state.jsonl"
+    with Simulator(clock=FakeClock(), state=path) as first:
+        pass
+    with Simulator(clock=FakeClock(), state=path) as second:
+        second.start_by_somebody_else()
+    text = path.read_text()
+    with pytest.raises(StateError, match="was changed by another simulator"):
+        first.start_by_somebody_else()
+    assert (first.runs(), path.read_text()) == ([], text)
+
+
+@pytest.mark.parametrize("text", ["my notes", '{"opsera"', '{"opsera_step_simulator": 1}\nnotes'])
+def test_files_without_a_last_line_end(tmp_path, text):
+    """A file of somebody else is left as it is, whatever it ends with."""
+    path = tmp_path / "notes.txt"
+    path.write_text(text)
+    with pytest.raises(StateError, match="is no state file of this simulator"):
+        Simulator(clock=FakeClock(), state=path)
+    assert path.read_text() == text
+
+
+def test_a_beginning_that_was_cut_off(tmp_path):
+    """A file in which not even the first line is whole begins anew."""
+    path = tmp_path / "state.jsonl"
+    path.write_text('{"opsera_step_simulator": 1, "scen')
+    with Simulator(clock=FakeClock(), state=path) as sim:
+        assert sim.runs() == []
+    assert len(path.read_text().splitlines()) == 1
+
+
 HEADER = {"opsera_step_simulator": 1, "scenario": "success", "seed": 1, "began": 0.0}
 
 
@@ -158,12 +213,14 @@ HEADER = {"opsera_step_simulator": 1, "scenario": "success", "seed": 1, "began":
         ([{**HEADER, "scenario": "busy"}], "holds the state of scenario 'busy' with seed 1"),
         ([{**HEADER, "seed": 2}], "with seed 2; go on with that one"),
         ([{"anything": 1}], "is no state file of this simulator"),
+        ([{**HEADER, "opsera_step_simulator": 2}], "in format 2, this one has 1"),
+        ([{**HEADER, "began": 1e300}], "is no state file of this simulator"),
         (["no JSON"], "line 1 is not JSON"),
         ([[1]], "line 1 is not a JSON object"),
         ([HEADER, {"at": 0, "do": "fly"}], "line 2 fits nothing here"),
         ([HEADER, {"at": 0, "do": "catch_up"}], "line 2 fits nothing here"),
         ([HEADER, {"at": 0, "do": "reset", "pipeline_id": "x", "user": "K"}], "line 2 fits"),
-        ([HEADER, {"do": "reset"}], "line 2 fits nothing here"),
+        ([HEADER, {"do": "reset"}], "line 2 fits nothing here; if the scenario was changed"),
         ([HEADER, {"at": 0, "do": "use", "token_id": "x", "target": "y"}], "line 2 fits"),
     ],
 )
@@ -182,3 +239,10 @@ def test_file_that_cannot_be(tmp_path):
     """A path that cannot be written is told."""
     with pytest.raises(StateError, match="cannot be used: No such file or directory"):
         Simulator(clock=FakeClock(), state=tmp_path / "no" / "state.jsonl")
+
+
+@pytest.mark.parametrize("path", ["/dev/full", "/dev/zero", "/"])
+def test_what_is_no_file(path):
+    """A device or a folder is not read."""
+    with pytest.raises(StateError, match="cannot be used: it is no file"):
+        Simulator(clock=FakeClock(), state=path)
