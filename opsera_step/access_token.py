@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from opsera_step.json_values import JsonObject, text_at
@@ -16,6 +18,9 @@ from opsera_step.timing import spell_duration
 NO_TIMEOUT = 86400.0
 """Seconds that a token should last where the job has no limit: no platform's job lasts longer."""
 _LONGEST = 1 << 16
+_YEAR_10000 = 253_402_300_800
+_LEAST_MILLISECONDS = 100_000_000_000
+"""As seconds this is in the year 5138, as milliseconds in 1973."""
 _SCOPES = ("scope", "scopes", "scp")
 """The claims in which scopes are usually told; which one Opsera uses is not documented."""
 
@@ -27,6 +32,8 @@ class TokenFacts(NamedTuple):
     expires: float | None = None
     issued: float | None = None
     scopes: tuple[str, ...] = ()
+    begins: float | None = None
+    """Before this moment it is not good."""
 
     def left(self, now: float) -> float | None:
         """Return the seconds until it expires, below 0 when it has; None when it does not say."""
@@ -46,6 +53,7 @@ def read_token(token: str) -> TokenFacts:
         expires=_moment(claims.get("exp")),
         issued=_moment(claims.get("iat")),
         scopes=_scopes(claims),
+        begins=_moment(claims.get("nbf")),
     )
 
 
@@ -66,8 +74,13 @@ def expiry_warning(facts: TokenFacts, now: float, timeout: float | None) -> str:
 
 
 def expiry_hint(facts: TokenFacts, now: float) -> str:
-    """Say what to do about a token that was not accepted, if it is out of date."""
+    """Say what to do about a token that was not accepted, if it is out of date or not yet good."""
     left = facts.left(now)
+    if facts.begins is not None and facts.begins > now:
+        return (
+            f"By this machine's clock the access token becomes good only in "
+            f"{spell_span(facts.begins - now)} (its claim nbf): wait until then, or use another."
+        )
     if left is None or left > 0:
         return ""
     return (
@@ -76,15 +89,35 @@ def expiry_hint(facts: TokenFacts, now: float) -> str:
     )
 
 
+_ODD: Sequence[tuple[re.Pattern[str], str]] = (
+    (
+        re.compile(r"[\"'].*|.*[\"']", re.DOTALL),
+        "It begins or ends with a quotation mark, which is not part of it: take that away.",
+    ),
+    (
+        re.compile(r"[$%].*|.*\{\{.*", re.DOTALL),
+        "It is the name of a variable that was not replaced by its value.",
+    ),
+    (
+        re.compile(r"bearer\b.*", re.DOTALL | re.IGNORECASE),
+        "It begins with the word Bearer, which is not part of it: take that away.",
+    ),
+    (
+        re.compile(r"\w*token\w*[\"']? *[:=].*", re.DOTALL | re.IGNORECASE),
+        "A name stands in front of it, which is not part of it: take that away.",
+    ),
+    (re.compile(r".*[\r\n].*", re.DOTALL), "It has several lines: give the token alone."),
+    (
+        re.compile(r"eyJ(?!.*\..*\.).*|eyJ.*\..*\..*\..*", re.DOTALL),
+        "It begins like a JWT but has not its three parts: copy it anew, whole.",
+    ),
+)
+"""What a token looks like that was put in its place wrongly, and what to say of it."""
+
+
 def oddity(token: str) -> str:
     """Say what may have gone wrong where a token was put in its place; nothing if it looks well."""
-    if token[:1] in "\"'" or token[-1:] in "\"'":
-        return "It begins or ends with a quotation mark, which is not part of it: take that away."
-    if token.startswith("$") or "{{" in token:
-        return "It is the name of a variable that was not replaced by its value."
-    if token.count(".") == 2 or not token.startswith("eyJ"):
-        return ""
-    return "It begins like a JWT but has not its three parts: copy it anew, whole."
+    return next((says for pattern, says in _ODD if pattern.fullmatch(token)), "")
 
 
 def spell_span(seconds: float) -> str:
@@ -106,10 +139,15 @@ def _decoded(part: str) -> JsonObject | None:
 
 
 def _moment(value: Any) -> float | None:
-    """Read a NumericDate (RFC 7519); what lies outside of four-digit years is none."""
+    """Read a NumericDate (RFC 7519); what lies outside of four-digit years is none.
+
+    It is in seconds, but some write milliseconds: as seconds those are thousands of years away.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return float(value) if 0 < value < 253_402_300_800 else None
+    if _LEAST_MILLISECONDS <= value < 1000 * _YEAR_10000:
+        value = value / 1000
+    return float(value) if 0 < value < _YEAR_10000 else None
 
 
 def _scopes(claims: JsonObject) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ class Tool:
     """What it is: jenkins, sonar and so on."""
     description: str = ""
     owner: str = ""
-    active: bool = True
+    active: bool | None = None
+    """Whether it is in use; None where that is not said."""
     tags: tuple[str, ...] = ()
     updated: str = ""
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
@@ -43,7 +44,7 @@ class Task:
     tool: str = ""
     description: str = ""
     owner: str = ""
-    active: bool = True
+    active: bool | None = None
     word: str = ""
     message: str = ""
     run_count: int | None = None
@@ -120,7 +121,7 @@ def read_tool(item: JsonObject, whole: Any = None) -> Tool:
         kind=text_at(item, "tool_identifier"),
         description=text_at(item, "description"),
         owner=text_at(item, "owner_name") or text_at(item, "owner"),
-        active=item.get("active") is not False,
+        active=_flag(item.get("active")),
         tags=_tags(item.get("tags")),
         updated=text_at(item, "updatedAt"),
         raw=item,
@@ -142,7 +143,7 @@ def read_task(item: JsonObject, whole: Any = None) -> Task:
         tool=text_at(item, "tool_identifier"),
         description=text_at(item, "description"),
         owner=text_at(item, "owner_name") or text_at(item, "owner"),
-        active=item.get("active") is not False,
+        active=_flag(item.get("active")),
         word=text_at(item, "status"),
         message=text_at(item, "message"),
         run_count=whole_number(item.get("run_count")),
@@ -197,6 +198,13 @@ def read_token_use(item: JsonObject) -> TokenUse:
         target=text_at(item, "target"),
         raw=item,
     )
+
+
+def _flag(value: Any) -> bool | None:
+    """Read a truth value, which may come as text."""
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.strip().lower())
+    return value if isinstance(value, bool) else None
 
 
 def _tags(value: Any) -> tuple[str, ...]:

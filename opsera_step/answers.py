@@ -13,6 +13,8 @@ class Table(NamedTuple):
     rows: Sequence[tuple[str, ...]]
     whole: int = 1
     """How many columns, from the first, are never cut: IDs, which are of no use in part."""
+    yields: tuple[str, ...] = ()
+    """The headings of the columns that give way first where the room is short, in that order."""
 
 
 class Answer(NamedTuple):

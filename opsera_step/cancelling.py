@@ -11,7 +11,7 @@ from contextlib import suppress
 from opsera_step.cancel import LAST_WORDS, OVERTIME_WORDS, PATIENCE
 from opsera_step.client import OpseraClient
 from opsera_step.commands import is_ours_now
-from opsera_step.context import Context
+from opsera_step.context import FOLLOWING, Context
 from opsera_step.errors import Cancelled, ExitCode, OpseraStepError
 from opsera_step.models import Run, State
 from opsera_step.outcome import EXIT_CODE_OF_STATE
@@ -19,8 +19,6 @@ from opsera_step.ownership import Ownership
 from opsera_step.stopping import Stopped, stop_run
 from opsera_step.timing import Deadline, SystemClock
 
-FOLLOWING = ("run", "watch")
-"""The commands that follow a run; only these stop it when they are cancelled."""
 CANCEL_BUDGET = 4.0
 """Seconds that stopping the run of a cancelled job may take."""
 
@@ -78,8 +76,13 @@ def overtime_words(job: Context) -> None:
 def _reason_to_leave(job: Context) -> str:
     """Say why nothing is stopped; empty when the run, if there is one, is to be stopped."""
     follower = job.follower
+    if job.changing:
+        return (
+            f"The command was cancelled while {job.changing}. That may have been done, or still "
+            "be done: look how it is now."
+        )
     if job.inputs.command not in FOLLOWING:
-        return "The command was cancelled; nothing was stopped by it."
+        return "The command was cancelled; nothing was changed by it."
     if job.run is None and (job.trigger is None or job.pipeline is None or not job.trigger.asked):
         return "The job was cancelled before a run was started."
     if job.inputs.on_cancel == "leave" and not job.stop_call.is_claimed:

@@ -31,7 +31,9 @@ def cleanup(job: Context) -> None:
     job.run, job.reports = left, True
     job.learn(status="cancelled", run_count=left.count)
     until = job.deadline.no_later_than(LONGEST_STOP)
+    job.changing = f"run {left.count} was being stopped"
     stopped = stop_run(job.client, left, job.clock, until, is_current=False)
+    job.changing = ""
     job.stopped = stopped
     if stopped.failure is not None:
         raise stopped.failure

@@ -13,6 +13,7 @@ from opsera_step.events import EndReason
 from opsera_step.follow import Follower, Policy
 from opsera_step.models import Pipeline, Run, State
 from opsera_step.outcome import EXIT_CODE_OF_STATE
+from opsera_step.render.joblog import says_only_running
 from opsera_step.stopping import LATE_STOP, LONGEST_STOP, stop_run
 from opsera_step.timing import Deadline, spell_duration
 from opsera_step.trigger import Started, Trigger
@@ -57,8 +58,9 @@ def status(job: Context) -> None:
     job.learn_status(answer)
     job.learn_details()
     if answer.state in (State.RUNNING, State.UNKNOWN):
-        word = job.safe.inline(answer.word, 80)
-        job.log.say(f"Run {asked.count} of “{job.outcome.pipeline_name}” is {word}.")
+        word, said = job.safe.inline(answer.word, 80), job.outcome.message
+        more = "" if says_only_running(said) else f" {said}"
+        job.learn(message=f"Run {asked.count} of “{job.outcome.pipeline_name}” is {word}.{more}")
 
 
 def stop(job: Context) -> None:
@@ -66,11 +68,13 @@ def stop(job: Context) -> None:
     pipeline = job.find_pipeline()
     asked = job.asked_run(pipeline)
     job.know_run(asked)
-    if not pipeline.state.alive and _rests(job, asked):
+    if not pipeline.state.alive and _rests(job, asked, pipeline):
         return
     until = job.deadline.no_later_than(LONGEST_STOP)
     given = job.inputs.run_count is not None
+    job.changing = f"run {asked.count} was being stopped"
     stopped = stop_run(job.client, asked, job.clock, until, is_current=not given)
+    job.changing = ""
     job.stopped = stopped
     if stopped.failure is not None:
         raise stopped.failure
@@ -78,18 +82,23 @@ def stop(job: Context) -> None:
     job.learn(status=word, exit_code=ExitCode.SUCCESS, message=job.safe.inline(stopped.sentence))
 
 
-def _rests(job: Context, asked: Run) -> bool:
+def _rests(job: Context, asked: Run, pipeline: Pipeline) -> bool:
     """Tell that there is nothing to stop, if so: a call could only hit what begins just now."""
     try:
         answer = job.insist(lambda until: job.client.status(asked, until))
     except Rejected:
+        if asked.count > pipeline.run_count:
+            # Neither the pipeline nor the status call knows such a run.
+            raise
         return False
     if not answer.state.final:
         return False
     job.heard["status"] = answer.whole
-    ended = f"run {asked.count} is {job.safe.inline(answer.word, 80)} already"
+    ended = f"run {asked.count} has ended already ({job.safe.inline(answer.word, 80)})"
     sentence = f"There was nothing to stop: no run is going, {ended}."
-    job.log.say(sentence)
+    if answer.state is State.SUCCESS:
+        # Of a run that went well the verdict repeats no message.
+        job.log.say(sentence)
     job.learn(status=word_of(answer), exit_code=ExitCode.SUCCESS, message=sentence)
     return True
 
@@ -97,7 +106,9 @@ def _rests(job: Context, asked: Run) -> bool:
 def reset(job: Context) -> None:
     """Put the pipeline back to its first step."""
     pipeline = job.find_pipeline()
+    job.changing = "the pipeline was being reset"
     consent = job.insist(lambda until: job.client.reset(pipeline.id, until))
+    job.changing = ""
     job.heard["reset"] = consent.whole
     said = job.safe.inline(consent.message) or "The pipeline was reset."
     job.learn(status="success", exit_code=ExitCode.SUCCESS, message=said)
@@ -155,6 +166,8 @@ def _follow(job: Context, started: Started) -> None:
     ended: events.Ended | None = None
     for event in job.follower.follow():
         job.log.show(event)
+        if isinstance(event, events.StateChanged) and event.before is None:
+            job.was_over = event.status.state.final and not started.fresh
         if isinstance(event, events.PausedAt):
             _learn_pause(job, event)
         if isinstance(event, events.Ended):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from opsera_step.inputs import BY_NAME, Given, fault_of, unknown_name
-from opsera_step.values import is_loopback
+from opsera_step.values import is_loopback, is_object_id
 
 if TYPE_CHECKING:
     from opsera_step.yaml_tree import Entry, Node
@@ -23,12 +23,17 @@ OF_A_TOOL = ("token_file", "base_url", "timeout", "output_file", "ca_bundle")
 """The inputs that mean something where a tool is asked about."""
 NOT_IN_A_FILE = {
     "token": "a secret has no place in a file of the repository: set OPSERA_TOKEN",
-    "config": "it names the file itself",
+    "config": "it can't be set in the very file that it names",
 }
+OF_NO_MEANING = "x-"
+"""How keys begin that are not read: a place for what YAML's anchors repeat elsewhere."""
+_NUMBERS = ("run_count", "wait", "timeout", "log_limit", "poll_interval")
+"""The inputs that take a number, however YAML lets it be written."""
 _OPSERA = ".opsera.io"
+EXAMPLE_ID = "65a4f00dc0ffee0123456789"
 _ELSEWHERE = (
-    "whoever can change this file could have the token sent to a host of theirs: set "
-    "OPSERA_BASE_URL (or the input base_url)"
+    "of this file only hosts of opsera.io are taken, for whoever can change it could have the "
+    "token sent to a host of theirs; set OPSERA_BASE_URL, or the input base_url"
 )
 
 Layer = Mapping[str, Given]
@@ -70,6 +75,8 @@ class _Reader:
 
     def __init__(self, origin: str, faults: list[str]) -> None:
         self._origin, self._faults = origin, faults
+        # What is merged is read in every place, and told once: where it stands.
+        self._told: set[tuple[int, int, str]] = set()
 
     def config(self, tree: Node | None) -> Config:
         if tree is None or tree.is_nothing:
@@ -82,7 +89,7 @@ class _Reader:
         for entry in self._entries(tree):
             if entry.key in ALIASES:
                 aliases[entry.key] = self._aliases(entry)
-            else:
+            elif not entry.key.startswith(OF_NO_MEANING):
                 defaults.update(self._value(entry, (*BY_NAME, *ALIASES)))
         return Config(defaults, aliases["pipelines"], aliases["tools"])
 
@@ -90,8 +97,10 @@ class _Reader:
         """Yield the entries of a mapping; a key that is there twice would silently lose one."""
         seen: dict[str, int] = {}
         for entry in node.entries or ():
-            if entry.key in seen:
-                self._tell(f"{prefix}{entry.key}", entry, f"it is in line {seen[entry.key]} too")
+            if entry.is_merge:
+                self._tell(prefix, entry, _MERGES)
+            elif entry.key in seen:
+                self._tell(prefix, entry, f"it is in line {seen[entry.key]} too")
             else:
                 seen[entry.key] = entry.line
                 yield entry
@@ -100,29 +109,36 @@ class _Reader:
         if group.value.is_nothing:
             return {}
         if group.value.entries is None:
-            self._tell(group.key, group, f"it has to map aliases to {group.key}")
+            like = f"as in `shop: {EXAMPLE_ID}` below it"
+            self._tell("", group, f"it has to map aliases to {group.key}, {like}")
             return {}
-        prefix = f"{group.key}."
-        return {
-            one.key: self._alias(one, prefix, ALIASES[group.key])
-            for one in self._entries(group.value, prefix)
-        }
+        prefix, key = f"{group.key}.", ALIASES[group.key]
+        aliases = {}
+        for one in self._entries(group.value, prefix):
+            if one.key != one.key.strip() or not one.key:
+                self._tell(prefix, one, "an alias is a name, without blanks around it")
+            elif is_object_id(one.key):
+                self._tell(prefix, one, f"as an alias it would hide the {key} that has this ID")
+            else:
+                aliases[one.key] = self._alias(one, prefix, key)
+        return aliases
 
     def _alias(self, alias: Entry, prefix: str, key: str) -> Layer:
         """Read what stands for an alias: the thing itself, or a mapping with its defaults."""
         name, layer = f"{prefix}{alias.key}", {}
         if alias.value.entries is None:
             if alias.value.text is None:
-                self._tell(name, alias, f"it has to be {_TAKES[key]}, or a mapping with `{key}:`")
+                self._tell(prefix, alias, f"it has to be {_TAKES[key]}, or a mapping with `{key}:`")
             elif alias.value.is_nothing:
-                self._tell(name, alias, f"it names no {key}")
+                self._tell(prefix, alias, f"it names no {key}")
             else:
-                layer[key] = Given(alias.value.text, self._place(alias.line))
+                layer[key] = Given(alias.value.text, self._place(alias))
             return layer
         entries = list(self._entries(alias.value, f"{name}."))
         named = [one for one in entries if one.key == key]
-        if not named or named[0].value.is_nothing:
-            self._tell(name, alias, f"it names no {key}")
+        is_told = any(one.is_merge for one in alias.value.entries)
+        if not is_told and (not named or named[0].value.is_nothing):
+            self._tell(prefix, alias, f"it names no {key}")
         known = tuple(BY_NAME) if key == "pipeline" else (key, *OF_A_TOOL)
         for entry in entries:
             layer.update(self._value(entry, known, f"{name}."))
@@ -131,38 +147,56 @@ class _Reader:
     def _value(self, entry: Entry, known: Collection[str], prefix: str = "") -> dict[str, Given]:
         """Read the value of an input; nothing of one that won't do."""
         key, text = entry.key, entry.value.text
-        found = Given(text or "", self._place(entry.line))
-        told = f"{prefix}{key}"
+        found = self._given(entry)
         if key in NOT_IN_A_FILE:
-            self._tell(told, entry, NOT_IN_A_FILE[key])
+            self._tell(prefix, entry, NOT_IN_A_FILE[key])
         elif key not in known:
-            self._faults.append(prefix + self._unknown(entry, known))
+            self._add(prefix, entry, self._unknown(entry, known, prefix))
         elif text is None:
             takes = _TAKES.get(key) or BY_NAME[key].takes
-            self._tell(told, entry, f"it has to be a plain value; it takes {takes}")
+            more = "; aliases stand below `pipelines`" if not prefix and key == "pipeline" else ""
+            self._tell(prefix, entry, f"it has to be a plain value; it takes {takes}{more}")
         elif entry.value.is_nothing:
             return {}
         elif key == "base_url" and not _is_trusted(text):
-            self._tell(told, entry, f"it is not taken from this file: {_ELSEWHERE}")
+            self._tell(prefix, entry, _ELSEWHERE)
         elif key in BY_NAME and (fault := fault_of(key, found)):
-            self._faults.append(f"{prefix}{fault}")
+            self._add(prefix, entry, fault)
         else:
             return {key: found}
         return {}
 
-    def _unknown(self, entry: Entry, known: Collection[str]) -> str:
-        place = self._place(entry.line)
+    def _given(self, entry: Entry) -> Given:
+        """Take the text that stands there; where that is no number of ours, YAML's reading."""
+        place = self._place(entry)
+        found, number = Given(entry.value.text or "", place), entry.value.number
+        if entry.key in _NUMBERS and number is not None and fault_of(entry.key, found):
+            other = Given(number, place)
+            return found if fault_of(entry.key, other) else other
+        return found
+
+    def _unknown(self, entry: Entry, known: Collection[str], prefix: str) -> str:
         if entry.key in BY_NAME:
-            return f"{entry.key}: it means nothing for a tool ({place})."
-        return unknown_name(entry.key, place, known)
+            return f"{entry.key}: it means nothing for a tool ({self._place(entry)})."
+        told = unknown_name(entry.key, self._place(entry), known)
+        holds_more = not prefix and entry.value.entries is not None and not told.endswith("?")
+        return f"{told} {_NO_GROUPS}" if holds_more else told
 
-    def _tell(self, name: str, entry: Entry, sentence: str) -> None:
-        self._faults.append(f"{name}: {sentence} ({self._place(entry.line)}).")
+    def _tell(self, prefix: str, entry: Entry, sentence: str) -> None:
+        name = entry.key if entry.key.strip() == entry.key != "" else repr(entry.key)
+        self._add(prefix, entry, f"{name}: {sentence} ({self._place(entry)}).")
 
-    def _place(self, line: int) -> str:
-        return f"{self._origin}, line {line}"
+    def _add(self, prefix: str, entry: Entry, fault: str) -> None:
+        if (entry.line, entry.column, fault) not in self._told:
+            self._told.add((entry.line, entry.column, fault))
+            self._faults.append(prefix + fault)
+
+    def _place(self, entry: Entry) -> str:
+        return f"{self._origin}, line {entry.line}"
 
 
+_MERGES = "it takes other mappings, as in `<<: *base` or `<<: [*base, *more]`, and is there once"
+_NO_GROUPS = "Inputs stand at the top of the file; a key that only holds anchors begins with `x-`."
 _TAKES = {
     "pipeline": "an ID (24 hex digits) or an exact name",
     "tool": "an ID (24 hex digits) or an exact name",

@@ -35,6 +35,10 @@ from opsera_step.stopping import Stopped
 from opsera_step.timing import Clock, Deadline
 from opsera_step.trigger import Started, Trigger
 
+FOLLOWING = ("run", "watch")
+"""The commands that follow a run; only these stop it when they are cancelled."""
+PATIENCE = 300.0
+"""Seconds that a command which follows no run asks again: it can be given once more any time."""
 DETAILS_CAP = 10.0
 """Most seconds to spend on what only makes the report nicer."""
 
@@ -67,12 +71,20 @@ class Context:
     """The one stop call of this job: whoever claims it sends it."""
     stopped: Stopped | None = None
     """What came of stopping the run."""
+    changing: str = ""
+    """What is being changed right now, as in “the pipeline was being reset”; empty if nothing."""
+    was_over: bool = False
+    """Whether the run had ended when it was looked at first, so that its time is not known."""
     is_settled: bool = False
     """Whether the outcome stands and is in the outputs."""
     heard: dict[str, Any] = field(default_factory=dict)
     """The API's last answers to run, reset and status, as they came, by those words."""
+    data: Platform | None = None
+    """Where an answer goes, if that is not the job log."""
     reports: bool = True
     """Whether the outcome is one for the outputs; a clean-up must not overwrite its job's."""
+    told: set[str] = field(default_factory=set)
+    """What went wrong with writing outputs, as far as it was told."""
     answer: Answer | None = None
     """What was asked for, where the command is a question."""
 
@@ -89,7 +101,8 @@ class Context:
 
     def find_pipeline(self) -> Pipeline:
         """Ask for the user's pipeline, patiently."""
-        find = finder(self.client, self.inputs.pipeline, is_id=self.inputs.pipeline_is_id)
+        name, is_id = self.inputs.pipeline, self.inputs.pipeline_is_id
+        find = finder(self.client, name, is_id=is_id, caution=self.caution)
         self.pipeline = self.insist(find)
         self.learn(
             pipeline_id=self.safe.inline(self.pipeline.id, 100),
@@ -97,6 +110,10 @@ class Context:
             url=page_url(self.inputs.base_url, self.pipeline.id),
         )
         return self.pipeline
+
+    def caution(self, text: str) -> None:
+        """Warn of something, in words that may be the API's."""
+        self.log.say(self.safe.inline(text, 1000), "warning")
 
     def asked_run(self, pipeline: Pipeline) -> Run:
         """Return the run that the user asks about: that of run_count, else the newest."""
@@ -118,12 +135,15 @@ class Context:
     def write_outputs(self, outputs: dict[str, str]) -> None:
         """Write outputs; that it fails is a warning, the run matters more."""
         failure = self.platform.write_outputs(outputs, self.inputs.output_file)
-        if failure:
+        if failure and failure not in self.told:
+            self.told.add(failure)
             self.log.say(failure, "warning")
 
     def insist(self, ask: Callable[[Deadline], T]) -> T:
         """Call until there is an answer, showing the trouble meanwhile."""
-        return self.show_all(insist(ask, self.client, self.clock, self.deadline, self.jitter))
+        follows = self.inputs.command in FOLLOWING
+        until = self.deadline if follows else self.deadline.no_later_than(PATIENCE)
+        return self.show_all(insist(ask, self.client, self.clock, until, self.jitter))
 
     def show_all(self, steps: Generator[events.Event, None, T]) -> T:
         """Show the events of a generator and return what it returns."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from opsera_step.cancel import Cancellation, interrupt_as_usual
+from opsera_step.errors import BadInput
 from opsera_step.inputs import PREFIXES, Given
 from opsera_step.job import run_job
 from opsera_step.simulator import Simulator, scenario_names, serve_forever
@@ -62,7 +63,7 @@ def play(
     clock = SpeedClock(speed)
     with (
         tempfile.TemporaryDirectory(prefix="opsera-step-demo-") as folder,
-        Simulator(scenario, clock=clock, seed=seed, switches=switches) as simulator,
+        _listening(Simulator(scenario, clock=clock, seed=seed, switches=switches)) as simulator,
     ):
         stage.out.write(f"Simulated Opsera API at {simulator.url}, scenario {scenario}.\n\n")
         stage.out.flush()
@@ -78,7 +79,9 @@ def play(
         given = {**stage.options, **ours}
         exit_code = run_job(environ, stage.out, stage.cancellation, options=given, clock=clock)
         if show_outputs:
-            _show_files(stage.out, environ, options["output_file"], exit_code)
+            # The job's exit code stands, whoever reads on.
+            with suppress(BrokenPipeError):
+                _show_files(stage.out, environ, options["output_file"], exit_code)
     return exit_code
 
 
@@ -86,7 +89,8 @@ def serve(out: TextIO, host: str, port: int, *, scenario: str, speed: float, **r
     """Serve the simulator until it is interrupted, by SIGTERM too: in a container that is usual."""
     interrupt_as_usual()
     clock = SpeedClock(speed)
-    with Simulator(scenario, clock=clock, host=host, port=port, **rest) as simulator:
+    made = Simulator(scenario, clock=clock, host=host, port=port, **rest)
+    with _listening(made) as simulator, suppress(KeyboardInterrupt):
         out.write(
             f"{simulator.url}\n"
             f"OPSERA_BASE_URL={simulator.url}\n"
@@ -94,9 +98,18 @@ def serve(out: TextIO, host: str, port: int, *, scenario: str, speed: float, **r
             f"OPSERA_TOKEN={simulator.token}\n"
         )
         out.flush()
-        with suppress(KeyboardInterrupt):
-            serve_forever(simulator)
+        serve_forever(simulator)
     return 0
+
+
+def _listening(simulator: Simulator) -> Simulator:
+    """Have a simulator listen; what keeps it from that is told as a wrong option is."""
+    try:
+        return simulator.start()
+    except OSError as error:
+        # The server adds to the reason on which address it tried.
+        why = (error.strerror or str(error)).partition(" (while")[0]
+        raise BadInput([f"The simulator can't listen there: {why}"]) from None
 
 
 def _environment(stage: Stage, folder: Path) -> dict[str, str]:

@@ -47,6 +47,8 @@ class OpseraStepError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
     hint: str = ""
+    by_name: bool = False
+    """Whether a pipeline, tool or task was looked for by its name, in vain."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         """Take the sentence, and a hint when there is a better one than the class's own."""
@@ -186,6 +188,8 @@ class Forbidden(AuthError):
         "Either the token has the wrong scope (running needs `pipeline` or `api`), or its owner "
         "has no access to this pipeline: grant the access in Opsera, or use another token."
     )
+    by_page: bool = False
+    """Whether it came with a page of HTML: then something else than the API may have refused."""
 
 
 class Cancelled(BaseException):

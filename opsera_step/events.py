@@ -74,10 +74,11 @@ class LinesMissing:
 
 
 class Trouble(NamedTuple):
-    """The API has not answered well for a while; it is asked again."""
+    """The API has not answered well for a while; it is asked again, for `left` seconds at most."""
 
     what: str
     lasting: float
+    left: float = float("inf")
 
 
 class Recovered(NamedTuple):

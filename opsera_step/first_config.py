@@ -63,14 +63,14 @@ def first_config(version: str, alias: str = "", pipeline: str = "", name: str = 
 
 def is_alias(text: str) -> bool:
     """Whether a text will do as an alias that can be typed without quotes."""
-    return _ALIAS.fullmatch(text) is not None
+    return _ALIAS.fullmatch(text) is not None and not is_object_id(text)
 
 
 def alias_of(name: str) -> str:
     """Make an alias of a pipeline's name: `deploy-shop` of “Deploy shop”."""
     words = re.findall(r"[a-z0-9]+", name.lower())
     alias = "-".join(words)[:40].strip("-")
-    return EXAMPLE_ALIAS if not alias or is_object_id(alias) else alias
+    return alias if is_alias(alias) else EXAMPLE_ALIAS
 
 
 def _quoted(text: str) -> str:

@@ -209,7 +209,7 @@ class Follower:
             return Ended(EndReason.LOST, self.status, False, error.message)
         if lasting >= _TROUBLE_SHOWN_AFTER and not self._outage.shown:
             self._outage.shown = True
-            yield Trouble(error.message, lasting)
+            yield Trouble(error.message, lasting, self._deadline.remaining)
         return None
 
     def _judge(self, status: RunStatus) -> Ending:

@@ -86,6 +86,8 @@ class Inputs:
     config: str
     tool: str = ""
     """The tool that a command is about; no input, since it is part of the command."""
+    near_alias: str = ""
+    """The alias of the config file that may have been meant, where what is named is none."""
 
     @property
     def pipeline_is_id(self) -> bool:
@@ -126,7 +128,7 @@ _DURATION_TAKES = "a duration: 90, 90s, 45m or 2h30m; 0 for none"
 TABLE: tuple[Input, ...] = (
     Input(
         "command", "run",
-        f"{_listed(COMMANDS + WIDER_COMMANDS)}, with its options, and each quote closed",
+        f"{_listed(COMMANDS + WIDER_COMMANDS)}, with its options",
         "What to do: run, watch, status, logs, stop, reset, or any other command of the command "
         "line with its options, such as tool list.",
         parse_command,
@@ -249,7 +251,8 @@ def parse(given: Mapping[str, Given], *, auto_log_limit: int | None = None) -> I
     faults += _missing(given)
     if faults:
         raise BadInput(faults)
-    return Inputs(**values, tool=given["tool"].value.strip() if "tool" in given else "")
+    values |= {name: given[name].value.strip() for name in ("tool", "near_alias") if name in given}
+    return Inputs(**values)
 
 
 def _parsed(one: Input, value: str, auto_log_limit: int | None) -> Any:
@@ -274,22 +277,42 @@ def _fault(one: Input, found: Given, token: Given | None) -> str:
     value = found.value
     # A user name and a password before @, or a token in a wrong place, are no text to print.
     secret = not one.option or (one.name == "base_url" and "@" in value) or holds_a_token(value)
-    if secret or (token is not None and token.value in value):
+    is_hidden = secret or (token is not None and token.value in value)
+    if is_hidden:
         shown = "its value"
     else:
         shown = repr(value if len(value) < _SHOWN else value[:_SHOWN] + "…")
-    return f"{one.name}: {shown} (from {found.origin}) won't do; it takes {one.takes}."
+    # Only who made a slip waits for it to load.
+    from opsera_step.slips import meant_by  # noqa: PLC0415
+
+    words = COMMANDS + WIDER_COMMANDS if one.name == "command" else one.words
+    # What is not shown is not guessed at either; what is odd about a token quotes nothing of it.
+    meant = meant_by(one.name, value, words) if not is_hidden or not one.option else ""
+    if one.option and holds_a_token(value):
+        meant = "It looks like an access token, which goes into the input token."
+    told = f"{one.name}: {shown} (from {found.origin}) won't do; it takes {one.takes}."
+    return f"{told} {meant}".strip()
+
+
+_NOT_GIVEN = (
+    "A secret of the CI that this job is not given is empty too: protected ones are for protected "
+    "branches only, and pull requests of forks get none."
+)
 
 
 def _missing(given: Mapping[str, Given]) -> Iterator[str]:
     command = command_words(given["command"].value) if "command" in given else []
-    for name, ways in (
-        ("token", "set OPSERA_TOKEN (or the input token), or token_file"),
-        ("pipeline", "set OPSERA_PIPELINE (or the input pipeline)"),
+    for name, ways, more in (
+        ("token", "set OPSERA_TOKEN (or the input token), or token_file", _NOT_GIVEN),
+        (
+            "pipeline",
+            "set OPSERA_PIPELINE (or the input pipeline), or name it after the command",
+            f"It takes {BY_NAME['pipeline'].takes}.",
+        ),
     ):
         is_needed = name == "token" or not command or command[0] in _NEEDS_PIPELINE
         if name not in given and is_needed:
-            yield f"{not_set(name)}; {ways}. It takes {BY_NAME[name].takes}."
+            yield f"{not_set(name)}; {ways}. {more}"
 
 
 def not_set(name: str) -> str:
@@ -300,5 +323,5 @@ def not_set(name: str) -> str:
 def unknown_name(name: str, where: str, known: Collection[str] = BY_NAME.keys()) -> str:
     """Write the fault of a name that is no input, with the likely one of those that are known."""
     close = nearest(name, known)
-    guess = f"; did you mean {close}" if close else ""
-    return f"{name}: there is no such input (in {where}){guess}."
+    guess = f" Did you mean {close}?" if close else ""
+    return f"{name}: there is no such input (in {where}).{guess}"

@@ -14,16 +14,17 @@ from contextlib import suppress
 from typing import NamedTuple, TextIO
 
 from opsera_step.cancel import Cancellation, InterruptibleClock
-from opsera_step.cancelling import FOLLOWING, cancel, prepare_for_the_worst
+from opsera_step.cancelling import cancel, prepare_for_the_worst
 from opsera_step.client import OpseraClient
 from opsera_step.commands import COMMANDS
-from opsera_step.context import Context
+from opsera_step.context import FOLLOWING, Context
 from opsera_step.errors import (
     BadInput,
     Cancelled,
     ExitCode,
     InternalError,
     Malformed,
+    NotFound,
     OpseraStepError,
 )
 from opsera_step.inputs import Given, Inputs, from_environment
@@ -53,6 +54,8 @@ class Order(NamedTuple):
     """How to print the answer: table, json or yaml; empty for what the job log says anyway."""
     width: int | None = None
     """Columns that the answer may take, None for any number."""
+    complaints: TextIO | None = None
+    """Where to say that the job log can't be written; None where there is no other place."""
 
 
 def run_job(
@@ -76,6 +79,7 @@ def run_job(
         data = detect(environ, order.data, clock) if order.data else platform
         lines = data if order.data and not order.form else None
         job = _prepare(inputs, platform, clock, cancellation, jitter, lines)
+        job.data = data if order.data else None
     except BadInput as error:
         return _refuse(error, platform, {**from_environment(environ), **(options or {})})
     prepare_for_the_worst(job, real_time=isinstance(clock, SystemClock))
@@ -126,9 +130,9 @@ def _prepare(
 ) -> Context:
     platform.mask(inputs.token)
     # What cleans up after a job, or asks about an account, must not replace that job's report.
-    has_report = inputs.command in COMMANDS and inputs.command != "cleanup"
-    folder = inputs.report_dir if has_report else ""
-    report = Report(folder, with_log=inputs.command in _WITH_LOG)
+    folder = inputs.report_dir if inputs.command != "cleanup" else ""
+    is_question = inputs.command not in COMMANDS
+    report = Report(folder, with_log=inputs.command in _WITH_LOG, is_answer=is_question)
     safe = Safe(inputs.token)
     interruptible = InterruptibleClock(clock, cancellation)
     client = OpseraClient(
@@ -184,8 +188,21 @@ def _fail(job: Context, error: OpseraStepError) -> None:
         status="error",
         exit_code=error.exit_code,
         message=job.safe.inline(message, 1000),
-        hint=job.safe.inline(error.hint, 1000),
+        hint=job.safe.inline(_hint(job, error), 1000),
     )
+
+
+def _hint(job: Context, error: OpseraStepError) -> str:
+    """Say what to do, with what is known here of how the pipeline or the run was named."""
+    inputs, is_missing = job.inputs, isinstance(error, NotFound)
+    if is_missing and inputs.run_count and job.run is not None and job.pipeline is not None:
+        return f"Check run_count: the newest run is {job.pipeline.run_count}."
+    near = inputs.near_alias
+    if not near or not error.by_name:
+        return error.hint
+    if near == (inputs.tool or inputs.pipeline):
+        return f"“{near}” is an alias itself, and an alias can't stand for another. {error.hint}"
+    return f"The config file has the alias “{near}”. {error.hint}"
 
 
 def _finish(job: Context, order: Order, data: Platform) -> None:
@@ -206,15 +223,34 @@ def _finish(job: Context, order: Order, data: Platform) -> None:
     follows = job.inputs.command in FOLLOWING
     if data.lost and order.data and not follows and job.outcome.exit_code == ExitCode.SUCCESS:
         _fail(job, BadInput([f"stdout: the answer can't be written: {data.lost}"]))
-    if follows and not room:
+    if (follows and not room) or (job.inputs.command == "status" and not order.form):
         tell_steps(job.outcome, job.log)
     most = job.platform.most_errors
-    tell_verdict(job.outcome, job.log, log_wanted=_shows_log(job), most_errors=most)
+    followed = follows and not job.was_over
+    tell_verdict(
+        job.outcome, job.log, log_wanted=_shows_log(job), most_errors=most, followed=followed
+    )
     failures = [job.report.write(job.outcome, job.clock.time()), _write_links(job)]
     if follows and room:
         failures.append(_write_summary(job, room))
     for failure in filter(None, failures):
         job.log.say(failure, "warning")
+    _tell_loss(job, order, data)
+
+
+def _tell_loss(job: Context, order: Order, data: Platform) -> None:
+    """Say that not all could be written; where that was the answer it is no success.
+
+    Of a run that is followed the verdict matters more.
+    """
+    if order.data and data.lost and job.inputs.command in FOLLOWING:
+        job.log.say(f"stdout: the result can't be written: {data.lost}", "warning")
+    if order.complaints is None or not job.platform.lost:
+        return
+    with suppress(OSError, ValueError):
+        order.complaints.write(f"Not all could be written to stdout: {job.platform.lost}.\n")
+    if job.inputs.command not in FOLLOWING and job.outcome.exit_code == ExitCode.SUCCESS:
+        job.learn(exit_code=ExitCode.BAD_INPUT)
 
 
 def _write_summary(job: Context, room: int) -> str:
@@ -233,7 +269,8 @@ def _write_links(job: Context) -> str:
 
 def _answer_lines(job: Context, order: Order) -> list[str]:
     """Write down what was asked for, as data that no job log takes for a command."""
-    if job.answer is None and (not order.form or job.outcome.status == "error"):
+    is_question = order.act is not None
+    if job.answer is None and (is_question or not order.form or job.outcome.status == "error"):
         return []
     # Only who asks waits for these to load.
     from opsera_step.render.formats import answer_lines, json_text  # noqa: PLC0415

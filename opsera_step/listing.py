@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from opsera_step.calls import LIST_LIMIT
@@ -32,11 +32,13 @@ class Listing(Generic[T]):
     """The `count` beside the list, where there was one; it may count more than what is listed."""
     whole: Any = ()
     """The answer as it came, with all that is around the list and all that is no object in it."""
+    is_whole: bool = False
+    """Whether it was read to its end, however long it is."""
 
     @property
     def is_cut(self) -> bool:
         """Whether there may be more than what the API lists."""
-        return len(self.items) >= LIST_LIMIT
+        return not self.is_whole and len(self.items) >= LIST_LIMIT
 
     def only(self, items: Sequence[T]) -> Listing[T]:
         """Return the list with some of its items only; what is around it stays."""
@@ -56,10 +58,10 @@ def parse_listing(data: Any, parse: Callable[[JsonObject], T]) -> Listing[T] | N
     return Listing(tuple(parse(item) for item in items), told, data)
 
 
-def joined(pages: Sequence[Listing[T]]) -> Listing[T]:
+def joined(pages: Sequence[Listing[T]], *, is_whole: bool) -> Listing[T]:
     """Return pages of a list as one list; what is around it is of the last page that has it."""
     if len(pages) == 1:
-        return pages[0]
+        return replace(pages[0], is_whole=is_whole)
     items = tuple(item for page in pages for item in page.items)
     around: dict[str, Any] = {}
     for page in pages:
@@ -70,4 +72,4 @@ def joined(pages: Sequence[Listing[T]]) -> Listing[T]:
         around["count"] = max(*counts, len(items))
     listed = [item.raw for item in items]
     whole = {**around, "data": listed} if around else listed
-    return Listing(items, around.get("count"), whole)
+    return Listing(items, around.get("count"), whole, is_whole)

@@ -18,6 +18,8 @@ from opsera_step.models import CONSOLE_OUTPUT, LogRecord, Pipeline, Run
 from opsera_step.timing import Deadline, spell_duration
 from opsera_step.views import records_table
 
+_LOOK_EVERY = 1.0
+"""Seconds between looks whether the log that is followed is still read."""
 ANY = "any"
 """The type that stands for records of every type."""
 
@@ -45,8 +47,8 @@ class LogWish(NamedTuple):
         records = listing.items
         chosen = [one for one in records if self._is_of_kind(one, kind)]
         if self.step:
-            _check_step(self.step, pipeline, records)
-            chosen = [one for one in chosen if self._is_of_step(one.step_id, one.step_name)]
+            wanted = find_step(self.step, pipeline, records)
+            chosen = [one for one in chosen if wanted.has(one.step_id, one.step_name)]
         if self.as_text:
             self._print(job, asked, chosen, is_cut=listing.is_cut)
         else:
@@ -64,21 +66,27 @@ class LogWish(NamedTuple):
         pipeline = job.find_pipeline()
         asked = job.asked_run(pipeline)
         job.know_run(asked)
-        if self.step:
-            _check_step(self.step, pipeline, ())
+        wanted = find_step(self.step, pipeline, ()) if self.step else None
         policy = Policy(
             wait_when_paused=job.inputs.on_paused == "wait",
             logs="console" if self._kind(job) == CONSOLE_OUTPUT else "all",
             poll_interval=job.inputs.poll_interval,
-            tick=job.platform.tick,
+            # A pipe that nobody reads any more has to be noticed while nothing is written to it.
+            tick=job.platform.tick or (_LOOK_EVERY if job.data is not None else None),
         )
         job.follower = Follower(job.client, asked, policy, job.clock, job.deadline, job.jitter)
         for event in job.follower.follow():
             if isinstance(event, events.Ended):
                 job.log.show(event)
                 _conclude(job, asked, event)
-            elif not isinstance(event, events.LogLines) or self._is_of_step(
-                event.step_id, event.step_name
+            elif job.data is not None and job.data.is_deserted:
+                message = f"Nobody reads on; run {asked.count} was left as it is."
+                job.learn(status="running", exit_code=ExitCode.SUCCESS, message=message)
+                return
+            elif (
+                wanted is None
+                or not isinstance(event, events.LogLines)
+                or wanted.has(event.step_id, event.step_name)
             ):
                 job.log.show(event)
 
@@ -98,10 +106,6 @@ class LogWish(NamedTuple):
             return record.is_console or not record.action
         return record.action.strip().lower() == kind
 
-    def _is_of_step(self, step_id: str, step_name: str) -> bool:
-        wanted = self.step.strip().casefold()
-        return not wanted or wanted in (step_id.casefold(), step_name.strip().casefold())
-
     @staticmethod
     def _print(job: Context, run: Run, records: list[LogRecord], *, is_cut: bool) -> None:
         feed = LogFeed(_Fetched(records), run, "all", job.clock, Cadence(job.jitter), job.jitter)
@@ -114,7 +118,8 @@ class LogWish(NamedTuple):
 
     def _tell_nothing(self, job: Context, run: Run) -> None:
         step = f" of the step “{job.safe.inline(self.step, 200)}”" if self.step else ""
-        job.log.say(f"There is nothing in the log of run {run.count}{step}.")
+        kind = f" of the type “{job.safe.inline(self.kind, 200)}”" if self.kind else ""
+        job.log.say(f"There is nothing{kind} in the log of run {run.count}{step}.")
 
 
 class _Fetched:
@@ -128,16 +133,37 @@ class _Fetched:
         return self._records
 
 
-def _check_step(step: str, pipeline: Pipeline, records: Sequence[LogRecord]) -> None:
-    """Refuse a step that neither the pipeline nor the log has, with what was meant maybe."""
-    known = {one.name: one.id for one in pipeline.plan}
-    known |= {one.step_name: one.step_id for one in records if one.step_name}
-    words = {word.strip().casefold() for pair in known.items() for word in pair}
-    if step.strip().casefold() in words:
-        return
-    close = nearest(step, known)
+class _Step(NamedTuple):
+    """A step that was named by its ID or its name: all that it is called in plan and log."""
+
+    ids: frozenset[str]
+    names: frozenset[str]
+
+    def has(self, step_id: str, step_name: str) -> bool:
+        """Tell whether a record is of this step; one without an ID goes by its name."""
+        if step_id:
+            return step_id.casefold() in self.ids
+        return step_name.strip().casefold() in self.names
+
+
+def find_step(step: str, pipeline: Pipeline, records: Sequence[LogRecord]) -> _Step:
+    """Find a step that the user named, in any case.
+
+    Raises:
+        BadInput: when neither the pipeline nor the log has it, with what was meant maybe.
+
+    """
+    pairs = [(one.id, one.name) for one in pipeline.plan]
+    pairs += [(one.step_id, one.step_name) for one in records]
+    word = step.strip().casefold()
+    known = [(one.casefold(), name.strip().casefold()) for one, name in pairs]
+    ids = frozenset(one for one, name in known if one and word in (one, name))
+    names = frozenset(name for one, name in known if word == name or one in ids)
+    if ids or names:
+        return _Step(ids, names)
+    close = nearest(step, dict.fromkeys(name for _, name in pairs if name))
     guess = f" Did you mean “{close}”?" if close else ""
-    steps = ", ".join(f"“{name}”" for name in known)
+    steps = ", ".join(f"“{name}”" for name in dict.fromkeys(name for _, name in pairs if name))
     raise BadInput([f"step: there is no step “{step}” in this run.{guess} The steps are {steps}."])
 
 

@@ -176,10 +176,9 @@ class LogRecord:
 
 
 def unwrap(data: Any) -> Any:
-    """Take an answer out of a `{"data": …}` wrapper, if it is in one."""
-    if isinstance(data, dict) and isinstance(data.get("data"), (list, dict)):
-        return data["data"]
-    return data
+    """Take an answer out of a `{"data": …}` wrapper, if it is in one; what has an ID is none."""
+    is_wrapper = isinstance(data, dict) and "_id" not in data
+    return data["data"] if is_wrapper and isinstance(data.get("data"), (list, dict)) else data
 
 
 def parse_list(data: Any) -> list[JsonObject] | None:

@@ -8,6 +8,9 @@ from typing import Protocol, TypeVar
 from opsera_step.calls import LIST_LIMIT
 from opsera_step.errors import BadInput, Forbidden, NotFound
 from opsera_step.guessing import nearest
+from opsera_step.json_values import JsonObject
+from opsera_step.listing import Listing
+from opsera_step.slips import odd_name
 from opsera_step.timing import Deadline
 
 _SHOWN = 20
@@ -26,8 +29,17 @@ class Named(Protocol):
         """Its name, which others may have too."""
         ...
 
+    @property
+    def raw(self) -> JsonObject:
+        """The JSON that it was read from."""
+        ...
+
 
 Thing = TypeVar("Thing", bound=Named)
+
+
+def keep_still(caution: str) -> None:
+    """Say nothing."""
 
 
 def finder(
@@ -36,9 +48,12 @@ def finder(
     *,
     is_id: bool,
     ask: Callable[[str, Deadline], Thing],
-    list_all: Callable[[Deadline], Sequence[Thing]],
+    list_all: Callable[[Deadline], Listing[Thing]],
+    caution: Callable[[str], None] = keep_still,
 ) -> Callable[[Deadline], Thing]:
     """Return a function that asks for the one of that ID or name; it can be called again.
+
+    `caution` is told, at most once, that another one of the name may be beyond what is listed.
 
     Raises (the function):
         NotFound: when nothing has the name.
@@ -46,6 +61,7 @@ def finder(
         ApiError: when asking fails.
 
     """
+    cautions: list[str] = []
 
     def find(deadline: Deadline) -> Thing:
         if not name.strip():
@@ -53,19 +69,25 @@ def finder(
         if is_id:
             return ask(name, deadline)
         try:
-            listed = [one for one in list_all(deadline) if one.id]
+            listing = list_all(deadline)
         except Forbidden as error:
             error.hint = (
-                f"Finding a {kind} by its name takes the Power User role: give its ID instead "
-                "(24 hex digits, in the address of its page), or use another token."
-            )
+                f"{odd_name(kind, name)} Finding a {kind} by its name takes the Power User role: "
+                "give its ID instead (24 hex digits, in the address of its page), or use another "
+                "token."
+            ).strip()
+            error.by_name = True
             raise
-        return ask(choose(kind, name, listed).id, deadline)
+        chosen = choose(kind, name, listing)
+        if listing.is_cut and not cautions:
+            cautions.append(_others_of_the_name(kind, chosen))
+            caution(cautions[0])
+        return ask(chosen.id, deadline)
 
     return find
 
 
-def choose(kind: str, name: str, listed: Sequence[Thing]) -> Thing:
+def choose(kind: str, name: str, listing: Listing[Thing]) -> Thing:
     """Find the one of a name; blanks around it, which nobody sees, do not count.
 
     Raises:
@@ -73,6 +95,7 @@ def choose(kind: str, name: str, listed: Sequence[Thing]) -> Thing:
         BadInput: when several have it.
 
     """
+    listed = [one for one in listing.items if one.id]
     exact = [one for one in listed if one.name == name]
     matches = exact or [one for one in listed if one.name.strip() == name.strip()]
     if len(matches) == 1:
@@ -83,9 +106,20 @@ def choose(kind: str, name: str, listed: Sequence[Thing]) -> Thing:
         raise BadInput(
             [f"{kind}: {len(matches)} {kind}s are named “{name}”; give an ID: {ids}{more}."]
         )
-    many = f" among the first {LIST_LIMIT}" if len(listed) >= LIST_LIMIT else ""
-    message = f"No {kind}{many} is named “{name}”.{_guess(name, listed)}"
-    raise NotFound(message, _beyond_the_list(kind) if many else _no_such_name(kind))
+    odd = odd_name(kind, name)
+    many = f" among the first {LIST_LIMIT}" if listing.is_cut and not odd else ""
+    guess = "" if odd else _guess(name, listed)
+    hint = odd or (_beyond_the_list(kind) if many else _no_such_name(kind))
+    missing = NotFound(f"No {kind}{many} is named “{name}”.{guess}", hint)
+    missing.by_name = True
+    raise missing
+
+
+def _others_of_the_name(kind: str, chosen: Named) -> str:
+    return (
+        f"The API lists {LIST_LIMIT} {kind}s at most: another one named “{chosen.name}” may be "
+        f"beyond them. The ID {chosen.id} leaves no doubt."
+    )
 
 
 def _guess(name: str, listed: Sequence[Named]) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from opsera_step.errors import ApiError
 from opsera_step.events import Event, Heartbeat, Recovered, Trouble
-from opsera_step.timing import Clock, Deadline, Outage
+from opsera_step.timing import Clock, Deadline, Outage, spell_duration
 
 FIRST_CONTACT = 30.0
 """Seconds for which a likely wrong setting is tried, as long as the API never answered."""
@@ -70,11 +70,15 @@ def insist(
             answer = ask(deadline)
         except ApiError as error:
             pause = outage.failed(error.message, error.retry_after)
-            if _is_hopeless(error, contact, outage, deadline):
+            longest = _longest(error, contact, deadline)
+            if not error.transient or deadline.expired or outage.lasting > longest:
+                if outage.shown:
+                    error.message += f" It was tried for {spell_duration(outage.lasting)}."
                 raise
             if not outage.shown:
                 outage.shown = True
-                yield Trouble(error.message, outage.lasting)
+                left = min(longest, deadline.remaining)
+                yield Trouble(error.message, outage.lasting, left)
             yield from waiting.sleep(pause, trouble=error.message)
         else:
             if outage.shown:
@@ -82,9 +86,8 @@ def insist(
             return answer
 
 
-def _is_hopeless(error: ApiError, contact: Contact, outage: Outage, deadline: Deadline) -> bool:
-    if not error.transient or deadline.expired:
-        return True
+def _longest(error: ApiError, contact: Contact, deadline: Deadline) -> float:
+    """Return the seconds for which such an error is lived through, if there is time."""
     if error.suspect_configuration and not contact.ever_answered:
-        return outage.lasting > FIRST_CONTACT
-    return deadline.at is None and outage.lasting > LONGEST_OUTAGE
+        return FIRST_CONTACT
+    return LONGEST_OUTAGE if deadline.at is None else float("inf")

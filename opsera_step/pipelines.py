@@ -7,6 +7,7 @@ from typing import Protocol
 
 from opsera_step import names
 from opsera_step.calls import LIST_LIMIT
+from opsera_step.listing import Listing
 from opsera_step.models import Pipeline
 from opsera_step.timing import Deadline
 
@@ -20,13 +21,17 @@ class Api(Protocol):
         """Ask for a pipeline."""
         ...
 
-    def pipelines(self, deadline: Deadline) -> list[Pipeline]:
+    def pipelines(self, deadline: Deadline) -> Listing[Pipeline]:
         """List the pipelines."""
         ...
 
 
-def finder(api: Api, name: str, *, is_id: bool) -> Callable[[Deadline], Pipeline]:
+def finder(
+    api: Api, name: str, *, is_id: bool, caution: Callable[[str], None] = names.keep_still
+) -> Callable[[Deadline], Pipeline]:
     """Return a function that asks for the pipeline; it can be called again.
+
+    `caution` is told, at most once, that another one of the name may be beyond what is listed.
 
     Raises (the function):
         NotFound: when no pipeline has the name.
@@ -34,4 +39,6 @@ def finder(api: Api, name: str, *, is_id: bool) -> Callable[[Deadline], Pipeline
         ApiError: when asking fails.
 
     """
-    return names.finder("pipeline", name, is_id=is_id, ask=api.summary, list_all=api.pipelines)
+    return names.finder(
+        "pipeline", name, is_id=is_id, ask=api.summary, list_all=api.pipelines, caution=caution
+    )

@@ -1,11 +1,8 @@
-"""Questions about an account, a function each: each works on a Context and leaves its answer there.
-
-`tool update` is the one that changes something.
-"""
+"""Questions about an account, a function each: each works on a Context and leaves its answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,20 +11,17 @@ from opsera_step.account import Task, TaskRecord, Tool
 from opsera_step.answers import Answer, Table
 from opsera_step.calls import LIST_LIMIT
 from opsera_step.context import Context
-from opsera_step.errors import BadInput, ExitCode
+from opsera_step.errors import ExitCode
 from opsera_step.listing import Listing
 from opsera_step.sanitize import LineCleaner, split_lines
 from opsera_step.task_pages import read_pages
 from opsera_step.timing import Deadline
-from opsera_step.updating import not_taken, plan_update
 from opsera_step.values import is_object_id
-
-LIMIT_TOLD = "The API gives 1000 at most; there may be more."
 
 
 def list_pipelines(job: Context) -> None:
     """List the pipelines."""
-    listing = job.insist(job.client.pipeline_list)
+    listing = job.insist(job.client.pipelines)
     _tell_listing(job, listing, "pipeline", views.pipelines_table(listing.items))
 
 
@@ -35,7 +29,7 @@ def show_pipeline(job: Context) -> None:
     """Show a pipeline and its steps."""
     one = job.find_pipeline()
     tables = views.pipeline_tables(one, job.outcome.url)
-    _tell(job, Answer(one.whole, tables), f"Pipeline “{job.outcome.pipeline_name}”.")
+    tell(job, Answer(one.whole, tables), f"Pipeline “{job.outcome.pipeline_name}”.")
 
 
 def list_tools(job: Context) -> None:
@@ -46,50 +40,8 @@ def list_tools(job: Context) -> None:
 
 def show_tool(job: Context) -> None:
     """Show a tool."""
-    tool = _find_tool(job)
-    _tell(job, _of_tool(tool), f"Tool {_called(job, tool)}.")
-
-
-@dataclass(frozen=True)
-class Wish:
-    """How a tool is to be changed, and who agrees."""
-
-    named: dict[str, Any]
-    """The properties that the user named, with their new values."""
-    agreed: bool
-    ask: Callable[[], bool] | None = None
-    """Asks the user; None where there is nobody to ask."""
-
-    def update(self, job: Context) -> None:
-        """Replace properties of a tool, after showing what changes."""
-        tool = _find_tool(job)
-        update = plan_update(tool.raw, self.named)
-        for warning in update.warnings:
-            job.log.say(job.safe.inline(warning, 1000), "warning")
-        if not update.changes:
-            _tell(job, _of_tool(tool), f"Nothing to change: {_called(job, tool)} is so already.")
-            return
-        job.log.say(f"Changes of the tool {_called(job, tool)}:")
-        for line in update.differences:
-            job.log.say("  " + job.safe.inline(line, 1000))
-        if not self.agreed and not self._agrees():
-            _tell(job, _of_tool(tool), "Nothing was changed.")
-            return
-        updated = job.insist(
-            lambda until: job.client.account.update_tool(tool.id, update.changes, until)
-        )
-        for key in not_taken(updated.raw, update.changes):
-            warning = f"{key}: Opsera's answer does not show the value that was sent."
-            job.log.say(job.safe.inline(warning), "warning")
-        done = ", ".join(job.safe.inline(key, 100) for key in update.changes)
-        _tell(job, _of_tool(updated), f"The tool {_called(job, updated)} was updated: {done}.")
-
-    def _agrees(self) -> bool:
-        if self.ask is None:
-            raise BadInput(
-                ["tool update: nobody can be asked here; add --yes to make these changes"]
-            )
-        return self.ask()
+    tool = find_tool(job)
+    tell(job, answer_of(tool), f"Tool {called(job, tool)}.")
 
 
 def list_tasks(job: Context) -> None:
@@ -108,7 +60,7 @@ class AboutTask:
         """Show the task."""
         task = self._find(job)
         answer = Answer(task.whole, (views.object_table(task.raw),))
-        _tell(job, answer, f"Task {_called(job, task)}.")
+        tell(job, answer, f"Task {called(job, task)}.")
 
     def status(self, job: Context) -> None:
         """Tell how the task's newest run stands."""
@@ -117,7 +69,7 @@ class AboutTask:
         sentence = f"Task {called} is {job.safe.inline(status.word, 80)}."
         # A word alone would be no answer to build on: the API may wrap it, or not.
         data = {"taskId": task_id, "status": status.word, "answer": status.whole}
-        _tell(job, Answer(data, (Table((), [(status.word,)]),)), sentence)
+        tell(job, Answer(data, (Table((), [(status.word,)]),)), sentence)
 
     def logs(
         self,
@@ -146,11 +98,13 @@ class AboutTask:
         found = listing.items
         if most is not None and len(found) >= most:
             more = "--count 0 gives all" if page is None else f"they are on --page {page + 1}"
-            job.log.say(f"These are {most} records; there may be more: {more}.")
+            job.log.say(f"These are {len(found)} records; there may be more: {more}.")
+        elif page is None:
+            _tell_limit(job, listing)
         in_order = sorted(found, key=lambda one: one.created or 0.0)
         lines = tuple(_log_lines(job, in_order)) if as_text else None
         answer = Answer(listing.whole, (views.task_records_table(found),), lines)
-        _tell(job, answer, f"{_counted(len(found), 'record')} of the log of task {called}.")
+        tell(job, answer, f"{_counted(len(found), 'record')} of the log of task {called}.")
 
     def _find(self, job: Context) -> Task:
         find = names.finder(
@@ -158,7 +112,8 @@ class AboutTask:
             self.name.lower() if is_object_id(self.name) else self.name,
             is_id=is_object_id(self.name),
             ask=job.client.account.task,
-            list_all=lambda until: job.client.account.tasks(until).items,
+            list_all=job.client.account.tasks,
+            caution=job.caution,
         )
         return job.insist(find)
 
@@ -167,7 +122,7 @@ class AboutTask:
         if is_object_id(self.name):
             return self.name.lower(), self.name.lower()
         task = self._find(job)
-        return task.id, _called(job, task)
+        return task.id, called(job, task)
 
 
 @dataclass(frozen=True)
@@ -198,19 +153,22 @@ class Audit:
         _tell_listing(job, listing, "entry", views.uses_table(listing.items))
 
 
-def _find_tool(job: Context) -> Tool:
+def find_tool(job: Context) -> Tool:
+    """Ask for the user's tool, patiently."""
     name = job.inputs.tool
     find = names.finder(
         "tool",
         name.lower() if is_object_id(name) else name,
         is_id=is_object_id(name),
         ask=job.client.account.tool,
-        list_all=lambda until: job.client.account.tools(until).items,
+        list_all=job.client.account.tools,
+        caution=job.caution,
     )
     return job.insist(find)
 
 
-def _of_tool(tool: Tool) -> Answer:
+def answer_of(tool: Tool) -> Answer:
+    """Return what is to be printed of a tool."""
     return Answer(tool.whole, (views.object_table(tool.raw),))
 
 
@@ -223,7 +181,8 @@ def _log_lines(job: Context, records: Sequence[TaskRecord]) -> list[str]:
     ]
 
 
-def _called(job: Context, thing: names.Named) -> str:
+def called(job: Context, thing: names.Named) -> str:
+    """Name a thing so that nobody takes it for another: by its name and its ID."""
     return f"“{job.safe.inline(thing.name, 200)}” ({job.safe.inline(thing.id, 100)})"
 
 
@@ -235,14 +194,23 @@ def _counted(number: int, noun: str) -> str:
 def _tell_listing(
     job: Context, listing: Listing[Any], noun: str, table: Table, asked: int | None = None
 ) -> None:
-    if listing.is_cut and not (asked and asked < len(listing.items)):
-        advice = " Ask for single days with --date." if noun == "entry" else ""
-        job.log.say(LIMIT_TOLD + advice, "warning")
-    elif listing.told is not None and listing.told > len(listing.items):
-        job.log.say(f"The API counts {listing.told} in all.")
-    _tell(job, Answer(listing.whole, (table,)), f"{_counted(len(listing.items), noun)}.")
+    if listing.is_cut or not asked or asked > len(listing.items):
+        _tell_limit(job, listing, " Ask for single days with --date." if noun == "entry" else "")
+    tell(job, Answer(listing.whole, (table,)), f"{_counted(len(listing.items), noun)}.")
 
 
-def _tell(job: Context, answer: Answer, sentence: str) -> None:
+def _tell_limit(job: Context, listing: Listing[Any], advice: str = "") -> None:
+    """Say that there is or may be more than what the API gave."""
+    counts_more = listing.told is not None and listing.told > len(listing.items)
+    if listing.is_cut:
+        count = f": it counts {listing.told}" if counts_more else ""
+        job.log.say(f"The API gives 1000 at most; there may be more{count}.{advice}", "warning")
+    elif counts_more:
+        given = f"{len(listing.items)} of the {listing.told} that it counts"
+        job.log.say(f"The API gives {given}.{advice}", "warning")
+
+
+def tell(job: Context, answer: Answer, sentence: str) -> None:
+    """Leave an answer, and a sentence about it."""
     job.answer = answer
     job.learn(status="success", exit_code=ExitCode.SUCCESS, message=sentence)

@@ -1,7 +1,7 @@
 """The folder `report_dir`: the full log while it comes, and at the end the result in each form.
 
 result.json is for programs, report.html for people, junit.xml for the viewers of tests, log.txt is
-the log without colours.
+the log without colours; answer.json is what a question was answered.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from opsera_step.outcome import Outcome
 from opsera_step.render import excerpt, logblocks
 
 LOG, RESULT, PAGE, TESTS = "log.txt", "result.json", "report.html", "junit.xml"
+ANSWER = "answer.json"
 
 _BLOCK_HEAD = 100
 _MOST_SEARCHED = 500_000
@@ -28,10 +29,14 @@ _MOST_SEARCHED = 500_000
 class Report:
     """Writes the report of one job; that it fails never ends the job."""
 
-    def __init__(self, folder: str, *, with_log: bool = True) -> None:
-        """Take the folder, empty for none, and whether there is a log and what follows from it."""
+    def __init__(self, folder: str, *, with_log: bool = True, is_answer: bool = False) -> None:
+        """Take the folder, empty for none, and whether there is a log and what follows from it.
+
+        With `is_answer` it is an answer alone: a question leaves the report of a job as it is.
+        """
         self._folder = Path(folder) if folder else None
-        self._with_log = with_log
+        self._with_log = with_log and not is_answer
+        self._files = (ANSWER,) if is_answer else (RESULT, PAGE, TESTS) if with_log else (RESULT,)
         self._log: TextIO | None = None
         self._spool: IO[str] | None = None
         self._blocks = logblocks.LogBlocks(self._spool_block)
@@ -66,7 +71,10 @@ class Report:
         if self._folder is None:
             return ""
         folder = self._folder
-        self._try(lambda: self._write_result(folder, outcome))
+        if RESULT in self._files:
+            self._try(lambda: self._write_result(folder, outcome))
+        elif outcome.answer:
+            self._try(lambda: _write(folder / ANSWER, outcome.answer + "\n"))
         if self._with_log:
             self._try(self._blocks.finish)
             self._try(lambda: self._write_tests(folder, outcome, now))
@@ -77,12 +85,12 @@ class Report:
     def _open(self) -> None:
         assert self._folder is not None  # noqa: S101 - for the type checker
         self._folder.mkdir(parents=True, exist_ok=True)
-        if not self._with_log:
-            return
-        for name in (RESULT, PAGE, TESTS):
+        for name in self._files:
             # What an earlier job left must not be taken for this one's if this one is killed.
             with suppress(OSError):
                 (self._folder / name).unlink(missing_ok=True)
+        if not self._with_log:
+            return
         # By lines: of a job that is killed the log is there up to its last line.
         self._log = (self._folder / LOG).open(
             "w", buffering=1, encoding="utf-8", errors="replace", newline="\n"
@@ -149,7 +157,9 @@ class Report:
         try:
             action()
         except OSError as error:
-            self._failed(error.strerror or str(error))
+            is_in_the_way = isinstance(error, FileExistsError)
+            why = "a file is in the place of a folder" if is_in_the_way else error.strerror
+            self._failed(why or str(error))
         except Exception as error:  # noqa: BLE001 - a report is never worth the job
             self._failed(f"{type(error).__name__}: {error}")
 

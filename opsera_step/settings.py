@@ -5,12 +5,14 @@ Here files are read; what the values mean is `inputs`' and `config`'s affair.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from opsera_step.config import Config, parse_config
+from opsera_step.config import ALIASES, Config, parse_config
 from opsera_step.errors import BadInput
+from opsera_step.guessing import nearest
 from opsera_step.inputs import (
     BY_NAME,
     PREFIXES,
@@ -21,7 +23,7 @@ from opsera_step.inputs import (
     not_set,
     parse,
 )
-from opsera_step.values import holds_a_token
+from opsera_step.values import holds_a_token, is_object_id
 
 Layer = Mapping[str, Given]
 
@@ -47,6 +49,7 @@ def gather(environ: Mapping[str, str], options: Layer, defaults: Mapping[str, st
     tool = options["tool"].value if "tool" in options else ""
     layers = [*typed, config.tool_layer(tool) if tool else config.layer(alias), platform]
     real = {**_real_pipeline(alias, config), **_real_tool(tool, config)}
+    real |= _near_alias(tool, config.tools) if tool else _near_alias(alias, config.aliases)
     given = {**_merged(layers), **real, **_token(layers, faults)}
     return Gathered(given, tuple(faults), named if alias in config.aliases else None)
 
@@ -97,6 +100,18 @@ def _real_tool(alias: str, config: Config) -> dict[str, Given]:
     return {"tool": layer["tool"]} if "tool" in layer else {}
 
 
+def _near_alias(name: str, aliases: Mapping[str, Layer]) -> dict[str, Given]:
+    """Return the alias that a name may have meant, or what it stands for: both may be real too."""
+    if not name or is_object_id(name):
+        return {}
+    if name in aliases:
+        things = (aliases[name][key].value for key in ALIASES.values() if key in aliases[name])
+        near = next((one for one in things if one in aliases and one != name), "")
+    else:
+        near = nearest(name, aliases)
+    return {"near_alias": Given(near, "the config file")} if near else {}
+
+
 def asked_command(environ: Mapping[str, str]) -> list[str]:
     """Return the words of the command that a job's environment or config file names.
 
@@ -112,6 +127,14 @@ def asked_command(environ: Mapping[str, str]) -> list[str]:
     return command_words(found.value) if found is not None else []
 
 
+def known_config(environ: Mapping[str, str], options: Layer) -> Config:
+    """Return what the config file says, whatever is wrong with it or with anything else."""
+    return _read_config(_merged([options, from_environment(environ)]), [])
+
+
+_FROM_WHERE = (
+    "Its path counts from the folder in which this runs; in a job, is the repository checked out?"
+)
 _MOST_OF_A_TOKEN = 1 << 16
 
 
@@ -119,13 +142,14 @@ def _read_config(given: Layer, faults: list[str]) -> Config:
     asked = given.get("config")
     path = asked.value if asked is not None else BY_NAME["config"].default
     try:
-        if Path(path).is_fifo() or Path(path).is_char_device():
+        # What may never end is not read, but for the one that says: no file.
+        if path != os.devnull and (Path(path).is_fifo() or Path(path).is_char_device()):
             faults.append(f"config: {path!r} is no file.")
             return Config()
         text = Path(path).read_text("utf-8-sig")
     except FileNotFoundError:
         if asked is not None:
-            faults.append(f"config: there is no file {path!r} (from {asked.origin}).")
+            faults.append(f"config: there is no file {path!r} (from {asked.origin}). {_FROM_WHERE}")
     except (OSError, ValueError) as error:
         faults.append(f"config: {path!r} can't be read: {_why(error)}.")
     else:

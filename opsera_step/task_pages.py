@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 from opsera_step.calls import LIST_LIMIT
+from opsera_step.errors import Rejected
 from opsera_step.listing import Listing, T, joined
 
 Ask = Callable[[int | None, int], Listing[T]]
@@ -15,24 +16,35 @@ Ask = Callable[[int | None, int], Listing[T]]
 def read_pages(ask: Ask[T], *, most: int | None = None) -> Listing[T]:
     """Read page after page as one list, of `most` items; None for no limit.
 
-    It ends with a page that is empty, short, or brings nothing new. The numbers may begin with 0
-    or 1: a page 1 that is the first once more is passed over. What moves from one page to the next
-    while new items come is given once.
+    It ends with a page that is empty or brings nothing new, and with a short one, unless the API
+    counts more than came so far: its pages may be shorter than what is asked for. The numbers may
+    begin with 0 or 1: a page 1 that is the first once more is passed over. What moves from one
+    page to the next while new items come is given once.
+
+    Raises:
+        ApiError: when a page is not to be had, and nothing came before it.
+
     """
     size = min(most or LIST_LIMIT, LIST_LIMIT)
     seen: set[str] = set()
     pages: list[Listing[T]] = []
     number: int | None = None
     while True:
-        page = ask(number, size)
+        try:
+            page = ask(number, size)
+        except Rejected:
+            if not seen:
+                raise
+            # There is no such page, most likely; that it was the last is not certain.
+            return joined(pages, is_whole=False)
         fresh = [item for item in page.items if _note(item, seen)]
         left = None if most is None else most - sum(len(one.items) for one in pages)
         pages.append(page.only(fresh[:left]))
-        is_first_again = number == 1 and not fresh and bool(page.items)
-        is_last = not fresh and not is_first_again
+        is_short = len(page.items) < size and len(seen) >= (page.told or 0)
         is_enough = left is not None and len(fresh) >= left
-        if is_last or is_enough or len(page.items) < size:
-            return joined(pages)
+        is_first_again = number == 1 and bool(page.items)
+        if is_enough or is_short or not (fresh or is_first_again):
+            return joined(pages, is_whole=is_short)
         number = 1 if number is None else number + 1
 
 

@@ -262,6 +262,10 @@ class Trigger:
             if now.state is not State.RUNNING:
                 return now
             if self._deadline.remaining < ENOUGH_TO_ASK:
+                refusal.hint = (
+                    f"Run {now.run_count} had not ended when the time was up: give it longer with "
+                    "the input timeout."
+                )
                 raise refusal
             pause = pause_behind(self._clock.monotonic() - began)
             yield from self._waiting.sleep(pause, behind=now.run_count)

@@ -10,6 +10,8 @@ from opsera_step.inputs import BY_NAME, PREFIXES
 
 _NAME = re.compile(r"[A-Za-z0-9_ -]{1,40}")
 _CLOSE = 0.8
+_TOKENS = ("API_TOKEN", "ACCESS_TOKEN", "AUTH_TOKEN", "API_KEY")
+"""What other programs call the token."""
 _KNOWN = {
     "STATUS", "MESSAGE", "PIPELINE_ID", "PIPELINE_NAME", "URL", "DURATION", "FAILED_STEP",
     "LOG_LINES", "LOG_COMPLETE", "RESULT", "DEBUG",
@@ -22,7 +24,7 @@ def likely_typos(environ: Mapping[str, str]) -> Iterator[str]:
     for variable, value in environ.items():
         for prefix in PREFIXES:
             if value.strip() and variable.startswith(prefix):
-                meant = _meant(variable.removeprefix(prefix))
+                meant = _meant(variable.removeprefix(prefix), environ)
                 if meant:
                     yield (
                         f"The variable {variable} is not read: it looks like a misspelt "
@@ -30,7 +32,9 @@ def likely_typos(environ: Mapping[str, str]) -> Iterator[str]:
                     )
 
 
-def _meant(rest: str) -> str:
+def _meant(rest: str, environ: Mapping[str, str]) -> str:
+    if rest in _TOKENS and not any(environ.get(f"{prefix}TOKEN") for prefix in PREFIXES):
+        return "TOKEN"
     known = [name.upper() for name in BY_NAME]
     if rest in known or rest in _KNOWN or rest.startswith("STEP_") or not _NAME.fullmatch(rest):
         return ""

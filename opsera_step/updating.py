@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -14,6 +15,11 @@ from opsera_step.guessing import nearest
 NOT_SENT = ("_id", "createdAt", "updatedAt")
 """Properties that Opsera keeps itself; sending them is at best of no use."""
 _KINDS = {str: "a text", bool: "true or false", list: "a list", dict: "an object"}
+_WRITTEN = {
+    "true or false": "it takes the words true and false",
+    "a list": 'a list is written ["a", "b"]',
+    "an object": 'an object is written {"key": "value"}',
+}
 _GONE = object()
 
 
@@ -56,12 +62,16 @@ def read_properties(data: Any, origin: str) -> dict[str, Any]:
 
     """
     if isinstance(data, dict) and isinstance(data.get("tool"), dict) and set(data) <= _WRAPPER:
-        data = data["tool"]
+        data = {**({"_id": data["toolId"]} if "toolId" in data else {}), **data["tool"]}
+    like = "like `description: Builds the shop`"
     if not isinstance(data, dict) or not data:
-        raise BadInput([f"--file: {origin} has to map properties of the tool to their values"])
+        raise BadInput(
+            [f"--file: {origin} has to map properties of the tool to their values, {like}"]
+        )
     odd = [key for key in data if not isinstance(key, str)]
     if odd:
-        raise BadInput([f"--file: the keys in {origin} have to be names of properties, not {odd}"])
+        told = ", ".join(map(str, odd[:5]))
+        raise BadInput([f"--file: the keys in {origin} have to be names of properties, not {told}"])
     return dict(data)
 
 
@@ -83,7 +93,9 @@ def plan_update(current: Mapping[str, Any], named: Mapping[str, Any]) -> Update:
         key: value for key, value in kept.items() if key not in current or current[key] != value
     }
     dropped = [key for key in named if key in NOT_SENT]
-    warnings = [*_drop_warnings(dropped), *_warnings(current, changes)]
+    warnings = [
+        *_other_tool(current, named), *_drop_warnings(dropped), *_warnings(current, changes)
+    ]  # fmt: skip
     differences = (
         line
         for key, value in changes.items()
@@ -123,6 +135,13 @@ def _part_fault(key: str) -> str:
     )
 
 
+def _other_tool(current: Mapping[str, Any], named: Mapping[str, Any]) -> Iterator[str]:
+    """Warn of the properties of another tool: of a file that is not the one that was meant."""
+    here, there = current.get("_id"), named.get("_id", current.get("_id"))
+    if str(here).lower() != str(there).lower():
+        yield f"_id: these are properties of another tool, {there}; the one to change is {here}."
+
+
 def _drop_warnings(dropped: Sequence[str]) -> Iterator[str]:
     if dropped:
         yield f"Not sent, since Opsera keeps them itself: {', '.join(dropped)}."
@@ -132,12 +151,13 @@ def _warnings(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterato
     for key, value in changes.items():
         if key not in current:
             close = nearest(key, current)
-            guess = f"; did you mean {close}" if close else ""
-            yield f"{key}: the tool has no such property so far{guess}."
+            guess = f" Did you mean {close}?" if close else ""
+            yield f"{key}: the tool has no such property so far.{guess}"
             continue
         before, after = _kind(current[key]), _kind(value)
         if before and after and before != after:
-            yield f"{key}: it is {before} so far, and would be {after}."
+            told = f"; {_WRITTEN[before]}" if after == "a text" and before in _WRITTEN else ""
+            yield f"{key}: it is {before} so far, and would be {after}{told}."
 
 
 def _kind(value: Any) -> str:
@@ -156,4 +176,8 @@ def _differences(name: str, before: Any, after: Any) -> Iterator[str]:
 
 
 def _shown(value: Any) -> str:
-    return "(nothing)" if value is _GONE else json.dumps(value, ensure_ascii=False)
+    if value is _GONE:
+        return "(nothing)"
+    text = json.dumps(value, ensure_ascii=False)
+    # Where blanks are all that differs, they have to be seen.
+    return re.sub(r"(?<= ) |[^\S ]", lambda found: f"\\u{ord(found.group()):04x}", text)

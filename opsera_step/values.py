@@ -49,7 +49,9 @@ def parse_token(value: str) -> str:
 
 
 def parse_pipeline(value: str) -> str:
-    """Bring an ID into its usual spelling; leave a name alone."""
+    """Bring an ID into its usual spelling; leave a name alone, but a token is none."""
+    if value.startswith("eyJ") and holds_a_token(value):
+        raise ValueError
     return value.lower() if is_object_id(value) else value
 
 

@@ -27,12 +27,13 @@ def pipelines_table(pipelines: Sequence[Pipeline]) -> Table:
                 one.id,
                 one.name,
                 _state(one),
-                str(one.run_count),
+                str(one.run_count) if one.counts_runs else "",
                 text_at(one.raw, "owner_name") or text_at(one.raw, "owner"),
                 _minute(text_at(one.raw, "updatedAt")),
             )
             for one in pipelines
         ],
+        yields=("UPDATED", "OWNER", "RUNS", "STATE"),
     )
 
 
@@ -43,7 +44,7 @@ def pipeline_tables(one: Pipeline, url: str) -> tuple[Table, Table]:
         ("name", one.name),
         ("description", text_at(one.raw, "description")),
         ("state", _state(one)),
-        ("runs", str(one.run_count)),
+        ("runs", str(one.run_count) if one.counts_runs else ""),
         ("last run", f"{one.last_run_count or ''} {one.last_run_word}".strip()),
         ("owner", text_at(one.raw, "owner_name") or text_at(one.raw, "owner")),
         ("updated", text_at(one.raw, "updatedAt")),
@@ -66,6 +67,7 @@ def tools_table(tools: Sequence[Tool]) -> Table:
             (one.id, one.name, one.kind, _yes(one.active), one.owner, _minute(one.updated))
             for one in tools
         ],
+        yields=("UPDATED", "OWNER", "ACTIVE", "TOOL"),
     )
 
 
@@ -85,6 +87,7 @@ def tasks_table(tasks: Sequence[Task]) -> Table:
             )
             for one in tasks
         ],
+        yields=("UPDATED", "OWNER", "RUNS", "TYPE", "STATUS"),
     )
 
 
@@ -93,6 +96,7 @@ def actions_table(actions: Sequence[UserAction]) -> Table:
     return Table(
         ("TIME", "USER", "TYPE", "ACTION", "TARGET"),
         [(_second(one.created), one.user, one.kind, one.action, one.target) for one in actions],
+        yields=("TYPE",),
     )
 
 
@@ -101,6 +105,7 @@ def uses_table(uses: Sequence[TokenUse]) -> Table:
     return Table(
         ("TIME", "USER", "TOKEN", "SCOPE", "TARGET"),
         [(_second(one.created), one.user, one.token, one.scope, one.target) for one in uses],
+        yields=("TOKEN", "SCOPE"),
     )
 
 
@@ -118,6 +123,7 @@ def records_table(records: Sequence[LogRecord]) -> Table:
             )
             for one in records
         ],
+        yields=("ACTION", "STATUS", "STEP"),
     )
 
 
@@ -129,6 +135,7 @@ def task_records_table(records: Sequence[Any]) -> Table:
             (_second(one.created_text), _number(one.run_count), one.status, one.text)
             for one in records
         ],
+        yields=("STATUS", "RUN"),
     )
 
 
@@ -146,17 +153,19 @@ def object_table(item: JsonObject) -> Table:
 def outcome_answer(outcome: Outcome, heard: Mapping[str, Any]) -> Answer:
     """Tell of what became of a command, with the API's own answers, by the word of the call."""
     told = {**outcome.to_json(), **({"answers": dict(heard)} if heard else {})}
-    shown = {**told, "steps": None, "answers": None}
+    shown = {**told, "schemaVersion": None, "steps": None, "answers": None}
     rows = [(key, _text(one)) for key, one in shown.items() if one not in (None, "", [])]
     return Answer(told, (Table((), rows, _WHOLE),))
 
 
 def _state(one: Pipeline) -> str:
-    return one.state.value if one.run_count or one.state.alive else "never ran"
+    if one.counts_runs or one.state.alive:
+        return one.state.value if one.run_count or one.state.alive else "never ran"
+    return ""
 
 
 def _mark(pipeline: Pipeline, step: Step) -> str:
-    if step.id == pipeline.failed_step_id:
+    if step.id and step.id == pipeline.failed_step_id:
         return "failed here"
     return pipeline.state.value if pipeline.state.alive and step == pipeline.current_step else ""
 
@@ -170,8 +179,8 @@ def _second(time: str) -> str:
     return _TIME.sub(r"\1 \2\3Z", time)
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+def _yes(value: bool | None) -> str:
+    return "" if value is None else "yes" if value else "no"
 
 
 def _number(value: int | None) -> str:

@@ -8,11 +8,13 @@ from typing import Any
 
 import yaml
 
+from opsera_step.yaml_tree import Bounded, fault_at, parts_of, trouble_of
+
 _MOST_VALUES = 100_000
 """Most values of a text: by aliases a few lines could unfold into more than any memory holds."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(Bounded, yaml.SafeLoader):
     """Reads what JSON has too; all else stays the text that stands there."""
 
     def get_single_node(self) -> yaml.Node | None:
@@ -69,31 +71,25 @@ def _unfolded(node: yaml.Node, known: dict[int, int]) -> int:
         count = 1 + sum(_unfolded(one, known) for one in _parts(node))
         known[id(node)] = count
     elif not count:
-        raise _fault(node, "it holds itself")
+        raise fault_at(node, "it holds itself")
     if count > _MOST_VALUES:
-        raise _fault(node, f"by its aliases it unfolds into more than {_MOST_VALUES} values")
+        raise fault_at(node, f"by its aliases it unfolds into more than {_MOST_VALUES} values")
     return count
 
 
 def _parts(node: yaml.Node) -> list[yaml.Node]:
-    if not isinstance(node, yaml.MappingNode):
-        return list(node.value)
     seen = set()
-    for key, _ in node.value:
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
         if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
-            raise _fault(key, "this key is there twice")
+            raise fault_at(key, "this key is there twice")
         seen.add((key.tag, str(key.value)))
-    return [part for pair in node.value for part in pair]
-
-
-def _fault(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    return parts_of(node)
 
 
 def _number(loader: _Loader, node: yaml.ScalarNode) -> float:
     number = float(loader.construct_scalar(node))
     if not math.isfinite(number):
-        raise _fault(node, "JSON has no number so large")
+        raise fault_at(node, "JSON has no number so large")
     return number
 
 
@@ -109,12 +105,8 @@ def read_yaml_data(text: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise ValueError(f"it is no valid YAML or JSON{where}: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError, ValueError):
-        raise ValueError("it is no valid YAML or JSON") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ValueError(f"it is no valid YAML or JSON{trouble_of(error, text)}") from None
 
 
 def write_yaml(data: Any, *, ascii_only: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from datetime import date
 from functools import partial
@@ -12,8 +13,17 @@ import click
 
 from opsera_step import queries
 from opsera_step.cli.host import host
-from opsera_step.cli.options import ALWAYS, HelpfulCommand, format_option, with_inputs
+from opsera_step.cli.options import (
+    ALWAYS,
+    HelpfulCommand,
+    completing_alias,
+    completing_path,
+    format_option,
+    name_pipeline,
+    with_inputs,
+)
 from opsera_step.errors import BadInput
+from opsera_step.update_command import Wish
 from opsera_step.updating import read_assignments, read_properties
 
 
@@ -26,7 +36,7 @@ def _day(_context: click.Context, _parameter: click.Parameter, value: str | None
             return value
     except ValueError:
         pass
-    raise click.BadParameter(f"{value!r} is no day written as YYYY-MM-DD.")
+    raise click.BadParameter(f"{value!r} is no day written as YYYY-MM-DD, like 2026-11-01.")
 
 
 _COUNT = click.IntRange(min=1)
@@ -56,13 +66,15 @@ def pipelines(form: str, **typed: str | None) -> int:
         'opsera-step summary "Build and deploy shop" --format json | jq .workflow.plan',
     ],
 )
-@click.argument("pipeline_argument", required=False, metavar="[PIPELINE]")
+@click.argument(
+    "pipeline_argument", required=False, metavar="[PIPELINE]",
+    shell_complete=completing_alias("pipelines"),
+)  # fmt: skip
 @format_option()
 @with_inputs("pipeline", *ALWAYS)
 def summary(pipeline_argument: str | None, form: str, **typed: str | None) -> int:
     """Show a pipeline and its steps: by ID, exact name, or alias of the config file."""
-    if pipeline_argument is not None:
-        typed["pipeline"] = pipeline_argument
+    name_pipeline(typed, pipeline_argument)
     return host().answer("summary", typed, queries.show_pipeline, form=form)
 
 
@@ -74,6 +86,7 @@ def tool() -> None:
 @tool.command(
     "list",
     cls=HelpfulCommand,
+    short_help="List the tools.",
     examples=["opsera-step tool list", "opsera-step tool list --format yaml > tools.yml"],
 )
 @format_option()
@@ -86,12 +99,13 @@ def tool_list(form: str, **typed: str | None) -> int:
 @tool.command(
     "show",
     cls=HelpfulCommand,
+    short_help="Show a tool.",
     examples=[
         "opsera-step tool show 65a4f00dc0ffee0000000101",
         'opsera-step tool show "Shop Jenkins" --format json | jq .configuration',
     ],
 )
-@click.argument("name", metavar="TOOL")
+@click.argument("name", metavar="TOOL", shell_complete=completing_alias("tools"))
 @format_option()
 @with_inputs(*ALWAYS)
 def tool_show(name: str, form: str, **typed: str | None) -> int:
@@ -102,19 +116,20 @@ def tool_show(name: str, form: str, **typed: str | None) -> int:
 @tool.command(
     "update",
     cls=HelpfulCommand,
+    short_help="Change properties of a tool.",
     examples=[
         'opsera-step tool update "Shop Jenkins" --set description="Builds the shop"',
         "opsera-step tool update 65a4f00dc0ffee0000000101 --set active=false --yes",
         'opsera-step tool update jenkins --set \'tags=["shop", "ci"]\' --file tool.yml',
     ],
 )
-@click.argument("name", metavar="TOOL")
+@click.argument("name", metavar="TOOL", shell_complete=completing_alias("tools"))
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE",
     help="Replace a root property; VALUE is read as JSON if it is that, else as text. Repeatable.",
 )  # fmt: skip
 @click.option(
-    "--file", "file", metavar="FILE",
+    "--file", "file", metavar="FILE", shell_complete=completing_path(),
     help="Replace the properties that are in this YAML or JSON file; --set goes before it.",
 )  # fmt: skip
 @click.option("--yes", is_flag=True, help="Make the changes without asking; needed in a job.")
@@ -132,11 +147,11 @@ def tool_update(
     try:
         named = {**_properties(file), **read_assignments(assignments)}
     except BadInput as error:
-        raise click.UsageError(f"{error.message}.") from None
+        raise click.UsageError(f"{'; '.join(error.faults)}.") from None
     here = host()
-    ask = partial(click.confirm, "Make these changes?", err=True) if here.is_interactive else None
-    wish = queries.Wish(named, agreed=yes, ask=ask)
-    return here.answer("tool update", typed, wish.update, form=form, tool=name)
+    ask = partial(here.agrees, "Make these changes?") if here.is_interactive else None
+    wish = Wish(named, agreed=yes, ask=ask)
+    return here.answer("tool update", typed, wish.carry_out, form=form, tool=name)
 
 
 def _properties(file: str | None) -> dict[str, Any]:
@@ -145,8 +160,8 @@ def _properties(file: str | None) -> dict[str, Any]:
     from opsera_step.yaml_data import read_yaml_data  # noqa: PLC0415 - few commands need it
 
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8-sig")
-        return read_properties(read_yaml_data(text), file)
+        text = _stdin() if file == "-" else Path(file).read_text("utf-8-sig")
+        return read_properties(read_yaml_data(text), repr(file) if file != "-" else "the input")
     except UnicodeDecodeError:
         raise BadInput([f"--file: {file!r} can't be read: it is not UTF-8 text"]) from None
     except OSError as error:
@@ -155,12 +170,24 @@ def _properties(file: str | None) -> dict[str, Any]:
         raise BadInput([f"--file: {file!r} can't be read: {error}"]) from None
 
 
+def _stdin() -> str:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    text: str = host().ask(sys.stdin.read)
+    return text
+
+
 @click.group(short_help="List and show tasks, their state and their logs.")
 def task() -> None:
     """List and show tasks, their state and their logs."""
 
 
-@task.command("list", cls=HelpfulCommand, examples=["opsera-step task list"])
+@task.command(
+    "list",
+    cls=HelpfulCommand,
+    short_help="List the tasks.",
+    examples=["opsera-step task list"],
+)
 @format_option()
 @with_inputs(*ALWAYS)
 def task_list(form: str, **typed: str | None) -> int:
@@ -168,7 +195,12 @@ def task_list(form: str, **typed: str | None) -> int:
     return host().answer("task list", typed, queries.list_tasks, form=form)
 
 
-@task.command("show", cls=HelpfulCommand, examples=['opsera-step task show "Sync CRM repository"'])
+@task.command(
+    "show",
+    cls=HelpfulCommand,
+    short_help="Show a task.",
+    examples=['opsera-step task show "Sync CRM repository"'],
+)
 @click.argument("name", metavar="TASK")
 @format_option()
 @with_inputs(*ALWAYS)
@@ -180,6 +212,7 @@ def task_show(name: str, form: str, **typed: str | None) -> int:
 @task.command(
     "status",
     cls=HelpfulCommand,
+    short_help="Tell how a task's newest run stands.",
     examples=["opsera-step task status 65a4f00dc0ffee0000000201"],
 )
 @click.argument("name", metavar="TASK")
@@ -193,6 +226,7 @@ def task_status(name: str, form: str, **typed: str | None) -> int:
 @task.command(
     "logs",
     cls=HelpfulCommand,
+    short_help="Print the log of a task.",
     examples=[
         'opsera-step task logs "Sync CRM repository"',
         "opsera-step task logs 65a4f00dc0ffee0000000201 --run-count 2 --format json",
@@ -233,6 +267,7 @@ def audit() -> None:
 @audit.command(
     "actions",
     cls=HelpfulCommand,
+    short_help="List what users changed.",
     examples=[
         "opsera-step audit actions",
         "opsera-step audit actions --date 2026-11-01 --type pipeline --format json",
@@ -252,6 +287,7 @@ def audit_actions(day: str, kind: str, count: int | None, form: str, **typed: An
 @audit.command(
     "tokens",
     cls=HelpfulCommand,
+    short_help="List for what tokens were used.",
     examples=["opsera-step audit tokens --date 2026-11-01 --scope api"],
 )
 @click.option("--date", "day", callback=_day, metavar="YYYY-MM-DD", help="Of this day only.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 from click.shell_completion import get_completion_class
 
@@ -9,6 +11,20 @@ from opsera_step.cli.host import host
 from opsera_step.cli.options import HelpfulCommand
 
 SHELLS = ("bash", "zsh", "fish")
+_UNSORTED = "complete -o nosort -F %(complete_func)s %(prog_name)s"
+_SORTED = _UNSORTED.replace("-o nosort ", "")
+_MENDED: Mapping[str, tuple[str, str]] = {
+    # An older bash, as that of macOS, knows no `nosort`.
+    "bash": (_UNSORTED, f"{_UNSORTED} 2>/dev/null || {_SORTED}"),
+    # Without this a shell whose start-up file does not call compinit would know no `compdef`.
+    "zsh": (
+        "    compdef ",
+        "    (( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n    compdef ",
+    ),
+    # A help text with a comma would be cut there.
+    "fish": ('string split "," ', 'string split -m 1 "," '),
+}
+"""What is changed in click's script for a shell."""
 
 
 @click.command(
@@ -20,7 +36,7 @@ SHELLS = ("bash", "zsh", "fish")
         "opsera-step completion fish > ~/.config/fish/completions/opsera-step.fish",
     ],
 )
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> int:
     """Print a script with which a shell completes commands and options."""
@@ -30,5 +46,6 @@ def completion(context: click.Context, shell: str) -> int:
     root = context.find_root()
     script = kind(root.command, {}, "opsera-step", "_OPSERA_STEP_COMPLETE")
     # Not `source()`: of bash it first asks for the version, and there need be none here.
-    host().out.write(script.source_template % script.source_vars() + "\n")
+    template = script.source_template.replace(*_MENDED[shell])
+    host().out.write(template % script.source_vars() + "\n")
     return 0

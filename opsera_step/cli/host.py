@@ -7,14 +7,20 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TextIO
+from functools import partial
+from pathlib import Path
+from typing import TextIO, TypeVar
 
 import click
 
 from opsera_step.cancel import Cancellation
+from opsera_step.cli.options import PATHS, option_name
 from opsera_step.context import Context
+from opsera_step.errors import Cancelled
 from opsera_step.inputs import BY_NAME, Given
 from opsera_step.job import Order, run_job, utf8
+
+Answered = TypeVar("Answered")
 
 
 @dataclass
@@ -40,13 +46,33 @@ class Host:
     @property
     def is_interactive(self) -> bool:
         """Whether there is somebody to ask."""
-        return not self.is_job and sys.stdin.isatty() and self.err.isatty()
+        # A stream that was closed before we began is None.
+        asked = sys.stdin is not None and sys.stdin.isatty()
+        return not self.is_job and asked and self.err.isatty()
+
+    def ask(self, question: Callable[[], Answered]) -> Answered:
+        """Wait for what the user types; a signal ends that at once."""
+        try:
+            with self.cancel().guard():
+                return question()
+        except (Cancelled, click.Abort):
+            # What was typed so far has no end of its own.
+            click.echo(err=True)
+            raise
+
+    def agrees(self, question: str) -> bool:
+        """Ask whether the user agrees; the end of the input is no agreement."""
+        try:
+            return self.ask(partial(click.confirm, question, err=True))
+        except click.Abort:
+            return False
 
     def carry_out(self, command: str, typed: Mapping[str, str | None]) -> int:
         """Carry out a command of the job, with its log on stdout."""
         self.has_settled = True
         options = self.options(command, typed)
-        return run_job(self.environ, self.out, self.cancel(), options=options)
+        order = Order(complaints=None if self.is_job else self.err)
+        return run_job(self.environ, self.out, self.cancel(), options=options, order=order)
 
     def answer(
         self,
@@ -70,7 +96,7 @@ class Host:
     def options(self, command: str, typed: Mapping[str, str | None]) -> dict[str, Given]:
         """Return what was typed as inputs, with the options' names as where they are from."""
         options = {
-            name: Given(value.strip(), "--" + name.replace("_", "-"))
+            name: Given(_expanded(name, value.strip()), option_name(BY_NAME[name]))
             for name, value in typed.items()
             if name in BY_NAME and value is not None and value.strip()
         }
@@ -80,6 +106,12 @@ class Host:
     def width(self) -> int | None:
         """Return the columns of a terminal; what is no terminal has no width."""
         return shutil.get_terminal_size().columns if self.out.isatty() else None
+
+
+def _expanded(name: str, value: str) -> str:
+    """Put the home folder for the ~ of a path: most shells leave it in `--output-file=~/x`."""
+    is_home = name in PATHS and value.startswith("~/")
+    return str(Path(value).expanduser()) if is_home else value
 
 
 def this_process(cancellation: Cancellation | None = None) -> Host:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from opsera_step.inputs import BY_NAME, Input
+from opsera_step.first_config import is_alias
+from opsera_step.inputs import BY_NAME, Given, Input
+from opsera_step.settings import known_config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 ALWAYS = ("base_url", "token_file", "timeout", "ca_bundle", "config", "output_file")
 """The inputs that mean something for whatever asks the API."""
 FORMATS = ("table", "json", "yaml")
+PATHS = {
+    "token_file": "file", "output_file": "file", "ca_bundle": "file", "config": "file",
+    "report_dir": "dir",
+}  # fmt: skip
+"""The inputs that are paths, and whether of a file or a folder."""
+_METAVARS = {
+    **{name: "FILE" if kind == "file" else "FOLDER" for name, kind in PATHS.items()},
+    "pipeline": "PIPELINE", "run_count": "N", "base_url": "URL", "timeout": "DURATION",
+    "log_limit": "SIZE", "poll_interval": "SECONDS",
+}  # fmt: skip
+"""What stands for the values of inputs in the help."""
 
 
 class HelpfulCommand(click.Command):
@@ -31,9 +46,24 @@ class HelpfulCommand(click.Command):
                 formatter.write("".join(f"  {line}\n" for line in self.examples))
 
 
+def name_pipeline(typed: dict[str, Any], argument: str | None) -> None:
+    """Take the pipeline that was named after the command, unless --pipeline names another."""
+    if argument is None:
+        return
+    option = (typed["pipeline"] or "").strip()
+    if option and option != argument.strip():
+        raise click.UsageError(f"Two pipelines are named, {argument!r} and {option!r}: name one.")
+    typed["pipeline"] = argument
+
+
 def option_name(one: Input) -> str:
     """Return an input's option: `on_paused` is --on-paused."""
     return "--" + one.name.replace("_", "-")
+
+
+def words_of(one: Input) -> tuple[str, ...]:
+    """Return the words that an input takes, if it takes no others worth telling."""
+    return ("true", "false") if one.name == "wait" else one.words
 
 
 def input_option(one: Input) -> click.Option:
@@ -46,8 +76,8 @@ def input_option(one: Input) -> click.Option:
     return click.Option(
         [option_name(one), one.name],
         help=one.meaning + shown_default,
-        metavar=f"[{'|'.join(one.words)}]" if one.words else "TEXT",
-        shell_complete=_completing(one.words),
+        metavar=f"[{'|'.join(words_of(one))}]" if words_of(one) else _METAVARS.get(one.name),
+        shell_complete=_completing_input(one),
         **optional_value,
     )
 
@@ -74,7 +104,7 @@ def format_option(default: str = "table") -> Callable[[Command], Command]:
     return click.option(
         "--format",
         "form",
-        type=click.Choice(FORMATS),
+        type=click.Choice(FORMATS, case_sensitive=False),
         default=default or None,
         show_default=bool(default),
         help="How to print the answer; json and yaml hold all that the API gave."
@@ -91,8 +121,43 @@ def _parameters(function: Any) -> list[click.Parameter]:
     return found
 
 
-def _completing(words: tuple[str, ...]) -> Any:
+def completing(words: Callable[[], Iterable[str]]) -> Any:
+    """Make what completes one of some words, which are asked for when they are needed."""
+
     def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-        return [word for word in words if word.startswith(begun)]
+        return [word for word in words() if word.startswith(begun)]
 
     return complete
+
+
+def completing_path(kind: str = "file") -> Any:
+    """Make what has the shell complete a file or a folder."""
+
+    def complete(
+        _context: click.Context, _parameter: click.Parameter, begun: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(begun, type=kind)]
+
+    return complete
+
+
+def completing_alias(group: str) -> Any:
+    """Make what completes an alias of the config file: of its `pipelines` or its `tools`."""
+
+    def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+        path = context.params.get("config")
+        options = {"config": Given(path, "--config")} if path else {}
+        config = known_config(os.environ, options)
+        aliases = config.tools if group == "tools" else config.aliases
+        # An alias that takes quotes would not reach the shell's line as one word.
+        return [one for one in aliases if one.startswith(begun) and is_alias(one)]
+
+    return complete
+
+
+def _completing_input(one: Input) -> Any:
+    if one.name == "pipeline":
+        return completing_alias("pipelines")
+    if one.name in PATHS:
+        return completing_path(PATHS[one.name])
+    return completing(lambda: words_of(one))

@@ -15,16 +15,30 @@ from opsera_step.cancel import Cancellation
 from opsera_step.cli.account import ACCOUNT_COMMANDS
 from opsera_step.cli.completion import completion
 from opsera_step.cli.host import Host, this_process
+from opsera_step.cli.misuse import explained, in_a_job
 from opsera_step.cli.play import demo, simulator
 from opsera_step.cli.runs import RUN_COMMANDS
 from opsera_step.cli.setup import SETUP_COMMANDS
-from opsera_step.errors import BadInput, ExitCode, InternalError, OpseraStepError
+from opsera_step.errors import BadInput, Cancelled, ExitCode, InternalError, OpseraStepError
 from opsera_step.job import refuse
 
 _NAME = "opsera-step"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Group(click.Group):
+    """The commands by what they are for, the most used first."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, a section for each purpose."""
+        for purpose, commands in _PURPOSES.items():
+            with formatter.section(purpose):
+                told = [(one.name or "", one.get_short_help_str(100)) for one in commands]
+                formatter.write_dl(told, col_max=12)
+
+
+@click.group(
+    cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name=_NAME)
 def group() -> None:
     """Run Opsera pipelines, follow their logs, and end with their verdicts.
@@ -34,8 +48,15 @@ def group() -> None:
     """
 
 
-for _command in (*RUN_COMMANDS, *ACCOUNT_COMMANDS, *SETUP_COMMANDS, demo, simulator, completion):
-    group.add_command(_command)
+_PURPOSES: Mapping[str, tuple[click.Command, ...]] = {
+    "A run of a pipeline": RUN_COMMANDS,
+    "The account": ACCOUNT_COMMANDS,
+    "Setting up": (*SETUP_COMMANDS, completion),
+    "Without an account": (demo, simulator),
+}
+for _commands in _PURPOSES.values():
+    for _command in _commands:
+        group.add_command(_command)
 
 
 def main(arguments: list[str] | None = None, cancellation: Cancellation | None = None) -> int:
@@ -57,14 +78,27 @@ def main(arguments: list[str] | None = None, cancellation: Cancellation | None =
         click.echo(f"Not all could be written to {where}: {error.strerror or error}.", err=True)
         code = ExitCode.BAD_INPUT
     except click.ClickException as error:
-        error.show()
+        explained(error).show()
         code = ExitCode.BAD_INPUT
+    except Cancelled as cancelled:
+        code = cancelled.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = ExitCode.SIGINT
     except OpseraStepError as error:
-        click.echo(f"{error.message} {error.hint}".strip(), err=True)
+        _tell(error)
         code = error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last boundary: a fault of our own
+        _tell(InternalError(f"{type(error).__name__}: {error}."))
+        code = ExitCode.INTERNAL
     return code
+
+
+def _tell(error: OpseraStepError) -> None:
+    """Say on stderr what went wrong, as click does: of inputs all faults, a line each."""
+    faults = error.faults if isinstance(error, BadInput) else [f"{error.message} {error.hint}"]
+    for fault in faults:
+        told = fault.strip()
+        click.echo(f"Error: {told if told.endswith(('.', '?', '!')) else told + '.'}", err=True)
 
 
 def obey(
@@ -77,10 +111,10 @@ def obey(
         if here.has_settled:
             return code
         trouble: OpseraStepError = BadInput(
-            [f"command: {shlex.join(words)!r} does nothing in a job"]
+            [f"command: {_as_typed(words)!r} does nothing in a job."]
         )
     except click.ClickException as error:
-        trouble = BadInput([f"command: {error.format_message()}"])
+        trouble = BadInput([f"command: {_as_typed(words)!r} won't do: {in_a_job(error)}"])
     except OpseraStepError as error:
         trouble = error
     except Exception as error:  # noqa: BLE001 - the last boundary: a fault of our own
@@ -88,10 +122,19 @@ def obey(
     return refuse(environ, out, trouble)
 
 
+def _as_typed(words: Sequence[str]) -> str:
+    """Write words as somebody would type them: in quotes only where blanks ask for them."""
+    return " ".join(
+        word if word and word.split() == [word] else shlex.quote(word) for word in words
+    )
+
+
 def _flush(surroundings: Host) -> None:
     """Write what is left; of a command that was carried out the code stands, whoever reads it."""
     try:
-        sys.stdout.flush()
+        surroundings.out.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OSError:
         if not surroundings.has_settled:
             raise
@@ -100,7 +143,8 @@ def _flush(surroundings: Host) -> None:
 
 def _silence_stdout() -> None:
     """Have nothing more written there: Python would complain once more when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _invoke(arguments: Sequence[str] | None, surroundings: Host) -> int:

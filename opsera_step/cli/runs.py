@@ -8,7 +8,14 @@ from typing import Any
 import click
 
 from opsera_step.cli.host import host
-from opsera_step.cli.options import ALWAYS, FORMATS, HelpfulCommand, input_options
+from opsera_step.cli.options import (
+    ALWAYS,
+    FORMATS,
+    HelpfulCommand,
+    completing_alias,
+    input_options,
+    name_pipeline,
+)
 from opsera_step.log_command import LogWish
 
 _PIPELINE = ("pipeline", *ALWAYS)
@@ -69,11 +76,12 @@ _EXAMPLES = {
 def _pipeline_command(name: str, option_names: Iterable[str]) -> click.Command:
     def act(**typed: Any) -> int:
         named, form = typed.pop("pipeline_argument"), typed.pop("form") or ""
-        if named is not None:
-            typed["pipeline"] = named
+        name_pipeline(typed, named)
         if name == "logs":
             return _logs(form, typed)
         if typed.pop("no_wait", None):
+            if (typed["wait"] or "false").strip().lower() not in ("false", "no", "off", "0"):
+                raise click.UsageError("--wait and --no-wait say opposite things: give one.")
             typed["wait"] = "false"
         if form:
             return host().answer(name, typed, None, form=form)
@@ -81,11 +89,16 @@ def _pipeline_command(name: str, option_names: Iterable[str]) -> click.Command:
 
     formats = ("text", *FORMATS) if name == "logs" else FORMATS
     form = click.Option(
-        ["--format", "form"], type=click.Choice(formats),
+        ["--format", "form"], type=click.Choice(formats, case_sensitive=False),
         help="How to print the result to stdout; all else goes to stderr then.",
     )  # fmt: skip
     parameters: list[click.Parameter] = [
-        click.Argument(["pipeline_argument"], required=False, metavar="[PIPELINE]"),
+        click.Argument(
+            ["pipeline_argument"],
+            required=False,
+            metavar="[PIPELINE]",
+            shell_complete=completing_alias("pipelines"),
+        ),
         *input_options(option_names),
         *_OWN_OPTIONS.get(name, ()),
         form,

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from opsera_step import __version__
 from opsera_step.cli.host import host
-from opsera_step.cli.options import ALWAYS, HelpfulCommand, format_option, with_inputs
+from opsera_step.cli.options import (
+    ALWAYS,
+    HelpfulCommand,
+    completing_alias,
+    format_option,
+    name_pipeline,
+    with_inputs,
+)
 from opsera_step.client import OpseraClient
 from opsera_step.doctor.configuration import faults_of
 from opsera_step.doctor.configuration import typed as typed_inputs
 from opsera_step.doctor.consultation import consult
-from opsera_step.errors import BadInput, ExitCode, OpseraStepError
+from opsera_step.errors import BadInput, ExitCode, NotFound, OpseraStepError
 from opsera_step.first_config import alias_of, first_config, is_alias
-from opsera_step.inputs import BY_NAME, Given
+from opsera_step.inputs import BY_NAME, Given, Inputs, fault_of
 from opsera_step.models import Pipeline
+from opsera_step.pipelines import finder
 from opsera_step.render.safe import Safe
 from opsera_step.sanitize import clean_inline
 from opsera_step.settings import Gathered, gather
 from opsera_step.timing import Deadline, SystemClock
+from opsera_step.values import is_object_id
 
 _LONGEST_LISTING = 10.0
-"""Seconds for the list of pipelines to choose from."""
+"""Seconds for asking about pipelines."""
 _SHOWN = 50
 """Most pipelines to choose from."""
 
@@ -39,7 +48,10 @@ _SHOWN = 50
         "opsera-step doctor --format json",
     ],
 )
-@click.argument("pipeline_argument", required=False, metavar="[PIPELINE]")
+@click.argument(
+    "pipeline_argument", required=False, metavar="[PIPELINE]",
+    shell_complete=completing_alias("pipelines"),
+)  # fmt: skip
 @with_inputs("pipeline", *ALWAYS, "on_busy", "on_paused", "reset")
 @format_option()
 def doctor(pipeline_argument: str | None, form: str, **typed: str | None) -> int:
@@ -52,8 +64,7 @@ def doctor(pipeline_argument: str | None, form: str, **typed: str | None) -> int
     """
     here = host()
     here.has_settled = True
-    if pipeline_argument is not None:
-        typed["pipeline"] = pipeline_argument
+    name_pipeline(typed, pipeline_argument)
     return consult(
         here.environ,
         here.out,
@@ -84,16 +95,20 @@ def init(alias: str, *, force: bool, **typed: str | None) -> int:
     """
     here = host()
     path = Path(typed["config"] or BY_NAME["config"].default)
-    pipeline, name = (typed["pipeline"] or "").strip(), ""
+    pipeline, options = (typed["pipeline"] or "").strip(), here.options("init", typed)
     faults = []
     if path.exists() and not force:
         faults.append(f"{path} is there already and was not changed; --force replaces it")
-    if alias and not is_alias(alias):
-        faults.append(f"--alias: {alias!r} won't do; it takes letters, digits and . _ -")
-    if faults:
-        raise BadInput(faults)
+    faults += [*_wrong_alias(alias), fault_of("pipeline", Given(pipeline, "--pipeline"))]
+    if any(faults):
+        raise BadInput([fault for fault in faults if fault])
+    # What is in the file that is to be written does not count yet.
+    gathered = gather(here.environ, {**options, "config": Given(os.devnull, "init")}, {})
+    name = _name_of(gathered) if pipeline else ""
     if not pipeline and here.is_interactive:
-        pipeline, name = _choose(here.environ, here.options("init", typed))
+        pipeline, name = _choose(gathered)
+    if alias and not pipeline:
+        raise BadInput(["--alias: it needs a pipeline to stand for; name one with --pipeline"])
     alias = alias or alias_of(name or pipeline)
     _write(path, first_config(__version__, alias, pipeline, name), force=force)
     named = f" {alias}" if pipeline else " PIPELINE"
@@ -101,10 +116,45 @@ def init(alias: str, *, force: bool, **typed: str | None) -> int:
     return ExitCode.SUCCESS
 
 
-def _choose(environ: Mapping[str, str], options: Mapping[str, Given]) -> tuple[str, str]:
+def _wrong_alias(alias: str) -> Iterator[str]:
+    if is_object_id(alias):
+        yield f"--alias: {alias!r} looks like an ID, and would hide the pipeline that has it"
+    elif alias and not is_alias(alias):
+        yield f"--alias: {alias!r} won't do; it takes letters, digits and . _ -"
+
+
+def _name_of(gathered: Gathered) -> str:
+    """Return the name of the pipeline, if the API can tell; tell what speaks against it."""
+    if "token" not in gathered.given:
+        return ""
+    try:
+        client, inputs, deadline = _connected(gathered)
+        return finder(client, inputs.pipeline, is_id=inputs.pipeline_is_id)(deadline).name
+    except NotFound as error:
+        _say(gathered, "Warning:", f"{error.message} {error.hint}".strip())
+    except OpseraStepError as error:
+        _say(gathered, "The pipeline was not looked for:", error.message)
+    return ""
+
+
+def _connected(gathered: Gathered) -> tuple[OpseraClient, Inputs, Deadline]:
+    clock, wrong = SystemClock(), faults_of(gathered)
+    if gathered.faults or wrong:
+        # The default of an address that won't do is not the one that was meant.
+        raise BadInput([*gathered.faults, *wrong.values()])
+    inputs = typed_inputs(gathered, wrong, None)
+    client = OpseraClient(inputs.base_url, inputs.token, clock, ca_bundle=inputs.ca_bundle)
+    return client, inputs, Deadline.after(clock, _LONGEST_LISTING)
+
+
+def _say(gathered: Gathered, before: str, sentence: str) -> None:
+    """Tell on stderr what came of asking the API."""
+    safe = Safe(gathered.given["token"].value)
+    click.echo(f"{before} {safe.inline(sentence)}", err=True)
+
+
+def _choose(gathered: Gathered) -> tuple[str, str]:
     """Let the user choose a pipeline from those that the token sees; nothing if there are none."""
-    # What is in the file that is to be written does not count yet.
-    gathered = gather(environ, {**options, "config": Given(os.devnull, "init")}, {})
     found = _listed(gathered)
     if not found:
         return "", ""
@@ -113,7 +163,8 @@ def _choose(environ: Mapping[str, str], options: Mapping[str, Given]) -> tuple[s
     if len(found) > _SHOWN:
         click.echo(f"      and {len(found) - _SHOWN} more: name one of them with --pipeline")
     limits = click.IntRange(0, min(len(found), _SHOWN))
-    answer = click.prompt("Which pipeline (0 for none)", type=limits, default=0)
+    question = "Which pipeline (0 for none)"
+    answer = int(host().ask(lambda: click.prompt(question, type=limits, default=0)))
     return (found[answer - 1].id, found[answer - 1].name) if answer else ("", "")
 
 
@@ -122,15 +173,15 @@ def _listed(gathered: Gathered) -> list[Pipeline]:
     if "token" not in gathered.given:
         click.echo("Without OPSERA_TOKEN there is no list of pipelines to choose from.", err=True)
         return []
-    clock = SystemClock()
     try:
-        inputs = typed_inputs(gathered, faults_of(gathered), None)
-        client = OpseraClient(inputs.base_url, inputs.token, clock, ca_bundle=inputs.ca_bundle)
-        return client.pipelines(Deadline.after(clock, _LONGEST_LISTING))
+        client, _, deadline = _connected(gathered)
+        listing = client.pipelines(deadline)
     except OpseraStepError as error:
-        safe = Safe(gathered.given["token"].value)
-        click.echo(f"No list of pipelines: {safe.inline(error.message)}", err=True)
+        _say(gathered, "No list of pipelines:", error.message)
         return []
+    if listing.is_cut:
+        click.echo("The API lists 1000 pipelines at most; there may be more.", err=True)
+    return [one for one in listing.items if one.id]
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:

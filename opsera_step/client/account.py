@@ -31,9 +31,9 @@ from opsera_step.calls import (
     TOOLS,
     USER_ACTIONS,
 )
-from opsera_step.client.asking import Asking, same, shaped
+from opsera_step.client.asking import Asking, granted, same
 from opsera_step.json_values import JsonObject
-from opsera_step.listing import Listing, parse_listing
+from opsera_step.listing import Listing
 from opsera_step.timing import Deadline
 
 T = TypeVar("T")
@@ -44,46 +44,50 @@ class AccountCalls(Asking):
 
     def tools(self, deadline: Deadline) -> Listing[Tool]:
         """List the tools that the token's owner sees; the API gives 1000 at most."""
-        return shaped(parse_listing(self.ask(TOOLS, None, deadline), read_tool), TOOLS)
+        return self.hear_list(TOOLS, deadline, read_tool)
 
     def tool(self, tool_id: str, deadline: Deadline) -> Tool:
         """Ask for a tool."""
-        tool = shaped(parse_tool(self.ask(TOOL, {"toolId": tool_id}, deadline)), TOOL)
+        tool = self.hear(TOOL, {"toolId": tool_id}, deadline, parse_tool)
         return same(tool, tool.id, tool_id, TOOL)
 
-    def update_tool(self, tool_id: str, changes: JsonObject, deadline: Deadline) -> Tool:
-        """Replace root properties of a tool, and return it as it is then."""
-        body = {"toolId": tool_id, "tool": dict(changes)}
-        tool = shaped(parse_tool(self.ask(TOOL_UPDATE, body, deadline)), TOOL_UPDATE)
-        return same(tool, tool.id, tool_id, TOOL_UPDATE)
+    def update_tool(self, tool_id: str, changes: JsonObject, deadline: Deadline) -> Tool | None:
+        """Replace root properties of a tool; return it as it is then, None if that is not said.
+
+        An answer that says something else is no reason to send the changes again.
+        """
+        data = self.ask(TOOL_UPDATE, {"toolId": tool_id, "tool": dict(changes)}, deadline)
+        tool = parse_tool(data)
+        if tool is None:
+            granted(data, TOOL_UPDATE)
+        return tool if tool is not None and tool.id.lower() == tool_id.lower() else None
 
     def user_actions(
         self, deadline: Deadline, *, date: str = "", kind: str = "", count: int | None = None
     ) -> Listing[UserAction]:
         """List what users changed: on a date (YYYY-MM-DD), else in the last seven days."""
         call = USER_ACTIONS.asking(date=date, type=kind, count=count)
-        return shaped(parse_listing(self.ask(call, None, deadline), read_user_action), call)
+        return self.hear_list(call, deadline, read_user_action)
 
     def token_uses(
         self, deadline: Deadline, *, date: str = "", scope: str = ""
     ) -> Listing[TokenUse]:
         """List for what tokens were used: on a date, else in the last seven days."""
         call = TOKEN_USES.asking(date=date, scope=scope)
-        return shaped(parse_listing(self.ask(call, None, deadline), read_token_use), call)
+        return self.hear_list(call, deadline, read_token_use)
 
     def tasks(self, deadline: Deadline) -> Listing[Task]:
         """List the tasks that the token's owner may use."""
-        return shaped(parse_listing(self.ask(TASKS, None, deadline), read_task), TASKS)
+        return self.hear_list(TASKS, deadline, read_task)
 
     def task(self, task_id: str, deadline: Deadline) -> Task:
         """Ask for a task."""
-        task = shaped(parse_task(self.ask(TASK, {"taskId": task_id}, deadline)), TASK)
+        task = self.hear(TASK, {"taskId": task_id}, deadline, parse_task)
         return same(task, task.id, task_id, TASK)
 
     def task_status(self, task_id: str, deadline: Deadline) -> TaskStatus:
         """Ask how a task's newest run stands."""
-        data = self.ask(TASK_STATUS, {"taskId": task_id}, deadline)
-        return shaped(parse_task_status(data), TASK_STATUS)
+        return self.hear(TASK_STATUS, {"taskId": task_id}, deadline, parse_task_status)
 
     def task_logs(
         self,
@@ -96,4 +100,4 @@ class AccountCalls(Asking):
     ) -> Listing[TaskRecord]:
         """Ask for one page of a task's log."""
         call = TASK_LOGS.asking(taskId=task_id, runCount=run_count, page=page, count=count)
-        return shaped(parse_listing(self.ask(call, None, deadline), read_task_record), call)
+        return self.hear_list(call, deadline, read_task_record)

@@ -10,14 +10,12 @@ import ssl
 from collections.abc import Mapping
 from contextlib import nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opsera_step.calls import LOGS, PIPELINES, RESET, RUN, STATUS, STOP, SUMMARY, Call
-from opsera_step.client.asking import Asking, same, shaped
+from opsera_step.client.asking import Asking, granted, same, understood
 from opsera_step.client.transport import Guard, Transport
-from opsera_step.client.wording import as_sentence, name_of
-from opsera_step.errors import Rejected
-from opsera_step.listing import Listing, parse_listing
+from opsera_step.listing import Listing
 from opsera_step.models import (
     CONSOLE_OUTPUT,
     Consent,
@@ -31,6 +29,7 @@ from opsera_step.models import (
     parse_run_answer,
     parse_status,
     read_pipeline,
+    unwrap,
 )
 from opsera_step.record_reader import RecordReader
 from opsera_step.timing import Clock, Deadline
@@ -91,23 +90,29 @@ class OpseraClient(Asking):
         return self._transport.trust()
 
     def knock(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> None:
-        """See whether a call that changes nothing is allowed; a good answer is not read."""
-        self._transport.knock(call, body, deadline)
+        """See whether a call that changes nothing is allowed and answered with what it gives.
+
+        Of a long list the start is enough, for nobody needs the rest.
+        """
+        with self.explained(call):
+            data, is_whole = self._transport.glance(call, body, deadline)
+        if call.path == STATUS.path:
+            understood(data if is_whole else None, call, parse_status)
+        elif is_whole:
+            understood(data, call, _as_objects)
 
     def run(self, pipeline_id: str, deadline: Deadline) -> RunAnswer:
         """Start a run; never call this again unless the error says `never_accepted`."""
-        data = self.ask(RUN, {"pipelineId": pipeline_id}, deadline)
-        return shaped(parse_run_answer(data), RUN)
+        return self.hear(RUN, {"pipelineId": pipeline_id}, deadline, parse_run_answer)
 
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
         """Ask how a run, current or past, stands."""
         body = {"pipelineId": run.pipeline_id, "runCount": run.count}
-        return shaped(parse_status(self.ask(STATUS, body, deadline)), STATUS)
+        return self.hear(STATUS, body, deadline, parse_status)
 
     def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
         """Ask for the pipeline object."""
-        data = self.ask(SUMMARY, {"pipelineId": pipeline_id}, deadline)
-        pipeline = shaped(parse_pipeline(data), SUMMARY)
+        pipeline = self.hear(SUMMARY, {"pipelineId": pipeline_id}, deadline, parse_pipeline)
         return same(pipeline, pipeline.id, pipeline_id, SUMMARY)
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
@@ -124,9 +129,7 @@ class OpseraClient(Asking):
         body: dict[str, object] = {"pipelineId": run.pipeline_id, "runCount": run.count}
         if console_only:
             body["type"] = CONSOLE_OUTPUT
-        data = self.ask(LOGS, body, deadline)
-        records = self._reader.read(shaped(parse_list(data), LOGS))
-        return Listing(tuple(records), whole=data)
+        return self.hear(LOGS, body, deadline, self._read_log)
 
     def stop(self, pipeline_id: str, deadline: Deadline) -> Consent:
         """Ask the pipeline to stop after its current operation."""
@@ -136,19 +139,20 @@ class OpseraClient(Asking):
         """Put the pipeline back to its first step."""
         return self._consent(RESET, pipeline_id, deadline)
 
-    def pipelines(self, deadline: Deadline) -> list[Pipeline]:
+    def pipelines(self, deadline: Deadline) -> Listing[Pipeline]:
         """List the pipelines that the token's owner sees; the API gives 1000 at most."""
-        return [one for one in self.pipeline_list(deadline).items if one.id]
-
-    def pipeline_list(self, deadline: Deadline) -> Listing[Pipeline]:
-        """List the pipelines as they came, even such as have no ID."""
-        data = self.ask(PIPELINES, None, deadline)
-        return shaped(parse_listing(data, read_pipeline), PIPELINES)
+        return self.hear_list(PIPELINES, deadline, read_pipeline)
 
     def _consent(self, call: Call, pipeline_id: str, deadline: Deadline) -> Consent:
-        data = self.ask(call, {"pipelineId": pipeline_id}, deadline)
-        answer = shaped(parse_run_answer(data), call)
-        if answer.refused:
-            said = as_sentence(answer.message or answer.word)
-            raise Rejected(f"{name_of(call)} answered with a refusal: {said}")
+        body = {"pipelineId": pipeline_id}
+        answer = self.hear(call, body, deadline, lambda data: granted(data, call))
         return Consent(answer.message, answer.whole)
+
+    def _read_log(self, data: Any) -> Listing[LogRecord] | None:
+        items = parse_list(data)
+        return None if items is None else Listing(tuple(self._reader.read(items)), whole=data)
+
+
+def _as_objects(data: Any) -> Any:
+    """Read a list of objects; None when it is no list, or one of something else."""
+    return parse_list(data) if parse_list(data) or not unwrap(data) else None

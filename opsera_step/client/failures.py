@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,11 @@ _GROUNDS: tuple[_Ground, ...] = (
 )
 """Of what an error consists, what to say of it, whether the request can't have been sent, and
 whether a wrong setting is likely; the first that fits."""
+_OF_THE_SYSTEM = (
+    urllib3.exceptions.ProxyError,
+    urllib3.exceptions.NewConnectionError,
+    BaseException,
+)
 _HINT_OF_CERTIFICATE = (
     "Usually a private CA, or a proxy that re-signs TLS: give its certificate in ca_bundle. One "
     "that is out of date, or another host's, has to be mended at the server. A job with command: "
@@ -62,12 +68,34 @@ def _unreachable(what: str, error: BaseException, earlier: BaseException | None)
     if kind is ssl.SSLCertVerificationError:
         reasons = (str(getattr(one, "verify_message", "")) for one in chain)
         sentence += f" ({next(filter(None, reasons), 'no reason given').rstrip('.')})"
+    else:
+        sentence += _reason(kind, chain)
     unreachable = Unreachable(f"{what} failed: {sentence}.")
     unreachable.never_accepted = never_sent
     unreachable.suspect_configuration = suspect
     if kind is ssl.SSLCertVerificationError:
         unreachable.hint = _HINT_OF_CERTIFICATE
     return unreachable
+
+
+def _reason(kind: object, chain: list[BaseException]) -> str:
+    """Say why in the words of the system or of the proxy, in brackets, where they tell more."""
+    if kind is _UNUSABLE and any("SOCKS" in str(one) for one in chain):
+        return " (it takes an HTTP proxy, none of SOCKS)"
+    if kind is ssl.SSLError:
+        told = (str(one.reason or "") for one in chain if isinstance(one, ssl.SSLError))
+        words = next(filter(None, told), "").replace("_", " ").lower()
+    elif kind in _OF_THE_SYSTEM:
+        told = (_words_of(one) for one in chain if isinstance(one, OSError))
+        words = next(filter(None, told), "")
+    else:
+        return ""
+    return f" ({words})" if words else ""
+
+
+def _words_of(error: OSError) -> str:
+    tunnel = re.search(r"Tunnel connection failed: (\d{3}[^'\"()]{0,80})", str(error))
+    return tunnel[1].strip() if tunnel else error.strerror or ""
 
 
 def _causes(error: BaseException, earlier: BaseException | None) -> Iterator[BaseException]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -20,11 +21,19 @@ import requests
 import urllib3
 
 from opsera_step import __version__
-from opsera_step.access_token import expiry_hint, read_token
+from opsera_step.access_token import expiry_hint, oddity, read_token
 from opsera_step.calls import Call
 from opsera_step.client.bounded import BoundedAdapter, bounded
 from opsera_step.client.failures import foreign_errors_mapped
-from opsera_step.client.wording import name_of, reason_in, shorten
+from opsera_step.client.wording import (
+    HINT_OF_OTHERS,
+    HINT_OF_THROTTLING,
+    hint_of,
+    name_of,
+    not_json,
+    reason_in,
+    shorten,
+)
 from opsera_step.errors import (
     ApiError,
     BadInput,
@@ -46,8 +55,16 @@ _LEAST_WAIT = 0.1
 MOST_BYTES = 512 << 20
 """Bytes of an answer, unpacked; a thousand large records stay well below it."""
 _CHUNK = 1 << 16
+_TELLING = (400, 404, 409, 410, 422)
+"""The refusals that tell of what was asked for; any other is hardly Opsera's."""
 _START = 4096
 """Bytes of an answer that are enough to say what it is when it is no JSON."""
+
+_SCALAR = rb'(?:"[^"\\]*"|[-+.\w]+)'
+_LIST = re.compile(
+    rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:"\w+"\s*:\s*' + _SCALAR + rb'\s*,\s*)*"data"\s*:\s*)?\[\s*\{'
+)
+"""How a list of objects begins, bare or beside its count in a `{"data": …}` wrapper."""
 
 Guard = Callable[[], AbstractContextManager[Any]]
 
@@ -83,6 +100,11 @@ class Transport:
         proxies = self._session.proxies
         return requests.utils.select_proxy(self._base_url, proxies) or ""
 
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that the token says it has; none where it tells nothing."""
+        return read_token(self._token).scopes
+
     def trust(self) -> ssl.SSLContext:
         """Make a context that trusts what the session trusts, for looking at a certificate."""
         context, verify = ssl.create_default_context(), self._session.verify
@@ -100,9 +122,9 @@ class Transport:
         found = requests.Session().merge_environment_settings(self._base_url, {}, None, None, None)
         self._session.proxies, self._session.verify = found["proxies"], found["verify"]
         if isinstance(found["verify"], str) and not Path(found["verify"]).exists():
-            raise BadInput(
-                [f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE: there is no {found['verify']!r} here"]
-            )
+            where = f"there is no file {found['verify']!r} here"
+            what = "name a PEM file that is, or take the variable away"
+            raise BadInput([f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE: {where}; {what}."])
 
     def ask(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
         """Send one request and return the JSON of a good answer."""
@@ -115,15 +137,22 @@ class Transport:
         self.ever_answered = True
         return data
 
-    def knock(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> None:
-        """Send one request and see whether it is allowed; a good answer's body is not read."""
+    def glance(
+        self, call: Call, body: Mapping[str, object] | None, deadline: Deadline
+    ) -> tuple[Any, bool]:
+        """Send one request; return the JSON of a good answer, and whether that is the whole of it.
+
+        A long list is read only so far that it shows to be one: it is given as an empty list.
+        """
         with self._exchange(call, body, deadline) as response:
-            is_page = "html" in response.headers.get("Content-Type", "").lower()
-            if response.ok and response.status_code < 300 and not is_page:
-                self.ever_answered = True
-                return
-            raw = self._read(response, call, deadline)
-        self._judge(call, response, raw)
+            is_good = 200 <= response.status_code < 300
+            raw = self._read(response, call, deadline, until_list=is_good)
+        if is_good and _shows_a_list(raw):
+            self.ever_answered = True
+            return [], False
+        data = self._judge(call, response, raw)
+        self.ever_answered = True
+        return data, True
 
     @contextmanager
     def _exchange(
@@ -146,11 +175,20 @@ class Transport:
             with closing(response):
                 yield response
 
-    def _read(self, response: requests.Response, call: Call, deadline: Deadline) -> bytearray:
+    def _read(
+        self,
+        response: requests.Response,
+        call: Call,
+        deadline: Deadline,
+        *,
+        until_list: bool = False,
+    ) -> bytearray:
         left, raw = min(2 * READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining)), bytearray()
         with bounded(left):
             for chunk in _chunks(response, call):
                 raw += chunk
+                if until_list and _shows_a_list(raw):
+                    break
         return raw
 
     def _judge(self, call: Call, response: requests.Response, raw: bytearray) -> Any:
@@ -171,26 +209,33 @@ class Transport:
             start = shorten(raw.decode("utf-8", "replace"))
             if call.may_be_text and start.replace(" ", "").isalpha():
                 return start
-            seen = f"it starts with “{start}”" if start else "it is empty"
-            raise Malformed(f"{what}, but not with JSON: {seen}.") from None
+            raise Malformed(
+                f"{what}, but not with JSON: it is {not_json(start)}.", hint_of(start)
+            ) from None
 
     def _refusal(
         self, status: int, what: str, response: requests.Response, raw: bytearray
     ) -> ApiError:
         message = f"{what}{reason_in(bytes(raw))}"
         if status == 401:
-            hint = expiry_hint(read_token(self._token), self._clock.time())
+            hint = oddity(self._token)
+            hint = hint or expiry_hint(read_token(self._token), self._clock.time())
             return Unauthorized(message, hint or None)
         if status == 403:
-            return Forbidden(message)
+            forbidden = Forbidden(message)
+            forbidden.by_page = raw[:_START].lstrip().startswith(b"<")
+            return forbidden
         if status == 404:
-            return NotFound(message)
+            path = urlsplit(self._base_url).path
+            hint = f"Usually base_url is the host alone: here it has the path {path}."
+            return NotFound(message, hint if path else None)
         if status >= 500 or status in (408, 425, 429):
             error = Unavailable(message)
             error.throttled = status == 429
+            error.hint = HINT_OF_THROTTLING if error.throttled else error.hint
             error.retry_after = self._retry_after(response.headers.get("Retry-After"))
             return error
-        return Rejected(message)
+        return Rejected(message, None if status in _TELLING else HINT_OF_OTHERS)
 
     def _retry_after(self, value: str | None) -> float | None:
         """Read Retry-After, seconds or an HTTP date (RFC 9110, section 10.2.3).
@@ -264,9 +309,7 @@ class _TlsAdapter(BoundedAdapter):
             try:
                 self._context.load_verify_locations(cafile=ca_bundle)
             except (OSError, ssl.SSLError) as error:
-                raise BadInput(
-                    [f"ca_bundle: {ca_bundle!r} is no readable PEM file of certificates ({error})"]
-                ) from None
+                raise BadInput([_unusable(ca_bundle, error)]) from None
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -277,6 +320,21 @@ class _TlsAdapter(BoundedAdapter):
             *args, **options, ssl_context=self._context
         )
         return manager
+
+
+def _unusable(ca_bundle: str, error: OSError) -> str:
+    """Say why a CA bundle can't be used; errors of OpenSSL are OSErrors too."""
+    if not isinstance(error, ssl.SSLError):
+        return f"ca_bundle: {ca_bundle!r} can't be read: {error.strerror or error}."
+    return (
+        f"ca_bundle: {ca_bundle!r} is no PEM file of certificates: it takes those of the CA, each "
+        "between BEGIN CERTIFICATE and END CERTIFICATE."
+    )
+
+
+def _shows_a_list(raw: bytearray) -> bool:
+    """Whether the start of a long answer shows that it is a list, bare or wrapped."""
+    return len(raw) >= _CHUNK and _LIST.match(raw, 0, 2 * _CHUNK) is not None
 
 
 def _chunks(response: requests.Response, call: Call) -> Iterator[bytes]:

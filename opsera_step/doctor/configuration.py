@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from opsera_step.doctor.findings import Check, fault, good, warning
 from opsera_step.errors import ExitCode
@@ -23,20 +24,27 @@ def faults_of(gathered: Gathered) -> dict[str, str]:
 
 def inputs_check(gathered: Gathered, wrong: Mapping[str, str], environ: Mapping[str, str]) -> Check:
     """Tell every input that was set, and where."""
-    told = [_told(one.name, gathered) for one in TABLE if one.name in gathered.given]
-    values = tuple(one for one in told if one)
+    right = [one.name for one in TABLE if one.name in gathered.given and one.name not in wrong]
+    # The address has a check of its own, which tells where it is from.
+    shown = [name for name in right if name not in ("command", "base_url")]
+    values = tuple(_told(name, gathered) for name in shown)
     sentences = (*gathered.faults, *wrong.values())
     slips = tuple(likely_typos(environ))
     if sentences:
         says = "One is wrong." if len(sentences) == 1 else f"{len(sentences)} are wrong."
-        details = (*(f"wrong: {one}" for one in sentences), *slips, *values)
+        details = (*(f"wrong: {one}" for one in sentences), *slips)
         remedy = "Correct what is told as wrong; the other checks go on without it."
-        return fault("inputs", says, remedy, *details, code=ExitCode.BAD_INPUT)
-    says = f"{len(values)} set, the others have their defaults."
-    if slips:
+        check = fault("inputs", says, remedy, *details, code=ExitCode.BAD_INPUT)
+    elif slips:
         remedy = "Correct the variable's name, or take it away."
-        return warning("inputs", says, remedy, *slips, *values)
-    return good("inputs", says, *values)
+        check = warning("inputs", _summed_up(values), remedy, *slips)
+    else:
+        check = good("inputs", _summed_up(values))
+    return replace(check, listed=values)
+
+
+def _summed_up(values: tuple[str, ...]) -> str:
+    return "Set besides the address." if values else "Nothing is set besides the address."
 
 
 def typed(gathered: Gathered, wrong: Mapping[str, str], auto_log_limit: int | None) -> Inputs:
@@ -49,8 +57,6 @@ def typed(gathered: Gathered, wrong: Mapping[str, str], auto_log_limit: int | No
 
 def _told(name: str, gathered: Gathered) -> str:
     one = gathered.given[name]
-    if name == "command":
-        return ""
     value = one.value if len(one.value) <= _SHOWN else one.value[:_SHOWN] + "…"
     if name == "token":
         value = "set"

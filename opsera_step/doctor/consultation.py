@@ -9,7 +9,7 @@ from opsera_step import __version__
 from opsera_step.cancel import Cancellation, InterruptibleClock
 from opsera_step.doctor.examination import Examination
 from opsera_step.doctor.findings import Check, Level, exit_code_of, fault, warning
-from opsera_step.doctor.screen import conclusion, lines, verdict
+from opsera_step.doctor.screen import conclusion, ending, lines, may_merge, merged, verdict
 from opsera_step.errors import Cancelled, ExitCode, InternalError
 from opsera_step.inputs import Given
 from opsera_step.outcome import Outcome
@@ -87,13 +87,30 @@ class _Teller:
     def __init__(self, platform: Platform, form: str, width: int | None, *, is_job: bool) -> None:
         self._platform, self._width, self._is_job = platform, width, is_job
         self._form = "table" if is_job else form
+        self._held: list[Check] = []
 
     def tell(self, check: Check) -> None:
-        if self._form == "table":
-            for line in lines(check, colour=self._platform.colour, width=self._width):
-                self._say(line)
+        """Tell a check; one that was skipped waits for those that were for the same reason."""
+        if self._form != "table":
+            return
+        if self._held and not may_merge(self._held, check):
+            self._flush()
+        if check.level is Level.SKIPPED:
+            self._held.append(check)
+        else:
+            self._print(check)
+
+    def _flush(self) -> None:
+        if self._held:
+            self._print(merged(self._held))
+        self._held = []
+
+    def _print(self, check: Check) -> None:
+        for line in lines(check, colour=self._platform.colour, width=self._width):
+            self._say(line)
 
     def conclude(self, checks: list[Check], code: int) -> None:
+        self._flush()
         if self._form == "json":
             self._say(json_text(as_data(checks, code)))
         elif self._form == "yaml":
@@ -102,7 +119,7 @@ class _Teller:
             self._annotate(checks)
         else:
             self._say("")
-            self._say(conclusion(checks))
+            self._say(ending(checks))
 
     def _annotate(self, checks: list[Check]) -> None:
         """Say the worst as prominently as the platform can, with all that is needed to act."""

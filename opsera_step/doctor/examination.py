@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from opsera_step.access_token import TokenFacts, read_token
 from opsera_step.calls import PIPELINES
 from opsera_step.client import OpseraClient
+from opsera_step.client.wording import HINT_OF_OTHERS
 from opsera_step.doctor import access, network
 from opsera_step.doctor.configuration import faults_of, inputs_check, typed
 from opsera_step.doctor.findings import (
@@ -27,6 +29,7 @@ from opsera_step.errors import (
     AuthError,
     BadInput,
     ExitCode,
+    Forbidden,
     NotFound,
     OpseraStepError,
     Unauthorized,
@@ -49,6 +52,7 @@ _NOT_THERE = (
     "Check that base_url is the address of your tenant; some answer so where the token's scope or "
     "its owner's role does not allow a call."
 )
+_NOT_SEEN = "The token may not see it: see access."
 _NO_TOKEN = "There is no token that is accepted."  # noqa: S105 - a sentence
 
 
@@ -122,7 +126,9 @@ class Examination:
             )
         except BadInput as error:
             remedy = "Give a PEM file with the certificates of the CA."
-            return fault("address", f"{error.message}.", remedy, code=ExitCode.BAD_INPUT)
+            return fault(
+                "address", f"{error.message.rstrip('.')}.", remedy, code=ExitCode.BAD_INPUT
+            )
         except ValueError as error:
             name = network.any_variable(self._environ) or "the proxy's variable"
             says = f"The proxy of {name} can't be used: {error}."
@@ -134,7 +140,7 @@ class Examination:
 
     def _without_api(self, why: str) -> Iterator[Check]:
         yield skipped("api", why)
-        yield self._token_check(None, asked=False)
+        yield self._token_check(unknown="was not tried")
         yield from (skipped(name, why) for name in _BEHIND)
 
     def _api(self) -> Iterator[Check]:
@@ -146,15 +152,18 @@ class Examination:
         yield self._clock_check(client.clock_ahead)
         if answer is not None and not isinstance(answer, (AuthError, NotFound)):
             yield fault_of_api("api", answer)
-            yield self._token_check(None, asked=False)
+            yield self._token_check(unknown="could not be seen")
             yield from (skipped(name, _UNWELL) for name in _BEHIND)
             return
         if isinstance(answer, NotFound):
             yield warning("api", f"It answers, but {answer.message}", _NOT_THERE)
+        elif isinstance(answer, Forbidden) and answer.by_page:
+            says = f"{answer.message.rstrip('.')}, with a page of HTML."
+            yield warning("api", f"It answers, but {says}", HINT_OF_OTHERS)
         else:
             yield good("api", f"It answers, in {took * 1000:.0f} ms.")
-        yield self._token_check(answer, asked=True)
         if self._token is None or isinstance(answer, Unauthorized):
+            yield self._token_check(answer)
             yield from (skipped(name, _NO_TOKEN) for name in _BEHIND)
             return
         yield from self._rights(client, answer)
@@ -172,17 +181,21 @@ class Examination:
             "wrong by as much, and certificates may seem to have ended or not to have begun.",
         )
 
-    def _token_check(self, answer: ApiError | None, *, asked: bool) -> Check:
+    def _token_check(
+        self, answer: ApiError | None = None, *, accepted: bool = False, unknown: str = ""
+    ) -> Check:
         if "token" in self._wrong:
             return skipped("token", "It won't do: see the inputs.")
         if self._token is None:
             told = any(one.startswith("token_file:") for one in self._gathered.faults)
             return skipped("token", "See the inputs.") if told else access.missing_token()
         ahead = self._client.clock_ahead if self._client is not None else None
-        # The server's clock, where it is known: this machine's may be the one that is wrong.
         now = self._clock.time() - (ahead if ahead and abs(ahead) > MOST_SKEW else 0.0)
         token, origin = self._token.value, self._token.origin
-        return access.token_check(token, origin, self._facts, now, answer, asked=asked)
+        judged = access.Judged(token, origin, self._facts, now, knows_time=ahead is not None)
+        if isinstance(answer, Unauthorized):
+            return access.refused_token(judged, answer)
+        return access.token_check(judged, accepted=accepted, unknown=unknown)
 
     def _rights(self, client: OpseraClient, listing: ApiError | None) -> Iterator[Check]:
         named = self._gathered.given.get("pipeline")
@@ -191,11 +204,22 @@ class Examination:
         tried = []
         for ability, call in access.abilities(client, listing, by_name, pipeline, failure):
             refused = self._try(call) if call is not None else ability.refused
-            tried.append(access.Ability(ability.name, refused, ability.needed))
-        yield access.access_check(tried)
+            tried.append(replace(ability, refused=refused))
+        accepted = any(one.allowed for one in tried)
+        yield self._token_check(accepted=accepted, unknown="can't be told: see access")
+        rights = access.access_check(tried, self._facts)
+        yield rights
         yield access.changes_check(self._facts)
+        if isinstance(failure, Forbidden) and rights.level is Level.FAULT:
+            yield from (skipped(name, _NOT_SEEN) for name in ("pipeline", "run"))
+        else:
+            yield from self._readiness(pipeline, failure)
+
+    def _readiness(
+        self, pipeline: Pipeline | None, failure: OpseraStepError | None
+    ) -> Iterator[Check]:
         if pipeline is not None:
-            yield pipeline_check(pipeline)
+            yield pipeline_check(pipeline, is_named=not self.inputs.pipeline_is_id)
             yield run_check(pipeline, self.inputs, may_start=access.may_start(self._facts))
         elif failure is not None:
             yield Check(

@@ -33,6 +33,8 @@ class Check:
     details: tuple[str, ...] = ()
     exit_code: ExitCode = ExitCode.SUCCESS
     """What the process ends with because of this."""
+    listed: tuple[str, ...] = ()
+    """Further details, that need no line each on a screen."""
 
     def made_safe(self, safe: Safe) -> Check:
         """Return it without control characters and without the token, in no text of it."""
@@ -41,6 +43,7 @@ class Check:
             says=safe.inline(self.says, _LONGEST),
             remedy=safe.inline(self.remedy, _LONGEST),
             details=tuple(safe.inline(one, _LONGEST) for one in self.details),
+            listed=tuple(safe.inline(one, _LONGEST) for one in self.listed),
         )
 
     def data(self) -> dict[str, Any]:
@@ -50,7 +53,7 @@ class Check:
             "level": self.level.value,
             "says": self.says,
             "remedy": self.remedy,
-            "details": list(self.details),
+            "details": [*self.details, *self.listed],
         }
 
 

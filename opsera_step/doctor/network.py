@@ -77,6 +77,19 @@ class Certificate:
     protocol: str
 
 
+class ProxyDown(OSError):
+    """No connection to the proxy itself."""
+
+
+class ProxyRefused(OSError):
+    """The proxy answered, but opened no tunnel; `status` is 0 where it is none of HTTP."""
+
+    def __init__(self, status: int, words: str) -> None:
+        """Take its answer."""
+        super().__init__(words)
+        self.status = status
+
+
 def variable_of(proxy: str, environ: Mapping[str, str]) -> str:
     """Name the variable that a proxy's address comes from."""
     return next((name for name in _VARIABLES if proxy and environ.get(name) == proxy), "")
@@ -133,12 +146,15 @@ def connect(route: Route, patience: Patience) -> socket.socket:
     """
     if not route.proxy_host:
         return _open(route.host, route.port, patience)
-    opened = _open(route.proxy_host, route.proxy_port, patience)
+    try:
+        opened = _open(route.proxy_host, route.proxy_port, patience)
+    except OSError as error:
+        raise ProxyDown(reason_of(error)) from None
     try:
         _ask_for_tunnel(opened, route)
-    except http.client.HTTPException as error:
+    except http.client.HTTPException:
         opened.close()
-        raise OSError(f"the proxy does not answer as one ({type(error).__name__})") from None
+        raise ProxyRefused(0, "it does not answer as one") from None
     except BaseException:
         opened.close()
         raise
@@ -158,6 +174,13 @@ def _open(host: str, port: int, patience: Patience) -> socket.socket:
     raise OSError("it has no address")
 
 
+def reason_of(error: OSError) -> str:
+    """Say why, in the system's words."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return (error.strerror or str(error) or type(error).__name__).rstrip(".")
+
+
 def _ask_for_tunnel(opened: socket.socket, route: Route) -> None:
     """Ask a proxy for a tunnel to the API's host (RFC 9110, section 9.3.6)."""
     host = f"[{route.host}]" if ":" in route.host else route.host
@@ -168,7 +191,7 @@ def _ask_for_tunnel(opened: socket.socket, route: Route) -> None:
     with http.client.HTTPResponse(opened, method="CONNECT") as answer:
         answer.begin()
         if answer.status != http.HTTPStatus.OK:
-            raise OSError(f"the proxy refused with {answer.status} {answer.reason}".rstrip())
+            raise ProxyRefused(answer.status, f"{answer.status} {answer.reason}".rstrip())
 
 
 def certificate(route: Route, context: ssl.SSLContext, patience: Patience) -> Certificate:

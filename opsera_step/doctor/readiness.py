@@ -5,22 +5,56 @@ from __future__ import annotations
 from opsera_step.doctor.findings import Check, fault, good, warning
 from opsera_step.errors import ExitCode
 from opsera_step.inputs import Inputs
+from opsera_step.json_values import object_at
 from opsera_step.models import Pipeline, State
 
 
-def pipeline_check(pipeline: Pipeline) -> Check:
-    """Tell which pipeline it is and how it stands."""
-    if not pipeline.run_count:
-        stands = "it has never run"
-    else:
-        stands = f"it is {_WORDS[pipeline.state]}, its newest run is {pipeline.run_count}"
-        if pipeline.last_run_count and pipeline.last_run_word:
-            ended = f"run {pipeline.last_run_count} ended “{pipeline.last_run_word}”"
-            stands += f"; {ended}"
-    steps = len([step for step in pipeline.plan if step.active])
-    return good(
-        "pipeline", f"“{pipeline.name}” ({pipeline.id}) is there, with {steps} steps; {stands}."
+def pipeline_check(pipeline: Pipeline, *, is_named: bool) -> Check:
+    """Tell which pipeline it is and how it stands; its ID where it was given by its name."""
+    told = f"“{pipeline.name}”{f' ({pipeline.id})' * is_named} is there"
+    steps = _steps(pipeline)
+    says = f"{told}{f', with {steps}' * bool(steps)}; {_stands(pipeline)}."
+    if _is_off(pipeline):
+        says += " It is switched off (active: false)."
+    if is_dead(pipeline):
+        return warning("pipeline", says, "Look at its page in Opsera: is it the right one?")
+    return good("pipeline", says)
+
+
+def _steps(pipeline: Pipeline) -> str:
+    """Count its steps; nothing where it does not tell them."""
+    if not isinstance(object_at(pipeline.raw, "workflow").get("plan"), list):
+        return ""
+    steps, off = len(pipeline.plan), len([step for step in pipeline.plan if not step.active])
+    counted = f"{steps or 'no'} step{'s' * (steps != 1)}"
+    if not off:
+        return counted
+    return (
+        f"{counted}, {off} of them inactive" if off < steps else f"{counted}, none of them active"
     )
+
+
+def _stands(pipeline: Pipeline) -> str:
+    number, last = pipeline.run_count, pipeline.last_run_count
+    if not pipeline.counts_runs:
+        return "it does not say how many runs it had"
+    if not number:
+        return "it has never run"
+    ended = f"ended “{pipeline.last_run_word}”" if last and pipeline.last_run_word else ""
+    says_end = ended and last == number
+    newest = f"its newest run {number} {ended}" if says_end else f"its newest run is {number}"
+    more = f"; run {last} {ended}" if ended and last != number else ""
+    return f"{_WORDS[pipeline.state]}, {newest}{more}"
+
+
+def is_dead(pipeline: Pipeline) -> bool:
+    """Whether a run would have nothing to do, as far as the pipeline tells it."""
+    tells_steps = bool(_steps(pipeline))
+    return _is_off(pipeline) or (tells_steps and not any(step.active for step in pipeline.plan))
+
+
+def _is_off(pipeline: Pipeline) -> bool:
+    return pipeline.raw.get("active") is False
 
 
 _WORDS = {
@@ -38,22 +72,26 @@ def run_check(pipeline: Pipeline, inputs: Inputs, *, may_start: bool) -> Check:
     if not may_start:
         remedy = "Use a token with the scope pipeline or api."
         return warning("run", "By the token's scope a run would be refused.", remedy)
-    number = pipeline.run_count
     will_reset = inputs.reset in ("auto", "always")
     if pipeline.state is State.PAUSED and not will_reset:
         return _paused(pipeline, inputs)
     if pipeline.state is State.RUNNING:
-        return _busy(number, inputs)
-    if pipeline.state in (State.FAILED, State.PAUSED) and will_reset:
-        was = pipeline.state.value
-        return good("run", f"A run would start after a reset (it is {was}; reset: {inputs.reset}).")
-    if pipeline.state is State.FAILED:
-        return good(
-            "run",
+        return _busy(pipeline.run_count, inputs)
+    if is_dead(pipeline):
+        remedy = "Look at the pipeline's page in Opsera, and at its ID in the inputs."
+        return warning("run", "A run would have nothing to do, or be refused.", remedy)
+    return good("run", _at_rest(pipeline.state, inputs.reset if will_reset else ""))
+
+
+def _at_rest(state: State, reset: str) -> str:
+    if reset and state in (State.FAILED, State.PAUSED):
+        return f"A run would start after a reset (it is {state.value}; reset: {reset})."
+    if state is State.FAILED:
+        return (
             "A run would be accepted; it may go on at the step that failed (reset: auto makes it "
-            "begin at the first).",
+            "begin at the first)."
         )
-    return good("run", "A run would be accepted, as far as can be seen.")
+    return "A run would be accepted, as far as can be seen."
 
 
 def _paused(pipeline: Pipeline, inputs: Inputs) -> Check:

@@ -13,16 +13,13 @@ from opsera_step.access_token import spell_span
 from opsera_step.client import OpseraClient
 from opsera_step.doctor import network
 from opsera_step.doctor.findings import Check, Level, fault, good, skipped, warning
+from opsera_step.doctor.unconnected import unconnected
 from opsera_step.errors import ExitCode
 from opsera_step.timing import Clock, Deadline
 
 STEP_SECONDS = 5.0
 """Most seconds for each step."""
 _CERTIFICATE_SOON = 14 * 86400.0
-_CHECK_NETWORK = (
-    "Check that this machine may reach that host, and HTTPS_PROXY and NO_PROXY where there is a "
-    "proxy."
-)
 _NAMES = ("dns", "proxy", "connection")
 
 
@@ -67,7 +64,7 @@ class Way:
             with self._guard():
                 found = network.resolve(host, self._seconds())
         except OSError as error:
-            says = f"{host} can't be resolved{of_proxy}: {_reason(error)}."
+            says = f"{host} can't be resolved{of_proxy}: {network.reason_of(error)}."
             remedy = (
                 "Look for a slip in base_url, or in the proxy's variable; else ask who runs this "
                 "machine's network whether it resolves hosts of the Internet."
@@ -77,20 +74,22 @@ class Way:
         return good("dns", f"{host} is {found[0]}{more}{of_proxy}.")
 
     def _proxy(self) -> Check:
-        client, route = self._client, self._route
+        route = self._route
         if not route.proxy_host:
             unused = network.any_variable(self._environ)
             if unused:
                 why = "plain http never takes it" if not self._is_https else "NO_PROXY says so"
                 return good("proxy", f"{unused} is set, but not used for this host: {why}.")
             return good("proxy", "None is set.")
-        name = network.variable_of(client.proxy, self._environ) or "the environment"
         known = ", with a user name and a password" if route.proxy_header else ""
-        return good("proxy", f"{route.proxy_host}:{route.proxy_port} (from {name}{known})")
+        via = f"{route.proxy_host}:{route.proxy_port}"
+        return good("proxy", f"{via} (from {self._variable() or 'the environment'}{known})")
+
+    def _variable(self) -> str:
+        return network.variable_of(self._client.proxy, self._environ)
 
     def _connection(self) -> Check:
         route, name = self._route, "connection"
-        through = " through the proxy" if route.proxy_host else ""
         if not route.plain_proxy:
             return skipped(name, "Such a proxy can't be looked through here.")
         try:
@@ -106,8 +105,8 @@ class Way:
             remedy = "Usually a wrong port in base_url, or something on the way that breaks TLS."
             return fault(name, says, remedy, code=ExitCode.API)
         except OSError as error:
-            says = f"No connection to {route.host}:{route.port}{through}: {_reason(error)}."
-            return fault(name, says, _CHECK_NETWORK, code=ExitCode.API)
+            says, remedy = unconnected(error, route, self._variable())
+            return fault(name, says, remedy, code=ExitCode.API)
         return good(name, f"{route.host}:{route.port} answers; plain http, to this machine only.")
 
     def _certificate(self) -> network.Certificate:
@@ -115,10 +114,10 @@ class Way:
 
     def _judged(self, found: network.Certificate) -> Check:
         left = found.ends - self._clock.time()
-        bundle = f"; ca_bundle {self._ca_bundle} is trusted too" * bool(self._ca_bundle)
+        bundle = "; ca_bundle is trusted too" * bool(self._ca_bundle)
         says = (
-            f"{found.protocol} with {self._route.host}; the certificate of {found.subject} is from "
-            f"{found.issuer} and good until {_day(found.ends)}{bundle}."
+            f"{found.protocol}; the certificate of {found.subject}, from {found.issuer}, is good "
+            f"until {_day(found.ends)}{bundle}."
         )
         if left < _CERTIFICATE_SOON:
             remedy = f"It ends in {spell_span(left)}: it has to be renewed at the server."
@@ -148,13 +147,6 @@ class Way:
 
     def _seconds(self) -> float:
         return max(0.1, min(STEP_SECONDS, self._until.remaining))
-
-
-def _reason(error: OSError) -> str:
-    """Say why, in the system's words."""
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return (error.strerror or str(error) or type(error).__name__).rstrip(".")
 
 
 def _day(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import ClassVar, TextIO
 from opsera_step.timing import Clock
 
 PREFIX = "[opsera] "
+ELSEWHERE = "With report_dir its folder has it, as answer.json or result.json."
+"""Where the output `result` is that a platform has no room for."""
 NOTICE, WARNING, ERROR = "notice", "warning", "error"
 
 
@@ -48,6 +51,19 @@ class Platform:
     def debug(self) -> bool:
         """Whether the user wants to see more, such as the traceback of a fault of our own."""
         return self._environ.get("OPSERA_DEBUG", "").lower() in ("1", "true", "yes", "on")
+
+    @property
+    def is_deserted(self) -> bool:
+        """Whether nobody reads what is printed here: a write failed, or the pipe is closed."""
+        if self._dead:
+            return True
+        try:
+            pipe = select.poll()
+            pipe.register(self._out.fileno(), 0)
+            return bool(pipe.poll(0))
+        except (OSError, ValueError, AttributeError):
+            # What is no file of the system, or a system without `poll`.
+            return False
 
     def say(self, text: str, level: str = "") -> None:
         """Print a line of ours."""
@@ -97,7 +113,7 @@ class Platform:
         try:
             replace_file(Path(file), text)
         except OSError as error:
-            return f"The outputs can't be written to {file}: {error.strerror or error}."
+            return f"The outputs can't be written to {file}: {reason(error)}."
         return ""
 
     def write_links(self, folder: str, links: Mapping[str, str]) -> str:
@@ -160,6 +176,13 @@ def wants_colour(environ: Mapping[str, str], *, default: bool) -> bool:
 def output_variable(name: str) -> str:
     """Write an output's name as a variable: `runCount` is OPSERA_RUN_COUNT."""
     return "OPSERA_" + "".join(f"_{c}" if c.isupper() else c for c in name).upper()
+
+
+def reason(error: OSError) -> str:
+    """Say why a file can't be written, in the system's words where these tell it."""
+    if isinstance(error, FileExistsError):
+        return "a file is in the place of its folder"
+    return error.strerror or str(error)
 
 
 def one_line(value: str) -> str:

@@ -12,10 +12,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from opsera_step.platforms.base import ERROR, PREFIX, WARNING, Platform
+from opsera_step.platforms.base import ELSEWHERE, ERROR, PREFIX, WARNING, Platform, reason
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes; a larger step summary is dropped as a whole."""
+VARIABLE_LIMIT = 128 * 1024
+"""Bytes; Linux starts no program with a longer variable (MAX_ARG_STRLEN in execve(2))."""
+JOB_OUTPUT_LIMIT = 1024 * 1024
+"""Bytes, in UTF-16, of the outputs that a job hands on (docs.github.com, "Defining outputs")."""
 MESSAGE_LIMIT = 4000
 """Characters of an annotation; the runner cuts at 4096."""
 _RULE = "\n\n---\n\n"
@@ -76,7 +80,7 @@ class GitHub(Platform):
     def write_outputs(self, outputs: Mapping[str, str], file: str) -> str:
         """Append to GITHUB_OUTPUT, and write the output file too if one is named."""
         failure = self._append("GITHUB_OUTPUT", outputs)
-        return super().write_outputs(outputs, file) or failure
+        return super().write_outputs(outputs, file) or failure or _too_long(outputs)
 
     @property
     def summary_room(self) -> int:
@@ -95,8 +99,10 @@ class GitHub(Platform):
             rule = _RULE if path.exists() and path.stat().st_size else ""
             with path.open("a", encoding="utf-8", errors="replace", newline="\n") as file:
                 file.write(rule + markdown)
-        except (KeyError, OSError) as error:
-            return f"The step summary can't be written: {error}."
+        except KeyError:
+            return "The step summary can't be written: GITHUB_STEP_SUMMARY is not set."
+        except OSError as error:
+            return f"The step summary can't be written: {reason(error)}."
         return ""
 
     def save_state(self, state: Mapping[str, str]) -> None:
@@ -120,8 +126,22 @@ class GitHub(Platform):
             with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as file:
                 file.write("".join(file_entry(name, value) for name, value in values.items()))
         except OSError as error:
-            return f"{variable} can't be written: {error.strerror or error}."
+            return f"The file of {variable} can't be written: {reason(error)}."
         return ""
+
+
+def _too_long(outputs: Mapping[str, str]) -> str:
+    """Say what the output `result` is too long for; empty when it is not."""
+    result = outputs.get("result", "")
+    size = len(result.encode("utf-8", "replace"))
+    if size < VARIABLE_LIMIT:
+        return ""
+    jobs = len(result.encode("utf-16-le", "replace")) >= JOB_OUTPUT_LIMIT
+    other = " or be handed to another job, which takes 1 MB" if jobs else ""
+    return (
+        f"The output result has {size // 1024} KB: too long to be put into an environment "
+        f"variable, which takes 128 KB{other}. {ELSEWHERE}"
+    )
 
 
 def defuse(line: str) -> str:

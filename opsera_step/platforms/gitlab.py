@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from opsera_step.platforms.base import (
+    ELSEWHERE,
     ERROR,
     PREFIX,
     WARNING,
@@ -35,7 +36,10 @@ _ERASE_LINE = "\x1b[0K"
 _COLOURS = {WARNING: "\x1b[33;1m", ERROR: "\x1b[31;1m"}
 _SHORTENED_FIRST = ("result", "message", "pipelineName", "failedStep", "url")
 _LONG = 500
-_TOO_LONG = "OPSERA_RESULT was left out of the dotenv report: GitLab takes less than 5 KB in all."
+_TOO_LONG = (
+    "OPSERA_RESULT was left out of the dotenv report: GitLab takes less than 5 KB in all. "
+    + ELSEWHERE
+)
 _UNSAFE = re.compile(r"[\s$%\x00-\x1f\x7f-\x9f]|^[\"']")
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-import textwrap
-import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, TextIO
+from typing import TextIO
 
+from opsera_step.columns import columns_of, cut
 from opsera_step.platforms.base import ERROR, WARNING, Platform
 
 _ERASE_LINE, _UP = "\r\x1b[K", "\x1b[A"
@@ -20,7 +19,7 @@ _RULE = "─" * 24
 _MOST_LINES = 12
 _SHARE = 3
 _WIDEST = 60
-_WRAP: Mapping[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+_WORD = re.compile(r"\s*\S+")
 _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
@@ -38,6 +37,8 @@ class Terminal(Platform):
     _frame = 0
     _drawn: tuple[int, ...] = ()
     """How wide each of the lines is that are drawn below the log."""
+    _painted = ""
+    """The lines that are drawn, with their colours."""
 
     def say(self, text: str, level: str = "") -> None:
         """Print a line of ours, coloured by its level."""
@@ -76,8 +77,9 @@ class Terminal(Platform):
         drawn += [_fit(line, width) for line in _aligned(lines[:-1], width)]
         drawn += [_fit(f"{_FRAMES[self._frame]} {text}", width) for text, _ in lines[-1:]]
         painted = (self._paint(line, _COLOURS.get(line[:1], _DIM)) for line in drawn)
-        self._put(self._erasure() + "\n".join(painted))
-        self._drawn = tuple(map(columns, drawn))
+        self._painted = "\n".join(painted)
+        self._put(self._erasure() + self._painted)
+        self._drawn = tuple(map(columns_of, drawn))
 
     def _erasure(self) -> str:
         """Erase what is drawn; in a window that was made narrower its lines take more rows."""
@@ -86,8 +88,12 @@ class Terminal(Platform):
         return (_ERASE_LINE + f"{_UP}{_ERASE_LINE}" * (rows - 1)) if rows else ""
 
     def _write(self, lines: Sequence[str]) -> None:
-        erasure, self._drawn = self._erasure(), ()
-        self._put(erasure + "".join(f"{line}\n" for line in lines))
+        erasure = self._erasure()
+        if any(one >= shutil.get_terminal_size().columns for one in self._drawn):
+            # The window was made narrower; it is drawn anew to fit.
+            self._drawn, self._painted = (), ""
+        # What is drawn comes back in the same write: a screen that shows it gone would flicker.
+        self._put(erasure + "".join(f"{line}\n" for line in lines) + self._painted)
 
     def _paint(self, text: str, colour: str) -> str:
         return f"{colour}{text}{_PLAIN}" if self.colour and text else text
@@ -95,12 +101,12 @@ class Terminal(Platform):
 
 def _aligned(lines: Sequence[tuple[str, str]], width: int) -> list[str]:
     """Put the times into a column of their own, where there is room for it."""
-    longest = max((columns(text) for text, _ in lines), default=0)
+    longest = max((columns_of(text) for text, _ in lines), default=0)
     times = max((len(time) for _, time in lines), default=0)
     room = min(longest, _WIDEST, max(8, width - times - 2))
     fitted = ((_fit(text, room), time) for text, time in lines)
     return [
-        f"{text}{' ' * (room - columns(text))}  {time:>{times}}" if time else text
+        f"{text}{' ' * (room - columns_of(text))}  {time:>{times}}" if time else text
         for text, time in fitted
     ]
 
@@ -108,30 +114,20 @@ def _aligned(lines: Sequence[tuple[str, str]], width: int) -> list[str]:
 def _wrapped(text: str) -> list[str]:
     """Break a sentence between words where it is wider than the window; addresses stay whole."""
     width = max(20, shutil.get_terminal_size().columns)
-    lines = text.split("\n")
-    return [part for line in lines for part in textwrap.wrap(line, width, **_WRAP) or [""]]
+    return [part for line in text.split("\n") for part in _wrapped_line(line, width)]
 
 
-def columns(text: str) -> int:
-    """Count the columns that text takes: wide characters take two, marks on others none."""
-    return sum(map(_width, text))
-
-
-def _width(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+def _wrapped_line(line: str, width: int) -> list[str]:
+    lines, current = [], ""
+    for word in _WORD.findall(line):
+        if current and columns_of(current + word) > width:
+            lines.append(current)
+            current = word.lstrip()
+        else:
+            current += word
+    return [*lines, current]
 
 
 def _fit(text: str, width: int) -> str:
-    """Cut text to a number of terminal columns."""
-    text = _SGR.sub("", text)
-    used = 0
-    for position, character in enumerate(text):
-        used += _width(character)
-        if used > width:
-            kept = text[: max(0, position - 1)]
-            while columns(kept) >= width > 1:
-                kept = kept[:-1]
-            return kept + "…"
-    return text
+    """Cut text to a number of terminal columns, without its colours."""
+    return cut(_SGR.sub("", text), width)

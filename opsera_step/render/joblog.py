@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import singledispatchmethod
+from math import isfinite
 from typing import Protocol
 
 from opsera_step import events
@@ -194,13 +195,13 @@ class JobLog:
                 "as still going.",
                 "warning",
             )
-        elif event.before is not None and event.status.state is State.RUNNING:
+        elif event.status.state is State.RUNNING:
             self._board.goes_on()
             if not self._spoke:
                 self._doing = word
-            if event.before is not State.RUNNING:
+            if event.before not in (None, State.RUNNING):
                 message = self._safe.inline(event.status.message)
-                new = message and not _SAYS_ONLY_RUNNING.fullmatch(message)
+                new = not says_only_running(message)
                 self.say(f"{self._run} is {word} now." + (f" Opsera: {message}" if new else ""))
 
     @_show.register
@@ -257,7 +258,8 @@ class JobLog:
     @_show.register
     def _(self, event: events.Trouble) -> None:
         what = self._safe.inline(event.what)
-        self.say_in_sight(f"{what} Trying again, as long as the timeout allows.", "warning")
+        most = f", for {spell_duration(event.left)} at most" if isfinite(event.left) else ""
+        self.say_in_sight(f"{what} Trying again{most}.", "warning")
 
     @_show.register
     def _(self, event: events.Recovered) -> None:
@@ -305,3 +307,8 @@ class JobLog:
         self._sink.open_group(title)
         self._shown_steps.add(key)
         self._step = key
+
+
+def says_only_running(message: str) -> bool:
+    """Whether a message tells no more than that the run is running, or nothing at all."""
+    return not message or _SAYS_ONLY_RUNNING.fullmatch(message) is not None

@@ -34,14 +34,20 @@ _SAYS_NOTHING_NEW = re.compile(
 
 
 def tell_verdict(
-    outcome: Outcome, log: JobLog, *, log_wanted: bool, most_errors: int | None = None
+    outcome: Outcome,
+    log: JobLog,
+    *,
+    log_wanted: bool,
+    most_errors: int | None = None,
+    followed: bool = True,
 ) -> None:
     """Print the verdict so that somebody who reads only this knows what to do.
 
-    The outcome's texts are safe already. `most_errors` is how many annotations are shown.
+    The outcome's texts are safe already. `most_errors` is how many annotations are shown;
+    `followed` says that the outcome's duration is that of the run, not of a question about it.
     """
     log.end_group()
-    sentence = verdict_sentence(outcome)
+    sentence = verdict_sentence(outcome if followed else outcome.but(duration=0.0))
     if outcome.exit_code == ExitCode.SUCCESS:
         # Good news, or the answer to a question: no error, whatever became of the run.
         log.say(with_advice(outcome, sentence))

@@ -193,6 +193,17 @@ def test_ten_minutes_of_nothing_are_lived_through(tmp_path, name):
     assert job.outputs["OPSERA_LOG_COMPLETE"] == "true"
 
 
+@pytest.mark.parametrize("command", ["status", "logs", "reset", "stop"])
+def test_a_command_that_follows_nothing_gives_up_sooner(tmp_path, command):
+    """Who just asks, or stops or resets, can do so again: it is not tried for an hour."""
+    clock = FakeClock()
+    with Simulator("success", clock=clock, faults=[Fault(kind="http", status=503)]) as simulator:
+        finished = play(simulator, clock, tmp_path, command=command)
+    assert finished.code == 3
+    assert 240 < finished.seconds < 330
+    assert "It was tried for " in finished.log
+
+
 def test_a_lost_answer_starts_no_second_run(tmp_path):
     """When the answer of `run` is lost after it took effect, its run is found and followed."""
     job, simulator = run(
@@ -337,6 +348,17 @@ def test_the_other_commands(tmp_path, command, code, status):
         assert simulator.count("run") == 0
 
 
+def test_watching_a_run_that_has_ended(tmp_path):
+    """How long its log was read is not told as the time that the run took."""
+    clock = FakeClock()
+    with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
+        simulator.start_by_somebody_else()
+        clock.sleep(60)
+        job = play(simulator, clock, tmp_path, command="watch")
+    assert float(job.outputs["OPSERA_DURATION"]) > 1
+    assert re.search(r"^\[opsera\] Run 42 of “.*” succeeded\.$", job.log, re.MULTILINE)
+
+
 def test_a_stop_with_nothing_to_stop(tmp_path):
     """Where no run is going that is said, and no stop call is sent: it could only hit the next."""
     clock = FakeClock()
@@ -346,7 +368,34 @@ def test_a_stop_with_nothing_to_stop(tmp_path):
         job = play(simulator, clock, tmp_path, command="stop")
         assert (job.code, simulator.count("stop")) == (0, 0)
         assert "There was nothing to stop: no run is going" in job.outputs["OPSERA_MESSAGE"]
-        assert "There was nothing to stop" in job.log
+        assert job.log.count("There was nothing to stop") == 1
+
+
+def test_the_status_of_a_run_that_goes_on(tmp_path):
+    """It is said once that it runs, with its steps; how long the question took is not told."""
+    clock = FakeClock()
+    faults = [Fault(call="status", kind="latency", seconds=3)]
+    with Simulator(scenes.SLOW, clock=clock, seed=1, faults=faults) as simulator:
+        simulator.start_by_somebody_else()
+        clock.sleep(60)
+        job = play(simulator, clock, tmp_path, command="status")
+        name = job.outputs["OPSERA_PIPELINE_NAME"]
+    assert (job.code, job.log.count("running")) == (0, 1)
+    assert job.outputs["OPSERA_MESSAGE"] == f"Run 42 of “{name}” is running."
+    assert re.search(r"^\[opsera\] · .* · since \d\d:\d\d UTC$", job.log, re.MULTILINE)
+    assert "after" not in job.log
+
+
+def test_the_status_of_a_run_that_ended(tmp_path):
+    """The steps are told with their times, but no time of the run: that was not followed."""
+    clock = FakeClock()
+    faults = [Fault(call="status", kind="latency", seconds=3)]
+    with Simulator(scenes.PASSES, clock=clock, seed=1, faults=faults) as simulator:
+        simulator.start_by_somebody_else()
+        clock.sleep(60)
+        job = play(simulator, clock, tmp_path, command="status")
+    assert re.search(r"^\[opsera\] ✓ .* · \d+s$", job.log, re.MULTILINE)
+    assert re.search(r"^\[opsera\] Run 42 of “.*” succeeded\.$", job.log, re.MULTILINE)
 
 
 def test_a_stop_of_what_is_going(tmp_path):

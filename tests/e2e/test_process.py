@@ -9,6 +9,7 @@ import pytest
 
 from opsera_step.simulator import Fault, Simulator, SpeedClock
 from tests.e2e import scenes
+from tests.e2e.shell import TOOL
 from tests.e2e.support import Files, Process, wait_until
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
 
@@ -252,6 +253,33 @@ def test_cancelling_a_question_stops_nothing(tmp_path, command):
         process.send(signal.SIGINT)
         job = process.wait(10)
         assert (job.code, simulator.count("stop")) == (130, 0)
+        assert "nothing was changed by it" in job.log
+
+
+@pytest.mark.parametrize(
+    ("command", "call", "told"),
+    [
+        ("reset", "reset", "the pipeline was being reset"),
+        ("stop", "stop", "run 42 was being stopped"),
+        ("cleanup", "stop", "run 42 was being stopped"),
+        (f"tool update {TOOL} --set active=false --yes", "tool_update",
+         "the tool was being changed"),
+    ],
+)  # fmt: skip
+def test_cancelling_a_change_says_that_it_may_have_been_made(tmp_path, command, call, told):
+    """Where the request was on the wire nobody can know; the user has to look."""
+    faults = [Fault(call=call, kind="latency", seconds=30)]
+    with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
+        simulator.start_by_somebody_else()
+        page = f"{simulator.url}/workflow/details/{simulator.pipeline_id}/summary"
+        left = f"OPSERA_URL={page}\nOPSERA_RUN_COUNT=42\n"
+        (tmp_path / "opsera.env").write_text(left, "utf-8")
+        process = Process(simulator, Files(tmp_path), command=command)
+        wait_until(lambda: simulator.count(call) > 0)
+        process.send(signal.SIGINT)
+        job = process.wait(10)
+    assert (job.code, simulator.count("stop")) == (130, int(call == "stop"))
+    assert f"The command was cancelled while {told}. That may have been done" in job.log
 
 
 def test_an_old_output_file_is_not_taken_for_this_jobs(slow, tmp_path):

@@ -130,6 +130,12 @@ def _parts(data):
             yield from _parts(inner)
 
 
+def _without_step_id(data, record_id):
+    if not isinstance(data, list):
+        return data
+    return [{**one, "step_id": None} if one["_id"] == record_id else one for one in data]
+
+
 def _properties(table: str) -> dict[str, str]:
     return dict(line.split(maxsplit=1) for line in table.splitlines())
 
@@ -152,6 +158,17 @@ class TestLogs:
         assert "npm run build" in part.out
         assert 0 < len(part.out) < len(whole.out)
 
+    def test_a_step_by_its_id(self, simulator):
+        """By its ID a step has the records too that have no ID, but its name."""
+        asked = ("logs", "--type", "any", "--format", "json")
+        whole = opsera(simulator, *asked).json
+        build = next(one for one in whole if one["step_name"] == "Build")
+        mine = [one for one in whole if one["step_name"] == "Build"]
+        with Relay(simulator, lambda data: _without_step_id(data, mine[0]["_id"])) as relay:
+            words = ("--step", build["step_id"].upper(), "--base-url", relay.url)
+            part = opsera(simulator, *asked, *words).json
+        assert [one["_id"] for one in part] == [one["_id"] for one in mine]
+
     def test_an_unknown_step(self, simulator):
         """A step that is not there ends with 2, the likely one and the list of all."""
         done = opsera(simulator, "logs", "--step", "Buld")
@@ -172,6 +189,12 @@ class TestLogs:
         done = opsera(simulator, "logs", "--run-count", "7")
         assert (done.code, done.out) == (0, "")
         assert "There is nothing in the log of run 7." in done.err
+
+    def test_a_type_of_which_there_is_nothing(self, simulator):
+        """A word that no record has as its type is repeated: it may be mistyped."""
+        done = opsera(simulator, "logs", "--type", "consol")
+        assert (done.code, done.out) == (0, "")
+        assert "There is nothing of the type “consol” in the log of run" in done.err
 
     def test_more_than_the_api_gives(self):
         """Of a log of more than 1000 records the oldest are missing, which is said."""
@@ -221,6 +244,15 @@ class TestLimits:
     def test_a_short_list_does_not(self, simulator):
         """A list that is not full says nothing of a limit."""
         assert "at most" not in opsera(simulator, "tool", "list").err
+
+    @pytest.mark.parametrize("words", [("tool", "show"), ("task", "show"), ("summary",)])
+    def test_a_name_that_may_be_there_twice(self, crowded, words):
+        """A name that is found in a list that is cut may not be the only one, which is said."""
+        listing = {"summary": ("pipelines",)}.get(words[0], (words[0], "list"))
+        first = unwrap(opsera(crowded, *listing, "--format", "json").json)[0]
+        done = opsera(crowded, *words, first["name"])
+        assert (done.code, first["_id"] in done.out) == (0, True)
+        assert "lists 1000" in done.err and "may be beyond them" in done.err
 
     def test_a_name_beyond_the_list(self, crowded):
         """A name that is not among the first 1000 may be there all the same, which is said."""
@@ -274,6 +306,29 @@ class TestUpdate:
         assert (done.code, done.json["description"]) == (0, "new")
         assert [one.body for one in sent] == [{"toolId": TOOL, "tool": {"description": "new"}}]
         assert 'description: "Builds and tests the shop." → "new"' in done.err
+
+    @pytest.mark.parametrize("body", ['{"status": "success"}', "null", "[]", "{}", '{"_id": "1"}'])
+    def test_an_answer_that_does_not_show_the_tool(self, body):
+        """What was sent is not sent again: the tool is read back, and tells what became of it."""
+        for effect in (True, False):
+            with fast() as running:
+                running.add_fault(
+                    Fault(kind="http", call="tool_update", status=200, body=body, effect=effect)
+                )
+                done = opsera(running, "tool", "update", TOOL, "--set", "name=new", "--yes")
+                asked = [one.call for one in running.requests if one.call.startswith("tool")]
+            assert (done.code, asked) == (0, ["tool_summary", "tool_update", "tool_summary"])
+            assert ("does not show the value" in done.err) is not effect
+
+    def test_a_refusal_that_looks_well(self):
+        """A refusal with HTTP 200 is told in the API's words, and not sent again."""
+        with fast() as running:
+            said = '{"status": "failed", "message": "The tool is locked"}'
+            running.add_fault(Fault(kind="http", call="tool_update", status=200, body=said))
+            done = opsera(running, "tool", "update", TOOL, "--set", "name=new", "--yes")
+            sent = [one for one in running.requests if one.call == "tool_update"]
+        assert (done.code, len(sent)) == (ExitCode.API, 1)
+        assert "registry/update answered with a refusal: The tool is locked." in done.err
 
     def test_nothing_to_change(self):
         """What is so already is not sent, and that is said."""
@@ -416,6 +471,38 @@ class TestInputCommand:
         if words == "tool list":
             assert {one["_id"] for one in answer} >= {TOOL}
             assert TOOL in done.out
+
+    @pytest.mark.parametrize(
+        ("platform", "tools", "told"),
+        [({"GITLAB_CI": "true"}, 20, "OPSERA_RESULT was left out of the dotenv report"),
+         ({"GITHUB_ACTIONS": "true"}, 20, ""),
+         ({"GITHUB_ACTIONS": "true"}, 300, "too long to be put into an environment variable"),
+         ({"GITHUB_ACTIONS": "true"}, 1000, "or be handed to another job, which takes 1 MB")],
+    )  # fmt: skip
+    def test_an_answer_that_is_too_long_for_the_platform(self, tmp_path, platform, tools, told):
+        """It is said, once, and the whole answer is in a file of the report."""
+        spec = {"tools": [{"name": f"Tool {n}", "description": "x" * 400} for n in range(tools)]}
+        files = {
+            "OPSERA_REPORT_DIR": str(tmp_path / "report"),
+            "GITHUB_OUTPUT": str(tmp_path / "o"),
+        }
+        with fast({**spec, **_SMALL}) as running:
+            done = command(running, "tool list", OPSERA_OUTPUT_FILE=str(tmp_path / "e"),
+                           **platform, **files)  # fmt: skip
+            given = ask(running, "GET", "registry/tools")
+        assert done.code == 0
+        assert done.out.count(told or "too long") == (1 if told else 0)
+        assert json.loads((tmp_path / "report" / "answer.json").read_text("utf-8")) == given
+
+    def test_a_question_leaves_the_report_of_a_job(self, simulator, tmp_path):
+        """An answer is a file of its own, and an old one is never taken for that of a failure."""
+        files = {"answer.json": ["tool list"], "result.json": ["status"]}
+        for name, (words,) in files.items():
+            command(simulator, words, OPSERA_REPORT_DIR=str(tmp_path))
+            assert (tmp_path / name).exists()
+        assert sorted(one.name for one in tmp_path.iterdir()) == sorted(files)
+        command(simulator, "tool show Nobody", OPSERA_REPORT_DIR=str(tmp_path))
+        assert [one.name for one in tmp_path.iterdir()] == ["result.json"]
 
     @pytest.mark.parametrize(
         "words",

@@ -22,7 +22,7 @@ EDGE = PLATFORMS | SIMULATOR | CLIENT | CLI | DOCTOR | {PACKAGE} | {
     f"{PACKAGE}.{name}"
     for name in (
         "report", "settings", "cancel", "cancelling", "context", "commands", "cleanup", "job",
-        "queries", "log_command", "start", "demo", "__main__",
+        "queries", "log_command", "update_command", "start", "demo", "__main__",
     )
 }  # fmt: skip
 """Where effects are: the network, files, signals, the environment, the clock."""
@@ -102,7 +102,7 @@ def test_only_the_demo_knows_the_simulator():
     ("users", "allowed"),
     [
         (CORE, CORE | GROUND | {PACKAGE}),
-        (PLATFORMS, PLATFORMS | named("timing")),
+        (PLATFORMS, PLATFORMS | named("timing", "columns")),
         (CLIENT, CLIENT | named(*OF_THE_CLIENT) | {PACKAGE}),
         (named("report"), named("outcome") | RENDER),
         (GROUND, set()),

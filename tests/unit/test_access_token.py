@@ -65,6 +65,19 @@ def test_an_end_that_is_no_moment_is_none(value):
     assert facts.is_jwt and facts.expires is None and facts.left(NOW) is None
 
 
+def test_moments_in_milliseconds():
+    """Some write them so; as seconds they would be thousands of years away."""
+    facts = read_token(jwt({"exp": (NOW + 60) * 1000, "iat": int(NOW) * 1000, "nbf": NOW + 5}))
+    assert (facts.expires, facts.issued, facts.begins) == (NOW + 60, NOW, NOW + 5)
+
+
+def test_a_token_that_is_not_yet_good():
+    """Its refusal is explained by that, and its end is not."""
+    hint = expiry_hint(TokenFacts(True, NOW - 5, begins=NOW + 7200), NOW)
+    assert "becomes good only in 2 h (its claim nbf)" in hint
+    assert expiry_hint(TokenFacts(True, begins=NOW - 1), NOW) == ""
+
+
 @pytest.mark.parametrize(
     "token",
     ["", "opaque", "a.b", "a.b.c", "a.b.c.d", "..", "é.é.é", jwt([1]), jwt("x"), jwt({}, [1]),

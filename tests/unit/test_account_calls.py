@@ -50,7 +50,7 @@ def test_every_call_in_every_shape(talk):
     assert tool in tools.items and task in tasks.items
     assert tools.items[0].raw in models.unwrap(tools.whole)
     assert len(tasks.items) == 4 and not tasks.is_cut
-    assert [one.raw["_id"] for one in client.pipeline_list(soon).items] == [simulator.pipeline_id]
+    assert [one.raw["_id"] for one in client.pipelines(soon).items] == [simulator.pipeline_id]
 
 
 def test_queries_are_in_the_address(talk):
@@ -123,6 +123,10 @@ def test_refusals_say_what_the_call_takes(talk):
     assert "one of registry, api" in caught.value.hint
     with pytest.raises(Forbidden) as caught:
         other.account.user_actions(soon)
+    assert "one of security-logs, api" in caught.value.hint
+    plain = simulator.issue_token("security-logs", role="plain")
+    with pytest.raises(Forbidden) as caught:
+        OpseraClient(simulator.url, plain, FakeClock()).account.user_actions(soon)
     assert "Power User" in caught.value.hint
     with pytest.raises(NotFound) as caught:
         client.account.tool("0" * 24, soon)

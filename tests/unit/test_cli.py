@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -156,7 +157,7 @@ def test_wrong_options_are_bad_input(capsys, arguments):
 def test_no_command_is_bad_input(capsys):
     """Without a command the help is shown, and it is no success."""
     assert cli.main([]) == ExitCode.BAD_INPUT
-    assert "Commands:" in capsys.readouterr().err
+    assert "A run of a pipeline:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 4, 8, 70, 124, 130, 143])
@@ -174,7 +175,7 @@ def test_a_fault_outside_of_the_job_is_a_sentence(monkeypatch, asked, capsys):
 
     monkeypatch.setattr(host, "run_job", fails)
     assert cli.main(["run"]) == ExitCode.INTERNAL
-    assert capsys.readouterr().err == "It is so. Do this.\n"
+    assert capsys.readouterr().err == "Error: It is so. Do this.\n"
 
 
 def test_an_interrupt_is_130(monkeypatch, asked):
@@ -231,6 +232,38 @@ def test_a_full_disk_is_a_sentence(words):
     done = to_a_full_disk(*words.split())
     assert done.returncode == ExitCode.BAD_INPUT
     assert done.stderr == "Not all could be written to stdout: No space left on device.\n"
+
+
+def test_a_demo_to_a_full_disk_is_not_blamed_on_the_simulator():
+    """What keeps a demonstration from being seen is told as of any other command."""
+    done = to_a_full_disk("demo", "--speed", "100")
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert done.stderr == "Not all could be written to stdout: No space left on device.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "closed"),
+    [("--help", 1), ("demo --list", 1), ("completion zsh", 1), ("doctor --timeout x", 1),
+     ("init --force --config /dev/null", 0), ("demo --list", 0), ("--help", 2)],
+)  # fmt: skip
+def test_streams_that_are_closed(words, closed):
+    """`>&-` and `<&-` are no reason for a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-I", str(ROOT / "entrypoint.py"), *words.split()],
+        check=False, env={"PATH": os.defpath}, cwd="/", capture_output=True, encoding="utf-8",
+        timeout=50, preexec_fn=lambda: os.close(closed),
+    )  # fmt: skip
+    assert done.returncode == (ExitCode.BAD_INPUT if words.startswith("doctor") else 0)
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_simulator_that_cannot_listen_says_so():
+    """A taken port is a sentence, with the system's reason."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = process("simulator", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == ExitCode.BAD_INPUT
+    assert "can't listen there: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_completing_starts_no_job():

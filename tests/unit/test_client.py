@@ -294,7 +294,7 @@ def test_answers_are_read_bare_or_wrapped(wrap):
         client = connect(wire.url)
         assert [one.text for one in client.logs(RUN, soon(), console_only=True)] == ["hello"]
         assert client.summary(PIPELINE, soon()).run_count == 41
-        assert [one.name for one in client.pipelines(soon())] == ["Deploy shop"]
+        assert [one.name for one in client.pipelines(soon()).items] == ["Deploy shop"]
 
 
 def test_a_log_comes_whole():
@@ -572,7 +572,7 @@ def test_json_of_another_shape(name, data):
     """JSON without what the call is asked for is malformed, for each call."""
     with serving(ok(data)) as wire:
         if name == "pipelines" and isinstance(data, list):
-            assert CALLS[name][0](connect(wire.url)) == []
+            assert CALLS[name][0](connect(wire.url)).items == ()
             return
         with pytest.raises(Malformed, match="answered JSON of an unknown shape") as caught:
             CALLS[name][0](connect(wire.url))

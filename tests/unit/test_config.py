@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from opsera_step.inputs import TABLE, Given
 
 ID = "65a4f00dc0ffee0123456789"
 SECRET = "eyJhbGciOi.s3cret.hunter2"
+ODD = "there is a character that YAML does not take"
 SOME = {"run_count": "7"}
 """A value of each input that has no default and does not take every text."""
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
@@ -106,6 +108,170 @@ def test_anchors_work():
     ] == "2h"  # fmt: skip
 
 
+MERGED = f"""
+x-slow: &slow
+  timeout: 4h
+  on_paused: wait
+x-loud: &loud {{logs: all, timeout: 1h}}
+<<: {{reset: auto, timeout: 9h}}
+timeout: 30m
+pipelines:
+  a: &a
+    <<: [*slow, *loud]
+    pipeline: {ID}
+  b:
+    <<: *a
+    timeout: 2h
+  <<: {{c: {{<<: *a, pipeline: Other}}, b: hidden}}
+tools:
+  t: {{<<: {{timeout: 5m}}, tool: x}}
+"""
+
+
+def test_merge_keys_work():
+    """Own keys go before merged ones, the first mapping of a list before the next, at any depth."""
+    config = good(MERGED)
+    assert values(config.defaults) == {"reset": "auto", "timeout": "30m"}
+    slow = {"on_paused": "wait", "logs": "all"}
+    assert values(config.aliases["a"]) == {"pipeline": ID, "timeout": "4h", **slow}
+    assert values(config.aliases["b"]) == {"pipeline": ID, "timeout": "2h", **slow}
+    assert values(config.aliases["c"]) == {"pipeline": "Other", "timeout": "4h", **slow}
+    assert values(config.tools["t"]) == {"tool": "x", "timeout": "5m"}
+
+
+def test_what_is_merged_knows_where_it_stands():
+    """A merged value tells the line of the mapping that it is from."""
+    origins = {name: one.origin for name, one in good(MERGED).aliases["b"].items()}
+    assert origins == {
+        "timeout": ".opsera.yml, line 14",
+        "on_paused": ".opsera.yml, line 4",
+        "logs": ".opsera.yml, line 5",
+        "pipeline": ".opsera.yml, line 11",
+    }
+
+
+def test_a_merge_is_what_other_readers_make_of_it():
+    """PyYAML's own reading of merge keys holds the same values in the same places."""
+    data = yaml.safe_load(MERGED.replace(ID, f"'{ID}'"))
+    config = good(MERGED)
+    read_so = {one: values(layer) for one, layer in config.aliases.items()}
+    assert read_so == {one: {**layer} for one, layer in data["pipelines"].items()}
+    assert values(config.tools["t"]) == data["tools"]["t"]
+
+
+def test_a_fault_of_what_is_merged_is_told_once():
+    """It has one place, however many take it from there."""
+    assert bad("""
+x-base: &base
+  timeout: soon
+  colour: red
+pipelines:
+  a: &a {<<: *base, pipeline: x}
+  b: {<<: *a}
+  c: *a
+""") == [
+        (
+            "pipelines.a.timeout: 'soon' (from .opsera.yml, line 3) won't do; it takes a duration: "
+            "90, 90s, 45m or 2h30m; 0 for none."
+        ),
+        "pipelines.a.colour: there is no such input (in .opsera.yml, line 4).",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<<: x", "<<:", "<<: [{timeout: 1h}, x]", "'<<': {timeout: 1h}", "pipelines: {<<: x}",
+     "pipelines: {a: {<<: Deploy shop}}", "pipelines: {a: &a {<<: *a, timeout: 1h}}",
+     "pipelines: {a: {<<: {pipeline: x}, <<: {timeout: 1h}}}"],
+)  # fmt: skip
+def test_a_merge_key_without_mappings_is_refused(text):
+    """A merge key that brings nothing, a second one and one of itself are told as what they are."""
+    (fault,) = bad(text)
+    assert fault.endswith(
+        "<<: it takes other mappings, as in `<<: *base` or `<<: [*base, *more]`, and is there "
+        "once (.opsera.yml, line 1)."
+    )
+
+
+def test_merges_do_not_go_off():
+    """Merge keys that bring more and more have an end."""
+    keys = ", ".join(f"k{number}: x" for number in range(500))
+    text = f"x-a: &a {{{keys}}}\npipelines:\n" + "".join(
+        f"  p{number}: {{<<: *a}}\n" for number in range(500)
+    )
+    (fault,) = bad(text)
+    assert fault.endswith("(line 203, column 10): merge keys bring more than 100000 entries.")
+
+
+def test_keys_for_anchors_are_not_read():
+    """What begins with x- says nothing, whatever it holds; anything else of the kind is told."""
+    assert good("x-: 1\nx-timeout: soon\nx-a: {<<: x, b: [c]}\nx-token:") == Config()
+    told = "Inputs stand at the top of the file; a key that only holds anchors begins with `x-`."
+    for key in ("defaults", ".slow", "X-slow"):
+        assert bad(f"{key}: {{timeout: 1h}}") == [
+            f"{key}: there is no such input (in .opsera.yml, line 1). {told}"
+        ]
+    assert "there is no such input" in bad("pipelines: {a: {pipeline: x, x-b: c}}")[0]
+
+
+@pytest.mark.parametrize(
+    ("group", "key"), [("pipelines", "pipeline"), ("tools", "tool")], ids=["pipelines", "tools"]
+)
+def test_names_that_are_no_aliases(group, key):
+    """An alias like an ID would hide what has that ID; an empty one could never be named."""
+    config, faults = read(f"""
+{group}:
+  good: x
+  {ID}: x
+  {ID.upper()}: {{{key}: x}}
+  '': x
+  ' ': x
+  'a ': x
+""")
+    assert list(config.tools if key == "tool" else config.aliases) == ["good"]
+    hides = f"as an alias it would hide the {key} that has this ID"
+    blank = "an alias is a name, without blanks around it"
+    assert faults == [
+        f"{group}.{ID}: {hides} (.opsera.yml, line 4).",
+        f"{group}.{ID.upper()}: {hides} (.opsera.yml, line 5).",
+        f"{group}.'': {blank} (.opsera.yml, line 6).",
+        f"{group}.' ': {blank} (.opsera.yml, line 7).",
+        f"{group}.'a ': {blank} (.opsera.yml, line 8).",
+    ]
+
+
+def test_aliases_below_the_wrong_key():
+    """Who names pipelines below `pipeline` is told of `pipelines`."""
+    assert bad(f"pipeline: {{shop: {ID}}}")[0].endswith(
+        "an exact name; aliases stand below `pipelines` (.opsera.yml, line 1)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("timeout: 0x10", "16"), ("timeout: 0o17", "15"), ("timeout: 1e3", "1000"),
+     ("timeout: +90", "90"), ("timeout: 90.0", "90"), ("run_count: 3.0", "3"), ("wait: 1.0", "1"),
+     ("wait: -0", "0"), ("log_limit: 1.5e3", "1500"), ("poll_interval: 5e-1", "0.5"),
+     ("timeout: 010", "010"), ("timeout: 5.", "5")],
+)  # fmt: skip
+def test_numbers_of_yaml_are_taken(text, value):
+    """What YAML 1.2 reads as a number, and an editor with it, is that number where one is taken."""
+    name = text.partition(":")[0]
+    assert values(good(text).defaults) == {name: value}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["timeout: '0x10'", "timeout: 1_000", "timeout: 1.5", "run_count: 1e30", "timeout: 1e999",
+     "timeout: .inf", "timeout: .nan", "timeout: 0x", "timeout: 0x_1", "timeout: 0o9",
+     f"timeout: 0x{'f' * 9000}", "run_count: 0x0", "wait: 2.0"],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_other_numbers_are_refused(text):
+    """A text in quotes, a fraction, and what is too large are no numbers that would do."""
+    assert len(bad(text)) == 1
+
+
 @pytest.mark.parametrize(
     "one", [one for one in TABLE if one.option and one.name != "config"], ids=lambda one: one.name
 )
@@ -147,19 +313,19 @@ def test_a_token_is_refused_and_not_shown():
         assert "OPSERA_TOKEN" in fault and SECRET not in fault
     jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1cyJ9.c2lnbmF0dXJl"
     assert jwt not in bad(f"timeout: {jwt}")[0]
-    assert "names the file itself" in bad("config: other.yml")[0]
+    assert "in the very file that it names" in bad("config: other.yml")[0]
 
 
 @pytest.mark.parametrize(
     ("key", "guess"),
     [("timeuot", "timeout"), ("on-paused", "on_paused"), ("onBusy", ""), ("Timeout", "timeout"),
-     ("pipline", "pipeline"), ("<<", ""), ("12", ""), ("true", "")],
+     ("pipline", "pipeline"), ("12", ""), ("true", "")],
 )  # fmt: skip
 def test_unknown_keys_bring_a_guess(key, guess):
     """A key that is no input is told, with the likely one."""
     fault = bad(f"{key}: x")[0]
     assert fault.startswith(f"{key}: there is no such input (in .opsera.yml, line 1)")
-    assert not guess or fault.endswith(f"; did you mean {guess}.")
+    assert not guess or fault.endswith(f" Did you mean {guess}?")
 
 
 def test_all_faults_are_told_at_once_and_the_rest_is_read():
@@ -188,7 +354,7 @@ tools:
     assert values(config.layer("x")) == {"timeout": "2h"}
     assert values(config.tool_layer("scanner")) == {"timeout": "5s", "tool": "Scanner"}
     assert faults == [
-        "tiemout: there is no such input (in .opsera.yml, line 3); did you mean timeout.",
+        "tiemout: there is no such input (in .opsera.yml, line 3). Did you mean timeout?",
         (
             "token: a secret has no place in a file of the repository: set OPSERA_TOKEN "
             "(.opsera.yml, line 4)."
@@ -207,8 +373,8 @@ tools:
             "duration: 90, 90s, 45m or 2h30m; 0 for none."
         ),
         (
-            "pipelines.odd.on-paused: there is no such input (in .opsera.yml, line 14); did you "
-            "mean on_paused."
+            "pipelines.odd.on-paused: there is no such input (in .opsera.yml, line 14). Did you "
+            "mean on_paused?"
         ),
         (
             "pipelines.list: it has to be an ID (24 hex digits) or an exact name, or a mapping "
@@ -217,7 +383,7 @@ tools:
         "wait: 'perhaps' (from .opsera.yml, line 16) won't do; it takes true or false.",
         "timeout: it is in line 2 too (.opsera.yml, line 17).",
         "tools.scanner.on_paused: it means nothing for a tool (.opsera.yml, line 19).",
-        "tools.scanner.tol: there is no such input (in .opsera.yml, line 19); did you mean tool.",
+        "tools.scanner.tol: there is no such input (in .opsera.yml, line 19). Did you mean tool?",
         "tools.nobody: it names no tool (.opsera.yml, line 20).",
     ]
 
@@ -262,7 +428,10 @@ def test_other_shapes_are_refused(text):
 @pytest.mark.parametrize("text", ["pipelines: x", "pipelines: [a]", "pipelines: 5"])
 def test_other_shapes_of_aliases_are_refused(text):
     """Aliases have to be a mapping."""
-    told = "pipelines: it has to map aliases to pipelines (.opsera.yml, line 1)."
+    told = (
+        "pipelines: it has to map aliases to pipelines, as in `shop: 65a4f00dc0ffee0123456789` "
+        "below it (.opsera.yml, line 1)."
+    )
     assert bad(text) == [told]
     assert bad(text.replace("pipeline", "tool")) == [told.replace("pipeline", "tool")]
 
@@ -280,6 +449,25 @@ def test_what_is_no_yaml_is_told(text):
     assert len(faults) == 1
     assert faults[0].startswith("config: .opsera.yml is no valid YAML")
     assert len(faults[0]) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("timeout: 1h\nlogs: a\0ll", f"(line 2, column 8): {ODD} (U+0000)."),
+     ("a: 1\r\nb: \x07", f"(line 2, column 4): {ODD} (U+0007)."),
+     ("t\0i\0", f"(line 1, column 2): {ODD} (U+0000); a file in UTF-16 has to become UTF-8."),
+     ("a:\n  " + "[" * 2000, "(line 2, column 102): it is nested more than 100 levels deep."),
+     ("{a: " * 101, "(line 1, column 398): it is nested more than 100 levels deep.")],
+    ids=["nul", "bell", "utf-16", "lists", "mappings"],
+)  # fmt: skip
+def test_characters_and_depths_are_told_with_their_place(text, told):
+    """Also what is no fault of the grammar has a line, and a reason."""
+    assert bad(text) == [f"config: .opsera.yml is no valid YAML {told}"]
+
+
+def test_a_hundred_levels_are_read():
+    """The bound is far from what anybody writes."""
+    assert good(f"x-deep: {'[' * 99}{']' * 99}") == Config()
 
 
 def test_the_place_of_a_fault_is_told_but_not_the_text():

@@ -69,6 +69,16 @@ GOOD = [
     "pipeline: 012345670123456701234567", f"pipelines: {{shop: {ID}}}", "pipelines: {a: true}",
     "pipelines: {a: Deploy shop, b: {pipeline: x, timeout: 1h, on_paused: wait}}",
     "tools: {a: Jenkins, b: {tool: 7, timeout: 5m}}", "logs: ' all '", "output_file: null",
+    "x-a: &a {timeout: 3h}\npipelines: {b: {<<: *a, pipeline: x}}", "x-: [anything]",
+    "pipelines: {a: &a {pipeline: x}, b: {<<: [*a, {wait: no}], timeout: 3h}}",
+    f"pipelines: {{{ID}0: x, {ID[1:]}: x}}", "tools: {größe 2: x}",
+    "timeout: 90.0", "run_count: 3.0", "wait: 1.0", "log_limit: 1e6", "timeout: 1e3",
+    "base_url: https://app.opsera.io:65535/x", "base_url: https://app.opsera.io:0443",
+    "base_url: HTTPS://App.Opsera.IO", "base_url: https://app.opsera.io/my-api/v1",
+    "base_url: http://127.255.0.1:1", "command: tool show 'Shop Jenkins'", "command: RUN",
+    'command: tool update x --set "a=it\'s"', "command: logs --step a\\'b", "command: run ''",
+    "poll_interval: 60m", "poll_interval: 1h", "poll_interval: '3600'", "poll_interval: 0.1",
+    "poll_interval: '.25'", "log_limit: 0.5k", "log_limit: '1.5'",
 ]  # fmt: skip
 BAD = [
     "[]", "words", "5", "token: x", "config: y", "tiemout: 1h", "timeout: soon", "timeout: -1",
@@ -82,7 +92,18 @@ BAD = [
     "pipelines: {a: {pipeline: x, colour: red}}", "pipelines: {a: {pipeline: x, token: t}}",
     "pipelines: {a: {pipeline: x, timeout: soon}}", "pipelines: {a: ' '}", "tools: {a: {tool: ''}}",
     "tools: {a: {tool: x, on_paused: wait}}", "tools: {a: {pipeline: x}}", "tools: {a: null}",
-    "report_dir: {a: b}",
+    "report_dir: {a: b}", "x: 1", ".a: &a {timeout: 3h}", "defaults: {timeout: 3h}",
+    f"pipelines: {{{ID}: x}}", f"pipelines: {{{ID.upper()}: x}}", f"tools: {{{ID}: x}}",
+    "pipelines: {'': x}", "pipelines: {' ': x}", "tools: {'': x}", "pipelines: {'a ': x}",
+    "pipelines: {'<<': x}", "pipelines: {a: {pipeline: x, x-b: 1}}",
+    "pipelines: {a: &a {timeout: soon, pipeline: x}, b: {<<: *a}}",
+    "timeout: 1_000", "timeout: '90.0'", "timeout: '1e3'", "timeout: '٣h'", "run_count: '3.0'",
+    "base_url: https://app.opsera.io:99999", "base_url: https://app.opsera.io:65536",
+    "base_url: https://app.opsera.io:0", "base_url: 'https://app.opsera.io:'",
+    "base_url: https://-a.opsera.io", "base_url: http://127.0.0.256", "command: run 'x",
+    'command: run "x', "command: run x\\", "command: runner", "command: deploy",
+    "poll_interval: 2h", "poll_interval: 61m", "poll_interval: '3601'", "poll_interval: 4000s",
+    "poll_interval: 0s", "poll_interval: '0.05'", "log_limit: '0.5'", "log_limit: 0.5b",
 ]  # fmt: skip
 
 
@@ -98,13 +119,40 @@ def test_bad_files(text):
     assert verdicts(text) == (False, False)
 
 
+@pytest.fixture(scope="module")
+def seen_by_editors(tmp_path_factory):
+    """What the program that editors and CI use makes of each example, by its own YAML reader."""
+    folder = tmp_path_factory.mktemp("examples")
+    for number, text in enumerate(EXAMPLES):
+        (folder / f"{number}.yml").write_text(text, "utf-8")
+    done = subprocess.run(
+        [Path(sys.executable).parent / "check-jsonschema", "--schemafile", ROOT / PATH,
+         "--output-format", "json", *sorted(folder.iterdir())],
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert told["parse_errors"] == []
+    faulty = {int(Path(one["filename"]).stem) for one in told["errors"]}
+    return [text for number, text in enumerate(EXAMPLES) if number not in faulty]
+
+
+EXAMPLES = [text for text in GOOD + BAD if text.strip() and text != "timeout: 1_000"]
+"""Without what that program takes for no file, and a number of YAML 1.1 only."""
+
+
+def test_a_checker_of_files_agrees(seen_by_editors):
+    """It takes the good examples and refuses the bad ones, as we do."""
+    assert seen_by_editors == [text for text in EXAMPLES if text in GOOD]
+
+
 VALUES = st.sampled_from([
     None, True, False, 0, 1, 7, 90, -3, 0.5, 2.5, "", " ", "~", "null", "auto", "AUTO", "stop",
     "Leave", "wait", "fail", "queue", "always", "console", "none", "yes", "OFF", "1h", "90s",
     "2h 30m", "5 MiB", "1.5kb", "soon", "x y", ID, "https://app.opsera.io", "http://127.0.0.1:1",
     "https://evil.example", "a/b.pem", [], ["1h"], {}, {"a": 1},
 ])  # fmt: skip
-KEYS = st.sampled_from([*BY_NAME, "tiemout", "colour", "on-paused", "tool"])
+KEYS = st.sampled_from([*BY_NAME, "tiemout", "colour", "on-paused", "tool", "x-a"])
+NAMES = st.sampled_from(["a", "a b", "x-a", "7", "", " ", "a ", ID])
 LAYERS = st.dictionaries(KEYS, VALUES, max_size=3)
 ENTRIES = VALUES | LAYERS | LAYERS.map(lambda one: {**one, "pipeline": "x"})
 TOOLS = VALUES | st.dictionaries(st.sampled_from(["tool", *OF_A_TOOL, "logs"]), VALUES, max_size=3)
@@ -112,10 +160,10 @@ FILES = st.builds(
     lambda layer, pipelines, tools: {**layer, **pipelines, **tools},
     LAYERS,
     st.fixed_dictionaries(
-        {}, optional={"pipelines": VALUES | st.dictionaries(st.just("a"), ENTRIES, max_size=2)}
+        {}, optional={"pipelines": VALUES | st.dictionaries(NAMES, ENTRIES, max_size=2)}
     ),
     st.fixed_dictionaries(
-        {}, optional={"tools": VALUES | st.dictionaries(st.just("a"), TOOLS, max_size=2)}
+        {}, optional={"tools": VALUES | st.dictionaries(NAMES, TOOLS, max_size=2)}
     ),
 )
 

@@ -24,15 +24,22 @@ from opsera_step.inputs import Given
 from opsera_step.platforms.base import read_dotenv
 from opsera_step.simulator import Fault, Simulator
 from opsera_step.timing import FakeClock
+from tests.unit.test_access_token import jwt as written
 from tests.unit.test_client import Authority, Proxy, Wire, http, needs_openssl, ok, serving
 
 ID = "65a4f00dc0ffee0123456789"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3NjcyNDAwMDB9.c2lnbmF0dXJl"
 """Ends on 2026-01-01 at 04:00, four hours after the time at which a FakeClock begins."""
+PIPELINE = {"_id": ID, "name": "Deploy", "workflow": {"run_count": 3, "plan": [{"_id": "a"}]}}
 NAMES = (
     "inputs", "address", "dns", "proxy", "connection", "clock", "api", "token", "access",
     "changes", "pipeline", "run",
 )  # fmt: skip
+
+
+def jwt(**claims) -> str:
+    """Write a token with these claims."""
+    return written(claims)
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +62,8 @@ class Screen:
     @property
     def levels(self) -> dict[str, str]:
         """The level of each check, in their order."""
-        return {
-            name: level for level, name in re.findall(r"^(\w+) +(\w+)  ", self.text, re.MULTILINE)
-        }
+        found = re.findall(r"^(\w+) +(\w+(?:, \w+)*)(?:  |$)", self.text, re.MULTILINE)
+        return {name: level for level, names in found for name in names.split(", ")}
 
     def at(self, level: str) -> list[str]:
         """The checks that came out so."""
@@ -110,15 +116,20 @@ def play(scenario="success", *, scope="api", expires_in=1e7, look_at=None, **kwa
     return screen
 
 
+def stands(**changes) -> Screen:
+    """Consult the doctor about a pipeline of which something is otherwise."""
+    outer = {name: changes.pop(name) for name in ("active",) if name in changes}
+    told = {**PIPELINE, **outer, "workflow": {**PIPELINE["workflow"], **changes}}
+    with serving(ok([told]), ok(told), ok({"status": "success"}), ok([])) as wire:
+        return look({"token": jwt(scope="api"), "base_url": wire.url, "pipeline": ID})
+
+
 def test_all_is_well():
     """The whole screen, as it is when nothing is wrong."""
     screen = play(scope="pipeline")
     assert screen.code == 0
     assert screen.text == textwrap.dedent("""\
-        ok       inputs      3 set, the others have their defaults.
-                             - token: set (OPSERA_TOKEN)
-                             - pipeline: 65a4f00dc0ffee0123456789 (OPSERA_PIPELINE)
-                             - base_url: http://127.0.0.1:PORT (OPSERA_BASE_URL)
+        ok       inputs      Set besides the address: token: set (OPSERA_TOKEN), pipeline: 65a4f00dc0ffee0123456789 (OPSERA_PIPELINE).
         ok       address     http://127.0.0.1:PORT (OPSERA_BASE_URL)
         skipped  dns         127.0.0.1 is an address already.
         ok       proxy       None is set.
@@ -126,9 +137,9 @@ def test_all_is_well():
         ok       clock       It agrees with the server's, to a minute.
         ok       api         It answers, in 0 ms.
         ok       token       Accepted, from OPSERA_TOKEN; a JWT, expires in 115 days (2026-04-26 17:46 UTC), scope pipeline.
-        ok       access      It may list pipelines, see the pipeline, see how a run stands and read a run's log; may not list tools, list tasks or read audit logs.
-        ok       changes     Run, stop, reset and update are not tried, for that would change something; the scope pipeline is good for runs.
-        ok       pipeline    “Deploy shop” (65a4f00dc0ffee0123456789) is there, with 4 steps; it is at rest after a success, its newest run is 41; run 41 ended “success”.
+        ok       access      It may list pipelines, see the pipeline, see its runs and read their logs; may not list tools, list tasks or read audit logs (by its scope).
+        ok       changes     Run, stop, reset and update were not tried, for they change something; the scope pipeline is good for runs.
+        ok       pipeline    “Deploy shop” is there, with 4 steps; at rest after a success, its newest run 41 ended “success”.
         ok       run         A run would be accepted, as far as can be seen.
 
         All is well, as far as can be told without starting a run.
@@ -194,6 +205,7 @@ class TestWay:
         assert (screen.code, screen.at("fault")) == (ExitCode.API, ["dns"])
         assert "nowhere.invalid can't be resolved" in screen.line("dns")
         assert "Look for a slip in base_url" in screen.line("dns")
+        assert screen.line("inputs") == "Set besides the address: token: set (OPSERA_TOKEN)."
         assert screen.at("skipped")[:3] == ["proxy", "connection", "clock"]
 
     def test_a_lookup_that_takes_too_long(self, monkeypatch):
@@ -233,13 +245,48 @@ class TestWay:
         screen = look({"token": JWT, "base_url": "http://127.0.0.1:1"})
         assert (screen.code, screen.at("fault")) == (ExitCode.API, ["connection"])
         line = screen.line("connection")
-        assert line.startswith("No connection to 127.0.0.1:PORT: Connection refused. | → Check")
+        assert line.startswith("No connection to 127.0.0.1:PORT: Connection refused. | → Nothing l")
+        assert "check host and port in base_url" in line
+
+    def test_a_host_that_does_not_answer(self, monkeypatch):
+        """A firewall that drops everything, or a proxy that nobody told."""
+
+        def open_none(*_, **__):
+            raise TimeoutError
+
+        monkeypatch.setattr(network.socket, "create_connection", open_none)
+        line = look({"token": JWT, "base_url": "https://127.0.0.1:1"}).line("connection")
+        assert "no answer in time. | → Usually a firewall" in line
+        assert "set HTTPS_PROXY where there is a proxy" in line
+
+    def test_a_proxy_that_is_down(self, monkeypatch):
+        """It is the proxy that is named, not the API behind it."""
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+        inputs = {"token": JWT, "base_url": "https://opsera.example"}
+        screen = look(inputs, environ={"HTTPS_PROXY": "http://127.0.0.1:1"})
+        assert (screen.code, screen.at("fault")) == (ExitCode.API, ["connection"])
+        line = screen.line("connection")
+        assert line.startswith("No connection to the proxy 127.0.0.1:PORT itself: Connection ref")
+        assert "Is the proxy running, and its address in HTTPS_PROXY right?" in line
+
+    def test_a_proxy_that_wants_a_password(self, monkeypatch):
+        """It is told where to put it, and how."""
+        with Proxy(http(407)) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            inputs = {"token": JWT, "base_url": "https://opsera.example"}
+            line = look(inputs, environ={"HTTPS_PROXY": proxy.url}).line("connection")
+        assert "407 X. | → It wants a user name and a password: put them into HTTPS_PROXY" in line
+        assert "http://USER:PASSWORD@127.0.0.1:PORT" in line
 
     @pytest.mark.parametrize(
-        ("answer", "why"),
-        [(http(407), "407"), (http(403), "403"), (b"nonsense\r\n\r\n", "does not answer as one")],
-    )
-    def test_a_proxy_that_refuses(self, monkeypatch, answer, why):
+        ("answer", "why", "remedy"),
+        [(http(407), "407", "does not take the user name and password in HTTPS_PROXY"),
+         (http(403), "403", "Ask who runs the proxy to let this machine reach opsera.example"),
+         (http(502), "502", "The proxy can't reach opsera.example: look for a slip in base_url"),
+         (b"nonsense\r\n\r\n", "not answer as one", "check the address and port in HTTPS_PROXY"),
+         (b"", "", "It broke off on the way through the proxy")],
+    )  # fmt: skip
+    def test_a_proxy_that_refuses(self, monkeypatch, answer, why, remedy):
         """The proxy and its variable are named, its password is not."""
         with Proxy(answer) as proxy:
             address = proxy.url.replace("//", "//me:proxy-secret@")
@@ -251,7 +298,8 @@ class TestWay:
             "127.0.0.1:PORT (from HTTPS_PROXY, with a user name and a password)"
         )
         line = screen.line("connection")
-        assert "No connection to opsera.example:443 through the proxy" in line and why in line
+        assert line.startswith("No connection to opsera.example:443") and why in line
+        assert "proxy 127.0.0.1:PORT" in line and remedy in line
         (request,) = proxy.requests
         assert request.headers["proxy-authorization"] == "Basic bWU6cHJveHktc2VjcmV0"
         assert JWT not in str(proxy.requests)
@@ -298,8 +346,8 @@ class TestTls:
         screen = self.look_at(authority, "ending", ca_bundle=authority.bundle)
         line = screen.line("connection")
         assert re.match(
-            r"TLSv1\.3 with 127\.0\.0\.1; the certificate of opsera-step test ending is from "
-            r"opsera-step test ca and good until 20\d\d-\d\d-\d\d; ca_bundle \S+ is trusted too\.",
+            r"TLSv1\.3; the certificate of opsera-step test ending, from opsera-step test ca, is "
+            r"good until 20\d\d-\d\d-\d\d; ca_bundle is trusted too\.",
             line,
         )
         assert screen.levels["connection"] == "warning" and "It ends in 2 days" in line
@@ -384,7 +432,65 @@ class TestApi:
         screen = play(faults=[Fault(**fault)])
         assert (screen.code, screen.at("fault")) == (ExitCode.API, ["api"])
         assert told in screen.line("api") and " | → " in screen.line("api")
-        assert "not tried" in screen.line("token")
+        assert "could not be seen" in screen.line("token")
+        assert screen.levels["token"] == "skipped"
+
+    @pytest.mark.parametrize(
+        "answer",
+        [ok({}), ok(None), ok({"message": "hello"}), ok("fine"), ok([1]), ok({"data": {}}),
+         ok({"data": "none"}), ok({"x": [{}] * 40_000}), http(200), http(204),
+         http(200, b"<!doctype html><title>Login</title>", Content_Type="application/json"),
+         http(200, b"[{}" + b"," * 9, Content_Type="application/json")],
+        ids=lambda answer: repr(answer[-25:]),
+    )  # fmt: skip
+    @pytest.mark.parametrize("pipeline", ["", ID])
+    def test_a_server_that_is_not_opsera(self, answer, pipeline):
+        """Whatever says 200 to everything is not taken for the API, nor the token for accepted."""
+        with serving(answer) as wire:
+            screen = look({"token": JWT, "base_url": wire.url, "pipeline": pipeline})
+        assert (screen.code, screen.at("fault")) == (ExitCode.API, ["api"])
+        assert "Accepted" not in screen.text and screen.levels["token"] == "warning"
+        assert screen.at("skipped")[-4:] == ["access", "changes", "pipeline", "run"]
+
+    @pytest.mark.parametrize(
+        "start",
+        [b"[", b" [\n", b'{"count": 3, "data": [', b'\xef\xbb\xbf{"of":"a b","is":null,"data":['],
+    )
+    def test_a_list_that_is_huge(self, start):
+        """It is not waited for until its end: its start shows what it is."""
+        with Wire() as wire:
+
+            def answer(peer: socket.socket) -> None:
+                head = http(200, Content_Type="application/json").split(b"\r\n\r\n")[0]
+                peer.sendall(head.replace(b"Content-Length: 0", b"Content-Length: 99999999"))
+                peer.sendall(b"\r\n\r\n" + start + b'{"_id":"x"},' * 9000)
+                wire.hang(peer)
+
+            wire.answers = [answer]
+            screen = look({"token": JWT, "base_url": wire.url})
+        assert (screen.code, screen.at("warning")) == (0, ["token"])
+        assert "It may list pipelines, list tools, list tasks and read audit" in screen.text
+
+    @pytest.mark.parametrize("odd", [ok({}), ok({"data": "x"}), ok(7), http(200, b"<p>")])
+    @pytest.mark.parametrize("call", ["see its runs", "read their logs"])
+    def test_a_call_that_answers_something_else(self, call, odd):
+        """What a run can't be followed without is a fault where its answer is of no use."""
+        status, logs = (odd, ok([])) if call == "see its runs" else (ok({"status": "success"}), odd)
+        good = [ok([PIPELINE]), ok(PIPELINE), status, logs, ok([])]
+        with serving(*good) as wire:
+            screen = look({"token": JWT, "base_url": wire.url, "pipeline": ID})
+        assert (screen.code, screen.at("fault")) == (ExitCode.API, ["access"])
+        assert f"unknown: {call}." in screen.line("access")
+
+    def test_a_page_instead_of_a_refusal(self):
+        """A 403 with HTML is hardly Opsera's: neither scope nor role is blamed."""
+        page = http(403, b"<html><title>Blocked</title>", Content_Type="text/html")
+        with serving(page) as wire:
+            screen = look({"token": jwt(scope="api"), "base_url": wire.url, "pipeline": ID})
+        assert (screen.code, screen.at("warning")) == (ExitCode.AUTH, ["api"])
+        assert "with a page of HTML. | → Opsera is not known to answer so" in screen.line("api")
+        assert "Power User" not in screen.text
+        assert screen.text.endswith("1 fault and 1 warning. Begin with api.\n")
 
     def test_an_api_that_does_not_answer(self, monkeypatch):
         """No step takes longer than its time."""
@@ -491,8 +597,82 @@ class TestToken:
         """It may do something, but see no pipeline."""
         screen = play(scope=scope)
         assert screen.code == ExitCode.AUTH
-        assert screen.at("fault") == ["access", "pipeline"]
-        assert re.match(r"It may (list|read) .*; may not list pipelines, ", screen.line("access"))
+        assert screen.at("fault") == ["access"]
+        line = screen.line("access")
+        assert re.match(
+            r"It may (list|read) .*; may not list pipelines, .* \(by its scope\)\.", line
+        )
+        assert f"The token's scope is {scope}, but this takes one of pipeline-readonly" in line
+        assert "owner" not in line
+
+    def test_one_that_may_do_nothing(self):
+        """Without a pipeline there is nothing that it must be able to; all is not well though."""
+        with serving(http(403)) as wire:
+            screen = look({"token": jwt(scope="api"), "base_url": wire.url})
+        assert (screen.code, screen.at("warning")) == (0, ["access"])
+        line = screen.line("access")
+        assert "may not list pipelines, list tools or read audit logs (that takes the Power" in line
+        assert "The token's scope, api, is enough for this, so its owner is neither a Power" in line
+        assert screen.levels["token"] == "skipped" and "see access" in screen.line("token")
+
+    def test_one_that_finds_the_name_but_may_not_see_the_pipeline(self):
+        """A refusal that `access` does not know of is a fault of its own."""
+        with serving(ok([PIPELINE]), http(403), ok([])) as wire:
+            inputs = {"token": jwt(scope="api"), "base_url": wire.url, "pipeline": "Deploy"}
+            screen = look(inputs)
+        assert (screen.code, screen.at("fault")) == (ExitCode.AUTH, ["pipeline"])
+
+    @pytest.mark.parametrize("scope", ["openid profile", "", "something new"])
+    def test_one_whose_scope_is_none_of_opseras(self, scope):
+        """Other words say nothing of what it may do, so nothing is concluded."""
+        with serving(ok([PIPELINE]), http(403)) as wire:
+            screen = look({"token": jwt(scope=scope), "base_url": wire.url, "pipeline": ID})
+        assert screen.levels["changes"] == "skipped"
+        assert "Either the token has the wrong scope" in screen.line("access")
+        assert "(by its scope)" not in screen.text
+
+    def test_one_whose_owner_has_no_access(self):
+        """Where the scope is enough it is not the scope."""
+        with serving(ok([PIPELINE]), http(403)) as wire:
+            screen = look({"token": jwt(scope="pipeline"), "base_url": wire.url, "pipeline": ID})
+        line = screen.line("access")
+        assert "see the pipeline: pipeline/summary answered HTTP 403." in line
+        assert "so its owner has no access to this pipeline" in line
+        assert "wrong scope" not in screen.text
+        assert screen.at("skipped")[-2:] == ["pipeline", "run"]
+
+    @pytest.mark.parametrize(
+        ("claims", "told"),
+        [({"exp": -3 * 86400}, "expired 3 days ago"),
+         ({"exp": 3 * 86400.5}, "expires in 3 days"), ({"nbf": 3600.5}, "good only in 60 min")],
+    )  # fmt: skip
+    @pytest.mark.parametrize("unit", [1, 1000])
+    def test_one_that_is_accepted_in_spite_of_its_claims(self, claims, told, unit):
+        """An end is told in seconds or milliseconds; a clock that is right is not suspected."""
+        now = FakeClock().time()
+        claims = {name: (now + value) * unit for name, value in claims.items()}
+        date = "Thu, 01 Jan 2026 00:00:00 GMT"
+        with serving(ok([], Date=date)) as wire:
+            screen = look({"token": jwt(**claims), "base_url": wire.url})
+        assert screen.levels["clock"] == "ok" and told in screen.line("token")
+        assert "clock right?" not in screen.text
+        assert ("still accepted" in screen.text) == ("ago" in told)
+        assert screen.at("warning") == ([] if "nbf" in claims else ["token"])
+
+    def test_one_that_has_ended_by_a_clock_that_nobody_checked(self):
+        """Then the clock is a likely reason."""
+        with serving(ok([])) as wire:
+            screen = look({"token": jwt(exp=1e9), "base_url": wire.url})
+        assert "is this machine's clock right?" in screen.line("token")
+
+    def test_one_that_is_not_yet_good(self):
+        """A refusal then has a reason of its own."""
+        token = jwt(nbf=FakeClock().time() + 7200)
+        with serving(http(401)) as wire:
+            line = look({"token": token, "base_url": wire.url}).line("token")
+        assert "becomes good only in 2 h (its claim nbf): wait until then" in line
+        screen = look({"token": token, "base_url": "https://nowhere.invalid"})
+        assert screen.levels["token"] == "warning" and "Wait until then" in screen.line("token")
 
     def test_one_whose_owner_may_list_nothing(self):
         """By its ID the pipeline is found all the same; by its name it takes a role."""
@@ -516,6 +696,34 @@ class TestPipeline:
         """That is no fault: the way there and the token can be looked at."""
         screen = play(inputs={"pipeline": ""})
         assert (screen.code, screen.levels["pipeline"]) == (0, "skipped")
+        assert "All is well" not in screen.text
+        assert "How a pipeline stands was not looked at: none is set." in screen.text
+
+    @pytest.mark.parametrize(
+        ("changes", "told"),
+        [({"active": False}, "at rest, its newest run is 3. It is switched off (active: false)."),
+         ({"plan": []}, "with no steps;"),
+         ({"plan": [{"_id": "a", "active": False}] * 2}, "with 2 steps, none of them active;")],
+    )  # fmt: skip
+    def test_one_that_does_nothing(self, changes, told):
+        """A run of it would be accepted perhaps, and do nothing: that is no state to call well."""
+        screen = stands(**changes)
+        assert (screen.code, screen.at("warning")) == (0, ["pipeline", "run"])
+        assert told in screen.line("pipeline")
+        assert "A run would have nothing to do, or be refused." in screen.line("run")
+
+    @pytest.mark.parametrize(
+        ("changes", "told"),
+        [({"plan": [{"_id": "a"}, {"_id": "b", "active": False}]}, "with 2 steps, 1 of them inac"),
+         ({"plan": None}, "“Deploy” is there; at rest, its newest run is 3."),
+         ({"last_run": {"run_count": 3, "status": "failed"}}, "its newest run 3 ended “failed”."),
+         ({"last_run": {"run_count": 2, "status": "failed"}}, "run is 3; run 2 ended “failed”.")],
+    )  # fmt: skip
+    def test_what_is_told_of_it(self, changes, told):
+        """Steps that are switched off, steps that are not told, and how runs ended."""
+        screen = stands(**changes)
+        assert screen.levels["pipeline"] == screen.levels["run"] == "ok"
+        assert told in screen.line("pipeline")
 
     def test_one_that_is_not_there(self):
         """A wrong ID is 3, as in a job."""
@@ -585,7 +793,34 @@ class TestForms:
         screen = play(width=60)
         assert max(map(len, screen.text.splitlines())) <= 60
         unfolded = re.sub(r"\n {21}(?=[^ →-])", " ", screen.text)
-        assert "ok       access      It may list pipelines, see the pipeline, see how" in unfolded
+        assert (
+            "ok       access      It may list pipelines, see the pipeline, see its runs" in unfolded
+        )
+
+    @pytest.mark.parametrize("scope", ["api", "pipeline"])
+    def test_on_one_screen(self, scope):
+        """All is told within the usual 24 lines, with two left for certificate and prompt."""
+        for inputs in ({}, {"timeout": "45m", "logs": "all"}):
+            screen = play(width=80, scope=scope, inputs=inputs)
+            assert screen.at("ok") == [name for name in NAMES if name != "dns"]
+            assert len(screen.text.splitlines()) <= 22
+
+    @pytest.mark.parametrize("width", [None, 80, 60, 40])
+    def test_what_was_skipped_for_one_reason_is_told_once(self, width):
+        """So that the fault is not lost among what follows from it."""
+        screen = look({"token": JWT, "base_url": "https://nowhere.invalid"}, width=width)
+        text = " ".join(screen.text.split())
+        assert text.count("The API can't be reached.") == 2
+        assert "skipped access, changes, pipeline, run The API can't" in text
+        assert text.endswith("1 fault and 1 warning. Begin with dns.")
+        if width:
+            assert max(map(len, screen.text.splitlines())) <= width
+
+    def test_in_a_narrow_window(self):
+        """Where there is no room for a column of texts they stand below what they are about."""
+        screen = play(width=45)
+        assert max(map(len, screen.text.splitlines()[:-1])) <= 45
+        assert "\nok       access\n    It may list pipelines, see" in screen.text
 
     def test_a_fault_of_our_own(self, monkeypatch):
         """A check that fails itself hides nothing of what was found before it."""

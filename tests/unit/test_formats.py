@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -99,4 +100,16 @@ def test_words_stay_words(text, data):
 def test_what_is_no_yaml(text):
     """What can't be read is told without quoting it: it may hold a secret."""
     with pytest.raises(ValueError, match="it is no valid YAML or JSON"):
+        read_yaml_data(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("a: 1\nb: c\0d", "(line 2, column 5): there is a character that YAML does not take (U+0000)"),
+     ("[" * 3000, "(line 1, column 101): it is nested more than 100 levels deep")],
+    ids=["nul", "deep"],
+)  # fmt: skip
+def test_faults_outside_the_grammar_have_a_place(text, told):
+    """A character and a depth that won't do are told with their lines too."""
+    with pytest.raises(ValueError, match=re.escape(told)):
         read_yaml_data(text)

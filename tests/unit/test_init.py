@@ -22,6 +22,7 @@ from tests.meta.source import ROOT
 from tests.unit.test_config_schema import verdicts
 
 ID = "65a4f00dc0ffee0123456789"
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzY29wZSI6ImFwaSJ9.c2lnbmF0dXJl"
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +101,60 @@ def test_nothing_is_overwritten_without_force(folder, capsys):
     assert (folder / ".opsera.yml").read_text() == "timeout: 5m\n"
     assert cli.main(["init", "--force"]) == 0
     assert "yaml-language-server" in (folder / ".opsera.yml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [(["--alias", ID], f"--alias: '{ID}' looks like an ID, and would hide the pipeline that has"),
+     (["--alias", "Shop X"], "--alias: 'Shop X' won't do; it takes letters, digits and . _ -."),
+     (["--alias", "shop", "--pipeline", ""], "--alias: it needs a pipeline to stand for"),
+     (["--pipeline", TOKEN], "pipeline: its value (from --pipeline) won't do")],
+    ids=["an ID", "a blank", "for nothing", "a token"],
+)  # fmt: skip
+def test_what_has_no_place_in_the_file(folder, capsys, typed, told):
+    """An alias that hides a pipeline or stands for nothing, and a token, are not written."""
+    assert cli.main(["init", "--pipeline", ID, *typed]) == 2
+    captured = capsys.readouterr()
+    assert told in captured.err and TOKEN not in captured.err + captured.out
+    assert not (folder / ".opsera.yml").exists()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "alias", "told"),
+    [(ID, "deploy-shop", ""), ("Deploy shop", "deploy-shop", ""),
+     ("nosuch", "nosuch", "Warning: No pipeline is named “nosuch”. Give its exact name"),
+     ("deploy shop", "deploy-shop", "There is “Deploy shop”: names have to match exactly."),
+     (ID[::-1], "shop", f"Warning: pipeline/summary answered HTTP 404: Pipeline {ID[::-1]} was")],
+)  # fmt: skip
+def test_with_a_token_the_pipeline_is_looked_for(
+    folder, capsys, monkeypatch, pipeline, alias, told
+):
+    """What is not there is a warning, for it may come; an ID is told with its name."""
+    with Simulator("success") as simulator:
+        monkeypatch.setenv("OPSERA_TOKEN", simulator.token)
+        monkeypatch.setenv("OPSERA_BASE_URL", simulator.url)
+        assert cli.main(["init", "--pipeline", pipeline]) == 0
+    captured = capsys.readouterr()
+    assert (told in captured.err) if told else captured.err == ""
+    text = (folder / ".opsera.yml").read_text("utf-8")
+    assert read(text).aliases[alias]["pipeline"].value == pipeline
+    assert ("  # Deploy shop\n" in text) == (pipeline == ID)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("http://127.0.0.1:1", "at http://127.0.0.1:1 failed: no connection could be made"),
+     ("app.opsera.io", "base_url: 'app.opsera.io' (from OPSERA_BASE_URL) won't do")],
+)  # fmt: skip
+def test_a_pipeline_that_cannot_be_looked_for(folder, capsys, monkeypatch, address, told):
+    """Without an answer the file is written all the same; no other address is asked instead."""
+    monkeypatch.setenv("OPSERA_TOKEN", "s3cret-s3cret")
+    monkeypatch.setenv("OPSERA_BASE_URL", address)
+    assert cli.main(["init", "--pipeline", "Deploy shop"]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("The pipeline was not looked for: ") and told in error
+    assert "s3cret" not in error
+    assert "deploy-shop" in read((folder / ".opsera.yml").read_text("utf-8")).aliases
 
 
 def test_a_file_that_cannot_be_written(capsys):

@@ -51,7 +51,7 @@ def refused(name: str, value: str) -> str:
     fault = caught.value.faults[0]
     assert fault.startswith(f"{name}: ")
     assert "(from --option)" in fault
-    assert fault.endswith(f"it takes {BY_NAME[name].takes}.")
+    assert f" won't do; it takes {BY_NAME[name].takes}." in fault
     assert TOKEN not in fault
     return fault
 
@@ -389,8 +389,8 @@ def test_commands_that_need_none(command):
 
 def test_a_guess_is_made():
     """A name that is nearly an input brings the likely one."""
-    assert unknown_name("timeot", "x.yml").endswith("did you mean timeout.")
-    assert unknown_name("on-paused", "x.yml").endswith("did you mean on_paused.")
+    assert unknown_name("timeot", "x.yml").endswith("Did you mean timeout?")
+    assert unknown_name("on-paused", "x.yml").endswith("Did you mean on_paused?")
     assert unknown_name("zzz", "x.yml") == "zzz: there is no such input (in x.yml)."
 
 

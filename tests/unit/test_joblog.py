@@ -81,9 +81,10 @@ SENTENCES = [
         ),
     ),
     (
-        events.Trouble("It answered 502.", 6.0),
-        "warning: It answered 502. Trying again, as long as the timeout allows.",
+        events.Trouble("It answered 502.", 6.0, 3540.0),
+        "warning: It answered 502. Trying again, for 59m00s at most.",
     ),
+    (events.Trouble("It answered 502.", 6.0), "warning: It answered 502. Trying again."),
     (events.Recovered(75.0), "The API answers again, after 1m15s."),
     (events.Tick(), None),
     (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from opsera_step import listing
 from opsera_step.errors import BadInput, Forbidden, NotFound, Unauthorized
 from opsera_step.models import Pipeline, State
 from opsera_step.pipelines import LIST_LIMIT, finder
@@ -29,7 +30,7 @@ class Listing:
         self.calls.append("list")
         if self.error is not None:
             raise self.error
-        return self.known
+        return listing.Listing(tuple(self.known))
 
 
 def find(api, name, *, is_id=False):
@@ -101,6 +102,19 @@ def test_the_limit_of_the_list_is_told():
     assert "give the ID instead" in caught.value.hint
     with pytest.raises(NotFound, match="No pipeline is named"):
         find(Listing(*names[:-1]), "Deploy")
+
+
+def test_a_name_that_may_be_there_twice_is_told():
+    """Where the list is cut another one of the name may be beyond it: that is said, once."""
+    names, told = [f"pipeline {number}" for number in range(LIST_LIMIT)], []
+    for listed, count in ((names[:-1], 0), (names, 1)):
+        find_it = finder(Listing(*listed), "pipeline 7", is_id=False, caution=told.append)
+        assert find_it(SOON).id == find_it(SOON).id == f"{7:024x}"
+        assert len(told) == count
+    assert " ".join(told) == (
+        "The API lists 1000 pipelines at most: another one named “pipeline 7” may be beyond them. "
+        f"The ID {7:024x} leaves no doubt."
+    )
 
 
 def test_a_missing_role_is_told():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import combinations
 
 import pytest
@@ -123,9 +124,33 @@ class TestConfig:
 
     def test_a_file_that_was_asked_for_has_to_be_there(self):
         """A name that was given is a promise."""
-        assert faults({"OPSERA_CONFIG": "gone.yml"}) == [
-            "config: there is no file 'gone.yml' (from OPSERA_CONFIG)."
-        ]
+        (fault,) = faults({"OPSERA_CONFIG": "gone.yml"})
+        assert fault == (
+            "config: there is no file 'gone.yml' (from OPSERA_CONFIG). Its path counts from the "
+            "folder in which this runs; in a job, is the repository checked out?"
+        )
+
+    def test_no_file_can_be_asked_for(self, folder):
+        """The empty device says that no file is to be read; one that never ends is refused."""
+        (folder / ".opsera.yml").write_text("timeout: soon\n")
+        assert get({"OPSERA_CONFIG": os.devnull, "OPSERA_PIPELINE": ID}).timeout == 3600.0
+        assert faults({"OPSERA_CONFIG": "/dev/zero"}) == ["config: '/dev/zero' is no file."]
+
+    def test_an_id_is_no_alias(self, folder):
+        """A file that gives an ID to another pipeline is refused, not obeyed."""
+        (folder / ".opsera.yml").write_text(f"pipelines: {{{ID}: {OTHER_ID}}}\n")
+        (fault,) = faults({"OPSERA_PIPELINE": ID})
+        assert fault.startswith(f"pipelines.{ID}: as an alias it would hide the pipeline that has")
+
+    @pytest.mark.parametrize(
+        ("named", "near"), [("slow", "shop"), ("shop", ""), ("same", ""), ("shpo", "shop")]
+    )
+    def test_an_alias_that_may_be_meant_is_known(self, folder, named, near):
+        """It is one that is nearly named, or one that an alias names instead of a pipeline."""
+        (folder / ".opsera.yml").write_text(
+            f"pipelines: {{shop: {ID}, slow: {{pipeline: shop}}, same: same}}\n"
+        )
+        assert get({"OPSERA_PIPELINE": named}).near_alias == near
 
     def test_an_alias_is_resolved(self, folder):
         """An alias, from whatever place, becomes its pipeline with its own defaults."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from opsera_step.answers import Table
-from opsera_step.render.table import columns_of, cut, table_lines
+from opsera_step.columns import columns_of, cut
+from opsera_step.render.table import table_lines
 
 CELLS = st.text(
     st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=40
@@ -67,7 +68,16 @@ def test_a_cut_is_told_and_fits(text, width):
 
 @pytest.mark.parametrize(
     ("text", "columns"),
-    [("abc", 3), ("日本", 4), ("e\u0301", 1), ("ｆ", 2), ("a\u200db", 2), ("", 0), ("é", 1)],
+    [
+        ("\u1112\u1161\u11ab\u1100\u1173\u11af", 4),
+        ("abc", 3),
+        ("日本", 4),
+        ("e\u0301", 1),
+        ("ｆ", 2),
+        ("a\u200db", 2),
+        ("", 0),
+        ("é", 1),
+    ],
 )
 def test_columns(text, columns):
     """Wide characters take two columns, combining ones and those without width none."""
@@ -92,3 +102,50 @@ def test_ids_stay_whole():
     narrow = table_lines(Table(("ID", "NAME"), [(long, "a long name of a tool")]), 10)
     assert narrow == [f"{'ID':24}  NAME", f"{long}  a lon…"]
     assert table_lines(Table((), [("id", long)], whole=2), 10) == [f"id  {long}"]
+
+
+PIPELINES = Table(
+    ("ID", "NAME", "STATE", "RUNS", "OWNER", "UPDATED"),
+    [
+        ("65a4f00dc0ffee0000000101", "Nightly integration", "success", "42", "Robin Weber",
+         "2026-11-24 02:30Z"),
+        ("65a4f00dc0ffee0000000102", "日本語の名前のパイプライン", "never ran", "0", "Dana Ortiz",
+         "2026-11-24 02:30Z"),
+    ],
+    yields=("UPDATED", "OWNER", "RUNS", "STATE"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (96, ["NAME                        STATE      RUNS  OWNER        UPDATED",
+              "Nightly integration         success    42    Robin Weber  2026-11-24…"]),
+        (80, ["NAME                   STATE      RUNS  OWNER  …",
+              "Nightly integration    success    42    Robin Weber"]),
+        (60, ["NAME            STATE      RUNS  …",
+              "Nightly integ…  success    42"]),
+        (44, ["NAME  …",
+              "Nightly integr…"]),
+    ],
+)  # fmt: skip
+def test_what_matters_less_gives_way_first(width, lines):
+    """A name stays readable: first a time loses its hour, then columns are left out, and told."""
+    told = table_lines(PIPELINES, width)
+    assert [line[26:] for line in told[:2]] == lines
+    assert max(map(columns_of, told)) <= width
+
+
+@given(TABLES, st.integers(1, 120), st.randoms())
+def test_a_name_is_left_out_only_where_nothing_else_can_be(table, width, random):
+    """What yields goes in its order; the first two columns never go, and order is kept."""
+    assume(table.headings)
+    headings = tuple(f"H{place}" for place in range(len(table.headings)))
+    given_way = list(headings[2:])
+    random.shuffle(given_way)
+    table = table._replace(headings=headings, whole=1, yields=tuple(given_way))
+    shown = [one for one in "".join(table_lines(table, width)[:1]).split() if one != "…"]
+    assert shown == [one for one in headings if one in shown]
+    assert shown[:2] == list(headings[:2])
+    left_out = [one for one in given_way if one not in shown]
+    assert left_out == given_way[: len(left_out)]

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsera_step.errors import Rejected
 from opsera_step.listing import parse_listing
 from opsera_step.task_pages import read_pages
 
@@ -54,6 +55,43 @@ def test_what_moves_on_comes_once():
     """New items push others to the next page; none of them is given twice."""
     found = read(Pages(2500, first=1, arriving=3))
     assert len({str(one) for one in found}) == len(found)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize(("total", "largest"), [(120, 50), (100, 50), (2500, 100), (1, 1)])
+def test_pages_that_are_shorter_than_asked_for(total, largest, first):
+    """Where the API counts more than it gave, the next page is asked for, however short one was."""
+    wrap = lambda items: {"data": items, "count": total}  # noqa: E731
+    api = Pages(total, first=first, largest=largest, wrap=wrap)
+    found = read_pages(api)
+    assert [item.raw for item in found.items] == [{"n": number} for number in range(total)]
+    assert not found.is_cut
+
+
+@pytest.mark.parametrize("total", [1500, 2500])
+def test_pages_that_are_not_to_be_had(total):
+    """What can't be reached is not passed over: the list is cut, and says what the API counts."""
+    wrap = lambda items: {"data": items, "count": total}  # noqa: E731
+    api = Pages(total, first=0, wrap=wrap)
+
+    def refusing(number, size):
+        if number is not None:
+            raise Rejected("HTTP 400.")
+        return api(number, size)
+
+    for ask in (refusing, lambda _, size: api(None, size)):
+        found = read_pages(ask)
+        assert (len(found.items), found.told, found.is_cut) == (1000, total, True)
+
+
+def test_a_refusal_before_anything_came():
+    """Where not even the first page is to be had, that is an error."""
+
+    def refuse(number, size):
+        raise Rejected("HTTP 400.")
+
+    with pytest.raises(Rejected):
+        read_pages(refuse)
 
 
 def test_an_api_that_has_no_pages():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.errors import BadInput
+from opsera_step.sanitize import clean_inline
 from opsera_step.updating import (
     NOT_SENT,
     not_taken,
@@ -71,17 +74,40 @@ def test_differences_are_told_property_by_property():
     ("named", "told"),
     [
         (
-            {"_id": "2", "updatedAt": ""},
+            {"_id": TOOL["_id"], "updatedAt": ""},
             "Not sent, since Opsera keeps them itself: _id, updatedAt.",
         ),
-        ({"nam": "x"}, "nam: the tool has no such property so far; did you mean name."),
-        ({"tags": "a"}, "tags: it is a list so far, and would be a text."),
+        ({"nam": "x"}, "nam: the tool has no such property so far. Did you mean name?"),
+        (
+            {"tags": "a"},
+            'tags: it is a list so far, and would be a text; a list is written ["a", "b"].',
+        ),
         ({"active": 1.5}, "active: it is true or false so far, and would be a number."),
     ],
 )
 def test_warnings(named, told):
     """What is likely a mistake is told before anything is sent."""
     assert list(plan_update(TOOL, named).warnings) == [told]
+
+
+def test_the_properties_of_another_tool_are_warned_of():
+    """A file of another tool is likely not the one that was meant; its ID is not sent in any case.
+
+    It may be the body of a call, where the ID is beside the properties.
+    """
+    for file in ({"_id": "f00", "name": "x"}, {"toolId": "f00", "tool": {"name": "x"}}):
+        update = plan_update(TOOL, read_properties(file, "tool.yml"))
+        other = f"properties of another tool, f00; the one to change is {TOOL['_id']}"
+        assert other in update.warnings[0]
+        assert update.changes == {"name": "x"}
+
+
+@pytest.mark.parametrize(("before", "after"), [("a b", "a  b"), ("a", "a "), ("a\u00a0b", "a b")])
+def test_blanks_that_differ_are_seen(before, after):
+    """However blanks are shown, a difference of blanks alone shows as one."""
+    (line,) = plan_update({"_id": "1", "name": before}, {"name": after}).differences
+    shown = clean_inline(line).removeprefix("name: ").split(" → ")
+    assert [json.loads(one) for one in shown] == [before, after]
 
 
 def test_a_part_of_an_object_is_refused():
@@ -95,7 +121,7 @@ def test_a_part_of_an_object_is_refused():
                                   {"toolId": "1", "tool": {"name": "x"}}])  # fmt: skip
 def test_a_file_has_the_properties_or_the_body(data):
     """A file may hold the properties, or the body of the call."""
-    assert read_properties(data, "tool.yml") == {"name": "x"}
+    assert read_properties(data, "tool.yml")["name"] == "x"
 
 
 @pytest.mark.parametrize("data", [[], {}, None, "text", {1: 2}, {"tool": {}}])

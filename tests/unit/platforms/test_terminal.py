@@ -144,6 +144,7 @@ def test_a_window_that_is_made_narrower_is_no_harm(narrow, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
     before = len(out.getvalue())
     platform.lines(["three"])
+    platform.draw(())
     screen.feed(out.getvalue()[before:])
     assert [row for row in screen.rows if row] == ["one", "two", "three"]
 
@@ -154,6 +155,18 @@ def test_most_of_the_window_is_the_logs(monkeypatch, height, room):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", str(height))
     assert shown()[0].room == room
+
+
+def test_what_is_drawn_is_never_gone_between_two_writes(narrow):
+    """A line of the log comes in one write with what stands below it, which so does not flicker."""
+    platform, out = shown()
+    platform.draw(STEPS)
+    drawn = scrollback(out.getvalue())
+    for number in range(3):
+        platform.lines([f"line {number}"])
+        assert scrollback(out.getvalue()) == [*(f"line {one}" for one in range(number + 1)), *drawn]
+    platform.draw(())
+    assert scrollback(out.getvalue()) == ["line 0", "line 1", "line 2", ""]
 
 
 def test_what_is_drawn_has_colours_that_end(narrow):
@@ -185,6 +198,18 @@ def test_our_sentences_wrap_between_words(narrow):
     assert scrollback(out.getvalue())[:-1] == [
         "one two three four five six seven eight", "nine ten", address,
         "Opsera pipeline failed: in the step", "“Unit tests” after 4s",
+    ]  # fmt: skip
+
+
+def test_wide_sentences_wrap_between_words_too(narrow):
+    """Wide characters count as two columns: no ID is torn at the edge of the window."""
+    platform, out = shown()
+    platform.say("Pipeline “日本語の名前のパイプライン” (65a4f00dc0ffee0123456789) at")
+    platform.say("")
+    platform.say("  indented text")
+    assert scrollback(out.getvalue())[:-1] == [
+        "Pipeline “日本語の名前のパイプライン”", "(65a4f00dc0ffee0123456789) at", "",
+        "  indented text",
     ]  # fmt: skip
 
 
@@ -239,7 +264,14 @@ def test_text_is_cut_at_the_width(width, fitted):
 
 
 @pytest.mark.parametrize(
-    ("text", "width", "fitted"), [("日本語", 6, "日本語"), ("日本語", 5, "日…"), ("a日", 2, "…")]
+    ("text", "width", "fitted"),
+    [
+        ("日本語", 6, "日本語"),
+        ("日本語", 5, "日本…"),
+        ("日本語", 4, "日…"),
+        ("a日", 2, "a…"),
+        ("日", 1, "…"),
+    ],
 )
 def test_wide_characters_take_two_columns(text, width, fitted):
     """A wide character is shown whole or not at all."""
@@ -254,6 +286,7 @@ def test_no_color_leaves_no_colour(narrow):
     platform.say("careful", "warning")
     platform.draw([("Run 42", "")])
     platform.annotate("error", "Opsera", "no")
+    platform.draw(())
     assert "m" not in {found[-1] for found in re.findall(r"\x1b\[[0-9;]*.", out.getvalue())}
     assert scrollback(out.getvalue()) == ["── Build ", "careful", "Opsera: no", ""]
 

@@ -1,0 +1,164 @@
+"""Somebody at a terminal: questions that are asked there, and streams that go nowhere."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from opsera_step.columns import columns_of
+from opsera_step.errors import ExitCode
+from opsera_step.simulator import Simulator, SpeedClock
+from tests.e2e import scenes
+from tests.e2e.shell import TOOL, environment, fast, opsera
+from tests.e2e.support import Files, Process
+from tests.meta.source import ROOT
+from tests.unit.test_cli import to_a_full_disk
+
+CTRL_C, CTRL_D = b"\x03", b"\x04"
+UPDATE = ("tool", "update", TOOL, "--set", "description=new")
+
+
+@pytest.fixture(scope="module")
+def simulator():
+    """Serve a world in which one run is over."""
+    with fast() as running:
+        assert opsera(running, "run").code == 0
+        yield running
+
+
+class Terminal:
+    """A command on a terminal of its own, with somebody who types."""
+
+    def __init__(self, simulator: Simulator, *words: str, columns: int = 80, cwd: str = "/"):
+        """Start it."""
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(ROOT / "entrypoint.py"), *words],
+            env={**environment(simulator), "TERM": "dumb"}, cwd=cwd,
+            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            # Where Ctrl-C goes.
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads
+        )  # fmt: skip
+        os.close(theirs)
+        self.shown = ""
+
+    def _read(self) -> bool:
+        try:
+            part = os.read(self._ours, 65536)
+        except OSError:
+            # The other end was closed.
+            part = b""
+        self.shown += part.decode("utf-8", "replace")
+        return bool(part)
+
+    def answer(self, question: str, keys: bytes) -> int:
+        """Wait for a question, press keys, and return the exit code."""
+        while question not in self.shown:
+            assert self._read(), self.shown
+        os.write(self._ours, keys)
+        return self.end()
+
+    def end(self) -> int:
+        """Wait for the end, and return the exit code."""
+        while self._read():
+            pass
+        os.close(self._ours)
+        return self._process.wait(30)
+
+
+@pytest.mark.parametrize(
+    ("keys", "code", "said", "updates"),
+    [
+        (b"y\n", 0, "was updated: description", 1),
+        (b"n\n", 0, "Nothing was changed.", 0),
+        (b"\n", 0, "Nothing was changed.", 0),
+        (CTRL_D, 0, "Nothing was changed.", 0),
+        (CTRL_C, 130, "The command was cancelled; nothing was changed by it.", 0),
+    ],
+    ids=["yes", "no", "enter", "end of input", "interrupt"],
+)
+def test_the_question_before_a_change(keys, code, said, updates):
+    """Only a yes is one; an interrupt is heard while it is asked, and prints no answer."""
+    with fast() as simulator:
+        terminal = Terminal(simulator, *UPDATE)
+        assert terminal.answer("[y/N]: ", keys) == code
+        assert simulator.count("tool_update") == updates
+    assert said in terminal.shown
+    assert "fault of opsera-step" not in terminal.shown
+    assert "exitCode" not in terminal.shown
+
+
+@pytest.mark.parametrize(
+    ("keys", "code", "written"), [(b"1\n", 0, True), (b"0\n", 0, False), (CTRL_C, 130, None),
+                                  (CTRL_D, 130, None)]
+)  # fmt: skip
+def test_the_question_of_init(simulator, tmp_path, keys, code, written):
+    """The pipeline can be chosen; who breaks off gets no file, and their prompt on a new line."""
+    terminal = Terminal(simulator, "init", cwd=str(tmp_path))
+    assert terminal.answer("[0]: ", keys) == code
+    file = tmp_path / ".opsera.yml"
+    names = "deploy-shop:" in file.read_text("utf-8") if file.exists() else None
+    assert names == written
+    assert terminal.shown.endswith("\r\n")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_tables_fit_the_window(simulator, columns):
+    """No line of a table wraps, and the names can be read."""
+    for words in (("pipelines",), ("tool", "list"), ("task", "list"), ("audit", "actions")):
+        terminal = Terminal(simulator, *words, columns=columns)
+        assert terminal.end() == 0
+        rows = terminal.shown.replace("\r\n", "\n").split("\n")
+        assert max(map(columns_of, rows)) <= columns
+    assert "Shop Jenki" in _shown(simulator, columns, "tool", "list")
+
+
+def _shown(simulator: Simulator, columns: int, *words: str) -> str:
+    terminal = Terminal(simulator, *words, columns=columns)
+    terminal.end()
+    return terminal.shown
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [("status", 2), ("stop", 2), ("reset", 2), ("summary", 2), ("logs", 2), ("logs --follow", 2),
+     ("run", 0), ("watch", 0), ("run --format json", 0)],
+)  # fmt: skip
+def test_what_can_not_be_written_is_no_success(simulator, command, code):
+    """It is told on stderr; of a run that is followed the verdict stands."""
+    done = to_a_full_disk(*command.split(), **environment(simulator))
+    assert done.returncode == code
+    assert "No space left on device" in done.stderr
+
+
+def test_a_log_that_nobody_reads_on_is_not_followed_on(tmp_path):
+    """`opsera-step logs --follow | head` ends with head, though the run is silent for long."""
+    with Simulator(scenes.SLOW, clock=SpeedClock(1.0)) as simulator:
+        simulator.start_by_somebody_else()
+        arguments = ("logs", "--follow")
+        process = Process(simulator, Files(tmp_path), arguments=arguments)
+        process.close_log()
+        job = process.wait(30)
+        assert simulator.count("stop") == 0
+    assert job.code == ExitCode.SUCCESS
+    assert "Nobody reads on; run 42 was left as it is." in job.errors
+
+
+def test_the_home_folder(simulator, tmp_path):
+    """Most shells leave the ~ in `--output-file=~/x` to the program."""
+    done = subprocess.run(
+        [sys.executable, "-I", str(ROOT / "entrypoint.py"), "status", "--output-file=~/my.env"],
+        env={**environment(simulator), "HOME": str(tmp_path)}, cwd=tmp_path, check=False,
+        capture_output=True, timeout=50,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert [one.name for one in Path(tmp_path).iterdir()] == ["my.env"]
