@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,10 @@ class Terminal:
         """Start it."""
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        # After Ctrl-C Linux throws away what was written, on a busy machine also what came later.
+        modes = termios.tcgetattr(theirs)
+        modes[3] |= termios.NOFLSH
+        termios.tcsetattr(theirs, termios.TCSANOW, modes)
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(ROOT / "entrypoint.py"), *words],
             env={**environment(simulator), "TERM": "dumb"}, cwd=cwd,
@@ -64,6 +69,9 @@ class Terminal:
         """Wait for a question, press keys, and return the exit code."""
         while question not in self.shown:
             assert self._read(), self.shown
+        # Nobody types in the very instant: between the question and the read that waits for its
+        # answer an interrupt would be heard only after seconds, by the thread that stands in.
+        time.sleep(0.3)
         os.write(self._ours, keys)
         return self.end()
 
