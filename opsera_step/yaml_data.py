@@ -24,6 +24,10 @@ class _Loader(Bounded, yaml.SafeLoader):
         return node
 
 
+_LIKE_A_COMMAND = re.compile(r"##\[|^\W*:")
+"""GitHub's runner takes `::name` for a command after what it does not see (platforms.github)."""
+
+
 class _Dumper(yaml.SafeDumper):
     """Writes lists indented, and repeats what is there twice rather than refer to it."""
 
@@ -36,7 +40,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _quoting(dumper: _Dumper, text: str) -> yaml.ScalarNode:
     """Write a text; in quotes that know escapes where a job log could take it for a command."""
-    style = '"' if "##[" in text else None
+    style = '"' if _LIKE_A_COMMAND.search(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.answers import Answer, Table
+from opsera_step.platforms.github import defuse
 from opsera_step.render.formats import answer_lines, json_text, yaml_text
 from opsera_step.sanitize import LineCleaner, clean_inline
 from opsera_step.yaml_data import read_yaml_data
@@ -55,6 +56,7 @@ def test_yaml_reads_back_as_it_was(data):
     cleaner = LineCleaner(colour=False)
     assert [line for line in text.split("\n") if cleaner.clean(line) != line] == []
     assert "##[" not in text
+    assert [line for line in text.split("\n") if defuse(line) != line] == []
 
 
 def _has_surrogates(data):
