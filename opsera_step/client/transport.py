@@ -13,18 +13,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-import urllib3
 
-from opsera_step import __version__
 from opsera_step.access_token import expiry_hint, oddity, read_token
 from opsera_step.calls import Call
-from opsera_step.client.bounded import BoundedAdapter, bounded
+from opsera_step.client.bounded import bounded
 from opsera_step.client.failures import foreign_errors_mapped
+from opsera_step.client.session import Session
 from opsera_step.client.wording import (
     HINT_OF_OTHERS,
     HINT_OF_THROTTLING,
@@ -36,7 +34,6 @@ from opsera_step.client.wording import (
 )
 from opsera_step.errors import (
     ApiError,
-    BadInput,
     Forbidden,
     Malformed,
     NotFound,
@@ -82,13 +79,7 @@ class Transport:
 
         """
         self._base_url, self._clock, self._guard = base_url.rstrip("/"), clock, guard
-        self._session, self._ca_bundle = _Session(), ca_bundle
-        self._session.auth, self._token = _Bearer(token), token
-        self._session.headers["User-Agent"] = f"opsera-step/{__version__} {agent}".strip()
-        self._session.headers["Accept"] = "application/json"
-        is_tls = urlsplit(base_url).scheme == "https"
-        self._session.mount(base_url, _TlsAdapter(ca_bundle) if is_tls else BoundedAdapter())
-        self._settle_environment()
+        self._session, self._token = Session(base_url, token, ca_bundle, agent), token
         self.ever_answered = False
         """Whether any call ever got an answer of the API."""
         self.clock_ahead: float | None = None
@@ -97,8 +88,7 @@ class Transport:
     @property
     def proxy(self) -> str:
         """Address of the proxy that is asked to get there; empty when there is none."""
-        proxies = self._session.proxies
-        return requests.utils.select_proxy(self._base_url, proxies) or ""
+        return self._session.proxy
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -107,24 +97,7 @@ class Transport:
 
     def trust(self) -> ssl.SSLContext:
         """Make a context that trusts what the session trusts, for looking at a certificate."""
-        context, verify = ssl.create_default_context(), self._session.verify
-        known = Path(verify if isinstance(verify, str) else requests.utils.DEFAULT_CA_BUNDLE_PATH)
-        context.load_verify_locations(**{"capath" if known.is_dir() else "cafile": str(known)})
-        if self._ca_bundle:
-            context.load_verify_locations(cafile=self._ca_bundle)
-        return context
-
-    def _settle_environment(self) -> None:
-        """Take proxies and CA bundle of the environment once; requests would at every call."""
-        self._session.trust_env = False
-        if urlsplit(self._base_url).scheme != "https":
-            return  # Plain http is for this machine only: the token must not reach a proxy.
-        found = requests.Session().merge_environment_settings(self._base_url, {}, None, None, None)
-        self._session.proxies, self._session.verify = found["proxies"], found["verify"]
-        if isinstance(found["verify"], str) and not Path(found["verify"]).exists():
-            where = f"there is no file {found['verify']!r} here"
-            what = "name a PEM file that is, or take the variable away"
-            raise BadInput([f"REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE: {where}; {what}."])
+        return self._session.trust()
 
     def ask(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
         """Send one request and return the JSON of a good answer."""
@@ -280,56 +253,6 @@ def _moment(date: str) -> float | None:
         return moment.timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-class _Session(requests.Session):
-    """Looks at no redirect: requests would read its body without end, and trip on its target."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
-
-
-class _Bearer(requests.auth.AuthBase):
-    """The token as a header. As `auth` it also keeps requests from taking one out of ~/.netrc."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-
-class _TlsAdapter(BoundedAdapter):
-    """HTTPS that trusts the system's CA certificates, those of requests, and the user's own."""
-
-    def __init__(self, ca_bundle: str) -> None:
-        self._context = ssl.create_default_context()
-        if ca_bundle:
-            try:
-                self._context.load_verify_locations(cafile=ca_bundle)
-            except (OSError, ssl.SSLError) as error:
-                raise BadInput([_unusable(ca_bundle, error)]) from None
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options, ssl_context=self._context)
-
-    def proxy_manager_for(self, *args: Any, **options: Any) -> urllib3.ProxyManager:
-        manager: urllib3.ProxyManager = super().proxy_manager_for(
-            *args, **options, ssl_context=self._context
-        )
-        return manager
-
-
-def _unusable(ca_bundle: str, error: OSError) -> str:
-    """Say why a CA bundle can't be used; errors of OpenSSL are OSErrors too."""
-    if not isinstance(error, ssl.SSLError):
-        return f"ca_bundle: {ca_bundle!r} can't be read: {error.strerror or error}."
-    return (
-        f"ca_bundle: {ca_bundle!r} is no PEM file of certificates: it takes those of the CA, each "
-        "between BEGIN CERTIFICATE and END CERTIFICATE."
-    )
 
 
 def _shows_a_list(raw: bytearray) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from opsera_step.simulator.accounts import SCOPES
 from opsera_step.simulator.identifiers import fixed_id
 from opsera_step.simulator.log_loading import log_entries
@@ -47,45 +49,39 @@ def audit(reader: Reader) -> AuditSpec:
 
 def tool(reader: Reader) -> ToolSpec:
     """Read a tool of the registry."""
-    name = reader.text("name")
-    spec = ToolSpec(
-        id=reader.text("id", fixed_id("tool", name)),
-        name=name,
-        tool=reader.text("tool", "jenkins"),
-        type=reader.text("type", ""),
-        description=reader.text("description", ""),
-        owner=User.named(reader.text("owner", MAINTAINER.name)),
-        access=reader.access("access"),
-        active=reader.flag("active", True),
-        tags=reader.texts("tags"),
-        configuration=reader.mapping("configuration"),
-        record=reader.mapping("record"),
-    )
+    spec = ToolSpec(**_thing(reader, "tool", kind=ToolSpec.type))
     reader.done()
     return spec
 
 
 def task(reader: Reader) -> TaskSpec:
     """Read a task and its runs."""
-    name = reader.text("name")
     spec = TaskSpec(
-        id=reader.text("id", fixed_id("task", name)),
-        name=name,
-        type=reader.text("type", "sync-sfdc-repo"),
-        tool=reader.text("tool", "jenkins"),
-        description=reader.text("description", ""),
-        owner=User.named(reader.text("owner", MAINTAINER.name)),
-        access=reader.access("access"),
-        active=reader.flag("active", True),
-        tags=reader.texts("tags"),
-        configuration=reader.mapping("configuration"),
-        record=reader.mapping("record"),
+        **_thing(reader, "task", kind=TaskSpec.type),
         place=reader.choice("place", "", ("", *PLACES)),
         run_count=reader.whole("run_count", 0),
         runs=tuple(sorted(map(_run, reader.readers("runs")), key=lambda run: run.at)),
     )
     reader.done()
     return spec
+
+
+def _thing(reader: Reader, what: str, *, kind: str) -> dict[str, Any]:
+    """Read what tools and tasks have alike; `kind` is the type of one that says none."""
+    name = reader.text("name")
+    return {
+        "id": reader.text("id", fixed_id(what, name)),
+        "name": name,
+        "tool": reader.text("tool", "jenkins"),
+        "type": reader.text("type", kind),
+        "description": reader.text("description", ""),
+        "owner": User.named(reader.text("owner", MAINTAINER.name)),
+        "access": reader.access("access"),
+        "active": reader.flag("active", True),
+        "tags": reader.texts("tags"),
+        "configuration": reader.mapping("configuration"),
+        "record": reader.mapping("record"),
+    }
 
 
 def _member(reader: Reader) -> Member:

@@ -143,8 +143,8 @@ class PipelineSpec:
 
 
 @dataclass(frozen=True)
-class ToolSpec:
-    """One tool of the registry; `record` are more root properties."""
+class ThingSpec:
+    """What tools and tasks have alike; `record` are more root properties."""
 
     id: str
     name: str
@@ -160,6 +160,11 @@ class ToolSpec:
 
 
 @dataclass(frozen=True)
+class ToolSpec(ThingSpec):
+    """One tool of the registry."""
+
+
+@dataclass(frozen=True)
 class TaskRun:
     """One run of a task, `at` seconds since the beginning (most are below 0)."""
 
@@ -171,20 +176,10 @@ class TaskRun:
 
 
 @dataclass(frozen=True)
-class TaskSpec:
+class TaskSpec(ThingSpec):
     """One task and its runs, the oldest first; `run_count` are those before them."""
 
-    id: str
-    name: str
     type: str = "sync-sfdc-repo"
-    tool: str = "jenkins"
-    description: str = ""
-    owner: User = MAINTAINER
-    access: Access = True
-    active: bool = True
-    tags: tuple[str, ...] = ()
-    configuration: dict[str, object] = field(default_factory=dict)
-    record: dict[str, object] = field(default_factory=dict)
     place: str = ""
     run_count: int = 0
     runs: tuple[TaskRun, ...] = ()
