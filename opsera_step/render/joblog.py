@@ -276,8 +276,12 @@ class JobLog:
         self.say_in_sight(f"{self._run}: {self._what_goes_on(event)}; {elapsed} so far.")
 
     @_show.register
-    def _(self, event: events.Tick | events.Answered) -> None:
+    def _(self, event: events.Tick) -> None:
         """Only the moving line changes."""
+
+    @_show.register
+    def _(self, event: events.Answered) -> None:
+        """What comes of the answer is told by other events."""
 
     @_show.register
     def _(self, event: events.Ended) -> None:
