@@ -38,6 +38,7 @@ from opsera_step.report import Report
 from opsera_step.settings import collect
 from opsera_step.timing import Clock, Deadline, SystemClock
 from opsera_step.typos import likely_typos
+from opsera_step.values import without_tokens
 
 _WITH_LOG = (*FOLLOWING, "logs")
 """The commands that read a log, and so have all of a report."""
@@ -104,14 +105,15 @@ def _act_of(command: str) -> Callable[[Context], None]:
 def _refuse(error: OpseraStepError, platform: Platform, given: Mapping[str, Given]) -> int:
     """Tell why nothing was begun, all faults of the inputs; the outputs are written even now."""
     safe = Safe(given["token"].value if "token" in given else "")
-    faults = error.faults if isinstance(error, BadInput) else [f"{error.message} {error.hint}"]
+    told = error.faults if isinstance(error, BadInput) else [f"{error.message} {error.hint}"]
+    faults = [without_tokens(fault) for fault in told]
     # Past what the platform shows of annotations the faults still stand in the log.
     most = platform.most_errors or len(faults)
     for fault in faults[most:]:
         platform.say(safe.inline(fault, 1000), "error")
     for fault in faults[:most]:
         platform.annotate("error", "opsera-step input", safe.inline(fault, 1000))
-    outcome = Outcome("error", error.exit_code, safe.inline(error.message, 2000))
+    outcome = Outcome("error", error.exit_code, safe.inline(without_tokens(error.message), 2000))
     file = given["output_file"].value if "output_file" in given else ""
     file = file or platform.input_defaults.get("output_file", "")
     failure = platform.write_outputs(outcome.outputs(), file)

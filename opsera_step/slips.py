@@ -26,7 +26,11 @@ _WORD = re.compile(r"[\w-]+")
 _NAMED_HOST = re.compile(r"\.[a-z]{2,}(?::\d+)?$", re.IGNORECASE)
 _NEWEST = ("latest", "newest", "last", "current", "head")
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_LONG_DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,4})?) *([dhms])[a-z]*", re.IGNORECASE | re.ASCII)
+_LONG_DURATION = re.compile(
+    r"(\d{1,6}(?:\.\d{1,4})?) *"
+    r"(?:(d)(?:ays?)?|(h)(?:(?:ou)?rs?)?|(m)(?:in(?:ute)?s?)?|(s)(?:ec(?:ond)?s?)?)",
+    re.IGNORECASE | re.ASCII,
+)
 _PAGE = re.compile(r"https?://\S*?\b([0-9a-f]{24})\b", re.IGNORECASE)
 _NEARLY_AN_ID = re.compile(r"[0-9a-f]{18,30}", re.IGNORECASE)
 _A_NUMBER = re.compile(r"#?[0-9]{1,8}")
@@ -105,7 +109,8 @@ def _of_duration(value: str) -> str:
     found = _LONG_DURATION.fullmatch(value)
     if found is None:
         return ""
-    minutes, seconds = divmod(round(float(found[1]) * _UNITS[found[2].lower()]), 60)
+    unit = next(filter(None, found.groups()[1:]))
+    minutes, seconds = divmod(round(float(found[1]) * _UNITS[unit.lower()]), 60)
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
     return _question("".join(f"{number}{unit}" for number, unit in parts if number))

@@ -1,4 +1,7 @@
-"""The command `tool update`: show what changes, ask, send it once, and see what became of it."""
+"""The command `tool update`: show what changes, ask, send it, and see what became of it.
+
+It is sent again only where no good answer came: the same values twice are the same tool.
+"""
 
 from __future__ import annotations
 

@@ -19,6 +19,8 @@ _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?|\.[0-9]{1,9}")
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) *(?:([kmg])i?)?b?", re.IGNORECASE | re.ASCII)
 _HOST_NAME = re.compile(r"[^\W_](?:[\w.-]*\w)?\.?")
 _LIKE_A_TOKEN = re.compile(r"(?<![\w-])[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}")
+_A_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{7,}(?:\.[\w-]*){0,2}")
+"""A JWT, also cut off: `{"` in base64, which each of them begins with (RFC 7519, section 3)."""
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -30,6 +32,11 @@ def is_object_id(value: str) -> bool:
 def holds_a_token(value: str) -> bool:
     """Whether a text in the wrong place may be an access token, which is a JWT."""
     return _LIKE_A_TOKEN.search(value) is not None
+
+
+def without_tokens(text: str) -> str:
+    """Hide what looks like a token in words of the user: one may stand in a wrong place."""
+    return _A_JWT.sub("***", text)
 
 
 def parse_path(value: str) -> str:

@@ -20,9 +20,15 @@ from opsera_step.cli.play import demo, simulator
 from opsera_step.cli.runs import RUN_COMMANDS
 from opsera_step.cli.setup import SETUP_COMMANDS
 from opsera_step.errors import BadInput, Cancelled, ExitCode, InternalError, OpseraStepError
+from opsera_step.inputs import from_environment
 from opsera_step.job import refuse
+from opsera_step.platforms.github import defuse
+from opsera_step.render.safe import Safe
+from opsera_step.values import without_tokens
 
 _NAME = "opsera-step"
+_LONGEST = 2000
+"""Characters of an error."""
 
 
 class _Group(click.Group):
@@ -74,11 +80,11 @@ def main(arguments: list[str] | None = None, cancellation: Cancellation | None =
         code = ExitCode.SUCCESS
     except OSError as error:
         _silence_stdout()
-        where = error.filename or "stdout"
+        where = _harmless(str(error.filename or "stdout"))
         click.echo(f"Not all could be written to {where}: {error.strerror or error}.", err=True)
         code = ExitCode.BAD_INPUT
     except click.ClickException as error:
-        explained(error).show()
+        _show(explained(error))
         code = ExitCode.BAD_INPUT
     except Cancelled as cancelled:
         code = cancelled.exit_code
@@ -97,8 +103,28 @@ def _tell(error: OpseraStepError) -> None:
     """Say on stderr what went wrong, as click does: of inputs all faults, a line each."""
     faults = error.faults if isinstance(error, BadInput) else [f"{error.message} {error.hint}"]
     for fault in faults:
-        told = fault.strip()
+        told = _harmless(fault)
         click.echo(f"Error: {told if told.endswith(('.', '?', '!')) else told + '.'}", err=True)
+
+
+def _show(error: click.ClickException) -> None:
+    """Show an error as click does, with words of the user that nothing obeys."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        # It is the help, with no word of the user.
+        error.show()
+        return
+    told = _harmless(error.format_message())
+    if isinstance(error, click.UsageError):
+        click.UsageError(told, error.ctx).show()
+    else:
+        click.ClickException(told).show()
+
+
+def _harmless(text: str) -> str:
+    """Return a sentence as one safe line, without a token that stands in a wrong place."""
+    given = from_environment(os.environ)
+    safe = Safe(given["token"].value if "token" in given else "")
+    return defuse(safe.inline(without_tokens(text), _LONGEST))
 
 
 def obey(

@@ -112,7 +112,8 @@ def init(alias: str, *, force: bool, **typed: str | None) -> int:
     alias = alias or alias_of(name or pipeline)
     _write(path, first_config(__version__, alias, pipeline, name), force=force)
     named = f" {alias}" if pipeline else " PIPELINE"
-    click.echo(f"Wrote {path}. Next:\n\n  opsera-step doctor{named}\n  opsera-step run{named}")
+    wrote = f"Wrote {clean_inline(str(path))}. Next:"
+    click.echo(f"{wrote}\n\n  opsera-step doctor{named}\n  opsera-step run{named}")
     return ExitCode.SUCCESS
 
 

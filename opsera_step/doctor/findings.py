@@ -9,6 +9,7 @@ from typing import Any
 
 from opsera_step.errors import ApiError, ExitCode
 from opsera_step.render.safe import Safe
+from opsera_step.values import without_tokens
 
 _LONGEST = 600
 
@@ -38,12 +39,16 @@ class Check:
 
     def made_safe(self, safe: Safe) -> Check:
         """Return it without control characters and without the token, in no text of it."""
+
+        def clean(text: str) -> str:
+            return safe.inline(without_tokens(text), _LONGEST)
+
         return replace(
             self,
-            says=safe.inline(self.says, _LONGEST),
-            remedy=safe.inline(self.remedy, _LONGEST),
-            details=tuple(safe.inline(one, _LONGEST) for one in self.details),
-            listed=tuple(safe.inline(one, _LONGEST) for one in self.listed),
+            says=clean(self.says),
+            remedy=clean(self.remedy),
+            details=tuple(map(clean, self.details)),
+            listed=tuple(map(clean, self.listed)),
         )
 
     def data(self) -> dict[str, Any]:

@@ -281,7 +281,7 @@ class JobLog:
 
     @_show.register
     def _(self, event: events.Answered) -> None:
-        """What comes of the answer is told by other events."""
+        """Say nothing: what comes of the answer is told by other events."""
 
     @_show.register
     def _(self, event: events.Ended) -> None:

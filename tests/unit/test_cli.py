@@ -279,3 +279,38 @@ def test_a_stream_takes_any_text():
     utf8(stream).write("é\ud800\n")
     stream.flush()
     assert raw.getvalue() == "é?\n".encode()
+
+
+A_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzY29wZSI6ImFwaSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[A_TOKEN], ["run", "--token", A_TOKEN], ["run", "x", A_TOKEN], ["run", f"--foo={A_TOKEN}"],
+     ["tool", "update", "x", "--set", A_TOKEN], ["tool", "update", "x", "--file", A_TOKEN],
+     ["audit", "actions", "--date", A_TOKEN], ["init", A_TOKEN]],
+)  # fmt: skip
+def test_a_token_in_a_wrong_place_is_not_shown(words, tmp_path):
+    """Whatever is wrong with a command, a token in it shows nowhere: typed or as a job's input."""
+    job = {"INPUT_COMMAND": " ".join(words), "OPSERA_TOKEN": ""}
+    for typed, environ in ((words, {"OPSERA_TOKEN": A_TOKEN}), ([], job)):
+        done = process(*typed, GITHUB_OUTPUT=str(tmp_path / "out"), GITHUB_ACTIONS="true",
+                       **environ)  # fmt: skip
+        assert done.returncode == 2
+        written = (tmp_path / "out").read_text("utf-8") if (tmp_path / "out").exists() else ""
+        shown = done.stdout.replace(f"::add-mask::{A_TOKEN}", "") + done.stderr + written
+        assert A_TOKEN[:20] not in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["run", "x", "y\n::error::pwn"], ["run", "--foo\n::error::pwn"], ["run", "x", "##[error]pwn"],
+     ["tool", "update", "x", "--set", "a\n::error::p=1", "--set", "a\n::error::p=2"],
+     ["simulator", "--switch", "y\n::error::pwn"], ["run", "x", "\x1b[31mred\x1b]0;t\x07"]],
+)  # fmt: skip
+def test_words_of_the_user_are_data(words):
+    """Nothing that was typed is obeyed by a job's log or a terminal when it is told as wrong."""
+    done = process(*words)
+    assert done.returncode == 2
+    assert not [line for line in done.stderr.split("\n") if line.lstrip().startswith("::")]
+    assert "##[" not in done.stderr and "\x1b" not in done.stderr
