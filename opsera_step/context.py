@@ -37,7 +37,7 @@ from opsera_step.trigger import Started, Trigger
 
 FOLLOWING = ("run", "watch")
 """The commands that follow a run; only these stop it when they are cancelled."""
-PATIENCE = 300.0
+LONGEST_UNFOLLOWED = 300.0
 """Seconds that a command which follows no run asks again: it can be given once more any time."""
 DETAILS_CAP = 10.0
 """Most seconds to spend on what only makes the report nicer."""
@@ -142,7 +142,7 @@ class Context:
     def insist(self, ask: Callable[[Deadline], T]) -> T:
         """Call until there is an answer, showing the trouble meanwhile."""
         follows = self.inputs.command in FOLLOWING
-        until = self.deadline if follows else self.deadline.no_later_than(PATIENCE)
+        until = self.deadline if follows else self.deadline.no_later_than(LONGEST_UNFOLLOWED)
         return self.show_all(insist(ask, self.client, self.clock, until, self.jitter))
 
     def show_all(self, steps: Generator[events.Event, None, T]) -> T:

@@ -78,11 +78,11 @@ def _no_such_option(name: str, context: click.Context) -> str:
         return f"{told} Did you mean {synonym}?"
     if name in _LOUDER:
         return f"{told} OPSERA_DEBUG=1 in the environment shows more of a fault."
-    close = nearest(name.replace("_", "-"), _options(context.command, context), closeness=_CLOSE)
-    if close:
-        return f"{told} Did you mean {close}?"
     root = context.find_root()
     owners = [path for path, command in _all_commands(root) if name in _options(command, context)]
+    close = nearest(name.replace("_", "-"), _options(context.command, context), closeness=_CLOSE)
+    if close and not owners:
+        return f"{told} Did you mean {close}?"
     if context is root and owners:
         return f"{told} Options go after the command, as in `opsera-step {owners[0]} {name} …`."
     return f"{told} It is an option of {_listed(owners)}." if owners else told

@@ -20,6 +20,7 @@ SLIPS: tuple[Slip, ...] = (
     typed("a short option of other programs", "status -o json"),
     typed("a misspelt option", "run --timeot 1h"),
     typed("a variable's name as an option", "run --on_paused wait"),
+    typed("an option of another command", "run --set a=b"),
     typed("the token as an option", "run --token abc"),
     typed("an option without its value", "run --timeout"),
     typed("an option of words without its value", "run --reset"),
