@@ -28,7 +28,7 @@ if sys.version_info < (3, 10):  # noqa: UP036
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("OPSERA_STEP_VENV") or ROOT / ".venv").absolute()
 RUNTIME, DEVELOPMENT = "requirements.txt", "requirements-dev.txt"
-CHAIN = "chain/requirements.txt"
+PLATFORMS = "tests/platforms/requirements.txt"
 UV = "uv==0.13.9"
 
 USAGE = """\
@@ -37,7 +37,8 @@ Usage: python3 dev.py COMMAND [ARGUMENTS]
   demo [OPTIONS]   play a pipeline run against the built-in simulator; no account needed
   test [OPTIONS]   run the tests; the options are pytest's
   check            check the code's format, style and types, and the packaging files
-  chain [OPTIONS]  build the image and use it as users will: docker run, GitHub, GitLab, Jenkins.
+  platforms [OPTIONS]
+                   build the image and use it as users will: docker run, GitHub, GitLab, Jenkins.
                    Uses Docker; as root on a Debian without it, installs Podman and tools with apt
   bench [OPTIONS]  measure, and write docs/benchmarks.md; --quick for a first impression
   lock [OPTIONS]   write the requirements*.txt anew from the .in files; --upgrade for newer versions
@@ -253,11 +254,11 @@ def bench(arguments: Sequence[str]) -> int:
     return become([programs(VENV) / "python", "-m", "benchmarks", *arguments])
 
 
-def chain(arguments: Sequence[str]) -> int:
+def platforms(arguments: Sequence[str]) -> int:
     """Build the image and use it, as far as this machine can be equipped for it."""
     set_up(DEVELOPMENT)
     os.chdir(ROOT)
-    return become([programs(VENV) / "python", "-m", "chain", *arguments])
+    return become([programs(VENV) / "python", "-m", "tests.platforms", *arguments])
 
 
 def lock(arguments: Sequence[str]) -> int:
@@ -266,7 +267,7 @@ def lock(arguments: Sequence[str]) -> int:
         venv = Path(folder, "venv")
         create(venv)
         call([programs(venv) / "python", "-m", "pip", "install", UV], f"install {UV}")
-        for target in (RUNTIME, DEVELOPMENT, CHAIN):
+        for target in (RUNTIME, DEVELOPMENT, PLATFORMS):
             # Without the machine's own settings, and without a word of the index it uses.
             call(
                 [
@@ -300,7 +301,7 @@ def schema(arguments: Sequence[str]) -> int:
 def main() -> int:
     """Do what the command line says."""
     commands = {"demo": demo, "test": test, "check": check, "bench": bench, "lock": lock}
-    commands |= {"schema": schema, "chain": chain}
+    commands |= {"schema": schema, "platforms": platforms}
     name, *arguments = sys.argv[1:] or ["--help"]
     if name not in commands:
         wanted = name in {"-h", "--help", "help"}

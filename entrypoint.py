@@ -14,7 +14,7 @@ def main() -> int:
     # Under `python3 -I` a script's own folder is not searched. It goes last: nothing installed, and
     # nothing of the checkout in which the job runs, can be shadowed by it or shadow it.
     sys.path.append(os.path.dirname(os.path.realpath(__file__)))  # noqa: PTH120 - loads faster
-    from opsera_step import start  # noqa: PLC0415
+    from opsera_step import main as start  # noqa: PLC0415
 
     return start.main(sys.argv[1:])
 

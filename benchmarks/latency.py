@@ -12,10 +12,11 @@ from benchmarks import watching
 from benchmarks.children import job_environment
 from benchmarks.figures import Cell, Section, Table, figure, percentile
 from benchmarks.traces import MARK, TRACES, Polled, Trace, bursty, polled, quiet, steady
-from opsera_step.cancel import Cancellation
+from opsera_step.clock import FakeClock
 from opsera_step.job import run_job
-from opsera_step.simulator import Fault, Simulator
-from opsera_step.timing import FakeClock
+from opsera_step.signals import Cancellation
+from opsera_step.simulator.faults import Fault
+from opsera_step.simulator.simulator import Simulator
 
 ROUND_TRIP = 0.1
 _DELAYS = (

@@ -19,11 +19,12 @@ from benchmarks.children import job_environment
 from benchmarks.figures import Cell, Section, Table, percentile, spell
 from benchmarks.traces import Trace, bursty
 from benchmarks.turns import TurnClock
-from opsera_step.cancel import Cancellation
+from opsera_step.clock import FakeClock
 from opsera_step.job import run_job
-from opsera_step.simulator import Fault, Simulator
+from opsera_step.signals import Cancellation
+from opsera_step.simulator.faults import Fault
+from opsera_step.simulator.simulator import Simulator
 from opsera_step.simulator.wire import Answer, json_answer
-from opsera_step.timing import FakeClock
 
 _ROUND_TRIP = 0.1
 _DELAY = Fault(kind="latency", seconds=_ROUND_TRIP)

@@ -24,16 +24,15 @@ import pyperf  # type: ignore[import-untyped]
 from benchmarks.children import ROOT
 from benchmarks.figures import Cell, Table, figure
 from benchmarks.listening import WINDOW, Run
-from opsera_step.events import LogLines
-from opsera_step.json_values import JsonObject
-from opsera_step.log_limit import LogLimit
-from opsera_step.logs import LogCursor
-from opsera_step.models import LogRecord, parse_list
+from opsera_step.api import JsonObject, LogRecord
+from opsera_step.api.models import parse_list
+from opsera_step.api.record_reader import RecordReader
+from opsera_step.clock import FakeClock
+from opsera_step.display import JobLog, LogLimit
 from opsera_step.platforms import detect
-from opsera_step.record_reader import RecordReader
-from opsera_step.render.joblog import JobLog
-from opsera_step.render.safe import Safe
-from opsera_step.timing import FakeClock
+from opsera_step.runs.events import LogLines
+from opsera_step.runs.log_cursor import LogCursor
+from opsera_step.text import Scrubber
 
 T = TypeVar("T")
 _TEXT = "{:09d} compiling module with a path of some length, and what the compiler says of it\n"
@@ -106,7 +105,7 @@ def _main() -> None:
     before, after = _answers()
     items, first, second = json.loads(after), _records(before), _records(after)
     clock = FakeClock()
-    log = JobLog(detect({}, _Nowhere(), clock), Safe("t0k3n" * 40), clock, LogLimit(None))
+    log = JobLog(detect({}, _Nowhere(), clock), Scrubber("t0k3n" * 40), clock, LogLimit(None))
     lines = tuple(_TEXT.format(number).rstrip() for number in range(WINDOW))
     event = LogLines("s", "Build", "jenkins", lines)
     _timed(runner, "JSON", lambda: _taken(json.loads, after))

@@ -12,9 +12,9 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from opsera_step.cancel import Cancellation
+from opsera_step.clock import FakeClock
 from opsera_step.job import run_job, utf8
-from opsera_step.timing import FakeClock
+from opsera_step.signals import Cancellation
 
 
 def peak() -> int:

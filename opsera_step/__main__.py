@@ -2,7 +2,7 @@
 
 import sys
 
-from opsera_step.start import command_line
+from opsera_step.main import command_line
 
 if __name__ == "__main__":
     sys.exit(command_line())

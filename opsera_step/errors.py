@@ -1,7 +1,7 @@
 """Exit codes, and the tree of errors with the hint that each carries.
 
 OpseraStepError
-├── BadInput            2   what the user configured is wrong; holds all faults at once
+├── InvalidInput        2   invalid configuration; holds all problems at once
 ├── ApiError            3
 │   ├── Unreachable         no answer: DNS, connection, TLS, time-out, reset
 │   ├── Unavailable         429 and 5xx
@@ -10,13 +10,15 @@ OpseraStepError
 │   ├── Rejected            400 and other 4xx
 │   ├── NotFound            404
 │   ├── RunRefused          HTTP 200, but the run was not started
+│   │   └── RunPaused       8   the pipeline is paused
+│   ├── TimedOut      124   the job's timeout expired before the result was known
 │   ├── PipelineBusy        a run is going and on_busy is fail
 │   └── RunUncertain        it cannot be known which run is ours, or whether there is one
 ├── AuthError           4
 │   ├── Unauthorized        401
 │   └── Forbidden           403
 └── InternalError      70   a fault of our own
-Cancelled (BaseException) 130, 143
+Cancelled (BaseException) 129, 130, 143
 """
 
 from __future__ import annotations
@@ -32,12 +34,13 @@ class ExitCode(IntEnum):
 
     SUCCESS = 0
     FAILED = 1
-    BAD_INPUT = 2
+    INVALID_INPUT = 2
     API = 3
     AUTH = 4
     PAUSED = 8
     INTERNAL = 70
     TIMEOUT = 124
+    SIGHUP = 129
     SIGINT = 130
     SIGTERM = 143
 
@@ -46,6 +49,8 @@ class OpseraStepError(Exception):
     """Something that ends the job, with a sentence for the user and what to do about it."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
+    status: ClassVar[str] = "error"
+    """The job's output `status` when this error ends it."""
     hint: str = ""
     by_name: bool = False
     """Whether a pipeline, tool or task was looked for by its name, in vain."""
@@ -58,15 +63,15 @@ class OpseraStepError(Exception):
             self.hint = hint
 
 
-class BadInput(OpseraStepError):
-    """What the user configured is wrong; all faults are told at once."""
+class InvalidInput(OpseraStepError):
+    """Invalid configuration; reports all problems at once."""
 
-    exit_code = ExitCode.BAD_INPUT
+    exit_code = ExitCode.INVALID_INPUT
 
-    def __init__(self, faults: Sequence[str]) -> None:
-        """Take one sentence a fault."""
-        super().__init__("; ".join(faults))
-        self.faults = tuple(faults)
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Take one sentence per problem."""
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
 
 
 class InternalError(OpseraStepError):
@@ -148,6 +153,21 @@ class RunRefused(ApiError):
     """The API answered, but did not start the run."""
 
     hint = "Look at the pipeline's page in Opsera: it has to be ready to run."
+
+
+class RunPaused(RunRefused):
+    """The API refused to start a run because the pipeline is paused."""
+
+    exit_code = ExitCode.PAUSED
+    status = "paused"
+
+
+class TimedOut(ApiError):
+    """The job's timeout expired before the run was started or its result known."""
+
+    exit_code = ExitCode.TIMEOUT
+    status = "timeout"
+    hint = "Increase `timeout`, or check why it takes so long."
 
 
 class PipelineBusy(ApiError):

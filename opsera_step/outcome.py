@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from opsera_step.api import State
 from opsera_step.errors import ExitCode
-from opsera_step.models import State
-from opsera_step.steps import StepResult
+from opsera_step.runs import StepResult
 
 OUTPUTS: Mapping[str, str] = {
     "runCount": "The number of the run.",

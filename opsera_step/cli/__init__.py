@@ -4,6 +4,6 @@ Only what the user typed is read here; what it means is the same as in a job. Th
 come from a job's input `command`; then `obey` reads them.
 """
 
-from opsera_step.cli.program import group, main, obey
+from opsera_step.cli.app import group, main, obey
 
 __all__ = ["group", "main", "obey"]

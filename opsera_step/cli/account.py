@@ -11,8 +11,7 @@ from typing import Any
 
 import click
 
-from opsera_step import queries
-from opsera_step.cli.host import host
+from opsera_step.cli.invocation import host
 from opsera_step.cli.options import (
     ALWAYS,
     HelpfulCommand,
@@ -22,9 +21,9 @@ from opsera_step.cli.options import (
     name_pipeline,
     with_inputs,
 )
-from opsera_step.errors import BadInput
-from opsera_step.update_command import Wish
-from opsera_step.updating import read_assignments, read_properties
+from opsera_step.errors import InvalidInput
+from opsera_step.job import Wish, read_assignments, read_properties
+from opsera_step.job.commands import account as queries
 
 
 def _day(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
@@ -146,8 +145,8 @@ def tool_update(
         raise click.UsageError("Nothing is named to change: use --set KEY=VALUE or --file FILE.")
     try:
         named = {**_properties(file), **read_assignments(assignments)}
-    except BadInput as error:
-        raise click.UsageError(f"{'; '.join(error.faults)}.") from None
+    except InvalidInput as error:
+        raise click.UsageError(f"{'; '.join(error.problems)}.") from None
     here = host()
     ask = partial(here.agrees, "Make these changes?") if here.is_interactive else None
     wish = Wish(named, agreed=yes, ask=ask)
@@ -157,17 +156,17 @@ def tool_update(
 def _properties(file: str | None) -> dict[str, Any]:
     if not file:
         return {}
-    from opsera_step.yaml_data import read_yaml_data  # noqa: PLC0415 - few commands need it
+    from opsera_step.config.yaml_data import read_yaml_data  # noqa: PLC0415 - few commands need it
 
     try:
         text = _stdin() if file == "-" else Path(file).read_text("utf-8-sig")
         return read_properties(read_yaml_data(text), repr(file) if file != "-" else "the input")
     except UnicodeDecodeError:
-        raise BadInput([f"--file: {file!r} can't be read: it is not UTF-8 text"]) from None
+        raise InvalidInput([f"--file: {file!r} can't be read: it is not UTF-8 text"]) from None
     except OSError as error:
-        raise BadInput([f"--file: {file!r} can't be read: {error.strerror or error}"]) from None
+        raise InvalidInput([f"--file: {file!r} can't be read: {error.strerror or error}"]) from None
     except ValueError as error:
-        raise BadInput([f"--file: {file!r} can't be read: {error}"]) from None
+        raise InvalidInput([f"--file: {file!r} can't be read: {error}"]) from None
 
 
 def _stdin() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 from click.shell_completion import get_completion_class
 
-from opsera_step.cli.host import host
+from opsera_step.cli.invocation import host
 from opsera_step.cli.options import HelpfulCommand
 
 SHELLS = ("bash", "zsh", "fish")

@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from opsera_step.first_config import is_alias
-from opsera_step.inputs import BY_NAME, Given, Input
-from opsera_step.settings import known_config
+from opsera_step.config import BY_NAME, Input, Setting, is_alias, known_config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -146,7 +144,7 @@ def completing_alias(group: str) -> Any:
 
     def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
         path = context.params.get("config")
-        options = {"config": Given(path, "--config")} if path else {}
+        options = {"config": Setting(path, "--config")} if path else {}
         config = known_config(os.environ, options)
         aliases = config.tools if group == "tools" else config.aliases
         # An alias that takes quotes would not reach the shell's line as one word.

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from opsera_step.cli.host import host
+from opsera_step.cli.invocation import host
 from opsera_step.cli.options import (
     ALWAYS,
     FORMATS,
@@ -16,7 +16,7 @@ from opsera_step.cli.options import (
     input_options,
     name_pipeline,
 )
-from opsera_step.log_command import LogWish
+from opsera_step.job import LogQuery
 
 _PIPELINE = ("pipeline", *ALWAYS)
 FOLLOWING = (
@@ -131,7 +131,7 @@ def _logs(form: str, typed: dict[str, Any]) -> int:
         raise click.UsageError("--follow prints text as it comes: it takes no --format.")
     if follow and kind.strip().lower() not in ("", "console output", "any"):
         raise click.UsageError("--follow takes the types `console output` and `any` only.")
-    wish = LogWish(kind, step, is_text)
+    wish = LogQuery(kind, step, is_text)
     act = wish.follow if follow else wish.show
     return host().answer("logs", typed, act, form="" if is_text else form)
 

@@ -9,7 +9,10 @@ from pathlib import Path
 import click
 
 from opsera_step import __version__
-from opsera_step.cli.host import host
+from opsera_step.api import OpseraClient, Pipeline
+from opsera_step.api.fields import is_object_id
+from opsera_step.api.pipelines import finder
+from opsera_step.cli.invocation import host
 from opsera_step.cli.options import (
     ALWAYS,
     HelpfulCommand,
@@ -18,20 +21,23 @@ from opsera_step.cli.options import (
     name_pipeline,
     with_inputs,
 )
-from opsera_step.client import OpseraClient
+from opsera_step.clock import Deadline, SystemClock
+from opsera_step.config import (
+    BY_NAME,
+    Inputs,
+    RawSettings,
+    Setting,
+    alias_of,
+    fault_of,
+    first_config,
+    gather,
+    is_alias,
+)
+from opsera_step.doctor.command import consult
 from opsera_step.doctor.configuration import faults_of
 from opsera_step.doctor.configuration import typed as typed_inputs
-from opsera_step.doctor.consultation import consult
-from opsera_step.errors import BadInput, ExitCode, NotFound, OpseraStepError
-from opsera_step.first_config import alias_of, first_config, is_alias
-from opsera_step.inputs import BY_NAME, Given, Inputs, fault_of
-from opsera_step.models import Pipeline
-from opsera_step.pipelines import finder
-from opsera_step.render.safe import Safe
-from opsera_step.sanitize import clean_inline
-from opsera_step.settings import Gathered, gather
-from opsera_step.timing import Deadline, SystemClock
-from opsera_step.values import is_object_id
+from opsera_step.errors import ExitCode, InvalidInput, NotFound, OpseraStepError
+from opsera_step.text import Scrubber, clean_inline
 
 _LONGEST_LISTING = 10.0
 """Seconds for asking about pipelines."""
@@ -99,16 +105,16 @@ def init(alias: str, *, force: bool, **typed: str | None) -> int:
     faults = []
     if path.exists() and not force:
         faults.append(f"{path} is there already and was not changed; --force replaces it")
-    faults += [*_wrong_alias(alias), fault_of("pipeline", Given(pipeline, "--pipeline"))]
+    faults += [*_wrong_alias(alias), fault_of("pipeline", Setting(pipeline, "--pipeline"))]
     if any(faults):
-        raise BadInput([fault for fault in faults if fault])
+        raise InvalidInput([fault for fault in faults if fault])
     # What is in the file that is to be written does not count yet.
-    gathered = gather(here.environ, {**options, "config": Given(os.devnull, "init")}, {})
+    gathered = gather(here.environ, {**options, "config": Setting(os.devnull, "init")}, {})
     name = _name_of(gathered) if pipeline else ""
     if not pipeline and here.is_interactive:
         pipeline, name = _choose(gathered)
     if alias and not pipeline:
-        raise BadInput(["--alias: it needs a pipeline to stand for; name one with --pipeline"])
+        raise InvalidInput(["--alias: it needs a pipeline to stand for; name one with --pipeline"])
     alias = alias or alias_of(name or pipeline)
     _write(path, first_config(__version__, alias, pipeline, name), force=force)
     named = f" {alias}" if pipeline else " PIPELINE"
@@ -124,7 +130,7 @@ def _wrong_alias(alias: str) -> Iterator[str]:
         yield f"--alias: {alias!r} won't do; it takes letters, digits and . _ -"
 
 
-def _name_of(gathered: Gathered) -> str:
+def _name_of(gathered: RawSettings) -> str:
     """Return the name of the pipeline, if the API can tell; tell what speaks against it."""
     if "token" not in gathered.given:
         return ""
@@ -138,23 +144,23 @@ def _name_of(gathered: Gathered) -> str:
     return ""
 
 
-def _connected(gathered: Gathered) -> tuple[OpseraClient, Inputs, Deadline]:
+def _connected(gathered: RawSettings) -> tuple[OpseraClient, Inputs, Deadline]:
     clock, wrong = SystemClock(), faults_of(gathered)
     if gathered.faults or wrong:
         # The default of an address that won't do is not the one that was meant.
-        raise BadInput([*gathered.faults, *wrong.values()])
+        raise InvalidInput([*gathered.faults, *wrong.values()])
     inputs = typed_inputs(gathered, wrong, None)
     client = OpseraClient(inputs.base_url, inputs.token, clock, ca_bundle=inputs.ca_bundle)
     return client, inputs, Deadline.after(clock, _LONGEST_LISTING)
 
 
-def _say(gathered: Gathered, before: str, sentence: str) -> None:
+def _say(gathered: RawSettings, before: str, sentence: str) -> None:
     """Tell on stderr what came of asking the API."""
-    safe = Safe(gathered.given["token"].value)
+    safe = Scrubber(gathered.given["token"].value)
     click.echo(f"{before} {safe.inline(sentence)}", err=True)
 
 
-def _choose(gathered: Gathered) -> tuple[str, str]:
+def _choose(gathered: RawSettings) -> tuple[str, str]:
     """Let the user choose a pipeline from those that the token sees; nothing if there are none."""
     found = _listed(gathered)
     if not found:
@@ -169,7 +175,7 @@ def _choose(gathered: Gathered) -> tuple[str, str]:
     return (found[answer - 1].id, found[answer - 1].name) if answer else ("", "")
 
 
-def _listed(gathered: Gathered) -> list[Pipeline]:
+def _listed(gathered: RawSettings) -> list[Pipeline]:
     """List the pipelines, if that can be done at once; else say why not and go on without."""
     if "token" not in gathered.given:
         click.echo("Without OPSERA_TOKEN there is no list of pipelines to choose from.", err=True)
@@ -192,7 +198,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
             file.write(text)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", "") or "it is no text"
-        raise BadInput([f"{path} can't be written: {why}"]) from None
+        raise InvalidInput([f"{path} can't be written: {why}"]) from None
 
 
 SETUP_COMMANDS = (doctor, init)

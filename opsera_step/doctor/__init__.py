@@ -3,7 +3,7 @@
 It asks only what changes nothing, and starts, stops and resets no run.
 """
 
-from opsera_step.doctor.examination import Examination
-from opsera_step.doctor.findings import Check, Level, exit_code_of
+from opsera_step.doctor.check import Check, Level, exit_code_of
+from opsera_step.doctor.checks import Examination
 
 __all__ = ["Check", "Examination", "Level", "exit_code_of"]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from opsera_step.access_token import TokenFacts, oddity, spell_span
-from opsera_step.calls import (
+from opsera_step.api import (
     CALLS,
+    CONSOLE_OUTPUT,
     LOGS,
     PIPELINES,
     RUN,
@@ -19,9 +19,14 @@ from opsera_step.calls import (
     TOOLS,
     USER_ACTIONS,
     Call,
+    OpseraClient,
+    Pipeline,
+    TokenFacts,
+    explain_malformed,
+    format_span,
 )
-from opsera_step.client import OpseraClient
-from opsera_step.doctor.findings import Check, fault, good, skipped, warning
+from opsera_step.clock import Deadline
+from opsera_step.doctor.check import Check, fault, good, skipped, warning
 from opsera_step.errors import (
     ApiError,
     ExitCode,
@@ -31,8 +36,6 @@ from opsera_step.errors import (
     OpseraStepError,
     Unauthorized,
 )
-from opsera_step.models import CONSOLE_OUTPUT, Pipeline
-from opsera_step.timing import Deadline
 
 SOON = 7 * 86400.0
 """Seconds before its end at which a token is worth a warning."""
@@ -75,7 +78,7 @@ def missing_token() -> Check:
         "Set OPSERA_TOKEN (or the input token), or token_file. Where it is set as a secret of the "
         "CI: is the secret given to this job? Protected variables are for protected branches "
         "only, and pull requests of forks get none.",
-        code=ExitCode.BAD_INPUT,
+        code=ExitCode.INVALID_INPUT,
     )
 
 
@@ -96,7 +99,7 @@ def refused_token(judged: Judged, answer: Unauthorized) -> Check:
     """Make the check of a token that the API does not accept."""
     says = f"from {judged.origin}; {_described(judged.facts, judged.now)}"
     told = f"Opsera does not accept it ({answer.message.rstrip('.')}). It is {says}."
-    remedy = oddity(judged.token) or answer.hint
+    remedy = explain_malformed(judged.token) or answer.hint
     return fault("token", told, remedy, code=ExitCode.AUTH)
 
 
@@ -115,7 +118,9 @@ def token_check(judged: Judged, *, accepted: bool, unknown: str = "") -> Check:
     if facts.begins is not None and facts.begins > judged.now:
         return warning("token", says, "Wait until then, or use another token.")
     if not facts.is_jwt:
-        return warning("token", says, oddity(judged.token) or "Check that it was copied whole.")
+        return warning(
+            "token", says, explain_malformed(judged.token) or "Check that it was copied whole."
+        )
     return skipped("token", says)
 
 
@@ -133,12 +138,14 @@ def _described(facts: TokenFacts, now: float) -> str:
     left = facts.left(now)
     if left is not None and facts.expires is not None:
         moment = datetime.fromtimestamp(facts.expires, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-        span = f"expires in {spell_span(left)}" if left > 0 else f"expired {spell_span(-left)} ago"
+        span = (
+            f"expires in {format_span(left)}" if left > 0 else f"expired {format_span(-left)} ago"
+        )
         parts.append(f"{span} ({moment})")
     else:
         parts.append("which does not say when it expires")
     if facts.begins is not None and facts.begins > now:
-        parts.append(f"which becomes good only in {spell_span(facts.begins - now)} (nbf)")
+        parts.append(f"which becomes good only in {format_span(facts.begins - now)} (nbf)")
     if facts.scopes:
         parts.append(f"scope {', '.join(facts.scopes)}")
     return ", ".join(parts)

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from opsera_step.doctor.findings import Check, fault, good, warning
+from opsera_step.api.token import holds_a_token
+from opsera_step.config import TABLE, Inputs, RawSettings, Setting, fault_of, likely_typos, parse
+from opsera_step.doctor.check import Check, fault, good, warning
 from opsera_step.errors import ExitCode
-from opsera_step.inputs import TABLE, Given, Inputs, fault_of, parse
-from opsera_step.settings import Gathered
-from opsera_step.typos import likely_typos
-from opsera_step.values import holds_a_token
 
 _SHOWN = 80
-_STAND_IN = Given("0" * 24, "")
+_STAND_IN = Setting("0" * 24, "")
 
 
-def faults_of(gathered: Gathered) -> dict[str, str]:
+def faults_of(gathered: RawSettings) -> dict[str, str]:
     """Return a sentence for each input whose value won't do."""
     found = ((name, fault_of(name, one)) for name, one in gathered.given.items())
     return {name: sentence for name, sentence in found if sentence and name != "command"}
 
 
-def inputs_check(gathered: Gathered, wrong: Mapping[str, str], environ: Mapping[str, str]) -> Check:
+def inputs_check(
+    gathered: RawSettings, wrong: Mapping[str, str], environ: Mapping[str, str]
+) -> Check:
     """Tell every input that was set, and where."""
     right = [one.name for one in TABLE if one.name in gathered.given and one.name not in wrong]
     # The address has a check of its own, which tells where it is from.
@@ -34,7 +34,7 @@ def inputs_check(gathered: Gathered, wrong: Mapping[str, str], environ: Mapping[
         says = "One is wrong." if len(sentences) == 1 else f"{len(sentences)} are wrong."
         details = (*(f"wrong: {one}" for one in sentences), *slips)
         remedy = "Correct what is told as wrong; the other checks go on without it."
-        check = fault("inputs", says, remedy, *details, code=ExitCode.BAD_INPUT)
+        check = fault("inputs", says, remedy, *details, code=ExitCode.INVALID_INPUT)
     elif slips:
         remedy = "Correct the variable's name, or take it away."
         check = warning("inputs", _summed_up(values), remedy, *slips)
@@ -47,7 +47,7 @@ def _summed_up(values: tuple[str, ...]) -> str:
     return "Set besides the address." if values else "Nothing is set besides the address."
 
 
-def typed(gathered: Gathered, wrong: Mapping[str, str], auto_log_limit: int | None) -> Inputs:
+def typed(gathered: RawSettings, wrong: Mapping[str, str], auto_log_limit: int | None) -> Inputs:
     """Type the inputs that are right; what is wrong or missing has its default or a stand-in."""
     right = {name: one for name, one in gathered.given.items() if name not in {*wrong, "command"}}
     return parse(
@@ -55,14 +55,14 @@ def typed(gathered: Gathered, wrong: Mapping[str, str], auto_log_limit: int | No
     )
 
 
-def _told(name: str, gathered: Gathered) -> str:
+def _told(name: str, gathered: RawSettings) -> str:
     one = gathered.given[name]
     value = one.value if len(one.value) <= _SHOWN else one.value[:_SHOWN] + "…"
     if name == "token":
         value = "set"
     elif holds_a_token(value) or (name == "base_url" and "@" in value):
         value = "not shown, for it looks like a secret"
-    origin = one.origin
+    origin = one.source
     if name == "pipeline" and gathered.alias is not None:
-        origin += f"; the alias “{gathered.alias.value}” is from {gathered.alias.origin}"
+        origin += f"; the alias “{gathered.alias.value}” is from {gathered.alias.source}"
     return f"{name}: {value} ({origin})"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from textwrap import wrap
 
-from opsera_step.doctor.findings import Check, Level
+from opsera_step.doctor.check import Check, Level
 
 _LEVEL_WIDTH, _NAME_WIDTH = 9, 12
 _INDENT = " " * (_LEVEL_WIDTH + _NAME_WIDTH)

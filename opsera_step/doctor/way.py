@@ -9,13 +9,12 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlsplit
 
-from opsera_step.access_token import spell_span
-from opsera_step.client import OpseraClient
+from opsera_step.api import OpseraClient, format_span
+from opsera_step.clock import Clock, Deadline
 from opsera_step.doctor import network
-from opsera_step.doctor.findings import Check, Level, fault, good, skipped, warning
+from opsera_step.doctor.check import Check, Level, fault, good, skipped, warning
 from opsera_step.doctor.unconnected import unconnected
 from opsera_step.errors import ExitCode
-from opsera_step.timing import Clock, Deadline
 
 STEP_SECONDS = 5.0
 """Most seconds for each step."""
@@ -120,7 +119,7 @@ class Way:
             f"until {_day(found.ends)}{bundle}."
         )
         if left < _CERTIFICATE_SOON:
-            remedy = f"It ends in {spell_span(left)}: it has to be renewed at the server."
+            remedy = f"It ends in {format_span(left)}: it has to be renewed at the server."
             return warning("connection", says, remedy)
         return good("connection", says)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TextIO
 
+from opsera_step.clock import Clock
 from opsera_step.platforms.base import Platform
 from opsera_step.platforms.github import GitHub
 from opsera_step.platforms.gitlab import GitLab
 from opsera_step.platforms.split import Split
 from opsera_step.platforms.terminal import Terminal, can_move_cursor
-from opsera_step.timing import Clock
 
 PLATFORMS: Mapping[str, type[Platform]] = {
     "plain": Platform,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, TextIO
 
-from opsera_step.timing import Clock
+from opsera_step.clock import Clock
 
 PREFIX = "[opsera] "
 ELSEWHERE = "With report_dir its folder has it, as answer.json or result.json."

@@ -48,17 +48,17 @@ class GitHub(Platform):
 
     def lines(self, lines: Sequence[str]) -> None:
         """Print log lines; none of them can be a workflow command."""
-        self._write([defuse(line) for line in lines])
+        self._write([escape_commands(line) for line in lines])
 
     def say(self, text: str, level: str = "") -> None:
         """Print a line of ours; API text in it can be no command either."""
         word = f"{level.upper()}: " if level in (WARNING, ERROR) else ""
-        self._write([defuse(f"{PREFIX}{word}{text}")])
+        self._write([escape_commands(f"{PREFIX}{word}{text}")])
 
     def open_group(self, title: str) -> None:
         """Begin a group; groups do not nest, so the one before is closed."""
         self.close_group()
-        self._write([f"::group::{escape_data(defuse(title))}"])
+        self._write([f"::group::{escape_data(escape_commands(title))}"])
         self._group_open = True
 
     def close_group(self) -> None:
@@ -70,8 +70,8 @@ class GitHub(Platform):
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Add an annotation to the run's page; it shows in the log too."""
         lines = [*text.split("\n"), *([""] if details else []), *details]
-        message = escape_data("\n".join(map(defuse, lines))[:MESSAGE_LIMIT])
-        self._write([f"::{level} title={escape_property(defuse(title))}::{message}"])
+        message = escape_data("\n".join(map(escape_commands, lines))[:MESSAGE_LIMIT])
+        self._write([f"::{level} title={escape_property(escape_commands(title))}::{message}"])
 
     def mask(self, secret: str) -> None:
         """Have the runner replace the secret in all that is printed from now on."""
@@ -144,7 +144,7 @@ def _too_long(outputs: Mapping[str, str]) -> str:
     )
 
 
-def defuse(line: str) -> str:
+def escape_commands(line: str) -> str:
     """Break what the runner would take for a command by a blank; leave all else as it is."""
     if ":" in line:
         line = _COMMAND.sub(r"\1 ", line)

@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from opsera_step.columns import columns_of, cut
 from opsera_step.platforms.base import ERROR, WARNING, Platform
+from opsera_step.text import columns_of, cut
 
 _ERASE_LINE, _UP = "\r\x1b[K", "\x1b[A"
 _BOLD, _DIM, _RED, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[0m"

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from opsera_step.simulator.accounts import Member, Owned
+from opsera_step.simulator.accounts import Owned
+from opsera_step.simulator.scenario import Member
 from opsera_step.simulator.wire import Answer, json_answer, raw_answer
 from opsera_step.simulator.world import World
 

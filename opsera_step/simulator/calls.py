@@ -6,8 +6,9 @@ Faults, the journal and HTTP itself are the gate's work.
 from __future__ import annotations
 
 from opsera_step.simulator import audit_calls, pipeline_calls, registry_calls, task_calls
-from opsera_step.simulator.accounts import Denied, Member, Token
+from opsera_step.simulator.accounts import Denied, Token
 from opsera_step.simulator.calling import Ask, Body, Call, Done, Refusal, forbidden
+from opsera_step.simulator.scenario import Member
 from opsera_step.simulator.world import World
 
 __all__ = ["ROUTES", "Ask", "Body", "Call", "Done", "Refusal", "authenticate", "authorize"]

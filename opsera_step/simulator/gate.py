@@ -11,16 +11,8 @@ from dataclasses import dataclass, field, replace
 from werkzeug.wrappers import Request as HttpRequest
 
 from opsera_step.simulator.bodies import plain_json
-from opsera_step.simulator.calls import (
-    ROUTES,
-    Ask,
-    Body,
-    Call,
-    Done,
-    Refusal,
-    authenticate,
-    authorize,
-)
+from opsera_step.simulator.calling import Ask, Body, Call, Done, Refusal
+from opsera_step.simulator.calls import ROUTES, authenticate, authorize
 from opsera_step.simulator.clocks import SpeedClock
 from opsera_step.simulator.faults import Fault, FaultPlan
 from opsera_step.simulator.state import StateError

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from opsera_step.models import State
+from opsera_step.api import State
 from opsera_step.outcome import Outcome
 from opsera_step.report import Report
-from opsera_step.steps import StepResult
+from opsera_step.runs import StepResult
 
 BEGAN = 1_767_225_600.0
 URL = "https://app.opsera.io/workflow/details/65a4f00dc0ffee0123456789/summary"

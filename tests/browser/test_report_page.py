@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from opsera_step.render.logblocks import plain
+from opsera_step.text.sanitize import plain
 from tests.browser import reports
 
 expect.set_options(timeout=15_000)

@@ -23,14 +23,14 @@ from typing import Any
 from unittest import mock
 
 from opsera_step import cli
-from opsera_step.cancel import Cancellation
-from opsera_step.cli import obey
-from opsera_step.doctor.consultation import consult
+from opsera_step.cli.app import obey
+from opsera_step.clock import FakeClock
+from opsera_step.config.settings import asked_command
+from opsera_step.doctor.command import consult
 from opsera_step.job import run_job
-from opsera_step.settings import asked_command
-from opsera_step.simulator import Simulator
-from opsera_step.start import is_for_the_command_line
-from opsera_step.timing import FakeClock
+from opsera_step.main import is_for_the_command_line
+from opsera_step.signals import Cancellation
+from opsera_step.simulator.simulator import Simulator
 from tests.e2e.shell import stream, text_of
 from tests.e2e.support import MARKS, ROOT
 
@@ -162,9 +162,9 @@ def _in_here(slip: Slip, environ: Mapping[str, str], clock: FakeClock) -> Screen
         mock.patch.dict(os.environ, environ, clear=True),
         mock.patch.object(sys, "stdin", given),
         mock.patch.object(socket, "getaddrinfo", _lookup),
-        mock.patch("opsera_step.cli.host.run_job", timed),
+        mock.patch("opsera_step.cli.invocation.run_job", timed),
         # When the time of that clock is up, a busy machine may still take its own.
-        mock.patch("opsera_step.client.transport._LEAST_WAIT", 20.0),
+        mock.patch("opsera_step.api.transport._LEAST_WAIT", 20.0),
         mock.patch("opsera_step.cli.setup.consult", partial(consult, clock=clock)),
         redirect_stdout(out),
         redirect_stderr(err),

@@ -14,12 +14,13 @@ import requests
 import yaml
 
 from opsera_step import cli
-from opsera_step.cancel import Cancellation
-from opsera_step.cli import obey
+from opsera_step.cli.app import obey
+from opsera_step.config.settings import asked_command
 from opsera_step.job import run_job
-from opsera_step.settings import asked_command
-from opsera_step.simulator import Simulator, SpeedClock
-from opsera_step.start import is_for_the_command_line
+from opsera_step.main import is_for_the_command_line
+from opsera_step.signals import Cancellation
+from opsera_step.simulator.clocks import SpeedClock
+from opsera_step.simulator.simulator import Simulator
 
 TOOL, TASK = "65a4f00dc0ffee0000000101", "65a4f00dc0ffee0000000201"
 LOCKED_TOOL, LOCKED_TASK = "65a4f00dc0ffee0000000105", "65a4f00dc0ffee0000000205"

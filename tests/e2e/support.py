@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opsera_step.cancel import Cancellation
+from opsera_step.clock import FakeClock
 from opsera_step.job import run_job
 from opsera_step.platforms.base import read_dotenv
-from opsera_step.simulator import Simulator
-from opsera_step.timing import FakeClock
+from opsera_step.signals import Cancellation
+from opsera_step.simulator.simulator import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
 MARKS: Mapping[str, Mapping[str, str]] = {

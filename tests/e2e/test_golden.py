@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from opsera_step.simulator import Simulator
-from opsera_step.timing import FakeClock
+from opsera_step.clock import FakeClock
+from opsera_step.simulator.simulator import Simulator
 from tests.e2e.support import play
 from tests.oracles import github_runner, gitlab_log, terminal
 

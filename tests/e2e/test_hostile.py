@@ -13,17 +13,14 @@ from urllib.parse import quote
 
 import pytest
 
-from opsera_step import events
-from opsera_step.log_limit import LogLimit
+from opsera_step.clock import FakeClock
+from opsera_step.display import JobLog, LogLimit, print_result
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import PLATFORMS
-from opsera_step.redaction import Redactor
-from opsera_step.render.joblog import JobLog
-from opsera_step.render.safe import Safe
-from opsera_step.render.verdict import tell_verdict
-from opsera_step.sanitize import split_lines
-from opsera_step.simulator import Simulator
-from opsera_step.timing import FakeClock
+from opsera_step.runs import events
+from opsera_step.simulator.simulator import Simulator
+from opsera_step.text import Scrubber, split_lines
+from opsera_step.text.redaction import Redactor
 from tests.e2e import scenes
 from tests.e2e.support import Finished, play
 from tests.oracles import (
@@ -96,8 +93,8 @@ class Played:
         self.leaked: set[str] = set()
         environ = {"TERM": "xterm"}
         self.sink = PLATFORMS[platform](environ, self.out, self.clock)
-        self.safe = Safe(TOKEN)
-        self.log = JobLog(self.sink, self.safe, self.clock, LogLimit(None))
+        self.scrubber = Scrubber(TOKEN)
+        self.log = JobLog(self.sink, self.scrubber, self.clock, LogLimit(None))
         samples = texts(seed, COUNT)
         leaks = itertools.cycle(forms(TOKEN))
         for start in range(0, COUNT, BATCH):
@@ -106,9 +103,9 @@ class Played:
             self.print(samples[start], samples[start + 1], lines)
             self.leaked |= {leak}
         self.log.finish()
-        name, message = (self.safe.inline(text, 200) for text in samples[40:42])
+        name, message = (self.scrubber.inline(text, 200) for text in samples[40:42])
         outcome = Outcome("failed", 1, message, "", "p", name, 42, "", 1.0, name)
-        tell_verdict(outcome, self.log, log_wanted=True)
+        print_result(outcome, self.log, log_wanted=True)
 
     def print(self, name: str, message: str, lines: list[str]) -> None:
         """Print a batch as a step's, with a hostile name, and quote a hostile message."""
@@ -171,7 +168,7 @@ def test_harmless_lines_are_left_alone(platform):
     out = io.StringIO()
     sink = PLATFORMS[platform]({"TERM": "xterm"}, out, FakeClock())
     harmless = [one.text for one in hostile.samples(9, 3000) if one.harmless]
-    log = JobLog(sink, Safe(TOKEN), FakeClock(), LogLimit(None))
+    log = JobLog(sink, Scrubber(TOKEN), FakeClock(), LogLimit(None))
     for text in harmless:
         log.show(events.LogLines("", "", "", tuple(split_lines(text))))
     log.end_group()

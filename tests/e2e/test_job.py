@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from opsera_step.simulator import Fault, Simulator
-from opsera_step.timing import FakeClock
+from opsera_step.clock import FakeClock
+from opsera_step.simulator.faults import Fault
+from opsera_step.simulator.simulator import Simulator
 from tests.e2e import scenes
 from tests.e2e.support import Finished, play
 

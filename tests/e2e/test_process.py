@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from opsera_step.simulator import Fault, Simulator, SpeedClock
+from opsera_step.simulator.clocks import SpeedClock
+from opsera_step.simulator.faults import Fault
+from opsera_step.simulator.simulator import Simulator
 from tests.e2e import scenes
 from tests.e2e.shell import TOOL
 from tests.e2e.support import Files, Process, wait_until

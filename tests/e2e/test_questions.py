@@ -10,14 +10,14 @@ import sys
 import pytest
 import yaml
 
+from opsera_step.api.models import unwrap
 from opsera_step.errors import ExitCode
-from opsera_step.models import unwrap
-from opsera_step.simulator import Fault
+from opsera_step.simulator.faults import Fault
 from tests.e2e.relay import Relay
 from tests.e2e.shell import LOCKED_TOOL, TASK, TOOL, ask, command, environment, fast, opsera
 from tests.meta.source import ROOT
 from tests.oracles import github_runner, terminal
-from tests.unit.test_cli import process, to_a_full_disk
+from tests.unit.cli.test_cli import process, to_a_full_disk
 
 PIPELINE = "65a4f00dc0ffee0123456789"
 QUESTIONS = {
@@ -172,7 +172,7 @@ class TestLogs:
     def test_an_unknown_step(self, simulator):
         """A step that is not there ends with 2, the likely one and the list of all."""
         done = opsera(simulator, "logs", "--step", "Buld")
-        assert done.code == ExitCode.BAD_INPUT
+        assert done.code == ExitCode.INVALID_INPUT
         assert "Did you mean “Build”?" in done.err
         assert "“Deploy”" in done.err
 
@@ -218,7 +218,7 @@ class TestLogs:
     def test_following_in_another_format(self, simulator):
         """What comes bit by bit is text only."""
         done = opsera(simulator, "logs", "--follow", "--format", "json")
-        assert done.code == ExitCode.BAD_INPUT
+        assert done.code == ExitCode.INVALID_INPUT
         assert "--follow prints text" in done.err
 
 
@@ -339,7 +339,7 @@ class TestUpdate:
     def test_nobody_to_ask(self):
         """Without a terminal nothing is sent unless --yes was given."""
         done, sent = self.update("--set", "active=false")
-        assert (done.code, sent, done.out) == (ExitCode.BAD_INPUT, [], "")
+        assert (done.code, sent, done.out) == (ExitCode.INVALID_INPUT, [], "")
         assert "--yes" in done.err
         assert "active: true → false" in done.err
 
@@ -373,7 +373,7 @@ class TestUpdate:
     def test_what_users_get_wrong(self, words, told):
         """Each mistake ends with 2, in words, and nothing is sent."""
         done, sent = self.update(*words)
-        assert (done.code, sent) == (ExitCode.BAD_INPUT, [])
+        assert (done.code, sent) == (ExitCode.INVALID_INPUT, [])
         assert told in done.err
         assert "Traceback" not in done.err
 
@@ -383,7 +383,7 @@ class TestUpdate:
         file = tmp_path / "tool.yml"
         file.write_text(text)
         done, sent = self.update("--yes", file=file)
-        assert (done.code, sent) == (ExitCode.BAD_INPUT, [])
+        assert (done.code, sent) == (ExitCode.INVALID_INPUT, [])
         assert "--file" in done.err
 
     def test_a_value_that_the_api_refuses(self):
@@ -419,7 +419,7 @@ class TestNames:
             twin["id"] = f"65a4f00dc0ffee00000009{number:02}"
         with fast({"tools": twins, **_SMALL}) as running:
             done = opsera(running, "tool", "show", "Twin")
-            assert done.code == ExitCode.BAD_INPUT
+            assert done.code == ExitCode.INVALID_INPUT
             assert all(twin["id"] in done.err for twin in twins)
 
     def test_an_id_that_is_nothing(self, simulator):
@@ -514,7 +514,7 @@ class TestInputCommand:
         """Words that won't do end with 2, and the outputs say so."""
         file = tmp_path / "outputs"
         done = command(simulator, words, GITHUB_OUTPUT=str(file), GITHUB_ACTIONS="true")
-        assert done.code == ExitCode.BAD_INPUT
+        assert done.code == ExitCode.INVALID_INPUT
         found = self.outputs(file)
         assert (found["status"], bool(found["message"])) == ("error", True)
         assert json.loads(found["result"])["exitCode"] == 2
@@ -543,7 +543,7 @@ class TestInputCommand:
         def broken(*_, **__):
             raise ZeroDivisionError
 
-        monkeypatch.setattr("opsera_step.cli.host.run_job", broken)
+        monkeypatch.setattr("opsera_step.cli.invocation.run_job", broken)
         file = tmp_path / "outputs"
         done = command(simulator, "tool list", GITHUB_OUTPUT=str(file), GITHUB_ACTIONS="true")
         assert done.code == ExitCode.INTERNAL
@@ -648,7 +648,7 @@ def test_a_list_that_is_refused(words):
 def test_an_empty_name(simulator, words):
     """A name that a script left empty is told as that, not searched for."""
     done = opsera(simulator, *words.split(), "")
-    assert done.code == ExitCode.BAD_INPUT
+    assert done.code == ExitCode.INVALID_INPUT
     assert "its name is empty; give its ID or its exact name." in done.err
 
 

@@ -14,9 +14,9 @@ import jsonschema
 import pytest
 import xmlschema
 
-from opsera_step.render.logblocks import plain
-from opsera_step.simulator import Simulator
-from opsera_step.timing import FakeClock
+from opsera_step.clock import FakeClock
+from opsera_step.simulator.simulator import Simulator
+from opsera_step.text.sanitize import plain
 from tests.e2e import scenes
 from tests.e2e.support import ROOT, Files, Finished, Process, play, wait_until
 from tests.oracles import secrets, terminal

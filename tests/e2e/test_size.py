@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from opsera_step.simulator import Simulator
-from opsera_step.timing import FakeClock
+from opsera_step.clock import FakeClock
+from opsera_step.simulator.simulator import Simulator
 from tests import size
 from tests.e2e import scenes
 from tests.e2e.support import ROOT, play
@@ -16,15 +16,15 @@ from tests.e2e.support import ROOT, play
 # Reads a log of as many records as it is told through cursor and job log, and tells its peak.
 MEASURE = """
 import io, resource, sys
-from opsera_step.events import LogLines
-from opsera_step.log_limit import LogLimit
-from opsera_step.logs import LogCursor
-from opsera_step.models import LogRecord
+from opsera_step.runs.events import LogLines
+from opsera_step.display.log_limit import LogLimit
+from opsera_step.runs.log_cursor import LogCursor
+from opsera_step.api.models import LogRecord
 from opsera_step.platforms import Platform
-from opsera_step.render.joblog import JobLog
-from opsera_step.render.safe import Safe
-from opsera_step.sanitize import split_lines
-from opsera_step.timing import FakeClock
+from opsera_step.display.job_log import JobLog
+from opsera_step.text.scrubber import Scrubber
+from opsera_step.text.sanitize import split_lines
+from opsera_step.clock import FakeClock
 
 class Nowhere(io.StringIO):
     def write(self, text):
@@ -36,7 +36,7 @@ def record(number):
                      "jenkins", "", text)
 
 clock, cursor, shown = FakeClock(), LogCursor(), 0
-log = JobLog(Platform({}, Nowhere(), clock), Safe("t" * 40), clock, LogLimit(3_500_000))
+log = JobLog(Platform({}, Nowhere(), clock), Scrubber("t" * 40), clock, LogLimit(3_500_000))
 for newest in range(900, int(sys.argv[1]) + 1, 900):
     window = [record(number) for number in range(newest - 1, max(newest - 1001, -1), -1)]
     for piece in cursor.advance(window).pieces:

@@ -7,8 +7,8 @@ import re
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from opsera_step.simulator import Simulator
-from opsera_step.timing import FakeClock
+from opsera_step.clock import FakeClock
+from opsera_step.simulator.simulator import Simulator
 from tests.e2e import scenes
 from tests.e2e.support import play
 from tests.e2e.test_hostile import play_hostile

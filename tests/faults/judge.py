@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from opsera_step.cancel import Cancellation
-from opsera_step.feed import STILL_FOR
-from opsera_step.inputs import parse_duration
-from opsera_step.simulator import RunView, Simulator
-from opsera_step.timing import FakeClock
+from opsera_step.clock import FakeClock
+from opsera_step.config.parsers import parse_duration
+from opsera_step.runs.log_reader import STILL_FOR
+from opsera_step.signals import Cancellation
+from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator.views import RunView
 from tests.e2e.support import Files, Finished, play_with
 from tests.faults.schedule import Schedule
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets

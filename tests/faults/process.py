@@ -11,7 +11,8 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from opsera_step.simulator import Simulator, SpeedClock
+from opsera_step.simulator.clocks import SpeedClock
+from opsera_step.simulator.simulator import Simulator
 from tests.e2e.support import Files, Process
 from tests.faults.judge import Played, known_truth
 from tests.faults.schedule import Schedule

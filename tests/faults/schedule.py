@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsera_step.simulator import Fault
+from opsera_step.simulator.faults import Fault
 
 FAULT_KINDS = (
     "http", "http", "http", "reset", "close", "half", "truncated", "html", "empty",

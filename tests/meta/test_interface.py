@@ -14,11 +14,11 @@ import click
 import pytest
 import yaml
 
-from opsera_step.calls import CALLS
-from opsera_step.cli import group
+from opsera_step.api import CALLS, State
+from opsera_step.cli.app import group
+from opsera_step.config import TABLE, from_environment
+from opsera_step.config.inputs import COMMANDS, WIDER_COMMANDS
 from opsera_step.errors import ExitCode
-from opsera_step.inputs import COMMANDS, TABLE, WIDER_COMMANDS, from_environment
-from opsera_step.models import State
 from opsera_step.outcome import EXIT_CODE_OF_STATE, Outcome
 from opsera_step.outcome import OUTPUTS as TOLD_OUTPUTS
 from tests.meta.source import ROOT
@@ -52,12 +52,13 @@ OUTPUTS = (
 EXIT_CODES = {
     "SUCCESS": 0,
     "FAILED": 1,
-    "BAD_INPUT": 2,
+    "INVALID_INPUT": 2,
     "API": 3,
     "AUTH": 4,
     "PAUSED": 8,
     "INTERNAL": 70,
     "TIMEOUT": 124,
+    "SIGHUP": 129,
     "SIGINT": 130,
     "SIGTERM": 143,
 }
@@ -127,7 +128,7 @@ def test_each_input_has_its_variables(name):
     """Each input is read from INPUT_… (GitHub), else from OPSERA_…."""
     variables = [f"INPUT_{name.upper()}", f"OPSERA_{name.upper()}"]
     both = from_environment({variables[0]: "a", variables[1]: "b"})
-    assert [both[name].value, both[name].origin] == ["a", variables[0]]
+    assert [both[name].value, both[name].source] == ["a", variables[0]]
     assert from_environment({variables[0]: " ", variables[1]: "b"})[name].value == "b"
 
 

@@ -10,18 +10,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from opsera_step.api import Ack, LogRecord, Pipeline, Run, RunResponse, RunStatus, State, state_of
+from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import ApiError, Malformed, NotFound, Unavailable, Unreachable
-from opsera_step.models import (
-    Consent,
-    LogRecord,
-    Pipeline,
-    Run,
-    RunAnswer,
-    RunStatus,
-    State,
-    state_of,
-)
-from opsera_step.timing import Clock, Deadline
 
 PIPELINE = "65a4f00dc0ffee0123456789"
 US, OTHER = "5f" * 12, "6e" * 12
@@ -187,7 +178,7 @@ class FakeOpsera:
 
     # The API.
 
-    def run(self, pipeline_id: str, deadline: Deadline) -> RunAnswer:
+    def run(self, pipeline_id: str, deadline: Deadline) -> RunResponse:
         """Start a run, as the script says."""
         self._call("run")
         least = LATENCY if self.times("run") == 1 else 3.0
@@ -204,11 +195,13 @@ class FakeOpsera:
             raise FAULTS[what][1]
         _, word, named = ANSWERS[what]
         if accepts and run is None:
-            return RunAnswer("failed", REFUSED_WHILE_PAUSED, None)
+            return RunResponse("failed", REFUSED_WHILE_PAUSED, None)
         new = run.count if run is not None else None
-        return RunAnswer(word, "as you wish", {"new": new, "old": self.count, "none": None}[named])
+        return RunResponse(
+            word, "as you wish", {"new": new, "old": self.count, "none": None}[named]
+        )
 
-    def reset(self, pipeline_id: str, deadline: Deadline) -> Consent:
+    def reset(self, pipeline_id: str, deadline: Deadline) -> Ack:
         """Give up the run that is there."""
         self._call("reset")
         effect, error = self.reset_faults.pop(0) if self.reset_faults else (True, None)
@@ -221,7 +214,7 @@ class FakeOpsera:
             self.paused_until, self.rest = now, "stopped"
         if error is not None:
             raise error
-        return Consent("Done.")
+        return Ack("Done.")
 
     def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
         """Show the pipeline, with its lags."""
@@ -267,7 +260,7 @@ class FakeOpsera:
         word = self._word(found, now)
         return RunStatus(state_of(word), word)
 
-    def stop(self, pipeline_id: str, deadline: Deadline) -> Consent:
+    def stop(self, pipeline_id: str, deadline: Deadline) -> Ack:
         """Stop whatever goes, a second later."""
         self._call("stop")
         effect, error = self.stop_faults.pop(0) if self.stop_faults else (True, None)
@@ -277,7 +270,7 @@ class FakeOpsera:
             going.stopped, going.word, going.ends = True, "stopped", now + 1.0
         if error is not None:
             raise error
-        return Consent("Stopping.")
+        return Ack("Stopping.")
 
     def _call(self, name: str) -> None:
         self.calls.append(name)

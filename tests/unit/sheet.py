@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from opsera_step.log_limit import LogLimit
-from opsera_step.render.joblog import JobLog
-from opsera_step.render.safe import Safe
-from opsera_step.timing import FakeClock
+from opsera_step.clock import FakeClock
+from opsera_step.display import JobLog, LogLimit
+from opsera_step.text import Scrubber
 
 TOKEN = "tok-0123456789abcdefghij"
 
@@ -73,4 +72,4 @@ def joblog(
 ) -> JobLog:
     """Make a JobLog that prints on the sheet."""
     it = clock or FakeClock()
-    return JobLog(sheet, Safe(TOKEN), it, LogLimit(limit), keeper, shows_log=shows_log)
+    return JobLog(sheet, Scrubber(TOKEN), it, LogLimit(limit), keeper, shows_log=shows_log)

@@ -11,11 +11,11 @@ from opsera_step import errors
 from opsera_step.errors import (
     ApiError,
     AuthError,
-    BadInput,
     Cancelled,
     ExitCode,
     Forbidden,
     InternalError,
+    InvalidInput,
     Malformed,
     NotFound,
     OpseraStepError,
@@ -36,16 +36,16 @@ def tree(kind: type[OpseraStepError]) -> list[type[OpseraStepError]]:
 
 
 ALL = tree(OpseraStepError)
-LEAVES = [kind for kind in ALL if kind not in {OpseraStepError, ApiError, AuthError, BadInput}]
+LEAVES = [kind for kind in ALL if kind not in {OpseraStepError, ApiError, AuthError, InvalidInput}]
 
 
 def make(kind: type[OpseraStepError]) -> OpseraStepError:
-    return kind(["input: wrong."]) if kind is BadInput else kind("It went wrong.")
+    return kind(["input: wrong."]) if kind is InvalidInput else kind("It went wrong.")
 
 
 @pytest.mark.parametrize(
     ("kind", "code"),
-    [(BadInput, 2), (ApiError, 3), (Unreachable, 3), (Unavailable, 3), (Malformed, 3),
+    [(InvalidInput, 2), (ApiError, 3), (Unreachable, 3), (Unavailable, 3), (Malformed, 3),
      (Redirected, 3), (Rejected, 3), (NotFound, 3), (RunRefused, 3), (PipelineBusy, 3),
      (RunUncertain, 3), (AuthError, 4), (Unauthorized, 4), (Forbidden, 4), (InternalError, 70)],
 )  # fmt: skip
@@ -82,8 +82,8 @@ def test_a_better_hint_goes_before_the_own_one():
 
 def test_bad_input_tells_all_faults():
     """All faults are kept apart, and told together."""
-    error = BadInput(["timeout: no.", "token: no."])
-    assert error.faults == ("timeout: no.", "token: no.")
+    error = InvalidInput(["timeout: no.", "token: no."])
+    assert error.problems == ("timeout: no.", "token: no.")
     assert error.message == str(error) == "timeout: no.; token: no."
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from opsera_step.api import State
 from opsera_step.errors import ExitCode
-from opsera_step.models import State
 from opsera_step.outcome import EXIT_CODE_OF_STATE, OUTPUTS, SCHEMA_VERSION, Outcome
-from opsera_step.steps import StepResult
+from opsera_step.runs import StepResult
 
 FULL = Outcome(
     "failed", 1, "It “failed”.", "Look.", "65a4", "Déploy shop", 42, "https://app/x", 75.46,

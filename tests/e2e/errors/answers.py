@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from opsera_step.simulator import Fault
+from opsera_step.simulator.faults import Fault
 from tests.e2e import scenes
 from tests.e2e.screens import Slip, job, typed
 from tests.e2e.shell import TASK, TOOL

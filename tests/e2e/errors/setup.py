@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opsera_step.simulator import Fault
+from opsera_step.simulator.faults import Fault
 from tests.e2e.screens import Place, Slip, job, typed
-from tests.unit.test_client import Wire, http
+from tests.unit.api.test_client import Wire, http
 
 _EMPTY = """{"_id": "65a4f00dc0ffee0123456789", "name": "Empty",
 "workflow": {"plan": [], "run_count": 3}}"""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from tests.e2e.screens import Place, Slip, job, typed
-from tests.unit.test_client import Authority, Wire, http, ok
+from tests.unit.api.test_client import Authority, Wire, http, ok
 
 _NOBODY = "http://127.0.0.1:1"
 

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from opsera_step.platforms import PLATFORMS, detect
+from opsera_step.clock import FakeClock
+from opsera_step.platforms import PLATFORMS, Platform, detect
 from opsera_step.platforms.base import (
-    Platform,
     one_line,
     output_variable,
     read_dotenv,
     replace_file,
     wants_colour,
 )
-from opsera_step.timing import FakeClock
 from tests.meta.test_interface import OUTPUTS
 
 

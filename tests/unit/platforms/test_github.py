@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opsera_step.clock import FakeClock
 from opsera_step.platforms.github import (
     MESSAGE_LIMIT,
     GitHub,
-    defuse,
+    escape_commands,
     escape_data,
     escape_property,
     file_entry,
 )
-from opsera_step.timing import FakeClock
 from tests.oracles import github_files, github_runner, hostile
 
 VALUES = [
@@ -197,7 +197,7 @@ def test_escapes_are_the_runners(text):
 )
 def test_commands_are_broken_and_nothing_else(line, safe):
     """A blank breaks what the runner would obey; every other line is left as it is."""
-    assert defuse(line) == safe
+    assert escape_commands(line) == safe
     read = github_runner.Runner().feed(f"{safe}\n".encode())
     assert not read.commands and not read.forged
 

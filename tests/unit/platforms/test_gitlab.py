@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opsera_step.clock import FakeClock
 from opsera_step.outcome import Outcome
 from opsera_step.platforms.gitlab import DOTENV_LIMIT, LOG_LIMIT, GitLab, encode_value
-from opsera_step.sanitize import clean_inline
-from opsera_step.steps import StepResult
-from opsera_step.timing import FakeClock
+from opsera_step.runs import StepResult
+from opsera_step.text import clean_inline
 from tests.oracles import gitlab_dotenv, gitlab_log, hostile, terminal
 
 NASTY = [

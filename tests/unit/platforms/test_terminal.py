@@ -7,13 +7,12 @@ import re
 
 import pytest
 
-from opsera_step import events
-from opsera_step.log_limit import LogLimit
-from opsera_step.models import Step
+from opsera_step.api import Step
+from opsera_step.clock import FakeClock
+from opsera_step.display import JobLog, LogLimit
 from opsera_step.platforms.terminal import Terminal, _fit
-from opsera_step.render.joblog import JobLog
-from opsera_step.render.safe import Safe
-from opsera_step.timing import FakeClock
+from opsera_step.runs import events
+from opsera_step.text import Scrubber
 from tests.oracles import hostile
 from tests.oracles import terminal as oracle
 
@@ -217,7 +216,7 @@ def test_hostile_names_are_drawn_as_text(narrow):
     """Steps with hostile names are drawn and erased like others; only the log's lines stay."""
     platform, out = shown()
     names = [sample.text for sample in hostile.samples(41, 120)]
-    log = JobLog(platform, Safe("no-such-token"), FakeClock(), LogLimit(None))
+    log = JobLog(platform, Scrubber("no-such-token"), FakeClock(), LogLimit(None))
     log.know_plan([Step(str(number), name) for number, name in enumerate(names)])
     for number in range(len(names)):
         log.show(events.LogLines(str(number), "Step", "", (f"line {number}",)))

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from opsera_step.simulator import Simulator
-from opsera_step.timing import FakeClock
+from opsera_step.clock import FakeClock
+from opsera_step.simulator.simulator import Simulator
 
 
 class Api:

@@ -12,16 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from opsera_step.simulator import (
-    CALLS,
-    KINDS,
-    PLACES,
-    Simulator,
-    describe_switches,
-    load_scenario,
-    scenario_names,
-)
 from opsera_step.simulator.control import PREFIX, known_paths
+from opsera_step.simulator.faults import CALLS, KINDS
+from opsera_step.simulator.loading import load_scenario, scenario_names
+from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator.switches import PLACES, describe_switches
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "simulator.md").read_text("utf-8")

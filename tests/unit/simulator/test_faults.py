@@ -7,8 +7,7 @@ import email.utils
 import pytest
 import requests
 
-from opsera_step.simulator import Fault, FaultError
-from opsera_step.simulator.faults import make_fault
+from opsera_step.simulator.faults import Fault, FaultError, make_fault
 
 DROPPED = requests.ConnectionError
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from opsera_step.simulator import PLACES
+from opsera_step.simulator.switches import PLACES
 
 
 def _ran(api, seconds=60):

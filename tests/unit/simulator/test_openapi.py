@@ -9,8 +9,9 @@ import pytest
 import requests
 import yaml
 
-from opsera_step.simulator import Simulator, SpeedClock
 from opsera_step.simulator.calls import ROUTES
+from opsera_step.simulator.clocks import SpeedClock
+from opsera_step.simulator.simulator import Simulator
 
 
 def _get(simulator, path):

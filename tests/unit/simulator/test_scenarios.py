@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from opsera_step.simulator import ScenarioError, load_scenario, scenario_names
+from opsera_step.simulator.loading import load_scenario, scenario_names
+from opsera_step.simulator.reading import ScenarioError
 from opsera_step.simulator.recording import replay
 
 ENDS = {

@@ -12,8 +12,9 @@ import pytest
 import requests
 
 import opsera_step.simulator as package
-from opsera_step.simulator import Simulator, SpeedClock, serve, serve_forever
-from opsera_step.timing import FakeClock, SystemClock
+from opsera_step.clock import FakeClock, SystemClock
+from opsera_step.simulator.clocks import SpeedClock
+from opsera_step.simulator.simulator import Simulator, serve, serve_forever
 
 
 def test_every_name_is_there():
@@ -40,7 +41,7 @@ def test_simulator_needs_no_client_code():
         "and not m.startswith('opsera_step.simulator')])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert found.stdout in ("[]\n", "['opsera_step.timing']\n")
+    assert found.stdout in ("[]\n", "['opsera_step.clock']\n")
 
 
 def test_only_while_it_runs():

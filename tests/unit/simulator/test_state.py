@@ -11,8 +11,9 @@ import sys
 import pytest
 import requests
 
-from opsera_step.simulator import Simulator, StateError
-from opsera_step.timing import FakeClock
+from opsera_step.clock import FakeClock
+from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator.state import StateError
 
 TOOL = "65a4f00dc0ffee0000000101"
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from opsera_step.simulator import SwitchError, Switches, describe_switches, parse_switches
+from opsera_step.simulator.switches import SwitchError, Switches, describe_switches, parse_switches
 
 
 def _ran(api, seconds=60):

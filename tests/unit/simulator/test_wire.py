@@ -10,7 +10,9 @@ import time
 import pytest
 import requests
 
-from opsera_step.simulator import Fault, Simulator, SpeedClock
+from opsera_step.simulator.clocks import SpeedClock
+from opsera_step.simulator.faults import Fault
+from opsera_step.simulator.simulator import Simulator
 
 TOOL = "65a4f00dc0ffee0000000101"
 POST = "POST /api/v1/pipeline/status HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {}\r\n"

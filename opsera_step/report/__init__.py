@@ -1,0 +1,5 @@
+"""What a job leaves behind: the report directory and the step summary."""
+
+from opsera_step.report.directory import Report
+
+__all__ = ["Report"]

@@ -1,0 +1,189 @@
+"""Make untrusted text safe to print: control characters and escape sequences.
+
+What stays is what a reader wants: characters, and colours (SGR) that end with their line. What is
+special to one platform (GitHub's `::` and `##[`) is that platform's own affair; the token is
+`redaction`'s.
+Sources: ECMA-48 for the sequences, https://invisible-island.net/xterm/ctlseqs/ctlseqs.html.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+
+from opsera_step.text.redaction import RedactionState
+
+RESET = "\x1b[0m"
+
+_ESCAPES = re.compile(
+    r"""
+    [\x1b\x90\x98\x9b\x9d-\x9f]                    # one class first: that makes searching quick
+    (?: (?:(?<=\x1b)\[|(?<=\x9b))
+        (?: (?P<sgr>[0-9;:]*) m                     # SGR: colours, kept
+          | [0-?]* [ -/]* [@-~]? )                  # any other CSI: cursor, erase, modes
+      | (?:(?<=\x1b)[\]PX^_]|(?<=[^\x1b\x9b]))      # OSC, DCS, SOS, PM, APC: a string …
+        [^\x07\x1b\x9c\n\r]* (?:\x07|\x1b\\|\x9c)?  # … up to its end, or the end of the line
+      | [ -/]* [0-~]? )                             # two-character sequences, character sets
+    """,
+    re.VERBOSE,
+)
+_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
+_ONLY_COLOURS = re.compile(r"(?:\x1b\[[0-9;:]*m)*")
+# Besides the escape sequences: controls, lone surrogates, characters at which some readers of a log
+# break a line, and explicit direction controls, which can show text in another order than it is.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0a-\x1a\x1c-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_NEEDS_CARE = re.compile(f"\x1b|{_UNSAFE.pattern}")
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_BREAKS = frozenset("\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
+_FRAME_NOISE = re.compile(
+    r"\d[\d.,:]*\s?(?:(?:[kKMGT]?i?B|[kKMGT]?bit)(?:/s|ps)?\b|ms\b|[smhd]\b)?"
+    r"|[\s.,:;%/|\\\[\]()<>=#*+~_━╸╺─█▉▊▋▌▍▎▏░▒▓⠀-⣿-]+"
+)
+
+_ON = {code: code for code in (1, 2, 3, 4, 5, 7, 9, 38, 48, 53, 58)} | {6: 5, 21: 4}
+_ON |= dict.fromkeys((*range(30, 38), *range(90, 98)), 38)
+_ON |= dict.fromkeys((*range(40, 48), *range(100, 108)), 48)
+"""Which attribute an SGR code sets; what is not in here (fonts, frames, concealing) is dropped."""
+_OFF = {0: (0,), 22: (1, 2), 23: (3,), 24: (4,), 25: (5,), 27: (7,)}
+_OFF |= {29: (9,), 39: (38,), 49: (48,), 55: (53,), 59: (58,)}
+_LONGEST_OWN = 20
+_LONGEST_SGR = 200
+_MOST_COLOURS = 16
+
+
+class LineCleaner:
+    """Turn the lines of one stream of untrusted text into lines that are safe to print.
+
+    Colours carry over from line to line within the stream, as a terminal would show them, but
+    each line that comes out begins and ends without colour. With `colour` off all are dropped.
+    """
+
+    def __init__(self, colour: bool = True) -> None:
+        """Keep colours, or drop them."""
+        self._colour = colour
+        self._style: dict[int, str] = {}
+        self.trail = RedactionState()
+        """What the lines before ended with, for who looks for a token in them."""
+
+    def clean(self, line: str) -> str:
+        """Return the line without anything that a terminal or a log viewer would obey."""
+        # isprintable() is false for all that needs care, and much quicker than the search.
+        if not self._style and (line.isprintable() or not _NEEDS_CARE.search(line)):
+            return line
+        before = f"\x1b[{';'.join(self._style.values())}m" if self._style else ""
+        body = _UNSAFE.sub(_replaced, _ESCAPES.sub(self._keep_colour, line))
+        if _ONLY_COLOURS.fullmatch(body):
+            return ""
+        body = before + body
+        return body + RESET if "\x1b" in body and not body.endswith(RESET) else body
+
+    def _keep_colour(self, found: re.Match[str]) -> str:
+        parameters = found["sgr"]
+        if parameters is None or not self._colour:
+            return ""
+        sequence, changes = _read_sgr(parameters[:_LONGEST_SGR])
+        for attribute, code in changes:
+            if attribute == 0:
+                self._style.clear()
+            elif code:
+                self._style[attribute] = code
+            else:
+                self._style.pop(attribute, None)
+        return sequence
+
+
+@lru_cache(1024)
+def _read_sgr(parameters: str) -> tuple[str, list[tuple[int, str]]]:
+    """Return the sequence that is kept of SGR, and how it sets (or ends) which attributes."""
+    codes, changes = [], []
+    for kind, code in _codes_of(parameters):
+        if kind in _ON:
+            changes.append((_ON[kind], code))
+        changes += [(attribute, "") for attribute in _OFF.get(kind, ())]
+        if kind in _ON or kind in _OFF:
+            codes.append(code)
+    return f"\x1b[{';'.join(codes)}m" if codes else "", changes
+
+
+def _codes_of(parameters: str) -> Iterator[tuple[int, str]]:
+    """Take SGR apart: each code as a number, and with its own parameters."""
+    numbers = iter(parameters.split(";"))
+    for one in numbers:
+        kind, own = _number(one), one.partition(":")[2][:_LONGEST_OWN]
+        if kind in (38, 48, 58) and not own:
+            model = _number(next(numbers, ""))
+            values = [_number(next(numbers, "")) for _ in range({2: 3, 5: 1}.get(model, 0))]
+            yield (kind if values else -1), ";".join(map(str, (kind, model, *values)))
+        else:
+            yield kind, f"{kind}:{own}" if own else str(kind)
+
+
+def _number(parameter: str) -> int:
+    return int(parameter.partition(":")[0][:4] or 0)
+
+
+def _replaced(found: re.Match[str]) -> str:
+    character = found.group()
+    if character in _BREAKS:
+        return " "
+    if _BIDI.match(character):
+        return f"<U+{ord(character):04X}>"
+    return "\ufffd" if character >= "\ud800" else ""
+
+
+def clean_inline(text: str, limit: int = 500) -> str:
+    """Return a name or a message as one safe line without colours, cut to `limit` characters."""
+    cleaner = LineCleaner(colour=False)
+    line = " ".join(part for part in (cleaner.clean(raw) for raw in split_lines(text)) if part)
+    line = " ".join(line.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def split_lines(text: str) -> Iterator[str]:
+    r"""Split at line ends; a bare CR ends a line too, but a redrawn progress line shows once.
+
+    A terminal shows of `10%\r20%\r100%` the last only. Frames that differ just in figures and
+    bars are such redraws; a CR between different texts keeps both.
+    """
+    if "\r" not in text:
+        yield from text.split("\n")
+        return
+    for line in text.split("\n"):
+        if "\r" not in line:
+            yield line
+            continue
+        yield from _settle_frames(line.rstrip("\r").split("\r"))
+
+
+def _settle_frames(frames: Iterable[str]) -> Iterator[str]:
+    """Leave out frames that the next one redraws, and those without text; but not their colours."""
+    shown, words, colours = "", None, ""
+    for frame in frames:
+        plain = frame if frame.isprintable() else _ESCAPES.sub("", frame)
+        if not plain.strip():
+            colours += _colours_of(frame)
+            continue
+        next_words = _FRAME_NOISE.sub(" ", plain).split()
+        if words is not None and not _redraws(words, next_words):
+            yield shown
+            shown = ""
+        shown, words, colours = _colours_of(shown) + colours + frame, next_words, ""
+    yield shown + colours
+
+
+def _redraws(words: Sequence[str], next_words: Sequence[str]) -> bool:
+    return next_words[: len(words)] == words and bool(words or not next_words)
+
+
+def _colours_of(text: str) -> str:
+    found = (match.group() for match in _ESCAPES.finditer(text) if match["sgr"] is not None)
+    return "".join(deque(found, _MOST_COLOURS))
+
+
+def plain(line: str) -> str:
+    """Return a line of the log without its colours."""
+    return _COLOURS.sub("", line) if "\x1b" in line else line

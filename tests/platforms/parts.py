@@ -1,0 +1,185 @@
+"""The parts of the platform tests: what each takes, and how it is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.platforms import engines, machine
+from tests.platforms.running import Missing, run
+
+SECONDS = 900
+"""For one part: far more than any needs, so that only a hanging one meets it."""
+
+
+@dataclass
+class Equipment:
+    """The tools of all parts, made ready by the first that needs each, and what each came to."""
+
+    folder: Path
+    facts: dict[str, str] = field(default_factory=dict)
+    engine: engines.Engine | None = None
+    image: str | None = None
+    _made: dict[str, Exception | None] = field(default_factory=dict)
+
+    def provide(self, name: str) -> None:
+        """Make one ready; raise to each who asks what kept it from being so, such as Missing."""
+        if name not in self._made:
+            self.make(name)
+        failure = self._made[name]
+        if failure:
+            raise failure
+
+    def make(self, name: str) -> None:
+        """Try to make one ready, and keep what came of it."""
+        began = time.monotonic()
+        self._made[name] = None
+        try:
+            told = _MAKERS[name](self)
+            print(f"{name}: {told}, {time.monotonic() - began:.0f} s", flush=True)
+        except Exception as error:  # noqa: BLE001 - told by each part that needs it
+            self._made[name] = error
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the platform tests."""
+
+    name: str
+    about: str
+    needs: tuple[str, ...]
+    tests: tuple[str, ...]
+    programs: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+_ENGINE = ("podman", "runc", "mmdebstrap", "git")
+PARTS = (
+    Part("image", "the image itself", ("image",), ("tests/platforms/test_image.py",), _ENGINE),
+    Part(
+        "container", "docker run, Kubernetes' way, proxies and private CAs",
+        ("image", "openssl"),
+        ("tests/platforms/test_container.py", "tests/platforms/test_network.py"),
+        (*_ENGINE, "openssl"),
+    ),
+    Part(
+        "github", "workflows under act, and GitHub's own parser",
+        ("image", "act", "npm"), ("tests/platforms/test_github.py",), (*_ENGINE, "npm"),
+    ),
+    Part(
+        "gitlab", "the component under gitlab-ci-local",
+        ("image", "npm", "rsync"), ("tests/platforms/test_gitlab.py",), (*_ENGINE, "npm", "rsync"),
+    ),
+    Part(
+        "jenkins", "the Jenkinsfiles, executed by Groovy",
+        ("image", "groovy"), ("tests/platforms/test_jenkins.py",), (*_ENGINE, "groovy"),
+    ),
+    Part(
+        "browser", "the report in Chromium",
+        ("chromium",), ("tests/browser",), ("chromium",),
+        {"OPSERA_STEP_BROWSER_TESTS": "required"},
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a part: passed, failed, or not run and why."""
+
+    part: Part
+    word: str
+    seconds: float
+    reason: str = ""
+
+
+def play(part: Part, equipment: Equipment) -> Verdict:
+    """Run one part's tests, with their output shown."""
+    began = time.monotonic()
+    print(f"\n=== {part.name}: {part.about}", flush=True)
+    try:
+        for need in part.needs:
+            equipment.provide(need)
+    except Missing as missing:
+        print(f"NOT RUN: {missing}", flush=True)
+        return Verdict(part, "not run", time.monotonic() - began, str(missing))
+    except Exception as error:  # noqa: BLE001 - a fault of ours: the other parts are run all the same
+        print(f"FAILED: {error}", flush=True)
+        return Verdict(part, "FAILED (nothing to test)", time.monotonic() - began)
+    facts = json.dumps({**equipment.facts, "folder": str(equipment.folder)})
+    env = {**part.environ, "OPSERA_STEP_PLATFORMS_FACTS": facts}
+    evidence = equipment.folder / "evidence"
+    evidence.write_text("")
+    # Many wait for a run, few for the processor; those of one folder share what takes time to make.
+    options = ("-p", "no:cacheprovider", "-q", "-n", "3", "--dist", "worksteal", "--timeout=300")
+    done = run([sys.executable, "-m", "pytest", *options, *part.tests], SECONDS, env=env)
+    print(done.output.rstrip(), evidence.read_text("utf-8").rstrip(), sep="\n", flush=True)
+    word = "passed" if done.ok else f"FAILED (exit code {done.code})"
+    return Verdict(part, word, time.monotonic() - began)
+
+
+def _engine(equipment: Equipment) -> str:
+    engine = equipment.engine = engines.start(equipment.folder)
+    base = engine.prepare_base()
+    equipment.facts |= {"engine": engine.name, "docker": engine.program}
+    os.environ["PATH"] = f"{Path(engine.program).parent}{os.pathsep}{os.environ['PATH']}"
+    return f"{engine.name} {engine.version}, the base image {base}"
+
+
+def _image(equipment: Equipment) -> str:
+    equipment.provide("engine")
+    engine = equipment.engine
+    assert engine is not None
+    context = engines.checkout(equipment.folder)
+    equipment.facts |= {"base": engines.BASE, "checkout": str(context)}
+    if equipment.image:
+        equipment.facts["image"] = equipment.image
+        return f"{equipment.image}, as it was given"
+    revision = ("--build-arg", "VERSION=0.0.0-platforms", "--build-arg", "REVISION=c0ffee")
+    engine.build(engines.IMAGE, context, *revision)
+    equipment.facts["image"] = engines.IMAGE
+    return f"{engines.IMAGE} built"
+
+
+def _act(equipment: Equipment) -> str:
+    equipment.facts["act"] = machine.act(equipment.folder)
+    return run([equipment.facts["act"], "--version"], 20).output.strip()
+
+
+def _npm(equipment: Equipment) -> str:
+    equipment.facts["npm"] = str(machine.npm(equipment.folder))
+    return "packages of npm installed"
+
+
+def _groovy(equipment: Equipment) -> str:
+    equipment.facts |= {"groovy": machine.need("groovy"), "java_home": machine.java_home()}
+    return equipment.facts["groovy"]
+
+
+def _program(name: str) -> Callable[[Equipment], str]:
+    def make(equipment: Equipment) -> str:
+        equipment.facts[name] = machine.need(name)
+        return equipment.facts[name]
+
+    return make
+
+
+def _chromium(equipment: Equipment) -> str:
+    equipment.facts["chromium"] = machine.chromium_starts()
+    return equipment.facts["chromium"]
+
+
+_MAKERS: Mapping[str, Callable[[Equipment], str]] = {
+    "engine": _engine,
+    "image": _image,
+    "act": _act,
+    "npm": _npm,
+    "groovy": _groovy,
+    "chromium": _chromium,
+    "openssl": _program("openssl"),
+    "rsync": _program("rsync"),
+}

@@ -1,0 +1,189 @@
+"""GitHub: the action and the examples under act, and GitHub's own parser over all of them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.oracles import github_files
+from tests.platforms.containers import inputs, until
+from tests.platforms.running import ROOT, run
+
+
+@pytest.fixture(scope="session")
+def socket(facts, tmp_path_factory):
+    """Where act reaches the engine."""
+    if facts["engine"] == "docker":
+        yield os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        return
+    address = f"unix://{tmp_path_factory.mktemp('podman')}/podman.sock"
+    command = [facts["docker"], "system", "service", "--time=0", address]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as service:
+        until(Path(address.removeprefix("unix://")).exists)
+        yield address
+        service.terminate()
+
+
+@pytest.fixture
+def act(facts, socket, tmp_path):
+    """Runs a workflow of a repository with this checkout's action."""
+
+    def play(event, *options, repository=facts["checkout"], seconds=280):
+        command = [
+            facts["act"], event, "--platform", f"ubuntu-latest={facts['base']}", "--pull=false",
+            "--container-daemon-socket", "-", "--network", "host", "--rm",
+            "--action-offline-mode", "--cache-server-path", tmp_path / "cache", *options,
+        ]  # fmt: skip
+        env = {"DOCKER_HOST": socket, "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+        return run(command, seconds, cwd=repository, env=env)
+
+    return play
+
+
+def test_the_self_test(act):
+    """`uses: ./`: outcomes, outputs to later steps and jobs, and the report, all as they should."""
+    done = act("workflow_dispatch", "--workflows", ".github/workflows/self-test.yml")
+    assert done.ok, done
+    assert done.output.count("Job succeeded") == 2
+
+
+EXAMPLES = ROOT / "examples/github"
+USES = re.compile(r"opsera-step/opsera-step@[0-9a-f]{40}")
+
+
+@pytest.fixture
+def repository(tmp_path, facts):
+    """A user's repository, and the action of a release beside it: it names the image."""
+    action, user = tmp_path / "action", tmp_path / "user"
+    (user / ".github/workflows").mkdir(parents=True)
+    action.mkdir()
+    text = (ROOT / "action.yml").read_text("utf-8")
+    released = re.sub(
+        r"^  image: .*$", f"  image: docker://{facts['image']}", text, flags=re.MULTILINE
+    )
+    (action / "action.yml").write_text(released, "utf-8")
+    for command in (["init", "-q", "-b", "main"], ["commit", "-q", "--allow-empty", "-m", "first"]):
+        who = ("-c", "user.name=User", "-c", "user.email=user@example.com")
+        assert run(["git", *who, *command], 20, cwd=user).ok
+    return user
+
+
+@contextmanager
+def alone(lock):
+    """Hold a lock: act names containers and volumes after workflow and job, so two would clash."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture
+def example(act, repository, facts):
+    """Runs an example as it is, against a simulator."""
+
+    def play(name, simulator, event="push"):
+        shutil.copy(EXAMPLES / name, repository / ".github/workflows")
+        used = USES.search((EXAMPLES / name).read_text("utf-8"))[0]
+        with alone(Path(facts["folder"], f"{name}.lock")):
+            return act(
+                event, "--local-repository", f"{used}={repository.parent / 'action'}",
+                "--secret", f"OPSERA_TOKEN={simulator.token}",
+                "--env", f"OPSERA_BASE_URL={simulator.url}", repository=repository,
+            )  # fmt: skip
+
+    return play
+
+
+@pytest.mark.parametrize(
+    ("name", "scenario", "event", "told"),
+    [
+        ("simple.yml", "success", "push", "success - "),
+        ("deploy-after-build.yml", "success", "push", "Run 42: success  http"),
+        ("matrix.yml", "two", "push", "All pipelines succeeded."),
+        ("approval.yml", "approval", "workflow_dispatch", "succeeded"),
+        ("rerun.yml", "busy", "push", "succeeded"),
+    ],
+)
+def test_examples_succeed(example, simulate, name, scenario, event, told):
+    """Each example, as a user copies it, runs its pipeline to its success."""
+    simulator = simulate(scenario)
+    done = example(name, simulator, event)
+    assert done.ok, done
+    assert told in done.output, done
+    assert simulator.count("run") == (2 if scenario == "two" else 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "scenario", "told"),
+    [
+        ("simple.yml", "pause", "paused - "),
+        ("deploy-after-build.yml", "failure", "Run 42: failed Unit tests http"),
+    ],
+)
+def test_the_job_fails_with_its_pipeline(example, simulate, name, scenario, told):
+    """A run that fails or pauses fails the job, and what runs always still gets the outputs."""
+    done = example(name, simulate(scenario))
+    assert done.code == 1, done
+    assert told in done.output, done
+    assert "Job failed" in done.output
+
+
+def test_the_post_step_stops_what_a_killed_job_left(containers, simulate, tmp_path):
+    """The post step gets the state that the killed main step saved, and stops the run.
+
+    NOTE: act runs the post step, but can't be killed at a moment of our choice with its state kept;
+    so both containers are started here as GitHub's runner would do it.
+    """
+    simulator = simulate("slow", speed=1.0)
+    files = {}
+    for name in ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY"):
+        (tmp_path / name).touch()
+        files[name] = f"/github/file_commands/{name}"
+    mount = ("--volume", f"{tmp_path}:/github/file_commands", "--env", "GITHUB_ACTIONS=true")
+    given = {f"INPUT_{name[7:]}": value for name, value in inputs(simulator).items()}
+    job = containers.start(options=mount, **files, **given)
+    until(lambda: simulator.count("logs") > 1)
+    job.signal("KILL")
+    job.wait(20)
+    saved = github_files.state((tmp_path / "GITHUB_STATE").read_bytes()).values
+    state = {f"STATE_{name}": value for name, value in saved.items()}
+    manifest = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    post = ("--entrypoint", manifest["runs"]["post-entrypoint"])
+    done = containers.run(options=(*mount, *post), **files, **given, **state)
+    assert (done.code, simulator.count("stop")) == (0, 1), done
+
+
+def test_githubs_own_parser(facts, tmp_path):
+    """The language service of GitHub finds nothing in the action, workflows and examples."""
+    folder = tmp_path / "validate"
+    folder.mkdir()
+    shutil.copy(ROOT / "tests/platforms/github/validate.mjs", folder)
+    (folder / "node_modules").symlink_to(Path(facts["npm"]).parent)
+    bundle = [
+        f"{facts['npm']}/esbuild", "validate.mjs", "--bundle", "--platform=node", "--format=cjs",
+        "--log-level=error", "--outfile=validate.cjs",
+    ]  # fmt: skip
+    assert run(bundle, 60, cwd=folder).ok
+    files = [ROOT / "action.yml", *sorted(ROOT.glob(".github/workflows/*.yml")),
+             *sorted(EXAMPLES.glob("*.yml"))]  # fmt: skip
+    broken = folder / "broken.yml"
+    broken.write_text(
+        "on: push\njobs: {a: {runs-on: x, steps: [{run: 'echo ${{ nothing.x }}'}]}}\n"
+    )
+    check = ["node", folder / "validate.cjs", ROOT / "action.yml"]
+    assert not run([*check, broken], 60).ok, "it takes anything"
+    done = run([*check, *files], 60)
+    assert done.ok, done
+
+
+def test_every_example_is_run():
+    """No example is left that none of these tests runs."""
+    source = Path(__file__).read_text("utf-8")
+    assert [one.name for one in EXAMPLES.iterdir() if f'"{one.name}"' not in source] == []

@@ -1,0 +1,212 @@
+"""GitLab: the component's own project and the examples under gitlab-ci-local, in containers."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.oracles import gitlab_log
+from tests.platforms.containers import SECONDS, until
+from tests.platforms.running import ROOT, run
+
+HELPER = "localhost/opsera-step-gitlab:platforms"
+"""Copies files, and runs the jobs that name no image."""
+EXAMPLES = ROOT / "examples/gitlab"
+DEFAULT_IMAGE = re.search(
+    r"default: (ghcr\S+)", (ROOT / "gitlab/templates/run.yml").read_text("utf-8")
+)[1]
+TWICE = """\
+include:
+  - component: $CI_SERVER_FQDN/$CI_PROJECT_PATH/run@$CI_COMMIT_SHA
+    inputs: {job_name: first, stage: test, pipeline: 65a4f00dc0ffee0123456789}
+  - component: $CI_SERVER_FQDN/$CI_PROJECT_PATH/run@$CI_COMMIT_SHA
+    inputs: {job_name: second, stage: test, pipeline: Deploy search, wait: false}
+stages: [test, check]
+outputs:
+  stage: check
+  needs: [first]
+  script:
+    - test "$OPSERA_STATUS" = success
+    - test "$OPSERA_PIPELINE_NAME" = Deploy%20shop
+    - test -s opsera-report/result.json
+outputs-of-second:
+  stage: check
+  needs: [second]
+  script:
+    - test "$OPSERA_STATUS" = running
+"""
+
+
+@pytest.fixture(scope="session")
+def helper(facts, tmp_path_factory, containers):
+    """The image for jobs without one, and ours under the name that the component takes."""
+    folder = tmp_path_factory.mktemp("helper")
+    install = "apt-get update -qq && apt-get install -qq --no-install-recommends rsync git"
+    (folder / "Dockerfile").write_text(f"FROM {facts['base']}\nRUN {install}\n")
+    known = run([facts["docker"], "image", "inspect", HELPER], 30).ok
+    assert known or run([facts["docker"], "build", "--tag", HELPER, folder], 170).ok
+    assert run([facts["docker"], "tag", facts["image"], DEFAULT_IMAGE], 30).ok
+    yield HELPER
+    if facts["engine"] == "docker":
+        run([facts["docker"], "rmi", DEFAULT_IMAGE], 30)
+
+
+def repository(root, name):
+    """Make a folder a project of a GitLab of one's own."""
+    for words in (
+        ["init", "-q", "-b", "main"],
+        ["remote", "add", "origin", f"git@gitlab.internal:{name}.git"],
+        ["add", "-A"],
+        ["commit", "-q", "--allow-empty", "-m", "first"],
+        ["tag", "0.1.0"],
+    ):
+        who = ("-c", "user.name=User", "-c", "user.email=user@example.com")
+        assert run(["git", *who, *words], 20, cwd=root).ok
+    return root
+
+
+@pytest.fixture
+def project(tmp_path):
+    """The component's project."""
+    root = tmp_path / "opsera-step"
+    shutil.copytree(ROOT / "gitlab", root)
+    return repository(root, "opsera-step/opsera-step")
+
+
+@pytest.fixture
+def user(project, tmp_path, monkeypatch):
+    """A user's project, on the GitLab that has the component's."""
+    there = tmp_path / "gitlab/opsera-step/opsera-step.git"
+    assert run(["git", "clone", "-q", "--bare", project, there], 20).ok
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{tmp_path}/gitlab/.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "ssh://git@gitlab.internal:22/")
+    (tmp_path / "shop").mkdir()
+    return repository(tmp_path / "shop", "shop/shop")
+
+
+@pytest.fixture
+def command(facts, helper, tmp_path):
+    """Makes the command line that runs a pipeline."""
+
+    def make(*arguments, simulator=None):
+        values = (
+            {"OPSERA_TOKEN": simulator.token, "OPSERA_BASE_URL": simulator.url} if simulator else {}
+        )
+        variables = [word for name in values for word in ("--variable", f"{name}={values[name]}")]
+        network = ("--network", "host") if facts["engine"] == "docker" else ()
+        return [
+            f"{facts['npm']}/gitlab-ci-local", "--container-executable", facts["docker"],
+            "--pull-policy", "if-not-present", "--helper-image", helper,
+            # It says false, for it is not GitLab.
+            "--variable", "GITLAB_CI=true",
+            "--default-image", helper, "--shell-executor-no-image=false",
+            "--home", tmp_path / "home", "--no-color",
+            *network, *variables, *arguments,
+        ]  # fmt: skip
+
+    return make
+
+
+def test_the_components_own_tests(command, project):
+    """The project's .gitlab-ci.yml tests the component: success, failure, outputs of both."""
+    done = run(command(), 170, cwd=project)
+    assert done.ok, done
+    for job in ("run-succeeds", "run-fails", "outputs-of-success", "outputs-of-failure"):
+        assert f"{job} " in done.output
+
+
+def test_included_twice(command, project, simulate):
+    """Twice in one pipeline, with different inputs: two jobs, whose outputs stay apart."""
+    simulator = simulate("two")
+    (project / ".gitlab-ci.yml").write_text(TWICE)
+    done = run(command(simulator=simulator), 170, cwd=project)
+    assert done.ok, done
+    assert simulator.count("run") == 2
+    text = "".join(line.partition(" > ")[2] for line in done.output.splitlines(keepends=True))
+    assert gitlab_log.parse(text.encode()).balanced
+
+
+@pytest.mark.parametrize(
+    ("name", "scenario", "told"),
+    [
+        ("simple.yml", "success", "Run 42 ended with success"),
+        ("deploy-after-build.yml", "success", "Run 42 ended with success"),
+        ("matrix.yml", "two", "search is deployed too"),
+        ("approval.yml", "approval", "succeeded"),
+        ("rerun.yml", "busy", "succeeded"),
+    ],
+)
+def test_examples_succeed(command, user, simulate, name, scenario, told):
+    """Each example, as a user copies it, runs its pipeline to its success."""
+    simulator = simulate(scenario)
+    shutil.copy(EXAMPLES / name, user / ".gitlab-ci.yml")
+    done = run(command(simulator=simulator), 170, cwd=user)
+    assert done.ok, done
+    assert told in done.output, done
+
+
+@pytest.mark.parametrize(
+    ("name", "scenario", "told"),
+    [
+        ("simple.yml", "pause", "PAUSED"),
+        ("deploy-after-build.yml", "failure", "Run 42 ended with failed Unit%20tests"),
+    ],
+)
+def test_the_pipeline_fails_with_opseras(command, user, simulate, name, scenario, told):
+    """A run that fails or pauses fails the job; what always runs still gets the outputs."""
+    shutil.copy(EXAMPLES / name, user / ".gitlab-ci.yml")
+    done = run(command(simulator=simulate(scenario)), 170, cwd=user)
+    assert done.code != 0, done
+    assert told.lower() in done.output.lower(), done
+
+
+def test_after_script_stops_what_a_killed_job_left(command, user, simulate, facts):
+    """When the job's process is killed, after_script stops the run that it left."""
+    simulator = simulate("slow", speed=1.0)
+    shutil.copy(EXAMPLES / "simple.yml", user / ".gitlab-ci.yml")
+    process = subprocess.Popen(
+        [str(word) for word in command("deploy", simulator=simulator)], cwd=user,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    until(lambda: simulator.count("logs") > 1, SECONDS)
+    ours = run(["ps", "-eo", "pid=,args="], 20).output.splitlines()
+    for line in ours:
+        # In the container's process tree, seen from outside: the job itself, and only this one's.
+        number, _, words = line.strip().partition(" ")
+        if words.endswith("-Iu /opt/opsera-step/entrypoint.py") and _belongs(number, simulator):
+            run(["kill", "-KILL", number], 20)
+    output, _ = process.communicate(timeout=SECONDS)
+    assert simulator.count("stop") == 1, output
+
+
+def test_a_job_without_the_empty_entrypoint_is_noticed(command, project, simulate, request):
+    """Without `entrypoint: [""]` the script would not run: these tests would fail for it."""
+    simulator = simulate("failure")
+    template = project / "templates/run.yml"
+    text = template.read_text("utf-8")
+    assert '    entrypoint: [""]\n' in text
+    template.write_text(text.replace('    entrypoint: [""]\n', ""), "utf-8")
+    assert run(["git", "-c", "user.name=U", "-c", "user.email=u@example.com",
+                "commit", "-qam", "Without it"], 20, cwd=project).ok  # fmt: skip
+    assert run(["git", "tag", "-f", "0.1.0"], 20, cwd=project).ok
+    user = request.getfixturevalue("user")
+    shutil.copy(EXAMPLES / "deploy-after-build.yml", user / ".gitlab-ci.yml")
+    done = run(command(simulator=simulator), 170, cwd=user)
+    assert "Run 42 ended with failed" not in done.output, done
+
+
+def test_every_example_is_run():
+    """No example is left that none of these tests runs."""
+    source = (ROOT / "tests/platforms/test_gitlab.py").read_text("utf-8")
+    assert [one.name for one in EXAMPLES.iterdir() if f'"{one.name}"' not in source] == []
+
+
+def _belongs(number, simulator):
+    """Tell whether a process is a job against this simulator."""
+    environ = Path(f"/proc/{number}/environ")
+    return environ.exists() and simulator.url.encode() in environ.read_bytes()

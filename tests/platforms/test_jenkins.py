@@ -1,0 +1,109 @@
+"""Jenkins: the Jenkinsfiles executed by Groovy, with their `sh` steps for real."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+
+from tests.platforms.containers import SECONDS, dotenv, until
+from tests.platforms.running import ROOT, run
+
+EXAMPLES = ROOT / "examples/jenkins"
+SCRIPT = ROOT / "tests/platforms/jenkins/Jenkins.groovy"
+
+
+@pytest.fixture
+def jenkins(facts, tmp_path):
+    """Starts a Jenkinsfile in a workspace of its own."""
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+
+    def start(name, simulator, **environ):
+        env = {
+            "PATH": f"{facts['docker'].rpartition('/')[0]}:/usr/local/bin:/usr/bin:/bin",
+            "JAVA_HOME": facts["java_home"], "WORKSPACE": str(workspace), "HOME": str(tmp_path),
+            "OPSERA_IMAGE": facts["image"], "OPSERA_BASE_URL": simulator.url,
+            "CREDENTIAL_opsera_token": simulator.token, "LC_ALL": "C.UTF-8", **environ,
+        }  # fmt: skip
+        return workspace, [facts["groovy"], SCRIPT, EXAMPLES / name], env
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("name", "scenario", "result", "told"),
+    [
+        ("Jenkinsfile", "success", "SUCCESS", "Run 42 ended with success"),
+        ("Jenkinsfile", "failure", "FAILURE", "Run 42 ended with failed"),
+        ("Jenkinsfile", "pause", "FAILURE", "Run 42 ended with paused"),
+        ("deploy-after-build.Jenkinsfile", "success", "SUCCESS", "Deployed by run 42"),
+        ("matrix.Jenkinsfile", "two", "SUCCESS", "search: success"),
+        ("approval.Jenkinsfile", "approval", "SUCCESS", "succeeded"),
+        ("rerun.Jenkinsfile", "busy", "SUCCESS", "succeeded"),
+    ],
+)
+def test_the_build_ends_like_its_pipeline(jenkins, simulate, name, scenario, result, told):
+    """The build's result follows the exit code, and its outputs are read back."""
+    simulator = simulate(scenario)
+    workspace, command, env = jenkins(name, simulator)
+    done = run(command, 170, cwd=workspace, env=env)
+    assert f"Finished: {result}" in done.output, done
+    assert told in done.output, done
+    assert "null" not in done.output.replace("description: null", ""), done
+    assert simulator.token not in done.output
+
+
+def test_the_results_are_published(jenkins, simulate):
+    """The JUnit file and the report are in the workspace, where Jenkins picks them up."""
+    simulator = simulate("failure")
+    workspace, command, env = jenkins("Jenkinsfile", simulator)
+    done = run(command, 170, cwd=workspace, env=env)
+    assert re.search(r"^junit: \d+ tests, 1 failed$", done.output, re.MULTILINE), done
+    assert "result.json" in done.output
+    assert dotenv(workspace / "opsera.env")["OPSERA_MESSAGE"] in done.output
+
+
+def test_no_run_is_told_as_such(jenkins, simulate):
+    """Where no run was started it says so, and not “Run null”."""
+    simulator = simulate("success")
+    workspace, command, env = jenkins("Jenkinsfile", simulator, OPSERA_PIPELINE="f" * 24)
+    done = run(command, 170, cwd=workspace, env=env)
+    assert "No run was started." in done.output, done
+    assert "Run null" not in done.output
+
+
+def test_an_aborted_build_stops_the_run(jenkins, simulate, facts):
+    """When the container is killed, `post { aborted }` stops the run that it left."""
+    simulator = simulate("slow", speed=1.0)
+    workspace, command, env = jenkins("Jenkinsfile", simulator)
+    process = subprocess.Popen(
+        command, cwd=workspace, env=env | _store(), stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    until(lambda: simulator.count("logs") > 1 or process.poll() is not None, SECONDS)
+    listed = run([facts["docker"], "ps", "--no-trunc", "--format", "{{.ID}} {{.Mounts}}"], 30)
+    for line in listed.output.splitlines():
+        if str(workspace) in _mounts(facts, line.split()[0]):
+            run([facts["docker"], "kill", "--signal", "KILL", line.split()[0]], 30)
+    output, _ = process.communicate(timeout=SECONDS)
+    assert "Finished: ABORTED" in output, output
+    assert simulator.count("stop") == 1, output
+
+
+def test_every_example_is_run():
+    """No example is left that none of these tests runs."""
+    source = (ROOT / "tests/platforms/test_jenkins.py").read_text("utf-8")
+    assert [one.name for one in EXAMPLES.iterdir() if f'"{one.name}"' not in source] == []
+
+
+def _mounts(facts, container):
+    return run([facts["docker"], "inspect", "--format", "{{json .Mounts}}", container], 30).output
+
+
+def _store():
+    """Return the variables by which Podman finds its store."""
+    import os  # noqa: PLC0415
+
+    return {name: value for name, value in os.environ.items() if name.startswith("CONTAINERS_")}

@@ -1,0 +1,60 @@
+"""Reading tools, tasks and audit entries: whatever comes, an odd field ends nothing."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsera_step.api import Listing, account
+from opsera_step.api.account import parse_task, parse_task_status, parse_tool
+from opsera_step.api.listing import parse_listing
+
+KEYS = st.sampled_from(
+    ["_id", "name", "tags", "status", "run_count", "data", "count", "type", "active", "value",
+     "createdAt", "api_response", "message", "owner"]
+)  # fmt: skip
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=8,
+)
+READERS = [
+    account.read_tool, account.read_task, account.read_task_record,
+    account.read_user_action, account.read_token_use,
+]  # fmt: skip
+
+
+@given(JSON, st.sampled_from(READERS))
+def test_nothing_that_comes_raises(data, read):
+    """Any JSON is read or refused, never an error; what is read keeps the JSON it came from."""
+    for parse in (parse_tool, parse_task, parse_task_status):
+        parse(data)
+    listing = parse_listing(data, read)
+    if listing is not None:
+        assert listing.whole is data
+    if isinstance(data, dict):
+        assert read(data).raw is data
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [("running", "running"), (" Running ", "Running"), ({"status": "x"}, "x"), ({"data": "x"}, "x"),
+     ({"data": {"status": "x"}}, "x"), ([{"status": "x"}], "x"), ("", None), (5, None), ({}, None)],
+)  # fmt: skip
+def test_a_status_in_many_forms(data, word):
+    """The word is found in all forms that the page leaves open."""
+    status = parse_task_status(data)
+    assert (status and status.word) == word
+    assert status is None or status.whole is data
+
+
+def test_tags_are_words_or_objects():
+    """Tags come as words or as objects with a value."""
+    assert account.read_tool({"tags": ["a", {"type": "t", "value": "b"}, 5, {}]}).tags == ("a", "b")
+
+
+@pytest.mark.parametrize(("length", "cut"), [(0, False), (999, False), (1000, True), (1001, True)])
+def test_a_list_of_a_thousand_may_be_cut(length, cut):
+    """1000 items are as many as the API gives, so there may be more."""
+    assert Listing(tuple(range(length))).is_cut is cut

@@ -1,0 +1,141 @@
+"""The calls about tools, tasks and audit logs, against every way in which the API may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from opsera_step.api import CALLS, OpseraClient, State, models
+from opsera_step.clock import Deadline, FakeClock
+from opsera_step.errors import Forbidden, Malformed, NotFound, Rejected
+from opsera_step.simulator.faults import Fault
+from opsera_step.simulator.simulator import Simulator
+
+TOOL, TASK = "65a4f00dc0ffee0000000101", "65a4f00dc0ffee0000000201"
+SHAPES = [
+    {},
+    {"list_answers": "data", "counted_answers": "bare", "object_answers": "data",
+     "json_text": "utf8", "task_status": "text"},
+    {"list_answers": "counted", "counted_answers": "data", "count_tells": "all"},
+]  # fmt: skip
+
+
+@pytest.fixture(params=SHAPES, ids=["as documented", "the other way", "all counted"])
+def talk(request) -> Iterator[tuple[OpseraClient, Simulator, Deadline]]:
+    clock = FakeClock()
+    with Simulator(clock=clock, switches=request.param) as simulator:
+        client = OpseraClient(simulator.url, simulator.token, clock)
+        yield client, simulator, Deadline.after(clock, 60.0)
+
+
+def test_every_call_in_every_shape(talk):
+    """Each call is read in each shape; the JSON that came is kept with what was read of it."""
+    client, simulator, soon = talk
+    tool, task = client.account.tool(TOOL, soon), client.account.task(TASK, soon)
+    assert (tool.name, tool.kind, tool.tags, tool.active) == (
+        "Shop Jenkins",
+        "jenkins",
+        ("shop",),
+        True,
+    )
+    assert (task.name, task.state, task.run_count) == ("Sync CRM repository", State.SUCCESS, 3)
+    assert tool.raw["configuration"]["jUserId"] == "opsera"
+    assert task.raw["configuration"]["buildType"] == "ant"
+    assert client.account.task_status(TASK, soon).word == "success"
+    tools, tasks = client.account.tools(soon), client.account.tasks(soon)
+    assert tool in tools.items and task in tasks.items
+    assert tools.items[0].raw in models.unwrap(tools.whole)
+    assert len(tasks.items) == 4 and not tasks.is_cut
+    assert [one.raw["_id"] for one in client.pipelines(soon).items] == [simulator.pipeline_id]
+
+
+def test_queries_are_in_the_address(talk):
+    """What narrows an audit or a task log is sent as the API page says."""
+    client, simulator, soon = talk
+    actions = client.account.user_actions(soon, kind="pipeline", count=2)
+    assert {one.kind for one in actions.items} == {"pipeline"} and len(actions.items) == 2
+    assert actions.items[0].created and "@" in actions.items[0].user
+    uses = client.account.token_uses(soon, scope="api")
+    assert {one.scope for one in uses.items} == {"api"}
+    assert uses.items[0].target == "/v1/logs/user/tokens"
+    assert client.account.token_uses(soon, date="1999-01-01").items == ()
+    page = client.account.task_logs(TASK, soon, run_count=2, page=1, count=2)
+    assert [one.run_count for one in page.items] == [2, 2]
+    assert "Merge conflict" in page.items[0].text and page.items[0].created
+    queries = [dict(parse_qsl(urlsplit(one.path).query)) for one in simulator.requests]
+    assert {"type": "pipeline", "count": "2"} in queries
+    assert {"taskId": TASK, "runCount": "2", "page": "1", "count": "2"} in queries
+
+
+def test_an_update_sends_its_changes_alone(talk):
+    """The body has the ID and what changes, and the answer is the tool as it is then."""
+    client, simulator, soon = talk
+    assert client.account.update_tool(TOOL, {"tags": ["x"]}, soon).tags == ("x",)
+    assert simulator.requests[-1].body == {"toolId": TOOL, "tool": {"tags": ["x"]}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["[]", "{}", "7", "null", '{"data": 5}', '"a word"', "<html>", "", "[[1]]", '{"_id": 5}'],
+)
+def test_an_answer_of_another_shape(talk, body):
+    """What can't be the answer is an error of the API, of any call; lists may be empty."""
+    client, simulator, soon = talk
+    simulator.add_fault(Fault(kind="http", status=200, body=body))
+    calls = {
+        "object": (
+            lambda: client.account.tool(TOOL, soon),
+            lambda: client.account.task(TASK, soon),
+        ),
+        "word": (lambda: client.account.task_status(TASK, soon),),
+        "list": (lambda: client.account.tools(soon), lambda: client.account.tasks(soon)),
+    }
+    for kind, several in calls.items():
+        for call in several:
+            if (kind, body) in ("list", "[]") or (kind == "list" and body in ("[]", "[[1]]")):
+                assert call().items == ()
+            elif kind == "word" and body == '"a word"':
+                assert call().word == "a word"
+            else:
+                with pytest.raises(Malformed):
+                    call()
+
+
+def test_another_object_than_was_asked_for(talk):
+    """An answer about something else is never taken for the right one."""
+    client, simulator, soon = talk
+    simulator.add_fault(Fault(kind="http", status=200, body='{"_id": "1", "name": "x"}'))
+    for call in (client.account.tool, client.account.task):
+        with pytest.raises(Malformed, match="another"):
+            call(TOOL, soon)
+
+
+def test_refusals_say_what_the_call_takes(talk):
+    """403 names the scopes of that very call, 404 what it was about."""
+    client, simulator, soon = talk
+    other = OpseraClient(simulator.url, simulator.issue_token("tasks"), FakeClock())
+    with pytest.raises(Forbidden) as caught:
+        other.account.update_tool(TOOL, {"a": 1}, soon)
+    assert "one of registry, api" in caught.value.hint
+    with pytest.raises(Forbidden) as caught:
+        other.account.user_actions(soon)
+    assert "one of security-logs, api" in caught.value.hint
+    plain = simulator.issue_token("security-logs", role="plain")
+    with pytest.raises(Forbidden) as caught:
+        OpseraClient(simulator.url, plain, FakeClock()).account.user_actions(soon)
+    assert "Power User" in caught.value.hint
+    with pytest.raises(NotFound) as caught:
+        client.account.tool("0" * 24, soon)
+    assert "ID of the tool" in caught.value.hint
+    with pytest.raises(Rejected) as caught:
+        client.account.user_actions(soon, date="yesterday")
+    assert "YYYY-MM-DD" in caught.value.hint
+
+
+def test_what_may_be_repeated():
+    """Only a run and a stop do harm when they are sent twice."""
+    assert {one.path.rpartition("/")[2] for one in CALLS if not one.repeatable} == {"run", "stop"}
+    assert len({(one.method, one.path) for one in CALLS}) == 16
+    assert all(one.scopes for one in CALLS)

@@ -1,0 +1,324 @@
+"""The parsers of the API's JSON: what is documented, what is odd, and anything at all."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step.api import Pipeline, Run, RunResponse, RunStatus, State, Step, models
+
+FIXED = settings(derandomize=True, deadline=None, max_examples=300, database=None)
+ID = "61017a3d5c7d1b0012f4ac1e"
+STEP = "61017a3d5c7d1b0012f4ac2f"
+
+
+class TestStates:
+    """Words of state, as the API and its records spell them."""
+
+    @pytest.mark.parametrize(
+        ("words", "state"),
+        [
+            ("success successful passed", State.SUCCESS),
+            ("failed failure rejected", State.FAILED),
+            ("stopped aborted halted", State.STOPPED),
+            ("paused", State.PAUSED),
+            ("running pending created queued processing_event processing-event", State.RUNNING),
+            (
+                "unknown succes success! done complete true 200 finished_ok notsuccess",
+                State.UNKNOWN,
+            ),
+        ],
+    )
+    def test_words(self, words: str, state: State):
+        """Each known word has its state in any case, with blanks around; others are unknown."""
+        for word in words.split():
+            for spelled in (word, word.upper(), word.title(), f" {word}\n"):
+                assert models.state_of(spelled) is state
+
+    def test_processing_event(self):
+        """The one state of two words may be joined in any way."""
+        assert models.state_of("Processing  Event") is State.RUNNING
+
+    @FIXED
+    @given(st.text())
+    def test_only_three_words_are_success(self, word: str):
+        """Any other word is never success."""
+        if models.state_of(word) is State.SUCCESS:
+            assert re.sub(r"[\s_-]", "", word).lower() in {"success", "successful", "passed"}
+
+    def test_final_and_alive(self):
+        """Each known state is either final or alive, unknown is neither."""
+        assert [s for s in State if s.final] == [State.SUCCESS, State.FAILED, State.STOPPED]
+        assert [s for s in State if s.alive] == [State.PAUSED, State.RUNNING]
+
+
+class TestAnswers:
+    """Answers bare, wrapped, in a list, and of other shapes."""
+
+    @pytest.mark.parametrize(
+        "wrap",
+        [lambda v: v, lambda v: {"data": v}, lambda v: [v], lambda v: {"data": [v], "count": 1}],
+    )
+    def test_wrappings_of_an_object(self, wrap):
+        """An object is found bare, in `data`, and as the only one of a list."""
+        assert models.parse_object(wrap({"a": 1})) == {"a": 1}
+        assert models.parse_status(wrap({"status": "running"})) == RunStatus(
+            State.RUNNING, "running"
+        )
+
+    @pytest.mark.parametrize("value", [None, 1, "x", True, [], [{}, {}], {"data": [{}, {}]}])
+    def test_what_is_no_object(self, value: Any):
+        """Other shapes are no object."""
+        assert models.parse_object(value) is None
+
+    def test_lists(self):
+        """A list is found bare or in `data`, without what is no object in it."""
+        assert models.parse_list([{"a": 1}, None, 2]) == [{"a": 1}]
+        assert models.parse_list({"data": [{"a": 1}], "count": 1}) == [{"a": 1}]
+        assert [models.parse_list(value) for value in ({}, "x", None, {"data": {}})] == [None] * 4
+
+    @pytest.mark.parametrize(
+        ("answer", "status"),
+        [
+            ({"status": "Success", "message": "ok"}, RunStatus(State.SUCCESS, "Success", "ok")),
+            ({"status": "odd"}, RunStatus(State.UNKNOWN, "odd")),
+            ("paused", RunStatus(State.PAUSED, "paused")),
+            (
+                {"status": "success", "data": {"status": "failed"}},
+                RunStatus(State.FAILED, "failed"),
+            ),
+            ({"status": "success", "data": {}}, RunStatus(State.SUCCESS, "success")),
+            ({"status": "success", "data": []}, RunStatus(State.SUCCESS, "success")),
+            ({"status": ""}, None),
+            ({"status": 200}, None),
+            ({"status": True}, None),
+            ({"status": None, "message": "x"}, None),
+            ({}, None),
+            ("", None),
+            (None, None),
+            ([], None),
+            (7, None),
+        ],
+    )
+    def test_status(self, answer: Any, status: RunStatus | None):
+        """A status is what the run's own object says; the wrapper's word counts when alone."""
+        assert models.parse_status(answer) == status
+
+    @pytest.mark.parametrize(
+        ("answer", "parsed", "refused"),
+        [
+            (
+                {"status": "executed", "message": "m", "runCount": 7},
+                RunResponse("executed", "m", 7),
+                False,
+            ),
+            ({"status": "executed", "runCount": "7"}, RunResponse("executed", "", 7), False),
+            ({"status": "executed", "runCount": 7.0}, RunResponse("executed", "", 7), False),
+            ({"runCount": 7}, RunResponse("", "", 7), False),
+            ({"status": "queued"}, RunResponse("queued", "", None), False),
+            (
+                {"status": "failed", "message": "in a paused state"},
+                RunResponse("failed", "in a paused state", None),
+                True,
+            ),
+            ({"status": "Failure"}, RunResponse("Failure", "", None), True),
+            (
+                {"data": {"status": "executed", "runCount": 7}},
+                RunResponse("executed", "", 7),
+                False,
+            ),
+        ],
+    )
+    def test_run(self, answer: Any, parsed: RunResponse, refused: bool):
+        """The run call's answer says the run count, and whether it was refused."""
+        assert models.parse_run_answer(answer) == parsed
+        assert parsed.refused is refused
+
+    @pytest.mark.parametrize(
+        "answer", [{}, None, [], "executed", {"message": "x"}, {"runCount": {}}]
+    )
+    def test_run_without_sense(self, answer: Any):
+        """An answer with neither status nor run count is none."""
+        assert models.parse_run_answer(answer) is None
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            True,
+            False,
+            None,
+            "",
+            "x",
+            "1.5",
+            1.5,
+            -1,
+            "-1",
+            [1],
+            {},
+            1e300,
+            float("inf"),
+            float("nan"),
+            10**30,
+            "9" * 30,
+            "9" * 5000,
+            "٣",
+            "²",
+            2**53 + 1,
+        ],
+    )
+    def test_what_is_no_count(self, value: Any):
+        """Booleans, fractions, negative and absurd numbers are no run count."""
+        assert models.parse_run_answer({"status": "executed", "runCount": value}).run_count is None
+
+
+def pipeline_with(last_step: Any, **workflow: Any) -> Pipeline:
+    return models.parse_pipeline(
+        {"_id": ID, "name": "p", "workflow": {"last_step": last_step, **workflow}}
+    )
+
+
+class TestPipeline:
+    """The pipeline object, and the portal's rule for its state."""
+
+    @pytest.mark.parametrize(
+        ("last_step", "state"),
+        [
+            (
+                {
+                    "running": {"step_id": STEP, "paused": True, "status": "stopped"},
+                    "status": "stopped",
+                },
+                State.PAUSED,
+            ),
+            ({"running": {"paused": True}, "status": "running"}, State.PAUSED),
+            ({"running": {"paused": False}, "status": "running"}, State.RUNNING),
+            ({"status": "Running", "failed": {"step_id": STEP}}, State.RUNNING),
+            (
+                {"status": "stopped", "failed": {"step_id": STEP}, "success": {"step_id": STEP}},
+                State.FAILED,
+            ),
+            ({"status": "stopped", "success": {"step_id": STEP}}, State.SUCCESS),
+            ({"status": "stopped", "failed": {}, "success": {"step_id": STEP}}, State.SUCCESS),
+            ({"status": "stopped", "failed": {"step_id": None}}, State.STOPPED),
+            ({"status": "stopped", "failed": True}, State.STOPPED),
+            ({"status": "stopped", "success": [STEP]}, State.STOPPED),
+            ({"status": "stopped"}, State.STOPPED),
+            ({}, State.STOPPED),
+            (None, State.STOPPED),
+            ("running", State.STOPPED),
+        ],
+    )
+    def test_state(self, last_step: Any, state: State):
+        """Paused goes before running, running before failed, failed before success."""
+        assert pipeline_with(last_step).state is state
+
+    def test_all_of_it(self):
+        """Each field that is read is where the API has it."""
+        plan = [
+            {
+                "_id": STEP,
+                "name": "Unit tests",
+                "active": True,
+                "tool": {"tool_identifier": "jenkins"},
+            },
+            {"_id": "other", "active": False},
+            "odd",
+            None,
+        ]
+        found = pipeline_with(
+            {"step_id": "x", "running": {"step_id": STEP}, "failed": "other"},
+            plan=plan,
+            run_count="12",
+            last_run={"run_count": 11, "status": "failed"},
+        )
+        steps = (Step(STEP, "Unit tests", "jenkins"), Step("other", "other", "", active=False))
+        assert found == Pipeline(ID, "p", 12, State.FAILED, steps, STEP, "other", 11, "failed")
+        assert found.current_step == steps[0]
+        assert found.step("other") == steps[1]
+        assert found.step("nobody") is None
+        assert pipeline_with({}).current_step is None
+
+    @pytest.mark.parametrize("answer", [None, {}, [], {"_id": 5}, {"name": "x"}, "x", {"data": []}])
+    def test_without_id_it_is_none(self, answer: Any):
+        """An object without an ID is no pipeline."""
+        assert models.parse_pipeline(answer) is None
+
+
+def test_a_whole_record():
+    """Each field of a record is where the portal reads it."""
+    found = models.parse_record(
+        {
+            "_id": ID,
+            "createdAt": "2021-07-30T16:13:52.109Z",
+            "step_id": STEP,
+            "step_name": "Build",
+            "step_index": "0",
+            "action": " Console Output",
+            "status": "running",
+            "message": "m",
+            "tool_identifier": "jenkins",
+            "user_id": "u",
+            "api_response": "text",
+        }
+    )
+    assert found == models.LogRecord(
+        ID,
+        1627661632.109,
+        STEP,
+        "Build",
+        0,
+        " Console Output",
+        "running",
+        "m",
+        "jenkins",
+        "u",
+        "text",
+    )
+    assert found.is_console
+    assert not models.parse_record({"action": "run"}).is_console
+
+
+WORDS = """
+    data status message runCount _id name workflow run_count plan last_run last_step step_id running
+    paused failed success completed active tool tool_identifier createdAt step_index action log id
+    api_response jenkinsConsoleLog consoleLog buildLog apiResponse step_configuration topic
+"""
+KEYS = st.sampled_from(WORDS.split())
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=10)
+    | st.sampled_from(["success", "running", ID, "opsera.pipeline.octopus.console.log", "9" * 5000])
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=3), inner, max_size=5)
+    ),
+    max_leaves=25,
+)
+
+
+@FIXED
+@given(JSON)
+def test_no_json_raises(value: Any):
+    """Whatever JSON an answer is, each parser returns something of its type."""
+    status, answer = models.parse_status(value), models.parse_run_answer(value)
+    assert status is None or (isinstance(status, RunStatus) and status.word)
+    assert answer is None or isinstance(answer.refused, bool)
+    items = [*(models.parse_list(value) or []), models.parse_object(value) or {}]
+    for item in items:
+        record = models.parse_record(item)
+        assert isinstance(record.text, str)
+        assert isinstance(record.is_console, bool)
+        pipeline = models.parse_pipeline({"_id": ID, "workflow": item})
+        assert isinstance(pipeline.state, State)
+        assert pipeline.run_count >= 0
+        hash((record, pipeline, status, answer, Run(pipeline.id, pipeline.run_count)))
+    assert models.parse_time(value) is None or isinstance(value, str)

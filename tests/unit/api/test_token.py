@@ -1,0 +1,154 @@
+"""What a token says of itself, and what is told of its end."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step.api import OpseraClient, TokenFacts, expiry_warning, format_span, read_token
+from opsera_step.api.token import expiry_hint
+from opsera_step.clock import Deadline, FakeClock, SystemClock
+from opsera_step.errors import Unauthorized
+from opsera_step.simulator.simulator import Simulator
+from tests.e2e.support import play
+
+NOW = 1_767_225_600.0
+
+
+def part(content: object) -> str:
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def jwt(claims: object, header: object = {"alg": "HS256"}) -> str:
+    return f"{part(header)}.{part(claims)}.c2lnbmF0dXJl"
+
+
+def test_a_token_of_the_usual_shape():
+    """End, beginning and scope are read from the claims."""
+    facts = read_token(jwt({"user": "ü?~", "scope": "pipeline", "iat": NOW, "exp": NOW + 60}))
+    assert facts == TokenFacts(True, NOW + 60, NOW, ("pipeline",))
+    assert (facts.left(NOW), facts.left(NOW + 100)) == (60.0, -40.0)
+
+
+@pytest.mark.parametrize(
+    ("claims", "scopes"),
+    [({"scope": "api"}, ("api",)), ({"scope": "api  pipeline"}, ("api", "pipeline")),
+     ({"scopes": ["api", 7, "", "tasks"]}, ("api", "tasks")),
+     ({"scp": "api,tasks"}, ("api", "tasks")),
+     ({"scope": 7}, ()), ({"scope": {"a": "b"}}, ()), ({}, ())],
+)  # fmt: skip
+def test_scopes_in_their_usual_forms(claims, scopes):
+    """One text, a list, or nothing that is known."""
+    assert read_token(jwt(claims)).scopes == scopes
+
+
+@pytest.mark.parametrize(
+    "value",
+    [True, "1767225600", None, -5, 0, float("inf"), float("nan"), 1e300, 10**400, [1], {}],
+    ids=lambda value: str(value)[:9],
+)
+def test_an_end_that_is_no_moment_is_none(value):
+    """A claim of another type, or beyond all years, says nothing."""
+    facts = read_token(jwt({"exp": value}))
+    assert facts.is_jwt and facts.expires is None and facts.left(NOW) is None
+
+
+def test_moments_in_milliseconds():
+    """Some write them so; as seconds they would be thousands of years away."""
+    facts = read_token(jwt({"exp": (NOW + 60) * 1000, "iat": int(NOW) * 1000, "nbf": NOW + 5}))
+    assert (facts.expires, facts.issued, facts.begins) == (NOW + 60, NOW, NOW + 5)
+
+
+def test_a_token_that_is_not_yet_good():
+    """Its refusal is explained by that, and its end is not."""
+    hint = expiry_hint(TokenFacts(True, NOW - 5, begins=NOW + 7200), NOW)
+    assert "becomes good only in 2 h (its claim nbf)" in hint
+    assert expiry_hint(TokenFacts(True, begins=NOW - 1), NOW) == ""
+
+
+@pytest.mark.parametrize(
+    "token",
+    ["", "opaque", "a.b", "a.b.c", "a.b.c.d", "..", "é.é.é", jwt([1]), jwt("x"), jwt({}, [1]),
+     jwt(b"{"), jwt(b"\xff"), jwt(b"[" * 9000), "*" + jwt({}), f"{part({})}..x",
+     f"{part({})}.{part({})}.{'x' * 70_000}"],
+    ids=lambda token: repr(token[:20]),
+)  # fmt: skip
+def test_what_is_no_jwt_says_nothing(token):
+    """Whatever else a token is, it is no fault."""
+    assert read_token(token) == TokenFacts()
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.text() | st.recursive(st.none() | st.floats() | st.text(), st.lists).map(jwt))
+def test_no_text_is_too_odd(token):
+    """Reading raises nothing, whatever stands there."""
+    facts = read_token(token)
+    assert expiry_hint(facts, NOW) == "" or facts.is_jwt
+
+
+@pytest.mark.parametrize(
+    ("left", "timeout", "told"),
+    [(1500, 3600, "expires in 25 min, before the timeout of 1h00m."),
+     (3599, 3600, "expires in 59 min"), (50_000, None, "in 13 h, before a run of a day."),
+     (3600, 3600, ""), (3601, 3600, ""), (90_000, None, ""), (0, 3600, ""), (-5, 3600, "")],
+)  # fmt: skip
+def test_a_token_that_ends_before_the_job_may(left, timeout, told):
+    """It is told when it ends within the timeout, and not when it has ended already."""
+    warning = expiry_warning(TokenFacts(True, NOW + left), NOW, timeout)
+    assert (told in warning) if told else (warning == "")
+    assert expiry_warning(TokenFacts(True), NOW, timeout) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"),
+     (172_799, "47 h"), (172_800, "2 days"), (1e8, "1157 days")],
+)  # fmt: skip
+def test_spans(seconds, told):
+    """Always at least two of the unit: one would hide up to half of it."""
+    assert format_span(seconds) == told
+
+
+@pytest.mark.parametrize("platform", ["plain", "github", "gitlab"])
+def test_a_job_warns_before_it_starts_a_run(tmp_path, platform):
+    """One warning, before the run, on each platform; without one when the token lasts."""
+    clock = FakeClock()
+    with Simulator("success", clock=clock, seed=1) as simulator:
+        token = simulator.issue_token("pipeline", expires_in=1500)
+        job = play(simulator, clock, tmp_path, platform, token=token, timeout="1h")
+        quiet = play(simulator, clock, tmp_path, platform, token=token, timeout="10m")
+        unwatched = play(simulator, clock, tmp_path, platform, token=token, wait="false")
+    assert (job.code, quiet.code, unwatched.code) == (0, 0, 0)
+    told = "The access token expires in 25 min, before the timeout of 1h00m."
+    assert job.log.count(told) == 1
+    assert job.log.index(told) < job.log.index("Started run")
+    assert "The access token expires" not in quiet.log + unwatched.log
+    if platform == "github":
+        assert f"::warning title=Opsera access token::{told}" in job.log
+
+
+def test_a_token_that_has_ended_is_told_with_the_401(tmp_path):
+    """The API is asked all the same; its refusal comes with what this machine's clock says."""
+    clock = FakeClock()
+    with Simulator("success", clock=clock, seed=1) as simulator:
+        token = simulator.issue_token("pipeline", expires_in=-2.5 * 86400)
+        job = play(simulator, clock, tmp_path, token=token)
+        asked = len(simulator.requests)
+    assert (job.code, asked) == (4, 1)
+    assert "By this machine's clock the access token expired 2 days ago: create a new" in job.log
+
+
+def test_a_good_looking_token_gets_the_usual_hint():
+    """A 401 for another reason says nothing of the clock."""
+    with Simulator("success") as simulator:
+        token, clock = jwt({"exp": time.time() + 3600}), SystemClock()
+        client = OpseraClient(simulator.url, token, clock)
+        with pytest.raises(Unauthorized) as caught:
+            client.pipelines(Deadline.after(clock, 5))
+    assert "deactivated" in caught.value.hint and "clock" not in caught.value.hint

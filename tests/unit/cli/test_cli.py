@@ -1,0 +1,317 @@
+"""The command line: what it offers, what it makes of options, and how it ends."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from opsera_step import __version__, cli
+from opsera_step.cli import invocation as host
+from opsera_step.config import Setting
+from opsera_step.config.inputs import PIPELINE_COMMANDS
+from opsera_step.errors import ExitCode, OpseraStepError
+from opsera_step.job import utf8
+from opsera_step.signals import Cancellation
+from tests.meta.source import ROOT
+
+COMMANDS = sorted(cli.group.commands)
+
+
+def below(parent, *path):
+    for name, one in getattr(parent, "commands", {}).items():
+        yield " ".join((*path, name)), one
+        yield from below(one, *path, name)
+
+
+EVERY_COMMAND = dict(below(cli.group))
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Replace the job by a note of what it was asked, ending with code 0."""
+    calls: list[dict[str, Setting]] = []
+
+    def job(environ, out, cancellation, *, options, order=None):
+        calls.append(dict(options))
+        return 0
+
+    monkeypatch.setattr(host, "run_job", job)
+    monkeypatch.setattr(host, "utf8", lambda stream: stream)
+    monkeypatch.setattr(host, "Cancellation", Deaf)
+    return calls
+
+
+class Deaf(Cancellation):
+    """One that takes no signals from the tests."""
+
+    def install(self):
+        pass
+
+
+def values(options: dict[str, Setting]) -> dict[str, str]:
+    return {name: given.value for name, given in options.items()}
+
+
+def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the real thing, with nothing of this environment but PATH."""
+    return subprocess.run(
+        [sys.executable, "-I", str(ROOT / "entrypoint.py"), *arguments],
+        check=False,
+        env={"PATH": os.defpath, **environ},
+        cwd="/",
+        capture_output=True,
+        encoding="utf-8",
+        timeout=50,
+    )
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_every_command_helps(command):
+    """Each command says what it does, and what each of its options is."""
+    result = CliRunner().invoke(cli.group, [*command.split(), "--help"])
+    told = EVERY_COMMAND[command]
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage: ")
+    assert told.help
+    assert hasattr(told, "commands") or "Examples:" in result.output
+    assert all(f"  {line}\n" in result.output for line in getattr(told, "examples", ()))
+    for option in told.params:
+        if option.param_type_name == "option":
+            assert option.help, f"{command} {option.opts[0]} has no help"
+            assert option.opts[0] in result.output
+
+
+def test_the_group_lists_every_command():
+    """`--help` names every command, and where the token comes from."""
+    result = CliRunner().invoke(cli.group, ["--help"])
+    assert [
+        name for name in COMMANDS if not re.search(rf"^  {name} ", result.output, re.MULTILINE)
+    ] == []
+    assert "OPSERA_TOKEN" in result.output
+
+
+def test_the_version():
+    """`--version` says the package's version."""
+    assert __version__ in CliRunner().invoke(cli.group, ["--version"]).output
+
+
+@pytest.mark.parametrize("command", [*PIPELINE_COMMANDS, "cleanup"])
+def test_the_pipeline_is_an_argument_or_an_option(asked, command):
+    """`run ID` and `run --pipeline ID` say the same."""
+    for arguments in (["abc"], ["--pipeline", "abc"], ["--pipeline=abc"]):
+        assert cli.main([command, *arguments]) == 0
+    assert [values(one) for one in asked] == [{"pipeline": "abc", "command": command}] * 3
+
+
+def test_an_option_says_where_it_came_from(asked):
+    """What was typed carries the option's name, so that a fault of it can name it."""
+    cli.main(["run", "--on-paused", "wait"])
+    assert asked[0]["on_paused"] == Setting("wait", "--on-paused")
+
+
+@pytest.mark.parametrize(
+    ("typed", "wait"),
+    [
+        ([], None),
+        (["--wait"], "true"),
+        (["--wait", "false"], "false"),
+        (["--wait=no"], "no"),
+        (["--no-wait"], "false"),
+    ],
+)
+def test_ways_to_wait(asked, typed, wait):
+    """`--wait` alone says true, `--no-wait` says false, and a word is taken as it is."""
+    cli.main(["run", *typed])
+    assert values(asked[0]).get("wait") == wait
+
+
+def test_what_is_empty_was_not_given(asked):
+    """An option with an empty value, as scripts pass it, counts as not given."""
+    cli.main(["run", "--timeout", "", "--pipeline", "  "])
+    assert values(asked[0]) == {"command": "run"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["frobnicate"], ["run", "--nonsense"], ["run", "--token", "x"], ["run", "a", "b"],
+        ["run", "--timeout"], ["demo", "--platform", "nowhere"], ["demo", "--speed", "fast"],
+        ["demo", "--speed", "0"], ["demo", "--switch", "busy_answer"], ["status", "--wait", "true"],
+    ],
+)  # fmt: skip
+def test_wrong_options_are_bad_input(capsys, arguments):
+    """What can't be understood ends with 2 and a sentence, before anything is asked."""
+    assert cli.main(arguments) == ExitCode.INVALID_INPUT
+    told = capsys.readouterr()
+    assert "Error: " in told.err
+    assert told.out == ""
+
+
+def test_no_command_is_bad_input(capsys):
+    """Without a command the help is shown, and it is no success."""
+    assert cli.main([]) == ExitCode.INVALID_INPUT
+    assert "A run of a pipeline:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", [0, 1, 3, 4, 8, 70, 124, 130, 143])
+def test_the_exit_code_is_the_jobs(monkeypatch, asked, code):
+    """What the job ends with is what the process ends with."""
+    monkeypatch.setattr(host, "run_job", lambda *_, **__: code)
+    assert cli.main(["run"]) == code
+
+
+def test_a_fault_outside_of_the_job_is_a_sentence(monkeypatch, asked, capsys):
+    """An error with a hint that meets the command line is told in one line, without a traceback."""
+
+    def fails(*_, **__):
+        raise OpseraStepError("It is so.", "Do this.")
+
+    monkeypatch.setattr(host, "run_job", fails)
+    assert cli.main(["run"]) == ExitCode.INTERNAL
+    assert capsys.readouterr().err == "Error: It is so. Do this.\n"
+
+
+def test_an_interrupt_is_130(monkeypatch, asked):
+    """Ctrl-C where no job handles it ends as shells expect."""
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(host, "run_job", interrupted)
+    assert cli.main(["run"]) == ExitCode.SIGINT
+
+
+def test_options_go_before_the_environment():
+    """An option wins over INPUT_ and OPSERA_; all faults are told with where they come from."""
+    done = process(
+        "run", "shop", "--timeout", "soon", "--on-busy", "hope",
+        OPSERA_TIMEOUT="1h", INPUT_ON_BUSY="fail", OPSERA_ON_PAUSED="pray", OPSERA_TOKEN="t0",
+    )  # fmt: skip
+    assert done.returncode == ExitCode.INVALID_INPUT
+    assert "'soon' (from --timeout)" in done.stdout
+    assert "'hope' (from --on-busy)" in done.stdout
+    assert "'pray' (from OPSERA_ON_PAUSED)" in done.stdout
+    assert "1h" not in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_broken_pipe_is_no_traceback():
+    """`opsera-step demo --list | head -1` ends quietly."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(ROOT / "entrypoint.py"), "demo", "--list"],
+            check=False, stdout=writer, stderr=subprocess.PIPE, encoding="utf-8", timeout=50,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip() == ""
+
+
+def to_a_full_disk(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        return subprocess.run(
+            [sys.executable, "-I", str(ROOT / "entrypoint.py"), *arguments],
+            check=False, env={"PATH": os.defpath, **environ}, cwd="/",
+            stdout=full, stderr=subprocess.PIPE, encoding="utf-8", timeout=50,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ["--help", "completion bash"])
+def test_a_full_disk_is_a_sentence(words):
+    """What could not be written is no success, and no traceback."""
+    done = to_a_full_disk(*words.split())
+    assert done.returncode == ExitCode.INVALID_INPUT
+    assert done.stderr == "Not all could be written to stdout: No space left on device.\n"
+
+
+def test_a_demo_to_a_full_disk_is_not_blamed_on_the_simulator():
+    """What keeps a demonstration from being seen is told as of any other command."""
+    done = to_a_full_disk("demo", "--speed", "100")
+    assert done.returncode == ExitCode.INVALID_INPUT
+    assert done.stderr == "Not all could be written to stdout: No space left on device.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "closed"),
+    [("--help", 1), ("demo --list", 1), ("completion zsh", 1), ("doctor --timeout x", 1),
+     ("init --force --config /dev/null", 0), ("demo --list", 0), ("--help", 2)],
+)  # fmt: skip
+def test_streams_that_are_closed(words, closed):
+    """`>&-` and `<&-` are no reason for a traceback."""
+    done = subprocess.run(
+        [sys.executable, "-I", str(ROOT / "entrypoint.py"), *words.split()],
+        check=False, env={"PATH": os.defpath}, cwd="/", capture_output=True, encoding="utf-8",
+        timeout=50, preexec_fn=lambda: os.close(closed),
+    )  # fmt: skip
+    assert done.returncode == (ExitCode.INVALID_INPUT if words.startswith("doctor") else 0)
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_simulator_that_cannot_listen_says_so():
+    """A taken port is a sentence, with the system's reason."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = process("simulator", "--port", str(taken.getsockname()[1]))
+    assert done.returncode == ExitCode.INVALID_INPUT
+    assert "can't listen there: Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_completing_starts_no_job():
+    """Where no word is typed yet the shell's question is answered all the same."""
+    done = process(_OPSERA_STEP_COMPLETE="bash_complete", COMP_WORDS="x to", COMP_CWORD="1")
+    assert (done.returncode, done.stdout.split()) == (0, ["plain,tool"])
+
+
+def test_a_stream_takes_any_text():
+    """Whatever the locale says, the log is UTF-8, and what is no Unicode can't end a job."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    utf8(stream).write("é\ud800\n")
+    stream.flush()
+    assert raw.getvalue() == "é?\n".encode()
+
+
+A_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzY29wZSI6ImFwaSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[A_TOKEN], ["run", "--token", A_TOKEN], ["run", "x", A_TOKEN], ["run", f"--foo={A_TOKEN}"],
+     ["tool", "update", "x", "--set", A_TOKEN], ["tool", "update", "x", "--file", A_TOKEN],
+     ["audit", "actions", "--date", A_TOKEN], ["init", A_TOKEN]],
+)  # fmt: skip
+def test_a_token_in_a_wrong_place_is_not_shown(words, tmp_path):
+    """Whatever is wrong with a command, a token in it shows nowhere: typed or as a job's input."""
+    job = {"INPUT_COMMAND": " ".join(words), "OPSERA_TOKEN": ""}
+    for typed, environ in ((words, {"OPSERA_TOKEN": A_TOKEN}), ([], job)):
+        done = process(*typed, GITHUB_OUTPUT=str(tmp_path / "out"), GITHUB_ACTIONS="true",
+                       **environ)  # fmt: skip
+        assert done.returncode == 2
+        written = (tmp_path / "out").read_text("utf-8") if (tmp_path / "out").exists() else ""
+        shown = done.stdout.replace(f"::add-mask::{A_TOKEN}", "") + done.stderr + written
+        assert A_TOKEN[:20] not in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["run", "x", "y\n::error::pwn"], ["run", "--foo\n::error::pwn"], ["run", "x", "##[error]pwn"],
+     ["tool", "update", "x", "--set", "a\n::error::p=1", "--set", "a\n::error::p=2"],
+     ["simulator", "--switch", "y\n::error::pwn"], ["run", "x", "\x1b[31mred\x1b]0;t\x07"]],
+)  # fmt: skip
+def test_words_of_the_user_are_data(words):
+    """Nothing that was typed is obeyed by a job's log or a terminal when it is told as wrong."""
+    done = process(*words)
+    assert done.returncode == 2
+    assert not [line for line in done.stderr.split("\n") if line.lstrip().startswith("::")]
+    assert "##[" not in done.stderr and "\x1b" not in done.stderr

@@ -1,0 +1,123 @@
+"""The demonstration: every scenario, as each platform would show it."""
+
+from __future__ import annotations
+
+import io
+import re
+from functools import partial
+
+import pytest
+
+from opsera_step import cli
+from opsera_step.cli.demo_player import Stage, list_scenarios, play
+from opsera_step.clock import FakeClock
+from opsera_step.config import Setting
+from opsera_step.job import run_job
+from opsera_step.signals import Cancellation
+from opsera_step.simulator.loading import scenario_names
+from tests.oracles import github_runner, gitlab_log, secrets, terminal
+from tests.unit.cli.test_cli import process
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def fast(monkeypatch):
+    """Play on a fake clock; its speed is all that is not the demo's."""
+    clock = FakeClock()
+    monkeypatch.setattr("opsera_step.cli.demo_player.SpeedClock", lambda speed: clock)
+    monkeypatch.setattr("opsera_step.cli.demo_player.run_job", partial(run_job, clock=clock))
+
+
+def demo(platform: str, out: io.StringIO | None = None, **options) -> tuple[int, str]:
+    """Play a demo."""
+    out = out or io.StringIO()
+    stage = Stage(out, {"TERM": "xterm"}, Cancellation(), platform)
+    given = {"show_outputs": True, "scenario": "success", "speed": 1.0, "switches": {}, "seed": 1}
+    return play(stage, **{**given, **options}), out.getvalue()
+
+
+def test_the_list_tells_every_scenario():
+    """`demo --list` has a line for each scenario, with what happens in it."""
+    out = io.StringIO()
+    list_scenarios(out)
+    told = dict(line.split(maxsplit=1) for line in out.getvalue().splitlines())
+    assert list(told) == list(scenario_names())
+    assert {"success", "failure", "hostile"} <= set(told)
+    assert all(text.strip().endswith(".") for text in told.values())
+
+
+def test_the_list_on_the_command_line():
+    """`demo --list` prints the scenarios and plays none."""
+    done = process("demo", "--list")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) == len(scenario_names())
+
+
+@pytest.mark.parametrize(("scenario", "code"), [("success", 0), ("failure", 1), ("approval", 8)])
+def test_the_exit_code_is_the_jobs(scenario, code):
+    """A demo ends as the job of its scenario does, and says so."""
+    ended, log = demo("plain", scenario=scenario)
+    assert ended == code
+    assert f"Exit code {code}. Outputs for later steps:" in log
+    assert "  OPSERA_RUN_COUNT=42\n" in log
+
+
+@pytest.mark.parametrize("platform", ["auto", "plain", "github", "gitlab", "terminal"])
+def test_each_platform_can_be_shown(platform):
+    """The log looks as it would on that platform, files and summary included."""
+    code, log = demo(platform, Tty() if platform == "terminal" else None)
+    assert code == 0
+    assert ("::group::" in log) is (platform == "github")
+    assert ("Step summary, as Markdown:" in log) is (platform == "github")
+    assert ("section_start:" in log) is (platform == "gitlab")
+    assert ("\r\x1b[K" in log) is (platform == "terminal")
+    assert ("[opsera] --- Build" in log) is (platform in ("auto", "plain"))
+
+
+def test_a_demo_is_a_real_job():
+    """What the demo shows stands up to the judges of a real job log."""
+    github, gitlab = demo("github")[1], demo("gitlab")[1]
+    assert github_runner.Runner().feed(github.encode()).balanced
+    assert gitlab_log.parse(gitlab.encode()).balanced
+
+
+@pytest.mark.parametrize("how", ["option", "OPSERA_ON_PAUSED", "INPUT_ON_PAUSED"])
+def test_inputs_of_the_job_are_taken(how):
+    """How the job is to behave can be typed, or set in the environment as in a job."""
+    out, options = io.StringIO(), {}
+    environ = {"TERM": "xterm", "OPSERA_PIPELINE": "another", how: "wait"}
+    if how == "option":
+        options = {"on_paused": Setting("wait", "--on-paused")}
+    stage = Stage(out, environ, Cancellation(), "plain", options)
+    code = play(stage, show_outputs=False, scenario="approval", speed=1.0, switches={}, seed=1)
+    assert code == 0
+    assert "is paused at" in out.getvalue()
+
+
+def test_outputs_can_be_left_out():
+    """`--no-outputs` shows the log alone."""
+    assert "Outputs for later steps" not in demo("plain", show_outputs=False)[1]
+
+
+def test_the_token_shows_nowhere():
+    """Not even the demo shows its token."""
+    log = demo("plain")[1]
+    token = re.search(r"add-mask::(.*)", demo("github")[1])
+    assert token and secrets.find(token[1], log.encode()) == []
+    assert terminal.effects(log) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--scenario", "nonsense"], ["--switch", "nonsense=1"], ["--switch", "busy_answer=x"]],
+)
+def test_what_the_simulator_does_not_know_is_bad_input(capsys, arguments):
+    """A scenario or a switch that is not there is told in a sentence, with exit code 2."""
+    assert cli.main(["demo", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert arguments[1].partition("=")[0] in told

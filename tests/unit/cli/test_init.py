@@ -1,0 +1,212 @@
+"""The first config file: what is written passes parser and schema, and nothing is overwritten."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step import __version__, cli
+from opsera_step.config import alias_of, first_config, is_alias
+from opsera_step.config.file import Config, parse_config
+from opsera_step.config.schema import address
+from opsera_step.simulator.simulator import Simulator
+from tests.meta.source import ROOT
+from tests.unit.config.test_schema import verdicts
+
+ID = "65a4f00dc0ffee0123456789"
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzY29wZSI6ImFwaSJ9.c2lnbmF0dXJl"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A folder of its own, without this machine's inputs."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("OPSERA_", "INPUT_"))]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def read(text: str) -> Config:
+    faults: list[str] = []
+    config = parse_config(text, "x", faults)
+    assert faults == [] and verdicts(text) == (True, True)
+    return config
+
+
+def test_the_template_is_a_good_file():
+    """Without a pipeline it has defaults only, and names its schema in the first line."""
+    text = first_config(__version__)
+    config = read(text)
+    assert (set(config.defaults), config.aliases, config.tools) == ({"timeout"}, {}, {})
+    assert text.splitlines()[0] == f"# yaml-language-server: $schema={address(__version__)}"
+
+
+@pytest.mark.parametrize("text", [first_config("1"), first_config("1", "shop", ID, "Deploy shop")])
+def test_what_is_commented_out_is_good_too(text):
+    """Who takes the comment signs away before the examples gets a good file."""
+    live = re.sub(r"^( *)# ((?:  )*(?:[a-z_]+:.*))$", r"\1\2", text, flags=re.MULTILINE)
+    config = read(live.replace("yaml-language-server", "# yaml-language-server"))
+    assert config.aliases["release"]["on_paused"].value == "wait"
+    assert "shop" in config.aliases and set(config.tools) == {"jenkins"}
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(
+    st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda name: name.strip())
+    | st.sampled_from(["null", "yes", "0123", "1e3", ID]),
+    st.text(st.characters(codec="utf-8")),
+)  # fmt: skip
+def test_any_pipeline_can_be_named(pipeline, name):
+    """Whatever a pipeline is called, its alias stands for just that."""
+    alias = alias_of(name)
+    assert is_alias(alias)
+    config = read(first_config("1", alias, pipeline, name))
+    assert config.aliases[alias]["pipeline"].value == pipeline.strip()
+
+
+@pytest.mark.parametrize(
+    ("name", "alias"),
+    [("Deploy shop", "deploy-shop"), ("  Über/Größe 2 ", "ber-gr-e-2"), ("日本", "shop"),
+     (ID, "shop"), ("x" * 90, "x" * 40)],
+)  # fmt: skip
+def test_aliases_are_made_of_names(name, alias):
+    """Words in small letters with hyphens; an ID is no alias, nobody could tell it apart."""
+    assert alias_of(name) == alias
+
+
+def test_it_says_what_to_do_next(folder, capsys):
+    """The next two commands are told, with the alias."""
+    assert cli.main(["init", "--pipeline", ID, "--alias", "shop"]) == 0
+    assert capsys.readouterr().out == (
+        "Wrote .opsera.yml. Next:\n\n  opsera-step doctor shop\n  opsera-step run shop\n"
+    )
+    config = read((folder / ".opsera.yml").read_text("utf-8"))
+    assert config.aliases["shop"]["pipeline"].value == ID
+
+
+def test_nothing_is_overwritten_without_force(folder, capsys):
+    """A file that is there stays as it is, and all faults are told at once."""
+    (folder / ".opsera.yml").write_text("timeout: 5m\n")
+    assert cli.main(["init", "--alias", "a b"]) == 2
+    told = capsys.readouterr().err
+    assert "was not changed; --force replaces it" in told and "--alias: 'a b'" in told
+    assert (folder / ".opsera.yml").read_text() == "timeout: 5m\n"
+    assert cli.main(["init", "--force"]) == 0
+    assert "yaml-language-server" in (folder / ".opsera.yml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [(["--alias", ID], f"--alias: '{ID}' looks like an ID, and would hide the pipeline that has"),
+     (["--alias", "Shop X"], "--alias: 'Shop X' won't do; it takes letters, digits and . _ -."),
+     (["--alias", "shop", "--pipeline", ""], "--alias: it needs a pipeline to stand for"),
+     (["--pipeline", TOKEN], "pipeline: its value (from --pipeline) won't do")],
+    ids=["an ID", "a blank", "for nothing", "a token"],
+)  # fmt: skip
+def test_what_has_no_place_in_the_file(folder, capsys, typed, told):
+    """An alias that hides a pipeline or stands for nothing, and a token, are not written."""
+    assert cli.main(["init", "--pipeline", ID, *typed]) == 2
+    captured = capsys.readouterr()
+    assert told in captured.err and TOKEN not in captured.err + captured.out
+    assert not (folder / ".opsera.yml").exists()
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "alias", "told"),
+    [(ID, "deploy-shop", ""), ("Deploy shop", "deploy-shop", ""),
+     ("nosuch", "nosuch", "Warning: No pipeline is named “nosuch”. Give its exact name"),
+     ("deploy shop", "deploy-shop", "There is “Deploy shop”: names have to match exactly."),
+     (ID[::-1], "shop", f"Warning: pipeline/summary answered HTTP 404: Pipeline {ID[::-1]} was")],
+)  # fmt: skip
+def test_with_a_token_the_pipeline_is_looked_for(
+    folder, capsys, monkeypatch, pipeline, alias, told
+):
+    """What is not there is a warning, for it may come; an ID is told with its name."""
+    with Simulator("success") as simulator:
+        monkeypatch.setenv("OPSERA_TOKEN", simulator.token)
+        monkeypatch.setenv("OPSERA_BASE_URL", simulator.url)
+        assert cli.main(["init", "--pipeline", pipeline]) == 0
+    captured = capsys.readouterr()
+    assert (told in captured.err) if told else captured.err == ""
+    text = (folder / ".opsera.yml").read_text("utf-8")
+    assert read(text).aliases[alias]["pipeline"].value == pipeline
+    assert ("  # Deploy shop\n" in text) == (pipeline == ID)
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("http://127.0.0.1:1", "at http://127.0.0.1:1 failed: no connection could be made"),
+     ("app.opsera.io", "base_url: 'app.opsera.io' (from OPSERA_BASE_URL) won't do")],
+)  # fmt: skip
+def test_a_pipeline_that_cannot_be_looked_for(folder, capsys, monkeypatch, address, told):
+    """Without an answer the file is written all the same; no other address is asked instead."""
+    monkeypatch.setenv("OPSERA_TOKEN", "s3cret-s3cret")
+    monkeypatch.setenv("OPSERA_BASE_URL", address)
+    assert cli.main(["init", "--pipeline", "Deploy shop"]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("The pipeline was not looked for: ") and told in error
+    assert "s3cret" not in error
+    assert "deploy-shop" in read((folder / ".opsera.yml").read_text("utf-8")).aliases
+
+
+def test_a_file_that_cannot_be_written(capsys):
+    """It is told in a sentence."""
+    assert cli.main(["init", "--config", "gone/x.yml"]) == 2
+    assert "gone/x.yml can't be written: No such file or directory" in capsys.readouterr().err
+
+
+def on_a_terminal(folder, typed: str, **environ: str) -> str:
+    """Run `init` on a terminal where something is typed, and return what it shows."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(ROOT / "entrypoint.py"), "init"],
+        cwd=folder, env={"PATH": os.defpath, "TERM": "dumb", **environ},
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    killer = threading.Timer(30, process.kill)
+    killer.start()
+    os.write(ours, f"{typed}\n".encode())
+    shown = b""
+    try:
+        while part := os.read(ours, 4096):
+            shown += part
+    except OSError:
+        pass  # The other end was closed: it is over.
+    finally:
+        killer.cancel()
+        os.close(ours)
+    assert process.wait(10) == 0, shown
+    return shown.decode()
+
+
+def test_on_a_terminal_a_pipeline_can_be_chosen(folder):
+    """With a token the pipelines are listed, and one is chosen by its number."""
+    with Simulator("success") as simulator:
+        environ = {"OPSERA_TOKEN": simulator.token, "OPSERA_BASE_URL": simulator.url}
+        shown = on_a_terminal(folder, "1", **environ)
+    assert f"1  Deploy shop  ({ID})" in shown
+    assert "opsera-step run deploy-shop" in shown
+    config = read((folder / ".opsera.yml").read_text("utf-8"))
+    assert config.aliases["deploy-shop"]["pipeline"].value == ID
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [({}, "Without OPSERA_TOKEN there is no list"),
+     ({"OPSERA_TOKEN": "s3cret-s3cret", "OPSERA_BASE_URL": "http://127.0.0.1:1"},
+      "No list of pipelines: pipeline/pipelines at http://127.0.0.1:1 failed")],
+)  # fmt: skip
+def test_without_a_list_the_template_is_written(folder, environ, told):
+    """What can't be asked is told, and the file is written all the same."""
+    shown = on_a_terminal(folder, "", **environ)
+    assert told in shown and "s3cret" not in shown
+    assert read((folder / ".opsera.yml").read_text("utf-8")).aliases == {}

@@ -1,0 +1,118 @@
+"""Answers as JSON, YAML and tables: nothing lost, nothing that a terminal or a runner obeys."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsera_step.config.yaml_data import read_yaml_data
+from opsera_step.display import Answer, Table
+from opsera_step.display.formats import answer_lines, yaml_text
+from opsera_step.platforms.github import escape_commands
+from opsera_step.text import LineCleaner, clean_inline
+from opsera_step.text.json_text import json_text
+
+NASTY = st.sampled_from(
+    ["\x1b[31mred", "a\u202eb", "##[error]x", "\u2028", "\x85", "::error::x", "\ufeff", "\x9b2J",
+     "yes", "2026-11-01", "1e3", "0777", "~", "", " a ", "- b", "a: b", "#", "\t", "é日", "null"]
+)  # fmt: skip
+TEXTS = st.text(max_size=20) | NASTY
+DATA = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | TEXTS
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+
+
+@given(DATA, st.sampled_from([None, 2]))
+def test_json_reads_back_as_it_was(data, indent):
+    """Whatever is escaped, the JSON is the same data."""
+    assert json.loads(json_text(data, indent=indent)) == data
+
+
+@given(DATA)
+def test_lines_of_json_need_no_cleaning(data):
+    """No line of the JSON has anything that cleaning would change, so cleaning changes no data."""
+    cleaner = LineCleaner(colour=False)
+    for line in json_text(data).split("\n"):
+        assert cleaner.clean(line) == line
+        assert "##[" not in line
+        assert not line.lstrip().startswith("::")
+
+
+@given(DATA.filter(lambda data: isinstance(data, (dict, list))))
+def test_yaml_reads_back_as_it_was(data):
+    """The YAML is the same data, for a reader of YAML 1.1 and for ours; its lines are harmless."""
+    if _has_surrogates(data):
+        return
+    text = yaml_text(data)
+    assert yaml.safe_load(text) == data
+    assert read_yaml_data(text) == data
+    cleaner = LineCleaner(colour=False)
+    assert [line for line in text.split("\n") if cleaner.clean(line) != line] == []
+    assert "##[" not in text
+    assert [line for line in text.split("\n") if escape_commands(line) != line] == []
+
+
+def _has_surrogates(data):
+    return any("\ud800" <= one <= "\udfff" for one in json.dumps(data, ensure_ascii=False))
+
+
+def test_an_answer_in_each_format():
+    """One answer, four ways to print it."""
+    data = [{"_id": "1", "name": "a\nb"}]
+    answer = Answer(data, (Table(("ID", "NAME"), [("1", "a\nb")]),))
+    lines = {form: list(answer_lines(answer, form, None, clean_inline)) for form in
+             ("table", "json", "yaml", "text")}  # fmt: skip
+    assert lines["table"] == lines["text"] == ["ID  NAME", "1   a b"]
+    assert json.loads("\n".join(lines["json"])) == data
+    assert yaml.safe_load("\n".join(lines["yaml"])) == data
+    text = Answer(data, answer.tables, ("one", "two"))
+    assert list(answer_lines(text, "text", None, clean_inline)) == ["one", "two"]
+    assert list(answer_lines(text, "table", None, clean_inline)) == lines["table"]
+
+
+BOMB = "a: &a0 [x]\n" + "".join(
+    f"b{n}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9)
+)
+"""Few lines that unfold into a thousand million values."""
+
+
+@pytest.mark.parametrize(
+    ("text", "data"),
+    [("on: yes", {"on": "yes"}), ("a: 2026-11-01", {"a": "2026-11-01"}), ("a: 010", {"a": "010"}),
+     ("a: true", {"a": True}), ("a:", {"a": None}), ("a: 1.5", {"a": 1.5}),
+     ('{"a": [1]}', {"a": [1]}), ("a: &a [1]\nb: *a", {"a": [1], "b": [1]})],
+)  # fmt: skip
+def test_words_stay_words(text, data):
+    """Only what JSON has too is more than text: no dates, no octal numbers, `on` is a word."""
+    assert read_yaml_data(text) == data
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: [1", "a: b: c", "!!python/object:os.system x", "\x00", "a: *b", "a: &a [*a]",
+     "a: 1\nb: 2\na: 3", "a: 1e999", BOMB],
+)  # fmt: skip
+def test_what_is_no_yaml(text):
+    """What can't be read is told without quoting it: it may hold a secret."""
+    with pytest.raises(ValueError, match="it is no valid YAML or JSON"):
+        read_yaml_data(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("a: 1\nb: c\0d", "(line 2, column 5): there is a character that YAML does not take (U+0000)"),
+     ("[" * 3000, "(line 1, column 101): it is nested more than 100 levels deep")],
+    ids=["nul", "deep"],
+)  # fmt: skip
+def test_faults_outside_the_grammar_have_a_place(text, told):
+    """A character and a depth that won't do are told with their lines too."""
+    with pytest.raises(ValueError, match=re.escape(told)):
+        read_yaml_data(text)

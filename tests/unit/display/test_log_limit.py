@@ -1,0 +1,115 @@
+"""The input log_limit: head and tail of a log within so many bytes."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step.display import LogLimit
+
+FIXED = settings(derandomize=True, deadline=None, max_examples=200, database=None)
+BATCHES = st.lists(st.lists(st.text("aé🎉", max_size=12), max_size=5), max_size=20)
+
+
+def size(lines: list[str]) -> int:
+    return sum(len(line.encode()) + 1 for line in lines)
+
+
+def test_without_a_limit_all_lines_pass():
+    """None is no limit: nothing is held back, however much comes."""
+    limit = LogLimit(None)
+    assert limit.admit(["x" * 1000] * 1000) == ["x" * 1000] * 1000
+    assert (limit.reached, limit.tail(), limit.left_out_lines) == (False, [], 0)
+
+
+def test_head_and_tail():
+    """Three quarters of the room are for the head, a quarter for the tail; the rest is counted."""
+    limit = LogLimit(80)
+    numbers = [f"line {number:04}" for number in range(20)]
+    assert [limit.admit([line]) for line in numbers] == [[line] for line in numbers[:6]] + [[]] * 14
+    assert limit.reached
+    assert limit.tail() == numbers[-2:]
+    assert (limit.left_out_lines, limit.left_out_bytes) == (12, 120)
+
+
+def test_a_log_that_just_fits_is_not_touched():
+    """Lines that fill the head to the last byte all pass."""
+    limit = LogLimit(40)
+    assert limit.admit(["123456789"] * 3) == ["123456789"] * 3
+    assert not limit.reached
+
+
+def test_a_line_that_is_too_long_for_the_tail():
+    """Its own end is kept, beside the lines around it; the rest is counted."""
+    limit = LogLimit(400)
+    assert limit.admit(["y" * 320, "before", "x" * 100_000 + " Error: no", "end"]) == []
+    before, cut, end = limit.tail()
+    assert (before, end) == ("before", "end")
+    assert cut.startswith("… xxx")
+    assert cut.endswith("xxx Error: no")
+    assert size([before, cut, end]) <= 100
+    # Of the first line, too, only its end was kept, until it had to make room.
+    assert limit.left_out_lines == 1
+    assert limit.left_out_bytes + size([before, cut, end]) == 321 + 7 + 100_011 + 4
+
+
+def test_a_long_last_line_is_no_empty_tail():
+    """When a huge line is the last one, its end is what is shown."""
+    limit = LogLimit(1000)
+    limit.admit(["z" * 10_000_000 + "the end"])
+    assert limit.tail()[0].endswith("zthe end")
+    assert 100 < size(limit.tail()) <= 125
+
+
+def test_a_cut_line_begins_with_no_half_colour():
+    """Wherever the cut falls, what is left shows no rest of a code, and no half letter."""
+    for length in range(30, 60):
+        limit = LogLimit(160)
+        limit.admit(["\x1b[38;5;196mé" * 20 + "\x1b[0m" + "é" * 3 + "q" * (length - 28)])
+        (line,) = limit.tail()
+        plain = line.replace("\x1b[38;5;196m", "").replace("\x1b[0m", "")
+        assert set(plain) <= set("… éq")
+        assert plain.endswith("q")
+
+
+def test_a_limit_of_nothing():
+    """With no room at all every line is left out."""
+    limit = LogLimit(0)
+    assert limit.admit(["a", ""]) == []
+    assert (limit.tail(), limit.left_out_lines) == ([], 2)
+
+
+def test_what_is_printed_beside_the_lines_counts_too():
+    """Headlines of steps take room of the head; without a limit they take none."""
+    limit, none = LogLimit(40), LogLimit(None)
+    limit.spend(15)
+    none.spend(10**9)
+    assert limit.admit(["123456789"] * 3) == ["123456789"]
+    assert none.admit(["123456789"]) == ["123456789"]
+
+
+@FIXED
+@given(st.integers(0, 200), BATCHES)
+def test_it_is_never_more_and_nothing_gets_lost(most: int, batches: list[list[str]]):
+    """Head, what was left out, and tail are the log in its order, and fit the limit."""
+    limit = LogLimit(most)
+    lines = [line for batch in batches for line in batch]
+    head = [line for batch in batches for line in limit.admit(batch)]
+    tail = limit.tail()
+    assert size(head) + size(tail) <= most
+    left_out = lines[len(head) : len(lines) - len(tail)]
+    last = lines[len(lines) - len(tail) :]
+    assert limit.left_out_lines == len(left_out)
+    assert limit.left_out_bytes == size(left_out) + size(last) - size(tail)
+    for kept, line in zip(tail, last, strict=True):
+        assert kept == line or (kept.startswith("… ") and line.endswith(kept[2:]))
+    assert limit.reached == (head != lines)
+
+
+def test_memory_is_bounded():
+    """What is kept of a log of any length is the tail alone."""
+    limit = LogLimit(1000)
+    for number in range(10_000):
+        limit.admit([f"line {number}"])
+    assert size(limit.tail()) <= 250
+    assert len(limit.tail()) < 30

@@ -1,0 +1,151 @@
+"""Tables: columns that line up whatever the script, cut only where there is a width."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from opsera_step.display import Table
+from opsera_step.display.table import table_lines
+from opsera_step.text import columns_of, cut
+
+CELLS = st.text(
+    st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=40
+) | st.sampled_from(["日本語のパイプライン", "e\u0301te\u0301", "👩‍👩‍👧", "ｆｕｌｌ", ""])
+TABLES = st.integers(1, 5).flatmap(
+    lambda count: st.builds(
+        Table,
+        st.tuples(*[CELLS] * count) | st.just(()),
+        st.lists(st.tuples(*[CELLS] * count), max_size=6),
+        st.integers(0, 2),
+    )
+)
+
+
+@given(TABLES)
+def test_nothing_is_cut_without_a_width(table):
+    """Where stdout is no terminal every cell is there in full, and the columns line up."""
+    lines = table_lines(table, None)
+    rows = [row for row in (table.headings, *table.rows) if row]
+    assert len(lines) == len(rows)
+    widths = (
+        [max(columns_of(row[place]) for row in rows) for place in range(len(rows[0]))]
+        if rows
+        else []
+    )
+    for line, row in zip(lines, rows, strict=True):
+        padded = [
+            cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True)
+        ]
+        assert line == "  ".join(padded).rstrip()
+
+
+@given(TABLES, st.integers(1, 120))
+def test_a_table_fits_its_terminal(table, width):
+    """No line is wider than the terminal, unless no column can give any more; IDs never do."""
+    rows = [row for row in (table.headings, *table.rows) if row]
+    count = max(map(len, rows), default=0)
+    whole = [
+        max(columns_of(row[place]) for row in rows) for place in range(min(table.whole, count))
+    ]
+    least = sum(whole) + (count - len(whole)) * 6 + 2 * max(0, count - 1)
+    for line in table_lines(table, width):
+        assert columns_of(line) <= max(width, least)
+
+
+@given(CELLS, st.integers(0, 50))
+def test_a_cut_is_told_and_fits(text, width):
+    """A text that fits stays; of any other the beginning is left, with an ellipsis."""
+    short = cut(text, width)
+    assert columns_of(short) <= width or width == 0
+    if columns_of(text) <= width:
+        assert short == text
+    elif width > 0:
+        assert short.endswith("…")
+        assert text.startswith(short[:-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("\u1112\u1161\u11ab\u1100\u1173\u11af", 4),
+        ("abc", 3),
+        ("日本", 4),
+        ("e\u0301", 1),
+        ("ｆ", 2),
+        ("a\u200db", 2),
+        ("", 0),
+        ("é", 1),
+    ],
+)
+def test_columns(text, columns):
+    """Wide characters take two columns, combining ones and those without width none."""
+    assert columns_of(text) == columns
+
+
+def test_how_it_looks():
+    """Headings above, two blanks between, no blanks at the end; the widest gives way."""
+    table = Table(("ID", "NAME"), [("1", "Build"), ("22", "Deploy to production")])
+    assert table_lines(table, None) == [
+        "ID  NAME",
+        "1   Build",
+        "22  Deploy to production",
+    ]
+    assert table_lines(table, 14) == ["ID  NAME", "1   Build", "22  Deploy to…"]
+    assert table_lines(Table((), []), 14) == []
+
+
+def test_ids_stay_whole():
+    """However narrow it is, an ID can be copied; and so can the values of properties."""
+    long = "65a4f00dc0ffee0000000101"
+    narrow = table_lines(Table(("ID", "NAME"), [(long, "a long name of a tool")]), 10)
+    assert narrow == [f"{'ID':24}  NAME", f"{long}  a lon…"]
+    assert table_lines(Table((), [("id", long)], whole=2), 10) == [f"id  {long}"]
+
+
+PIPELINES = Table(
+    ("ID", "NAME", "STATE", "RUNS", "OWNER", "UPDATED"),
+    [
+        ("65a4f00dc0ffee0000000101", "Nightly integration", "success", "42", "Robin Weber",
+         "2026-11-24 02:30Z"),
+        ("65a4f00dc0ffee0000000102", "日本語の名前のパイプライン", "never ran", "0", "Dana Ortiz",
+         "2026-11-24 02:30Z"),
+    ],
+    yields=("UPDATED", "OWNER", "RUNS", "STATE"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (96, ["NAME                        STATE      RUNS  OWNER        UPDATED",
+              "Nightly integration         success    42    Robin Weber  2026-11-24…"]),
+        (80, ["NAME                   STATE      RUNS  OWNER  …",
+              "Nightly integration    success    42    Robin Weber"]),
+        (60, ["NAME            STATE      RUNS  …",
+              "Nightly integ…  success    42"]),
+        (44, ["NAME  …",
+              "Nightly integr…"]),
+    ],
+)  # fmt: skip
+def test_what_matters_less_gives_way_first(width, lines):
+    """A name stays readable: first a time loses its hour, then columns are left out, and told."""
+    told = table_lines(PIPELINES, width)
+    assert [line[26:] for line in told[:2]] == lines
+    assert max(map(columns_of, told)) <= width
+
+
+@given(TABLES, st.integers(1, 120), st.randoms())
+def test_a_name_is_left_out_only_where_nothing_else_can_be(table, width, random):
+    """What yields goes in its order; the first two columns never go, and order is kept."""
+    assume(table.headings)
+    headings = tuple(f"H{place}" for place in range(len(table.headings)))
+    given_way = list(headings[2:])
+    random.shuffle(given_way)
+    table = table._replace(headings=headings, whole=1, yields=tuple(given_way))
+    shown = [one for one in "".join(table_lines(table, width)[:1]).split() if one != "…"]
+    assert shown == [one for one in headings if one in shown]
+    assert shown[:2] == list(headings[:2])
+    left_out = [one for one in given_way if one not in shown]
+    assert left_out == given_way[: len(left_out)]

@@ -1,0 +1,194 @@
+"""The job's ways out: cancelled at each moment, faults of ours, hostile words, nowhere to write."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import signal
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from opsera_step.clock import FakeClock
+from opsera_step.job import run_job, utf8
+from opsera_step.signals import Cancellation
+from opsera_step.simulator.faults import Fault
+from opsera_step.simulator.simulator import Simulator
+from tests.e2e import scenes
+from tests.e2e.support import Files, Finished, inputs_for, play_with
+from tests.unit.api.test_client import PIPELINE, TOKEN, Wire, http, ok
+
+EVERY_OUTPUT = {
+    "OPSERA_RUN_COUNT", "OPSERA_URL", "OPSERA_STATUS", "OPSERA_MESSAGE", "OPSERA_PIPELINE_ID",
+    "OPSERA_PIPELINE_NAME", "OPSERA_DURATION", "OPSERA_FAILED_STEP", "OPSERA_LOG_LINES",
+    "OPSERA_LOG_COMPLETE", "OPSERA_RESULT",
+}  # fmt: skip
+TRAILS = scenes.scenario(
+    scenes.step("Build", scenes.says("compiling"), duration=30, result="failed"),
+    switches={"log_lag": 20},
+)
+
+
+def cancelled_at(
+    seconds: float, folder: Path, scenario: object = scenes.SLOW, *, somebody: bool = False,
+    faults: tuple[Fault, ...] = (), **inputs: str,
+) -> tuple[Finished, Simulator]:  # fmt: skip
+    """Play a job that gets SIGTERM at some second; `somebody` else may have a run going."""
+    clock, cancellation = FakeClock(), Cancellation()
+    clock.call_at(seconds, lambda: cancellation.notice(signal.SIGTERM))
+    with Simulator(scenario, clock=clock, seed=1, faults=list(faults)) as simulator:
+        if somebody:
+            simulator.start_by_somebody_else()
+        return play_with(simulator, clock, Files(folder), cancellation, **inputs), simulator
+
+
+def test_cancelled_while_the_run_goes(tmp_path):
+    """The run is stopped by one call, soon, and the outputs say that the job was cancelled."""
+    job, simulator = cancelled_at(100, tmp_path)
+    assert (job.code, job.outputs["OPSERA_STATUS"]) == (143, "cancelled")
+    assert simulator.count("stop") == 1
+    assert job.seconds < 105
+    assert set(job.outputs) == EVERY_OUTPUT
+
+
+def test_cancelled_before_anything(tmp_path):
+    """A signal before the first call ends it without one."""
+    clock, cancellation = FakeClock(), Cancellation()
+    cancellation.notice(signal.SIGTERM)
+    with Simulator(scenes.SLOW, clock=clock, seed=1) as simulator:
+        job = play_with(simulator, clock, Files(tmp_path), cancellation)
+    assert (job.code, job.outputs["OPSERA_STATUS"], simulator.requests) == (143, "cancelled", [])
+    assert set(job.outputs) == EVERY_OUTPUT
+
+
+def test_cancelled_while_queued_stops_nobody_else(tmp_path):
+    """A queued run can't be withdrawn, and the run ahead of it, somebody else's, is left alone."""
+    job, simulator = cancelled_at(100, tmp_path, somebody=True)
+    assert (job.code, simulator.count("stop")) == (143, 0)
+    assert "has not begun" in job.outputs["OPSERA_MESSAGE"]
+
+
+def test_cancelled_in_a_pause_stops_the_run(tmp_path):
+    """A run that waits for somebody is stopped like one that goes."""
+    job, simulator = cancelled_at(200, tmp_path, scenes.PAUSES, on_paused="wait")
+    assert (job.code, simulator.count("stop")) == (143, 1)
+
+
+def test_cancelled_with_leave(tmp_path):
+    """With on_cancel: leave nothing is stopped, and the message says so."""
+    job, simulator = cancelled_at(100, tmp_path, on_cancel="leave")
+    assert (job.code, simulator.count("stop")) == (143, 0)
+    assert "on_cancel: leave" in job.outputs["OPSERA_MESSAGE"]
+
+
+def test_cancelled_while_the_rest_of_the_log_is_read(tmp_path):
+    """A run that has ended keeps its verdict though the job is cancelled while its log trails."""
+    job, simulator = cancelled_at(42.0, tmp_path, TRAILS)
+    assert (job.code, job.outputs["OPSERA_STATUS"]) == (1, "failed")
+    assert simulator.count("stop") == 0
+
+
+def test_cancelled_in_a_long_outage(tmp_path):
+    """After a long outage it is asked whether the run still goes before the pipeline is stopped."""
+    fault = Fault(call="status,logs,summary", kind="http", status=502, after=60, until=400)
+    job, simulator = cancelled_at(300, tmp_path, faults=(fault,))
+    assert (job.code, job.outputs["OPSERA_STATUS"]) == (143, "cancelled")
+    assert simulator.count("stop") == 0
+    assert "could not be stopped and may still be going" in job.outputs["OPSERA_MESSAGE"]
+
+
+def test_cancelled_while_the_stop_call_fails(tmp_path):
+    """A stop call that fails is told, and not sent again."""
+    fault = Fault(call="stop", kind="http", status=500)
+    job, simulator = cancelled_at(100, tmp_path, faults=(fault,))
+    assert (job.code, simulator.count("stop")) == (143, 1)
+    assert "may still be going" in job.outputs["OPSERA_MESSAGE"]
+
+
+@pytest.mark.parametrize("debug", ["", "true"])
+def test_a_fault_of_our_own(tmp_path, debug):
+    """A fault of our own gives 70, all outputs and a hint; the traceback only when it is wanted."""
+    out, clock = io.StringIO(), FakeClock()
+    faults = [Fault(call="summary", kind="http", status=503, times=1)]
+    with Simulator(scenes.PASSES, clock=clock, seed=1, faults=faults) as simulator:
+        environ = inputs_for(simulator, output_file=str(tmp_path / "opsera.env"))
+        code = run_job(
+            {**environ, "OPSERA_DEBUG": debug}, out, Cancellation(), clock=clock,
+            jitter=lambda: 1 // 0,
+        )  # fmt: skip
+    outputs = Files(tmp_path).outputs
+    assert (code, outputs["OPSERA_STATUS"]) == (70, "error")
+    assert set(outputs) == EVERY_OUTPUT
+    assert "please report it" in out.getvalue()
+    assert ("Traceback" in out.getvalue()) is bool(debug)
+
+
+def test_outputs_that_cannot_be_written_change_no_verdict(tmp_path):
+    """An output file in a place that cannot be is a warning; the exit code stays true."""
+    clock = FakeClock()
+    (tmp_path / "file").write_text("")
+    with Simulator(scenes.FAILS, clock=clock, seed=1) as simulator:
+        path = str(tmp_path / "file" / "opsera.env")
+        job = play_with(simulator, clock, Files(tmp_path), Cancellation(), output_file=path)
+    assert job.code == 1
+    assert "The outputs can't be written" in job.log
+
+
+ECHOES = {
+    "as it is": TOKEN,
+    "in a header": f"Authorization: Bearer {TOKEN}",
+    "in Base64": base64.b64encode(TOKEN.encode()).decode(),
+    "in a URL": quote(f"https://x/?token={TOKEN}&a=b"),
+    "its signature": TOKEN.split(".")[2],
+}
+
+
+def play_against(wire: Wire, folder: Path, **inputs: str) -> tuple[int, str, str]:
+    """Run a job against a server of a few bytes; return its code, its log and its outputs."""
+    out, clock = io.StringIO(), FakeClock()
+    given = {
+        "token": TOKEN, "pipeline": PIPELINE, "base_url": wire.url, "timeout": "60",
+        "output_file": str(folder / "opsera.env"), "report_dir": str(folder / "report"), **inputs,
+    }  # fmt: skip
+    environ = {f"OPSERA_{name.upper()}": value for name, value in given.items()}
+    code = run_job({**environ, "OPSERA_DEBUG": "1"}, out, Cancellation(), clock=clock)
+    written = [path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()]
+    return code, out.getvalue(), "\n".join(written)
+
+
+@pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 500])
+def test_a_server_that_echoes_the_token(tmp_path, status, echo):
+    """A server that sends the token back, in whatever answer, does not get it into log or files."""
+    body = json.dumps({"message": echo, "error": echo}).encode()
+    with Wire(http(status, body, Location=f"https://other.test/?{echo}")) as wire:
+        code, log, files = play_against(wire, tmp_path)
+    assert code in (3, 4)
+    assert log and files
+    assert echo.split(" ")[-1] not in log + files and TOKEN not in log + files
+
+
+def test_names_that_carry_the_token(tmp_path):
+    """A pipeline named with the token, or a status with it, does not get it out either."""
+    pipeline = {
+        "_id": PIPELINE, "name": f"shop {TOKEN}",
+        "workflow": {"run_count": 41, "plan": [{"_id": "s", "name": TOKEN}]},
+    }  # fmt: skip
+    status = {"status": "success", "message": f"by {TOKEN}"}
+    logs = [{"_id": "a", "step_name": TOKEN, "message": f"token={TOKEN}\nnext"}]
+    with Wire(ok(pipeline)) as wire:
+        wire.answers = [
+            ok(pipeline), ok({"status": "executed", "runCount": 42, "message": TOKEN}),
+            ok(status), *[ok(logs)] * 20,
+        ]  # fmt: skip
+        code, log, files = play_against(wire, tmp_path)
+    assert code == 0
+    assert "next" in log
+    assert TOKEN not in log + files
+
+
+def test_a_closed_log_is_one_that_nobody_reads():
+    """With stdout closed there is still a stream to write to."""
+    assert utf8(None).write("x") == 1

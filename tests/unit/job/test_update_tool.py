@@ -1,0 +1,131 @@
+"""What an update sends: what the user named and what differs, and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opsera_step.errors import InvalidInput
+from opsera_step.job import read_assignments, read_properties
+from opsera_step.job.commands.update_tool import NOT_SENT, not_taken, plan_update
+from opsera_step.text import clean_inline
+
+TOOL = {
+    "_id": "1", "name": "Jenkins", "active": True, "tags": ["a"], "updatedAt": "now",
+    "configuration": {"url": "u", "port": 1}, "count": 3,
+}  # fmt: skip
+VALUES = st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3)
+OBJECTS = st.dictionaries(st.sampled_from([*TOOL, "new"]), VALUES | st.lists(VALUES, max_size=2))
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("a=1", 1), ("a=true", True), ("a=[1]", [1]), ('a="1"', "1"), ("a=text", "text"),
+     ("a=", ""), ("a=b=c", "b=c"), ("a={", "{"), ("a=NaN", "NaN"), ("a=null", None),
+     ("a=-Infinity", "-Infinity"), ("a=1e999", "1e999"), (" a =1", 1)],
+)  # fmt: skip
+def test_a_value_is_json_or_text(word, value):
+    """A value that is JSON is that, any other is text as it stands."""
+    assert read_assignments([word]) == {"a": value}
+
+
+def test_each_wrong_assignment_is_told():
+    """All faults are told at once."""
+    with pytest.raises(InvalidInput) as caught:
+        read_assignments(["a", "=1", "b=1", "b=2"])
+    assert len(caught.value.problems) == 3
+
+
+@given(OBJECTS, OBJECTS)
+def test_only_what_is_named_and_differs(current, named):
+    """Sent is a part of what was named, without what Opsera keeps; with it the tool is as named."""
+    update = plan_update(current, named)
+    assert update.changes.items() <= named.items() if not _nested(named) else True
+    assert not set(update.changes) & set(NOT_SENT)
+    wanted = {key: value for key, value in named.items() if key not in NOT_SENT}
+    assert {**current, **update.changes} == {**current, **wanted}
+    assert all(key not in current or current[key] != update.changes[key] for key in update.changes)
+    assert bool(update.differences) == bool(update.changes)
+
+
+def _nested(data):
+    return any(isinstance(one, list) for one in data.values())
+
+
+def test_differences_are_told_property_by_property():
+    """Of an object only what differs is shown, and what would be gone."""
+    update = plan_update(TOOL, {"configuration": {"url": "v", "user": "x"}, "name": "Jenkins"})
+    assert update.differences == (
+        'configuration.url: "u" → "v"',
+        "configuration.port: 1 → (nothing)",
+        'configuration.user: (nothing) → "x"',
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (
+            {"_id": TOOL["_id"], "updatedAt": ""},
+            "Not sent, since Opsera keeps them itself: _id, updatedAt.",
+        ),
+        ({"nam": "x"}, "nam: the tool has no such property so far. Did you mean name?"),
+        (
+            {"tags": "a"},
+            'tags: it is a list so far, and would be a text; a list is written ["a", "b"].',
+        ),
+        ({"active": 1.5}, "active: it is true or false so far, and would be a number."),
+    ],
+)
+def test_warnings(named, told):
+    """What is likely a mistake is told before anything is sent."""
+    assert list(plan_update(TOOL, named).warnings) == [told]
+
+
+def test_the_properties_of_another_tool_are_warned_of():
+    """A file of another tool is likely not the one that was meant; its ID is not sent in any case.
+
+    It may be the body of a call, where the ID is beside the properties.
+    """
+    for file in ({"_id": "f00", "name": "x"}, {"toolId": "f00", "tool": {"name": "x"}}):
+        update = plan_update(TOOL, read_properties(file, "tool.yml"))
+        other = f"properties of another tool, f00; the one to change is {TOOL['_id']}"
+        assert other in update.warnings[0]
+        assert update.changes == {"name": "x"}
+
+
+@pytest.mark.parametrize(("before", "after"), [("a b", "a  b"), ("a", "a "), ("a\u00a0b", "a b")])
+def test_blanks_that_differ_are_seen(before, after):
+    """However blanks are shown, a difference of blanks alone shows as one."""
+    (line,) = plan_update({"_id": "1", "name": before}, {"name": after}).differences
+    shown = clean_inline(line).removeprefix("name: ").split(" → ")
+    assert [json.loads(one) for one in shown] == [before, after]
+
+
+def test_a_part_of_an_object_is_refused():
+    """The API replaces whole root properties; a path would make it a property of that name."""
+    with pytest.raises(InvalidInput, match="give all of configuration"):
+        plan_update(TOOL, {"configuration.url": "v"})
+    assert plan_update({"a.b": 1}, {"a.b": 2}).changes == {"a.b": 2}
+
+
+@pytest.mark.parametrize("data", [{"name": "x"}, {"tool": {"name": "x"}},
+                                  {"toolId": "1", "tool": {"name": "x"}}])  # fmt: skip
+def test_a_file_has_the_properties_or_the_body(data):
+    """A file may hold the properties, or the body of the call."""
+    assert read_properties(data, "tool.yml")["name"] == "x"
+
+
+@pytest.mark.parametrize("data", [[], {}, None, "text", {1: 2}, {"tool": {}}])
+def test_a_file_without_properties(data):
+    """A file that names none is told by its name."""
+    with pytest.raises(InvalidInput, match=r"tool\.yml"):
+        read_properties(data, "tool.yml")
+
+
+def test_what_was_not_taken():
+    """What the answer does not show as it was sent is found."""
+    assert not_taken({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}) == ["b", "c"]

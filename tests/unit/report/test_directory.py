@@ -1,0 +1,156 @@
+"""The folder `report_dir`: written while the job goes on, and never a reason to fail."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from opsera_step.api import State
+from opsera_step.display.excerpt import FIRST_FAULTS
+from opsera_step.outcome import Outcome
+from opsera_step.report import Report
+from opsera_step.runs import StepResult
+
+OUTCOME = Outcome("failed", 1, "Größe", run_count=42)
+FILES = {"log.txt", "result.json", "junit.xml", "report.html"}
+NOW = 1_767_225_600.0
+
+
+def keep(report: Report, *lines: str) -> None:
+    report.keep("b", "Build", "jenkins", lines)
+
+
+def test_all_forms_are_written(tmp_path):
+    """The folder is made, with the full log, the outcome as JSON, the page and the tests."""
+    folder = tmp_path / "a" / "b"
+    with Report(str(folder)) as report:
+        keep(report, "one", "", "\x1b[31mzwölf\x1b[0m")
+        assert report.write(OUTCOME, NOW) == ""
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert (folder / "log.txt").read_bytes() == "one\n\nzwölf\n".encode()
+    assert json.loads((folder / "result.json").read_text("utf-8")) == OUTCOME.to_json()
+    assert 'data-lines="1,3"' in (folder / "report.html").read_text("utf-8")
+    assert "Run 42" in (folder / "junit.xml").read_text("utf-8")
+
+
+def test_the_page_shows_what_tells_of_a_fault(tmp_path):
+    """Of the step that failed the first such lines are there, if they are not in sight anyway."""
+    step = StepResult("Build", "", State.FAILED, id="b")
+    with Report(str(tmp_path)) as report:
+        report.keep("other", "Other", "", ["error: of another step"])
+        keep(report, "fine", *(f"\x1b[31merror {n}\x1b[0m of many" for n in range(40)))
+        assert report.write(OUTCOME.but(steps=(step,)), NOW) == ""
+    head = (tmp_path / "report.html").read_text("utf-8").partition("Steps and log</h2>")[0]
+    shown = re.findall(r'href="#L(\d+)"[^>]*>\d+</a> <span class="text">([^<]*)<', head)
+    assert shown[:5] == [(str(n + 3), f"error {n} of many") for n in range(5)]
+    assert [number for number, _ in shown[-20:]] == [str(number) for number in range(23, 43)]
+    assert len(shown) == 20 + FIRST_FAULTS
+
+
+def test_the_log_is_there_while_it_comes(tmp_path):
+    """Of a job that is killed the log is there up to its last line, and nothing else."""
+    with Report(str(tmp_path)) as report:
+        keep(report, "one")
+        assert (tmp_path / "log.txt").read_text() == "one\n"
+        assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
+
+
+def test_no_folder_no_report(tmp_path, monkeypatch):
+    """Without report_dir nothing is written anywhere, and no line is wanted."""
+    monkeypatch.chdir(tmp_path)
+    with Report("") as report:
+        assert not report.keeps_log
+        keep(report, "one")
+        assert report.write(OUTCOME, NOW) == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_log_only_the_result_is_written(tmp_path):
+    """What a command without a log finds in the folder, of a job before it, stays."""
+    (tmp_path / "log.txt").write_text("of the run\n")
+    with Report(str(tmp_path), with_log=False) as report:
+        assert not report.keeps_log
+        assert report.write(OUTCOME, NOW) == ""
+    assert {path.name for path in tmp_path.iterdir()} == {"log.txt", "result.json"}
+    assert (tmp_path / "log.txt").read_text() == "of the run\n"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    """When the folder can't be made the job goes on, and a sentence names the folder."""
+    (tmp_path / "file").write_text("")
+    with Report(str(tmp_path / "file" / "report")) as report:
+        keep(report, "one")
+        assert f"The report in {tmp_path}/file/report can't be written: " in report.write(
+            OUTCOME, NOW
+        )
+
+
+@pytest.mark.parametrize("name", ["result.json", "report.html", "junit.xml"])
+def test_a_file_that_cannot_be_written_is_told(tmp_path, name):
+    """The others are written all the same."""
+    (tmp_path / name).mkdir()
+    with Report(str(tmp_path)) as report:
+        keep(report, "one")
+        assert "can't be written" in report.write(OUTCOME, NOW)
+    assert (tmp_path / "log.txt").read_text() == "one\n"
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == FILES - {name}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_ends_nothing(tmp_path):
+    """When the disk is full the rest of the log is left out, told once, and the job goes on."""
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    with Report(str(tmp_path)) as report:
+        keep(report, "one")
+        keep(report, "two")
+        assert "No space left" in report.write(OUTCOME, NOW)
+
+
+def test_a_fault_of_our_own_ends_nothing(tmp_path):
+    """Whatever goes wrong in making the report is told and nothing more."""
+    with Report(str(tmp_path)) as report:
+        told = report.write(OUTCOME.but(duration="a fault"), NOW)
+    assert "TypeError" in told
+
+
+def test_a_lone_surrogate_ends_nothing(tmp_path):
+    """Text that is no Unicode is written with a question mark."""
+    with Report(str(tmp_path)) as report:
+        keep(report, "a\ud800b")
+        assert report.write(OUTCOME.but(message="a\ud800b"), NOW) == ""
+    assert (tmp_path / "log.txt").read_text() == "a?b\n"
+    assert json.loads((tmp_path / "result.json").read_text())["message"] == "a?b"
+
+
+def test_an_old_report_is_replaced(tmp_path):
+    """A report of an earlier job in the same folder does not mix with this one."""
+    for line in ("old and longer", "new"):
+        with Report(str(tmp_path)) as report:
+            # So it is also when this job is killed.
+            assert not {path.name for path in tmp_path.iterdir()} & (FILES - {"log.txt"})
+            keep(report, line)
+            report.write(OUTCOME, NOW)
+    assert (tmp_path / "log.txt").read_text() == "new\n"
+    assert 'data-lines="1,1"' in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_a_long_log_takes_no_memory(tmp_path):
+    """What is kept in memory of a hundred thousand lines is less than a hundredth of them."""
+    import tracemalloc  # noqa: PLC0415 - slows everything down while it is loaded
+
+    lines = tuple(f"{n} {n * 2654435761 % 2**32:x} " + "x" * 100 for n in range(1000))
+    tracemalloc.start()
+    try:
+        with Report(str(tmp_path)) as report:
+            keep(report, *lines)
+            before = tracemalloc.get_traced_memory()[0]
+            for _ in range(99):
+                keep(report, *lines)
+            grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "log.txt").stat().st_size > 10_000_000
+    assert grown < 100_000

@@ -1,0 +1,165 @@
+"""junit.xml: the steps of a run as tests."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+import xmlschema
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from opsera_step.api import State
+from opsera_step.outcome import Outcome
+from opsera_step.report.junit import junit
+from opsera_step.report.log_blocks import LogBlocks, StepLog
+from opsera_step.runs import StepResult
+
+SCHEMA = xmlschema.XMLSchema(Path(__file__).parents[2] / "schemas" / "junit.xsd")
+BUILD = StepResult("Build", "jenkins", State.SUCCESS, 5.04, 1_767_225_600.0, id="b")
+TEST = StepResult("Test", "jenkins", State.FAILED, 2.5, id="t", message="2 failed")
+SHIP = StepResult("Ship", id="s")
+GATE = StepResult("Approve", "approval", State.PAUSED, 1.0, id="g", message="Robin is asked.")
+FAILED = Outcome(
+    "failed", 1, pipeline_id="65a4", pipeline_name="Shop", run_count=42,
+    url="https://app.opsera.io/x", duration=8.0, failed_step="Test", reason="2 failed",
+    steps=(BUILD, TEST, SHIP),
+)  # fmt: skip
+
+
+def logs(*lines: str, step: str = "t") -> tuple[StepLog, ...]:
+    blocks = LogBlocks(lambda _: None)
+    blocks.add("b", "Build", "", ["built"])
+    blocks.add(step, "Test", "", lines)
+    return tuple(blocks.steps)
+
+
+def suite(outcome: Outcome, said: tuple[StepLog, ...] = ()) -> ET.Element:
+    """Return the test suite of a file that is valid, its counts being right."""
+    text = junit(outcome, said, now=1_767_225_660.0)
+    SCHEMA.validate(text)
+    root = ET.fromstring(text)
+    found = root[0]
+    for counts in (found.attrib, {**found.attrib, **root.attrib}):
+        assert int(counts["tests"]) == len(found.findall("testcase"))
+        for one in ("failure", "error"):
+            assert int(counts[f"{one}s"]) == len(found.findall(f"testcase/{one}"))
+    assert int(found.attrib["skipped"]) == len(found.findall("testcase/skipped"))
+    return found
+
+
+def told(outcome: Outcome, said: tuple[StepLog, ...] = ()) -> dict[str, str]:
+    """Return what each test came to, by its name; empty for one that passed."""
+    cases = suite(outcome, said).findall("testcase")
+    return {case.attrib["name"]: case[0].tag if len(case) else "" for case in cases}
+
+
+def test_each_step_is_a_test():
+    """With its time; one that never began is skipped."""
+    cases = suite(FAILED).findall("testcase")
+    assert [case.attrib for case in cases] == [
+        {"name": "Build", "classname": "Shop", "time": "5.040"},
+        {"name": "Test", "classname": "Shop", "time": "2.500"},
+        {"name": "Ship", "classname": "Shop", "time": "0.000"},
+    ]
+    assert told(FAILED) == {"Build": "", "Test": "failure", "Ship": "skipped"}
+
+
+def test_a_failure_says_why_with_the_last_lines():
+    """The step's own words are the message, its last lines with their numbers the text."""
+    failure = suite(FAILED, logs("one", "\x1b[31mtwo\x1b[0m")).find("testcase/failure")
+    assert failure.attrib == {"type": "failed", "message": "2 failed"}
+    assert failure.text == "2 failed\n\nThe last lines of its log:\n2: one\n3: two"
+
+
+def test_the_suite_tells_of_the_run():
+    """When it began in UTC, how long it took, which run it was and where its page is."""
+    found = suite(FAILED)
+    assert found.attrib["name"] == "Shop"
+    assert (found.attrib["timestamp"], found.attrib["time"]) == ("2026-01-01T00:00:00", "8.000")
+    properties = {one.attrib["name"]: one.attrib["value"] for one in found.find("properties")}
+    assert properties["opsera.runCount"] == "42"
+    assert properties["opsera.url"] == "https://app.opsera.io/x"
+    unknown = suite(FAILED.but(steps=(SHIP,), duration=60.0))
+    assert unknown.attrib["timestamp"] == "2026-01-01T00:00:00"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (FAILED.but(status="success", exit_code=0, steps=(BUILD,)), {"Build": ""}),
+        (FAILED.but(status="success", exit_code=0, steps=()), {"Run 42": ""}),
+        (FAILED.but(steps=()), {"Run 42": "failure"}),
+        (FAILED.but(steps=(BUILD,)), {"Run 42": "failure", "Build": ""}),
+        (
+            FAILED.but(status="stopped", steps=(BUILD, SHIP)),
+            {"Run 42": "failure", "Build": "", "Ship": "skipped"},
+        ),
+        (
+            FAILED.but(status="paused", exit_code=8, steps=(BUILD, GATE)),
+            {"Build": "", "Approve": "skipped"},
+        ),
+        (FAILED.but(status="paused", exit_code=8, steps=()), {"Run 42": "skipped"}),
+        (FAILED.but(status="timeout", steps=(BUILD,)), {"Run 42": "error", "Build": ""}),
+        (FAILED.but(status="cancelled", steps=()), {"Run 42": "error"}),
+        (FAILED.but(status="running", exit_code=0, steps=()), {"Run 42": "skipped"}),
+        (Outcome("error", 3, "It broke."), {"Run": "error"}),
+    ],
+    ids=lambda value: value.status if isinstance(value, Outcome) else "",
+)
+def test_the_verdict_is_in_it_whatever_is_known(outcome, expected):
+    """A run that failed has a failure or an error, none else has; a paused one is skipped."""
+    assert told(outcome) == expected
+
+
+def test_what_a_gate_waits_for_is_told():
+    """The gate's own words say what it waits for."""
+    outcome = FAILED.but(status="paused", exit_code=8, steps=(GATE,))
+    assert suite(outcome).find("testcase/skipped").attrib["message"] == "Robin is asked."
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (StepResult("A", state=State.RUNNING, seconds=3.0), "It had not ended."),
+        (StepResult("A", seconds=3.0), "It is not known how it ended."),
+        (StepResult("A", out_of_reach=True), "It is not known how it ended."),
+        (StepResult("A"), "It did not begin."),
+        (StepResult("A", state=State.PAUSED), "It waits for somebody."),
+    ],
+)
+def test_what_is_not_known_does_not_pass(step, message):
+    """Only a step that is known to have succeeded is a test that passed."""
+    found = suite(FAILED.but(status="timeout", steps=(step,)))
+    assert found.find("testcase/skipped").attrib["message"] == message
+
+
+def test_tests_of_one_name_are_told_apart():
+    """Viewers know a test by its name."""
+    assert list(told(FAILED.but(status="success", steps=(BUILD, BUILD, SHIP)))) == [
+        "Build",
+        "Build (2)",
+        "Ship",
+    ]
+
+
+@settings(deadline=None, max_examples=50)
+@example(" ")
+@given(st.text(st.characters(), max_size=30))
+def test_any_text_makes_valid_xml(text):
+    """Whatever characters a name, a message or a line is of."""
+    step = StepResult(text, "", State.FAILED, 1.0, id="t", message=text)
+    suite(FAILED.but(pipeline_name=text, url=text, steps=(step, BUILD)), logs(text))
+
+
+def test_hostile_text_stays_text():
+    """Markup is escaped, what XML can't hold is replaced, and no name is lost."""
+    evil = "]]></failure><x a=\"'&amp;"
+    step = StepResult(evil, "", State.FAILED, 1.0, id="t", message=f"{evil}\x00\x1b\ufffe\ud800")
+    outcome = FAILED.but(pipeline_name=evil, steps=(step,))
+    found = suite(outcome, logs(f"{evil}\x08", "\U0001f600"))
+    assert found.attrib["name"] == evil
+    failure = found.find("testcase/failure")
+    assert failure.attrib["message"] == f"{evil}\ufffd\ufffd\ufffd\ufffd"
+    assert f"2: {evil}\ufffd\n3: \U0001f600" in failure.text

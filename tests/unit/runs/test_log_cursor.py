@@ -1,0 +1,586 @@
+"""The log cursor: facts one by one, then a server that grows, lags and tears."""
+
+from __future__ import annotations
+
+import random
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step.api import LogRecord
+from opsera_step.runs.log_cursor import Batch, Gap, LogCursor, in_order
+from opsera_step.text import split_lines
+
+FIXED = settings(derandomize=True, deadline=None, max_examples=250, database=None)
+PROCESS = "0123456789"
+
+
+def object_id(number: int, process: str = PROCESS) -> str:
+    return f"{0x65000000 + number // 100:08x}{process}{number % 2**24:06x}"
+
+
+def record(number: int, text: str, created: float | None = 0.0, **fields: str) -> LogRecord:
+    """A console record; with `created` 0 its time is its number."""
+    return LogRecord(
+        id=fields.get("id", object_id(number)),
+        created=float(number) if created == 0.0 else created,
+        step_id=fields.get("step", "build"),
+        step_name="Build",
+        step_index=0,
+        action="console output",
+        status="",
+        message="",
+        tool="",
+        user_id="",
+        text=text,
+    )
+
+
+def newest_first(*records: LogRecord) -> list[LogRecord]:
+    return list(reversed(records))
+
+
+def lines_of(batches: Iterable[Batch]) -> list[str]:
+    """What the job log would show."""
+    return [line for batch in batches for piece in batch.pieces for line in split_lines(piece.text)]
+
+
+def shown(*snapshots: Sequence[LogRecord], window: int = 10) -> list[list[str]]:
+    """The lines that come at each snapshot, and at the end."""
+    cursor = LogCursor(window)
+    steps = [lines_of([cursor.advance(snapshot)]) for snapshot in snapshots]
+    return [*steps, lines_of([cursor.flush()])]
+
+
+def texts(*values: str) -> list[list[list[str]]]:
+    """Snapshots of one record whose text becomes each of the values."""
+    return [[record(1, value)] for value in values]
+
+
+def test_each_record_comes_once_and_oldest_first():
+    """A window that moves on gives only what is new in it, in order."""
+    one, two, three = record(1, "a"), record(2, "b\nc\n"), record(3, "d\n")
+    assert shown([], [two, one], [three, two, one], [three, two]) == [
+        [],
+        ["a", "b", "c"],
+        ["d"],
+        [],
+        [],
+    ]
+
+
+def test_a_late_record_comes_when_it_is_seen():
+    """A record with an older time that turns up late is neither lost nor put before others."""
+    first, last, late = record(1, "a\n"), record(3, "c\n"), record(2, "b\n")
+    assert shown([last, first], [last, late, first]) == [["a", "c"], ["b"], []]
+
+
+def test_ties_are_ordered_by_object_id():
+    """Records of one time come by their IDs, in whatever order the server has them."""
+    tied = [record(number, f"{number}\n", created=5.0) for number in range(1, 6)]
+    random.Random(1).shuffle(tied)
+    assert lines_of([LogCursor(10).advance(tied)]) == ["1", "2", "3", "4", "5"]
+
+
+def test_ties_without_object_ids_keep_the_order_of_the_server():
+    """Where an ID tells no order, the server's own is taken."""
+    tied = [record(0, text, created=5.0, id=name) for text, name in (("c", "x"), ("b", "z"))]
+    assert [one.text for one in in_order(tied)] == ["b", "c"]
+
+
+def test_a_record_without_time_stays_beside_its_neighbour():
+    """A record whose time can't be read takes that of the one before it."""
+    odd = [record(3, "c"), record(2, "b", created=None), record(1, "a")]
+    assert [one.text for one in in_order(odd)] == ["a", "b", "c"]
+    assert [one.text for one in in_order([record(1, "x", created=None)])] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("a\n", "a\nb\n", "a\nb\nc\n"), [["a"], ["b"], ["c"], []]),
+        (("a\nb", "a\nbc\n", "a\nbc\n"), [["a"], ["bc"], [], []]),
+        (("a\nb", "a\nb", "a\nb"), [["a"], ["b"], [], []]),
+        (("a\nb", "a\nb", "a\nb\n", "a\nb\nc\n"), [["a"], ["b"], [], ["c"], []]),
+        (("a\nb", "a\nb", "a\nb\r\nc\r\n"), [["a"], ["b"], ["c"], []]),
+        (("a\nb\r", "a\nb\r", "a\nb\r\nc\n"), [["a"], ["b"], ["c"], []]),
+        (("a\nb", "a\nb", "a\nb\r", "a\nb\r", "a\nb\r\n"), [["a"], ["b"], [], [], [], []]),
+        (("a\nb", "a\nb", "a\nbcd", "a\nbcd"), [["a"], ["b"], [], ["cd"], []]),
+        (("a\n\n", "a\n\n\n"), [["a", ""], [""], []]),
+        (("a\n", "a\nb", "a\nbc", "a\nbcd"), [["a"], [], [], [], ["bcd"]]),
+        (("one", "one two"), [["one"], [], [" two"]]),
+        (("one", "one\ntwo"), [["one"], [], ["two"]]),
+        (("", "a\n"), [[], ["a"], []]),
+    ],
+)
+def test_growth_in_place(values: tuple[str, ...], expected: list[list[str]]):
+    """Of a text that grows only the new part comes, an unfinished last line one look later."""
+    assert shown(*texts(*values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (("10 %", "20 %", "20 %", "done"), [["10 %"], [], ["20 %"], [], ["done"]]),
+        (("a\nb\nc\n", "a\nB\nc\n"), [["a", "b", "c"], ["B", "c"], []]),
+        (("a\nb\n", "x\ny\nz\n"), [["a", "b"], ["x", "y", "z"], []]),
+        (("running", "end", "end"), [["running"], [], [], ["end"]]),
+        (("running", "end", "end", "end"), [["running"], [], [], ["end"], []]),
+        (("a\nb\n", "a\n", "a\n", "a\n"), [["a", "b"], [], [], [], []]),
+        (("a\nb\n", "a\nb", "a\nb", "a\nb\n"), [["a", "b"], [], [], [], []]),
+        (("a\nb\n", "a\n", "a\n", "a\nc\nd\n"), [["a", "b"], [], [], ["c", "d"], []]),
+    ],
+)
+def test_rewriting_in_place(values: tuple[str, ...], expected: list[list[str]]):
+    """Of a text that was rewritten comes what follows the lines that stayed."""
+    assert shown(*texts(*values)) == expected
+
+
+def test_rewriting_the_end_of_a_long_text_does_not_repeat_it():
+    """A last line that changes after thousands of others brings just itself."""
+    body = "".join(f"line {number}\n" for number in range(5000))
+    steps = shown(*texts(body + "10 %", body + "10 %", body + "99 %", body + "99 %"))
+    assert steps[1:] == [["10 %"], [], ["99 %"], []]
+
+
+def test_an_unfinished_line_waits_only_where_it_may_go_on():
+    """A last line without end comes at once if a newer record of its step is there."""
+    older, newer = record(1, "a\nb"), record(2, "c\nd")
+    assert shown([newer, older]) == [["a", "b", "c"], ["d"]]
+    other = record(2, "c\nd", step="test")
+    assert shown([other, older]) == [["a", "c"], ["b", "d"]]
+
+
+def test_a_line_that_was_held_back_comes_before_newer_records():
+    """What was held back of a record goes out before the next record of its step."""
+    older, newer = record(1, "a\nb"), record(2, "c\n")
+    assert shown([older], [newer, older]) == [["a"], ["b", "c"], []]
+
+
+def test_an_older_answer_repeats_and_loses_nothing():
+    """A snapshot from before the last one brings nothing, nor does the next good one again."""
+    before, after = record(1, "a\nbc"), record(1, "a\nbcd\ne\nf")
+    extra = record(2, "z\n", step="test")
+    assert shown([extra, after], [before], [extra, after], [extra, after]) == [
+        ["a", "bcd", "e", "z"],
+        [],
+        ["f"],
+        [],
+        [],
+    ]
+
+
+def test_an_empty_answer_does_not_cut_a_line():
+    """A line that was held back stays so over an answer without its record."""
+    assert shown([record(1, "a\nb")], [], [record(1, "a\nbc\n")]) == [["a"], [], ["bc"], []]
+
+
+def test_a_record_that_leaves_the_window_gives_out_its_unfinished_line():
+    """What was held back of a record that passed by comes then, and never twice."""
+    old = record(1, "a\nb")
+    later = [record(number, f"{number}\n", step="test") for number in range(2, 5)]
+    steps = shown(newest_first(old, *later[:2]), newest_first(*later), [old], window=3)
+    assert steps == [["a", "2", "3"], ["b", "4"], [], []]
+
+
+def test_what_was_held_back_comes_out_in_order():
+    """At the end the unfinished lines come in the order in which their records did."""
+    records = [record(number, f"x\n{number}", step=f"step {number}") for number in range(1, 9)]
+    assert shown(newest_first(*records))[-1] == [str(number) for number in range(1, 9)]
+
+
+class TestWithoutId:
+    """Records without `_id` are known by their time, step and text."""
+
+    def test_they_come_once(self):
+        """The same record without ID in two snapshots comes once."""
+        records = [record(1, "a", id=""), record(2, "b", id="")]
+        assert shown(newest_first(*records[:1]), newest_first(*records)) == [["a"], ["b"], []]
+
+    def test_equal_ones_all_come(self):
+        """Two equal records without ID are two."""
+        pair = [record(1, "a", id=""), record(1, "a", id="")]
+        assert shown(pair[:1], pair, pair) == [["a"], ["a"], [], []]
+
+    def test_they_grow(self):
+        """A longer text that begins as the one seen is the same record."""
+        steps = shown([record(1, "a\n", id="")], [record(1, "a\nb\n", id="")])
+        assert steps == [["a"], ["b"], []]
+
+    def test_tied_ones_are_not_mixed_up(self):
+        """Of two records of one time each goes on by itself, in any order."""
+        before = [record(1, "ab\n", id=""), record(1, "a\n", id="")]
+        after = [record(1, "a\nc\n", id=""), record(1, "ab\nd\n", id="")]
+        assert shown(before, after) == [["a", "ab"], ["d", "c"], []]
+
+    def test_without_time_too_a_new_line_is_no_growth_of_an_old_one(self):
+        """Where neither ID nor time is there, a line that begins as an old one stays whole."""
+        rows = [record(1, f"line {n}", id="", created=None) for n in range(1, 20)]
+        steps = shown(*[newest_first(*rows[n : n + 5]) for n in range(15)], window=5)
+        assert [line for step in steps for line in step] == [f"line {n}" for n in range(1, 20)]
+
+    def test_a_thousand_tied_ones(self):
+        """Of windows full of records without ID and time each line comes once."""
+        rows = [record(1, f"line {n}\n" * 3, id="", created=None) for n in range(4000)]
+        cursor = LogCursor()
+        lines = [
+            lines_of([cursor.advance(newest_first(*rows[n : n + 1000]))])
+            for n in range(0, 3001, 500)
+        ]
+        assert Counter(line for step in lines for line in step) == Counter(
+            f"line {n}" for n in range(4000) for _ in "abc"
+        )
+
+
+class TestGap:
+    """Records that passed by between two snapshots are told of."""
+
+    def window(self, first: int, count: int = 10, **fields: str) -> list[LogRecord]:
+        """A full window, newest first."""
+        return newest_first(*(record(n, f"{n}\n", **fields) for n in range(first, first + count)))
+
+    def gaps(self, *snapshots: list[LogRecord]) -> list[Gap | None]:
+        cursor = LogCursor(10)
+        return [cursor.advance(snapshot).gap for snapshot in snapshots]
+
+    def test_overlap_is_no_gap(self):
+        """One known record in a window is enough."""
+        assert self.gaps(self.window(1, 9), self.window(9)) == [None, None]
+
+    def test_a_window_that_is_not_full_is_no_gap(self):
+        """An answer with fewer records than it can hold leaves nothing out."""
+        assert self.gaps(self.window(1, 5), self.window(50, 9)) == [None, None]
+
+    def test_a_full_first_window(self):
+        """When the first answer is full already, nobody knows what was before."""
+        assert self.gaps(self.window(1)) == [Gap(None)]
+
+    def test_the_ids_tell_how_many(self):
+        """IDs of one process bound the number of missing records."""
+        assert self.gaps(self.window(1, 5), self.window(20)) == [None, Gap(14)]
+
+    def test_adjacent_windows_are_no_gap(self):
+        """Where the IDs go on without a hole nothing is missing."""
+        assert self.gaps(self.window(1, 5), self.window(6)) == [None, None]
+
+    def test_ids_out_of_the_order_of_time(self):
+        """The bound holds too where time and ID disagree, and is never absurd."""
+        before = [record(3, "x", created=1.0), record(2, "y", created=2.0)]
+        after = [record(n, f"{n}", created=30.0 - n) for n in range(5, 15)]
+        assert self.gaps(before, after) == [None, Gap(1)]
+
+    def test_the_counter_may_wrap(self):
+        """The three bytes of an ID's counter begin anew after 16 million."""
+        near = 2**24 - 3
+        before = [record(1, "x", id=f"65000000{PROCESS}{near:06x}")]
+        after = newest_first(
+            *(record(n, "y", id=f"65000001{PROCESS}{(near + n) % 2**24:06x}") for n in range(4, 14))
+        )
+        assert self.gaps(before, after) == [None, Gap(3)]
+
+    def test_several_processes_give_an_estimate(self):
+        """IDs of several processes tell nothing, so the rate of the records is taken."""
+        other = [replace(one, id=object_id(n, "f" * 10)) for n, one in enumerate(self.window(30))]
+        assert self.gaps(self.window(1, 5), other) == [None, Gap(28, estimated=True)]
+
+    def test_nothing_to_tell_by(self):
+        """Without IDs and times the number is unknown."""
+        rows = [replace(one, created=None) for one in self.window(1, 30, id="")]
+        assert self.gaps(rows[20:], rows[:10]) == [Gap(None), Gap(None)]
+
+    def test_an_older_window_is_no_gap(self):
+        """A window that lies before all that was seen is an old answer, or late records."""
+        assert self.gaps(self.window(100, 5), self.window(1)) == [None, None]
+
+
+class TestGrowingOutOfReach:
+    """A record that may go on growing where nobody sees it: its end is not known."""
+
+    def test_it_is_told(self):
+        """Records of other steps hide one that was seen to grow, and nothing follows it."""
+        cursor = LogCursor(window=3)
+        cursor.advance([record(1, "a\n")])
+        cursor.advance([record(1, "a\nb\n")])
+        hiding = newest_first(*(record(number, "x", step="test") for number in (2, 3)))
+        assert cursor.advance([*hiding, record(1, "a\nb\nc\n")]).gap is None
+        flood = newest_first(*(record(number, "x", step="test") for number in (2, 3, 4)))
+        assert cursor.advance(flood).gap == Gap(None)
+        assert cursor.advance(flood).gap is None
+
+    def test_one_that_was_followed_had_ended(self):
+        """Where the same step has a newer record the older one grows no more."""
+        cursor = LogCursor(window=3)
+        cursor.advance([record(1, "a\n")])
+        cursor.advance([record(1, "a\nb\n")])
+        cursor.advance(newest_first(record(1, "a\nb\n"), record(2, "c\n")))
+        others = [record(number, "x", step="test") for number in (3, 4)]
+        assert cursor.advance(newest_first(record(2, "c\n"), *others)).gap is None
+
+    def test_an_older_answer_hides_nothing(self):
+        """A full answer from before the record was there tells nothing, and cuts no line."""
+        cursor = LogCursor(window=3)
+        before = newest_first(*(record(number, "x\n", step="test") for number in (1, 2, 3)))
+        cursor.advance(before)
+        texts = []
+        for text in ("a\n", "a\nb\nhalf", None, "a\nb\nhalf of it\n"):
+            batch = cursor.advance([record(4, text), *before[:2]] if text else before)
+            texts += [piece.text for piece in batch.pieces]
+            assert batch.gap is None
+        assert texts == ["a", "b", "half of it"]
+
+    def test_several_are_told_once(self):
+        """Two growing records of two steps that go at the same time are one gap."""
+        cursor = LogCursor(window=3)
+        for text in ("a\n", "a\nb\n"):
+            cursor.advance(newest_first(record(1, text), record(2, text, step="deploy")))
+        for last, gap in ((5, Gap(None)), (6, None), (7, None)):
+            flood = (record(number, "x", step="test") for number in range(last - 2, last + 1))
+            assert cursor.advance(newest_first(*flood)).gap == gap
+
+
+@dataclass
+class Server:
+    """A small log server: what it holds, what it held before, and what was ever shown of it."""
+
+    window: int
+    rows: list[LogRecord] = field(default_factory=list)
+    states: list[list[LogRecord]] = field(default_factory=list)
+    chunks: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def chunk(self) -> str:
+        """A piece of text that is like no other."""
+        self.chunks += 1
+        return f"<{self.chunks}>"
+
+    def text(self, ends: str) -> str:
+        """Chunks, each with one of the given ends."""
+        return "".join(self.chunk() + end for end in ends)
+
+    def append(self, ends: str, age: float, *, named: bool, step: str) -> None:
+        """Add a record, `age` seconds older than now."""
+        number = len(self.rows) + 1
+        name = object_id(number) if named else ""
+        self.rows.append(record(number, self.text(ends), number - age, id=name, step=step))
+
+    def grow(self, place: int, ends: str) -> None:
+        """Let one of the newest records grow at its end."""
+        if self.rows:
+            place = max(0, len(self.rows) - 1 - place % self.window)
+            old = self.rows[place]
+            self.rows[place] = replace(old, text=old.text + self.text(ends))
+
+    def answer(self, rows: Sequence[LogRecord], shuffle: random.Random) -> list[LogRecord]:
+        """The newest records, newest first, those of one time in any order."""
+        mixed = shuffle.sample(list(rows), len(rows))
+        newest = sorted(mixed, key=lambda row: row.created or 0.0, reverse=True)[: self.window]
+        self.seen.update(chunk for row in newest for chunk in chunks_of(row.text))
+        return newest
+
+    def fresh(self, shuffle: random.Random) -> list[LogRecord]:
+        """A good answer."""
+        self.states.append(list(self.rows))
+        return self.answer(self.rows, shuffle)
+
+
+def chunks_of(text: str) -> list[str]:
+    return re.findall(r"<\d+>", text)
+
+
+ENDS = st.text("\n\n|", min_size=1, max_size=4).map(lambda ends: ends.replace("|", ""))
+GROWTH = st.lists(st.sampled_from(["\n", "", "\r\n"]), min_size=1, max_size=3)
+APPEND = st.tuples(
+    st.just("append"),
+    GROWTH,
+    st.sampled_from([0, 0, 0, 0.5, 1, 3]),
+    st.booleans(),
+    st.sampled_from("ab"),
+)
+GROW = st.tuples(st.just("grow"), st.integers(0, 3), GROWTH)
+READ = st.tuples(st.just("read"), st.randoms(use_true_random=False))
+FAULT = st.tuples(
+    st.sampled_from(["stale", "torn", "empty"]),
+    st.integers(0, 5),
+    st.randoms(use_true_random=False),
+)
+
+
+def play(server: Server, events: Sequence[tuple], *, faults: bool = True) -> list[Batch]:
+    """Let the server live through the events, and give all answers to a cursor."""
+    cursor = LogCursor(server.window)
+    batches = []
+    for kind, *values in [*events, ("read", random.Random(0)), ("read", random.Random(1))]:
+        if kind == "append":
+            ends, age, named, step = values
+            # An older answer with a record that has grown since can't be told without an ID.
+            server.append(ends, age, named=named or faults, step=step)
+        elif kind == "grow":
+            server.grow(*values)
+        elif kind == "read":
+            batches.append(cursor.advance(server.fresh(values[0])))
+        elif faults:
+            batches.append(cursor.advance(faulty(server, kind, *values)))
+            batches.append(cursor.advance(server.fresh(values[1])))
+    return [*batches, cursor.flush()]
+
+
+def faulty(server: Server, kind: str, choice: int, shuffle: random.Random) -> list[LogRecord]:
+    """An answer that is older than the last one, or lacks records."""
+    if kind == "stale" and server.states:
+        return server.answer(server.states[-1 - choice % len(server.states)], shuffle)
+    kept = [row for row in server.rows if kind == "torn" and shuffle.random() < 0.5]
+    return server.answer(kept[-server.window + 1 :], shuffle)
+
+
+@FIXED
+@given(st.sampled_from([4, 10, 50]), st.lists(APPEND | GROW | GROW | READ | FAULT, max_size=60))
+def test_whatever_was_ever_shown_comes_exactly_once(window: int, events: list[tuple]):
+    """Growth, late and tied records, older, torn and empty answers: each character comes once."""
+    server = Server(window)
+    output = "\n".join(lines_of(play(server, events)))
+    assert Counter(chunks_of(output)) == Counter(server.seen)
+    assert re.sub(r"<\d+>|\n", "", output) == ""
+
+
+@FIXED
+@given(st.sampled_from([4, 10]), st.lists(APPEND | GROW | READ, max_size=60))
+def test_records_without_id_come_exactly_once(window: int, events: list[tuple]):
+    """Without IDs too each character comes once, as long as the answers are good ones."""
+    server = Server(window)
+    output = "\n".join(lines_of(play(server, events, faults=False)))
+    assert Counter(chunks_of(output)) == Counter(server.seen)
+
+
+@FIXED
+@given(st.sampled_from([4, 10]), st.lists(APPEND | GROW | READ | FAULT, max_size=60))
+def test_the_order_is_that_of_the_server(window: int, events: list[tuple]):
+    """Within a record the text keeps its order, and so do records first seen in one answer."""
+    server = Server(window)
+    place = {}
+    for batch in play(server, events):
+        new = [one.record for one in batch.pieces if one.record.id not in place]
+        order = [(one.created, one.id) for one in new]
+        assert order == sorted(order)
+        for piece in batch.pieces:
+            numbers = [int(chunk[1:-1]) for chunk in chunks_of(piece.text)]
+            assert [place.get(piece.record.id, 0), *numbers] == sorted(
+                [place.get(piece.record.id, 0), *numbers]
+            )
+            place[piece.record.id] = max(numbers, default=0)
+
+
+@FIXED
+@given(st.sampled_from([4, 10]), st.lists(APPEND | GROW | READ, max_size=60))
+def test_a_line_is_cut_only_where_an_answer_showed_it_unfinished(window: int, events: list[tuple]):
+    """Lines come as they are in the text; one that was shown half may come in parts."""
+    server, cursor = Server(window), LogCursor(window)
+    batches, cuts = [], set()
+    for kind, *values in [*events, ("read", random.Random(0))]:
+        if kind == "append":
+            server.append(values[0], values[1], named=True, step=values[3])
+        elif kind == "grow":
+            server.grow(*values)
+        else:
+            answer = server.fresh(values[0])
+            cuts |= {(row.id, len(row.text)) for row in answer}
+            batches.append(cursor.advance(answer))
+    text_of, position = {row.id: row.text for row in server.rows}, Counter()
+    for piece in [one for batch in [*batches, cursor.flush()] for one in batch.pieces]:
+        name = piece.record.id
+        for line in split_lines(piece.text):
+            assert text_of[name].startswith(line, position[name])
+            position[name] += len(line)
+            line_end = re.match(r"\r?\n", text_of[name][position[name] :])
+            assert line_end or (name, position[name]) in cuts
+            position[name] += line_end.end() if line_end else 0
+
+
+@FIXED
+@given(
+    st.sampled_from([4, 10]),
+    st.lists(st.integers(0, 25), min_size=1, max_size=12),
+)
+def test_a_gap_is_told_and_bounded(window: int, bursts: list[int]):
+    """When records pass by unseen a gap is told, and it never tells of too few."""
+    server, cursor = Server(window), LogCursor(window)
+    told = 0
+    for count in (1, *bursts):
+        for _ in range(count):
+            server.append("\n", 0, named=True, step="a")
+        batch = cursor.advance(server.fresh(random.Random(count)))
+        missing = server.chunks - len(server.seen)
+        if batch.gap is not None:
+            told += batch.gap.at_most
+            assert missing > 0
+        assert told >= missing
+
+
+def retained(cursor: LogCursor) -> int:
+    """Bytes that the cursor holds on to."""
+    seen: set[int] = set()
+
+    def size(thing: object) -> int:
+        if id(thing) in seen or isinstance(thing, type):
+            return 0
+        seen.add(id(thing))
+        inner: Iterable[object] = ()
+        if isinstance(thing, dict):
+            inner = [*thing.keys(), *thing.values()]
+        elif isinstance(thing, (list, tuple, set)):
+            inner = thing
+        elif hasattr(thing, "__dict__"):
+            inner = vars(thing).values()
+        elif hasattr(thing, "__slots__"):
+            inner = [getattr(thing, name) for name in thing.__slots__]
+        return sys.getsizeof(thing) + sum(map(size, inner))
+
+    return size(cursor)
+
+
+def test_no_text_is_kept_but_unfinished_lines():
+    """After 50 MB of log the cursor holds less than a hundredth of it."""
+    cursor = LogCursor(10)
+    for number in range(50):
+        text = f"{'x' * 98} {number}\n" * 10_000 + "unfinished"
+        cursor.advance([record(number, text), record(number + 1, text, step="test")])
+    assert retained(cursor) < 500_000
+
+
+def test_what_is_remembered_is_bounded():
+    """A log of any length needs memory for a few windows only."""
+    cursor = LogCursor(100)
+    sizes = []
+    for first in range(0, 16_000, 80):
+        ids = [object_id(n, f"{n:010x}") for n in range(first, first + 100)]
+        cursor.advance(
+            newest_first(*(record(first + n, "x\n" * 200, id=name) for n, name in enumerate(ids)))
+        )
+        sizes += [retained(cursor)] if first % 8000 == 7920 else []
+    assert len(sizes) == 2
+    assert sizes[1] < min(1.1 * sizes[0], 12_000_000)
+
+
+def test_full_windows_that_stay_the_same():
+    """A thousand records of 20 KB that are sent again and again bring no line again."""
+    rows = newest_first(*(record(n, f"{n} {'x' * 100}\n" * 190) for n in range(1000)))
+    cursor = LogCursor()
+    cursor.advance(rows)
+    for _ in range(10):
+        copies = [replace(row, text=row.text[:1] + row.text[1:]) for row in rows]
+        assert cursor.advance(copies).pieces == ()
+
+
+def test_a_huge_growing_record():
+    """Of a record of 20 MB that grows at each look just what is new comes."""
+    text = f"{'x' * 99}\n" * 200_000
+    cursor = LogCursor()
+    cursor.advance([record(1, text)])
+    for number in range(10):
+        text += f"{number}\n"
+        assert lines_of([cursor.advance([record(1, text)])]) == [str(number)]

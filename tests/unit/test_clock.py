@@ -1,0 +1,233 @@
+"""Clocks, deadlines, the back-off, outages, and durations for people."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step.clock import Deadline, FakeClock, RetryState, SystemClock, backoff, format_duration
+
+FIXED = settings(derandomize=True, deadline=None, max_examples=200, database=None)
+SECONDS = st.floats(0, 1000)
+
+
+class TestFakeClock:
+    """A clock that moves when somebody sleeps on it."""
+
+    def test_it_starts_at_zero_in_2026(self):
+        """Nothing passes by itself."""
+        clock = FakeClock()
+        assert (clock.monotonic(), clock.time()) == (0.0, 1_767_225_600.0)
+
+    @FIXED
+    @given(st.lists(SECONDS))
+    def test_sleeping_moves_it(self, pauses: list[float]):
+        """Both times move on by what was slept."""
+        clock = FakeClock(1000.0)
+        for pause in pauses:
+            clock.sleep(pause)
+        assert clock.monotonic() == pytest.approx(sum(pauses))
+        assert clock.time() == pytest.approx(1000 + sum(pauses))
+
+    def test_no_time_passes_backwards(self):
+        """A negative pause is none."""
+        clock = FakeClock()
+        clock.sleep(-5)
+        assert clock.monotonic() == 0
+
+    def test_the_wall_clock_may_jump(self):
+        """Setting the wall clock does not move the monotonic one."""
+        clock = FakeClock(1000.0)
+        clock.jump_wall(-300)
+        assert (clock.monotonic(), clock.time()) == (0.0, 700.0)
+
+    @FIXED
+    @given(st.lists(SECONDS), st.lists(SECONDS))
+    def test_callbacks_come_in_their_order(self, times: list[float], pauses: list[float]):
+        """Each callback runs once, at its time, in the order of times and then of planning."""
+        clock, log = FakeClock(), []
+        for number, at in enumerate(times):
+            clock.call_at(
+                at, lambda at=at, number=number: log.append((at, number, clock.monotonic()))
+            )
+        for pause in [*pauses, 1001]:
+            clock.sleep(pause)
+        assert [entry[:2] for entry in log] == sorted((at, n) for n, at in enumerate(times))
+        assert all(at == now for at, _, now in log)
+
+    def test_planning_at_one_time_between_others(self):
+        """Callbacks of one time come as they were planned, also when others ran in between."""
+        clock, log = FakeClock(), []
+        clock.call_at(1, lambda: log.append("a"))
+        clock.call_at(2, lambda: log.append("b"))
+        clock.sleep(1)
+        clock.call_at(2, lambda: log.append("c"))
+        clock.sleep(1)
+        assert log == ["a", "b", "c"]
+
+    def test_a_callback_may_plan_and_sleep(self):
+        """What a callback plans runs too, and its own sleeping counts."""
+        clock, log = FakeClock(), []
+
+        def first() -> None:
+            clock.call_at(3, lambda: log.append(clock.monotonic()))
+            clock.sleep(5)
+            log.append(clock.monotonic())
+
+        clock.call_at(1, first)
+        clock.sleep(2)
+        assert log == [3, 6]
+        assert clock.monotonic() == 6
+
+    def test_a_callback_for_the_past_runs_next(self):
+        """What is planned for a moment that is over runs as soon as the clock is moved."""
+        clock, log = FakeClock(), []
+        clock.sleep(5)
+        clock.call_at(1, lambda: log.append(clock.monotonic()))
+        clock.sleep(0)
+        assert log == [5]
+
+    def test_a_callback_that_raises_ends_the_sleep(self):
+        """Like a signal handler, it ends the sleep at that moment; the rest stays planned."""
+        clock, log = FakeClock(), []
+        clock.call_at(1, lambda: 1 / 0)
+        clock.call_at(2, lambda: log.append("later"))
+        with pytest.raises(ZeroDivisionError):
+            clock.sleep(10)
+        assert clock.monotonic() == 1
+        clock.sleep(1)
+        assert log == ["later"]
+
+    def test_threads_may_share_it(self):
+        """Sleepers of several threads never move it back, and no callback is lost or doubled."""
+        clock, log = FakeClock(), []
+        for number in range(500):
+            clock.call_at(number / 10, lambda number=number: log.append(number))
+        threads = [
+            threading.Thread(target=lambda: [clock.sleep(0.5) for _ in range(200)])
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(log) == list(range(500))
+
+
+def test_the_system_clock_is_the_machines():
+    """It tells the machine's times and sleeps for real; a negative pause is none."""
+    clock = SystemClock()
+    started = time.monotonic()
+    clock.sleep(0.01)
+    clock.sleep(-1)
+    assert 0.01 <= clock.monotonic() - started < 5
+    assert abs(clock.time() - time.time()) < 5
+
+
+class TestDeadline:
+    """A moment by which something must be done."""
+
+    def test_it_comes(self):
+        """What remains shrinks to nothing and stays there."""
+        clock = FakeClock()
+        deadline = Deadline.after(clock, 10)
+        assert (deadline.remaining, deadline.expired) == (10, False)
+        clock.sleep(9.5)
+        assert deadline.remaining == 0.5
+        clock.sleep(5)
+        assert (deadline.remaining, deadline.expired) == (0, True)
+
+    def test_never(self):
+        """Without seconds it never comes."""
+        clock = FakeClock()
+        deadline = Deadline.after(clock, None)
+        clock.sleep(1e9)
+        assert (deadline.at, deadline.remaining, deadline.expired) == (None, float("inf"), False)
+
+    def test_no_time_at_all_is_over_at_once(self):
+        """Zero seconds are over at once."""
+        assert Deadline.after(FakeClock(), 0).expired
+
+    @pytest.mark.parametrize(
+        ("seconds", "cap", "remaining"), [(10, 3, 3), (3, 10, 3), (None, 3, 3), (0, 3, 0)]
+    )
+    def test_no_later_than(self, seconds: float | None, cap: float, remaining: float):
+        """The earlier of two moments counts."""
+        assert Deadline.after(FakeClock(), seconds).no_later_than(cap).remaining == remaining
+
+
+class TestBackoff:
+    """Doubling pauses, half of each random."""
+
+    def test_it_doubles_up_to_the_cap(self):
+        """The pauses double and then stay."""
+        assert [backoff(n, 0.0) for n in range(7)] == [0.5, 1, 2, 4, 8, 15, 15]
+        assert backoff(10**9, 0.5, base=2, cap=8) == 6
+
+    @FIXED
+    @given(st.integers(0, 100), st.floats(0, 1, exclude_max=True))
+    def test_half_of_it_is_random(self, attempt: int, jitter: float):
+        """Each pause lies between half of its step and the whole."""
+        step = min(30, 2.0**attempt)
+        assert step / 2 <= backoff(attempt, jitter) <= step
+
+
+class TestOutage:
+    """Failures in a row."""
+
+    def test_from_the_first_failure_to_the_end(self):
+        """Each failure lengthens the pause; one success ends it all."""
+        clock = FakeClock()
+        outage = RetryState(clock, lambda: 0.0)
+        assert outage.may_try
+        assert (outage.lasting, outage.attempts, outage.what) == (0, 0, "")
+        clock.sleep(5)
+        assert outage.failed("first") == 0.5
+        assert not outage.may_try
+        clock.sleep(0.5)
+        assert outage.may_try
+        assert outage.failed("second") == 1
+        assert (outage.since, outage.lasting, outage.attempts, outage.what) == (5, 0.5, 2, "second")
+        outage.shown = True
+        outage.over()
+        assert outage.may_try
+        assert (outage.since, outage.lasting, outage.attempts, outage.what) == (None, 0, 0, "")
+        assert not outage.shown
+        assert outage.failed("anew") == 0.5
+
+    def test_the_server_may_ask_for_longer(self):
+        """Retry-After lengthens a pause and never shortens it."""
+        clock = FakeClock()
+        outage = RetryState(clock, lambda: 0.0)
+        assert outage.failed("429", retry_after=20) == 20
+        clock.sleep(19.9)
+        assert not outage.may_try
+        clock.sleep(0.1)
+        assert outage.may_try
+        assert outage.failed("429", retry_after=0) == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0s"),
+        (0, "0s"),
+        (0.4, "0s"),
+        (8.2, "8s"),
+        (59.4, "59s"),
+        (59.6, "1m00s"),
+        (61, "1m01s"),
+        (185, "3m05s"),
+        (3599, "59m59s"),
+        (3599.7, "1h00m"),
+        (3720, "1h02m"),
+        (100 * 3600, "100h00m"),
+    ],
+)
+def test_durations_for_people(seconds: float, text: str):
+    """A duration is rounded as a whole, so that no part of it is ever 60."""
+    assert format_duration(seconds) == text

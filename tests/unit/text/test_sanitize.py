@@ -1,0 +1,247 @@
+"""Cleaning, judged by an oracle: a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opsera_step.text import LineCleaner, clean_inline, split_lines
+from opsera_step.text.sanitize import RESET
+from tests.oracles import hostile, terminal
+
+FIXED = settings(derandomize=True, deadline=None, max_examples=200, database=None)
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+
+
+def cleaned(text: str, *, colour: bool = True) -> list[str]:
+    cleaner = LineCleaner(colour)
+    return [cleaner.clean(line) for line in split_lines(text)]
+
+
+class TestLineCleaner:
+    """No effects but colours, and those end with their line."""
+
+    @FIXED
+    @given(hostile.strategy())
+    def test_a_terminal_does_nothing_but_print(self, sample: hostile.Sample):
+        """Whatever comes in, a terminal only prints, and colours end with their line."""
+        lines = cleaned(sample.text)
+        assert terminal.effects("\n".join(lines)) == []
+        assert not any("\n" in line or "\r" in line for line in lines)
+
+    @FIXED
+    @given(hostile.strategy())
+    def test_what_is_harmless_stays(self, sample: hostile.Sample):
+        """Readable text of any script comes out as it went in."""
+        if sample.harmless:
+            assert cleaned(sample.text) == [sample.text]
+
+    @FIXED
+    @given(ANY_TEXT)
+    def test_a_single_line_is_safe_even_if_it_is_none(self, text: str):
+        """A text that was not split at its line ends comes out as one safe line too."""
+        line = LineCleaner().clean(text)
+        assert terminal.effects(line) == []
+        assert line.splitlines() in ([line], [])
+        line.encode()
+
+    @FIXED
+    @given(ANY_TEXT)
+    def test_every_readable_character_stays(self, text: str):
+        """But for control and direction characters each character outside of escapes stays."""
+        text = text.translate(dict.fromkeys((*range(32), *range(127, 160))))
+        printed = LineCleaner().clean(text)
+        for character in text:
+            if unicodedata.category(character) not in ("Cs", "Cf", "Zl", "Zp"):
+                assert character in printed
+        assert len(printed) >= len(text)
+
+    @FIXED
+    @given(hostile.strategy())
+    def test_cleaning_twice_changes_nothing(self, sample: hostile.Sample):
+        """What is clean stays as it is."""
+        lines = cleaned(sample.text)
+        assert [LineCleaner().clean(line) for line in lines] == lines
+
+    @FIXED
+    @given(hostile.strategy())
+    def test_without_colour(self, sample: hostile.Sample):
+        """With colours off the same text comes, without any escape."""
+        plain = cleaned(sample.text, colour=False)
+        assert not any("\x1b" in line for line in plain)
+        assert plain == [terminal.printed(line) for line in cleaned(sample.text)]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "👩‍👩‍👧‍👦 family, 🏳️‍🌈 flag, 👍🏽 skin, 🇩🇪, 1️⃣",
+            "עברית עם \u200fסימן\u200e ו־English",
+            "متن فارسی با نیم‌فاصله و اعداد ۱۲۳",
+            "हिन्दी ज़्यादा क्‍ष",
+            "ไทย 日本語 한국어 中文 𝒳 𐍈",
+            "e\u0301 a\u0308 \u00ad \ufeff \u2060 tab\tstays",
+        ],
+    )
+    def test_scripts_and_joiners_stay(self, text: str):
+        """Joiners, marks of direction and variation selectors are part of the text."""
+        assert LineCleaner().clean(text) == text
+
+    def test_direction_controls_are_shown(self):
+        """What turns text round shows as its code point."""
+        assert LineCleaner().clean("a\u202eb\u2066c") == "a<U+202E>b<U+2066>c"
+
+    @pytest.mark.parametrize(
+        ("lines", "expected"),
+        [
+            (["\x1b[31mred\x1b[0m x"], ["\x1b[31mred\x1b[0m x" + RESET]),
+            (["\x1b[31mred\x1b[m"], ["\x1b[31mred\x1b[0m"]),
+            (
+                ["\x1b[31ma", "b", "c\x1b[39m", "d"],
+                ["\x1b[31ma" + RESET, "\x1b[31mb" + RESET, "\x1b[31mc\x1b[39m" + RESET, "d"],
+            ),
+            (["\x1b[1;31ma", "\x1b[22mb"], ["\x1b[1;31ma" + RESET, "\x1b[1;31m\x1b[22mb" + RESET]),
+            (["\x1b[31m", "", "a"], ["", "", "\x1b[31ma" + RESET]),
+            (["\x1b[31ma", "\x1b[0m", "b"], ["\x1b[31ma" + RESET, "", "b"]),
+            (["\x9b32mgreen"], ["\x1b[32mgreen" + RESET]),
+        ],
+    )
+    def test_colours_carry_over_lines(self, lines: list[str], expected: list[str]):
+        """A colour goes on over the lines of its stream, each line with its own end."""
+        cleaner = LineCleaner()
+        assert [cleaner.clean(line) for line in lines] == expected
+
+    def test_streams_do_not_mix(self):
+        """The colour of one stream does not reach another."""
+        first, second = LineCleaner(), LineCleaner()
+        first.clean("\x1b[31mred")
+        assert second.clean("plain") == "plain"
+
+    @pytest.mark.parametrize(
+        ("sequence", "kept"),
+        [
+            ("\x1b[38;5;8m", "\x1b[38;5;8m"),
+            ("\x1b[48;2;8;8;8m", "\x1b[48;2;8;8;8m"),
+            ("\x1b[38:2::8:8:8m", "\x1b[38:2::8:8:8m"),
+            ("\x1b[4:3m", "\x1b[4:3m"),
+            ("\x1b[031;01m", "\x1b[31;1m"),
+            ("\x1b[8m", ""),
+            ("\x1b[08m", ""),
+            ("\x1b[31;8;1m", "\x1b[31;1m"),
+            ("\x1b[38;8m", ""),
+            ("\x1b[8:1m", ""),
+            ("\x1b[777m", ""),
+            ("\x1b[>4;2m", ""),
+        ],
+    )
+    def test_which_colours(self, sequence: str, kept: str):
+        """Colours of all kinds are kept, concealing and unknown codes are not."""
+        line = LineCleaner().clean(f"a{sequence}b")
+        assert line == (f"a{kept}b{RESET}" if kept else "ab")
+
+    def test_colours_never_pile_up(self):
+        """However many colours a stream sets, what a line begins with stays short."""
+        cleaner = LineCleaner()
+        for number in range(2000):
+            cleaner.clean(f"\x1b[{number % 110};38;2;1;2;{number % 256};4:{'1' * 5000}m{number}")
+        assert len(cleaner.clean("x")) < 150
+
+
+class TestSplitLines:
+    """Line ends, and the frames of progress lines."""
+
+    @pytest.mark.parametrize(
+        ("text", "lines"),
+        [
+            ("a\nb", ["a", "b"]),
+            ("a\r\nb\r\n", ["a", "b", ""]),
+            ("a\r\r\nb", ["a", "b"]),
+            ("", [""]),
+            ("10%\r20%\r100%", ["100%"]),
+            (
+                "Downloading 1.5 kB\rDownloading 2 MB/s\rDownloading 3GiB done",
+                ["Downloading 3GiB done"],
+            ),
+            ("[=>  ] 1/7 12s\r[==> ] 2/7 1m\r", ["[==> ] 2/7 1m"]),
+            ("⠋ installing\r⠙ installing", ["⠙ installing"]),
+            ("one\rtwo", ["one", "two"]),
+            ("10%\rerror: disk full", ["10%", "error: disk full"]),
+            ("compiling a.c\rcompiling b.c", ["compiling a.c", "compiling b.c"]),
+            ("plan B\rplan A", ["plan B", "plan A"]),
+            ("\r\rx", ["x"]),
+            ("   \r", [""]),
+            ("x\r     \ry", ["x", "y"]),
+            ("\x1b[2K\r10%\x1b[K\r\x1b[2K\r20%", ["20%"]),
+            ("a\u2028b\x85c", ["a\u2028b\x85c"]),
+        ],
+    )
+    def test_lines(self, text: str, lines: list[str]):
+        """Frames that differ in figures and bars are one line, different texts are several."""
+        assert cleaned(text, colour=False) == [LineCleaner().clean(line) for line in lines]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "\x1b[31m10%\r20%\x1b[0m\nb",
+            "\x1b[31m10%\x1b[0m\r20%\nb",
+            "\x1b[31m\r20%\nb\x1b[0m",
+            "10%\r20%\r\x1b[31m\nb",
+        ],
+    )
+    def test_colours_of_frames_that_are_left_out_still_count(self, text: str):
+        """After a progress line the colour is the one that its last frame left."""
+        kept = terminal.screen(cleaned(text)[-1]).printed
+        whole = LineCleaner()
+        whole.clean(text.partition("\n")[0].replace("\r", " "))
+        assert cleaned(text)[-1] == whole.clean(text.partition("\n")[2])
+        assert kept == "b"
+
+    @FIXED
+    @given(
+        st.lists(
+            st.sampled_from(["", "10%", "20%", "a 1", "a 2", "b 1", "b", "\x1b[1m"]), max_size=8
+        )
+    )
+    def test_no_text_is_lost(self, frames: list[str]):
+        """Each word of any frame is in some line, and the last visible frame is there as it is."""
+        lines = cleaned("\r".join(frames), colour=False)
+        words = {word for frame in frames for word in frame.split() if word.isalpha()}
+        assert words <= {word for line in lines for word in line.split()}
+        visible = [frame for frame in frames if frame.strip() and "\x1b" not in frame]
+        assert not visible or lines[-1] == visible[-1]
+
+    @FIXED
+    @given(st.text("ab\n \t", max_size=40))
+    def test_without_carriage_returns_it_is_split(self, text: str):
+        """Text without CR is split at line ends, and nothing else happens to it."""
+        assert list(split_lines(text)) == text.split("\n")
+
+
+class TestCleanInline:
+    """Names and messages as one line."""
+
+    @FIXED
+    @given(hostile.strategy(), st.integers(1, 50))
+    def test_it_is_one_short_safe_line(self, sample: hostile.Sample, limit: int):
+        """Whatever comes in, one line without escapes of at most that length comes out."""
+        line = clean_inline(sample.text, limit)
+        assert len(line) <= limit
+        assert line.splitlines() in ([line], [])
+        assert "\x1b" not in line
+        assert terminal.effects(line) == []
+
+    def test_it_reads_well(self):
+        """Lines are joined by a blank, colours go, what is cut ends with an ellipsis."""
+        assert clean_inline("  Unit\ttests\r\n\x1b[31mfailed\x1b[0m \n") == "Unit tests failed"
+        assert clean_inline("abcdef", 4) == "abc…"
+        assert clean_inline("") == ""
+
+
+def test_huge_lines_come_to_their_end():
+    """Work that grows with the square of a line's length would take hours for these."""
+    frames = [f"Downloading {n} of 100000 [{'=' * 40}]" for n in range(100_000)]
+    assert list(split_lines("\r".join(frames))) == [frames[-1]]
+    cleaned = LineCleaner().clean("\x1b[1m\x1b]0;" * 500_000 + "\x07end")
+    assert cleaned.replace("\x1b[1m", "") == "end\x1b[0m"
