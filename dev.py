@@ -208,6 +208,7 @@ def checks(folder: str) -> Iterator[tuple[object, ...]]:
     yield ("ruff", "format", "--check", ".")
     yield ("ruff", "check", ".")
     yield ("mypy",)
+    yield ("lint-imports", "--no-cache")
     yield ("hadolint", "Dockerfile")
     yield ("yamllint", "--strict", ".")
     yield (*schema, "vendor.github-actions", "action.yml")
@@ -283,7 +284,7 @@ def lock(arguments: Sequence[str]) -> int:
 
 SCHEMA = """
 import json, pathlib, opsera_step
-from opsera_step.config_schema import PATH, build
+from opsera_step.config.schema import PATH, build
 text = json.dumps(build(opsera_step.__version__), indent=2, ensure_ascii=False)
 pathlib.Path(PATH).write_text(text + "\\n", "utf-8")
 """
