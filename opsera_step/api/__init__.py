@@ -3,7 +3,7 @@
 from opsera_step.api.account import Task, TaskRecord, TokenUse, Tool, UserAction
 from opsera_step.api.client import OpseraClient
 from opsera_step.api.endpoints import (
-    CALLS,
+    ENDPOINTS,
     LIST_LIMIT,
     LOGS,
     PIPELINES,
@@ -14,10 +14,11 @@ from opsera_step.api.endpoints import (
     TOOL_UPDATE,
     TOOLS,
     USER_ACTIONS,
-    Call,
+    Endpoint,
 )
-from opsera_step.api.fields import JsonObject, format_timestamp, object_at, text_at
+from opsera_step.api.fields import JsonObject, format_timestamp, is_object_id, object_at, text_at
 from opsera_step.api.listing import Listing
+from opsera_step.api.lookup import Named, by_id_or_name, explain_name, pipeline_by_id_or_name
 from opsera_step.api.models import (
     CONSOLE_OUTPUT,
     Ack,
@@ -33,17 +34,20 @@ from opsera_step.api.models import (
 from opsera_step.api.task_pages import read_pages
 from opsera_step.api.token import (
     TokenFacts,
+    contains_token,
     expiry_warning,
     explain_malformed,
     format_span,
     read_token,
+    redact_tokens,
+    token_identities,
 )
-from opsera_step.api.wording import HINT_OF_OTHERS
+from opsera_step.api.wording import HINT_NOT_OPSERA
 
 __all__ = [
-    "CALLS",
     "CONSOLE_OUTPUT",
-    "HINT_OF_OTHERS",
+    "ENDPOINTS",
+    "HINT_NOT_OPSERA",
     "LIST_LIMIT",
     "LOGS",
     "PIPELINES",
@@ -55,10 +59,11 @@ __all__ = [
     "TOOL_UPDATE",
     "USER_ACTIONS",
     "Ack",
-    "Call",
+    "Endpoint",
     "JsonObject",
     "Listing",
     "LogRecord",
+    "Named",
     "OpseraClient",
     "Pipeline",
     "Run",
@@ -72,13 +77,20 @@ __all__ = [
     "TokenUse",
     "Tool",
     "UserAction",
+    "by_id_or_name",
+    "contains_token",
     "expiry_warning",
     "explain_malformed",
+    "explain_name",
     "format_span",
     "format_timestamp",
+    "is_object_id",
     "object_at",
+    "pipeline_by_id_or_name",
     "read_pages",
     "read_token",
+    "redact_tokens",
     "state_of",
     "text_at",
+    "token_identities",
 ]

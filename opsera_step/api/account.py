@@ -29,14 +29,14 @@ class Tool:
     """Whether it is in use; None where that is not said."""
     tags: tuple[str, ...] = ()
     updated: str = ""
-    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
-    whole: Any = field(default=None, repr=False, compare=False)
+    data: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    response: Any = field(default=None, repr=False, compare=False)
     """The answer as it came, with all that was around the object; None for one of a list."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task, and how its newest run stands."""
+    """A task, and the status of its latest run."""
 
     id: str
     name: str
@@ -45,26 +45,27 @@ class Task:
     description: str = ""
     owner: str = ""
     active: bool | None = None
-    word: str = ""
+    status: str = ""
+    """Its status as the API reports it."""
     message: str = ""
     run_count: int | None = None
     updated: str = ""
-    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
-    whole: Any = field(default=None, repr=False, compare=False)
+    data: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    response: Any = field(default=None, repr=False, compare=False)
     """The answer as it came, with all that was around the object; None for one of a list."""
 
     @property
     def state(self) -> State:
-        """The state that its word stands for."""
-        return state_of(self.word)
+        """The state that its status stands for."""
+        return state_of(self.status)
 
 
 @dataclass(frozen=True)
 class TaskStatus:
-    """The answer of the task status call: the word."""
+    """The response of the task status call."""
 
-    word: str
-    whole: Any = field(default=None, repr=False, compare=False)
+    value: str
+    response: Any = field(default=None, repr=False, compare=False)
     """The answer as it came: the word alone, or what holds it."""
 
 
@@ -81,7 +82,7 @@ class TaskRecord:
     status: str
     message: str
     text: str
-    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    data: JsonObject = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class UserAction:
     kind: str
     action: str
     target: str
-    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    data: JsonObject = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class TokenUse:
     token: str
     scope: str
     target: str
-    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    data: JsonObject = field(default_factory=dict, repr=False, compare=False)
 
 
 def parse_tool(data: Any) -> Tool | None:
@@ -113,7 +114,7 @@ def parse_tool(data: Any) -> Tool | None:
     return parse_one(data, read_tool)
 
 
-def read_tool(item: JsonObject, whole: Any = None) -> Tool:
+def read_tool(item: JsonObject, response: Any = None) -> Tool:
     """Read a tool: of a list, or with the whole answer that it is."""
     return Tool(
         id=text_at(item, "_id"),
@@ -124,8 +125,8 @@ def read_tool(item: JsonObject, whole: Any = None) -> Tool:
         active=_flag(item.get("active")),
         tags=_tags(item.get("tags")),
         updated=text_at(item, "updatedAt"),
-        raw=item,
-        whole=whole,
+        data=item,
+        response=response,
     )
 
 
@@ -134,7 +135,7 @@ def parse_task(data: Any) -> Task | None:
     return parse_one(data, read_task)
 
 
-def read_task(item: JsonObject, whole: Any = None) -> Task:
+def read_task(item: JsonObject, response: Any = None) -> Task:
     """Read a task: of a list, or with the whole answer that it is."""
     return Task(
         id=text_at(item, "_id"),
@@ -144,12 +145,12 @@ def read_task(item: JsonObject, whole: Any = None) -> Task:
         description=text_at(item, "description"),
         owner=text_at(item, "owner_name") or text_at(item, "owner"),
         active=_flag(item.get("active")),
-        word=text_at(item, "status"),
+        status=text_at(item, "status"),
         message=text_at(item, "message"),
         run_count=whole_number(item.get("run_count")),
         updated=text_at(item, "updatedAt"),
-        raw=item,
-        whole=whole,
+        data=item,
+        response=response,
     )
 
 
@@ -172,7 +173,7 @@ def read_task_record(item: JsonObject) -> TaskRecord:
         status=text_at(item, "status"),
         message=text_at(item, "message"),
         text=console_text(item),
-        raw=item,
+        data=item,
     )
 
 
@@ -184,7 +185,7 @@ def read_user_action(item: JsonObject) -> UserAction:
         kind=text_at(item, "type"),
         action=text_at(item, "action"),
         target=text_at(item, "target_id"),
-        raw=item,
+        data=item,
     )
 
 
@@ -196,7 +197,7 @@ def read_token_use(item: JsonObject) -> TokenUse:
         token=text_at(item, "token_id"),
         scope=text_at(item, "scope"),
         target=text_at(item, "target"),
-        raw=item,
+        data=item,
     )
 
 

@@ -39,16 +39,16 @@ from opsera_step.clock import Deadline
 T = TypeVar("T")
 
 
-class AccountCalls(Asking):
+class AccountClient(Asking):
     """One short method a call, over the transport that the whole client has."""
 
     def tools(self, deadline: Deadline) -> Listing[Tool]:
         """List the tools that the token's owner sees; the API gives 1000 at most."""
-        return self.hear_list(TOOLS, deadline, read_tool)
+        return self.call_list(TOOLS, deadline, read_tool)
 
     def tool(self, tool_id: str, deadline: Deadline) -> Tool:
         """Ask for a tool."""
-        tool = self.hear(TOOL, {"toolId": tool_id}, deadline, parse_tool)
+        tool = self.call(TOOL, {"toolId": tool_id}, deadline, parse_tool)
         return same(tool, tool.id, tool_id, TOOL)
 
     def update_tool(self, tool_id: str, changes: JsonObject, deadline: Deadline) -> Tool | None:
@@ -66,28 +66,28 @@ class AccountCalls(Asking):
         self, deadline: Deadline, *, date: str = "", kind: str = "", count: int | None = None
     ) -> Listing[UserAction]:
         """List what users changed: on a date (YYYY-MM-DD), else in the last seven days."""
-        call = USER_ACTIONS.asking(date=date, type=kind, count=count)
-        return self.hear_list(call, deadline, read_user_action)
+        call = USER_ACTIONS.with_query(date=date, type=kind, count=count)
+        return self.call_list(call, deadline, read_user_action)
 
     def token_uses(
         self, deadline: Deadline, *, date: str = "", scope: str = ""
     ) -> Listing[TokenUse]:
         """List for what tokens were used: on a date, else in the last seven days."""
-        call = TOKEN_USES.asking(date=date, scope=scope)
-        return self.hear_list(call, deadline, read_token_use)
+        call = TOKEN_USES.with_query(date=date, scope=scope)
+        return self.call_list(call, deadline, read_token_use)
 
     def tasks(self, deadline: Deadline) -> Listing[Task]:
         """List the tasks that the token's owner may use."""
-        return self.hear_list(TASKS, deadline, read_task)
+        return self.call_list(TASKS, deadline, read_task)
 
     def task(self, task_id: str, deadline: Deadline) -> Task:
         """Ask for a task."""
-        task = self.hear(TASK, {"taskId": task_id}, deadline, parse_task)
+        task = self.call(TASK, {"taskId": task_id}, deadline, parse_task)
         return same(task, task.id, task_id, TASK)
 
     def task_status(self, task_id: str, deadline: Deadline) -> TaskStatus:
         """Ask how a task's newest run stands."""
-        return self.hear(TASK_STATUS, {"taskId": task_id}, deadline, parse_task_status)
+        return self.call(TASK_STATUS, {"taskId": task_id}, deadline, parse_task_status)
 
     def task_logs(
         self,
@@ -99,5 +99,5 @@ class AccountCalls(Asking):
         count: int | None = None,
     ) -> Listing[TaskRecord]:
         """Ask for one page of a task's log."""
-        call = TASK_LOGS.asking(taskId=task_id, runCount=run_count, page=page, count=count)
-        return self.hear_list(call, deadline, read_task_record)
+        call = TASK_LOGS.with_query(taskId=task_id, runCount=run_count, page=page, count=count)
+        return self.call_list(call, deadline, read_task_record)

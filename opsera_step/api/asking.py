@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from opsera_step.api.endpoints import Call
+from opsera_step.api.endpoints import Endpoint
 from opsera_step.api.fields import JsonObject
 from opsera_step.api.listing import Kept, Listing, parse_listing
 from opsera_step.api.models import RunResponse, parse_object, parse_run_answer
 from opsera_step.api.transport import Transport
 from opsera_step.api.wording import (
-    HINT_OF_OTHERS,
+    HINT_NOT_OPSERA,
     as_sentence,
     forbidden_hint,
     message_of,
@@ -37,31 +37,33 @@ class Asking:
         """Take the transport."""
         self._transport = transport
 
-    def ask(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
+    def ask(self, call: Endpoint, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
         """Send a call and return the JSON of its answer; a refusal says what this call takes."""
         with self.explained(call):
             return self._transport.ask(call, body, deadline)
 
     @contextmanager
-    def explained(self, call: Call) -> Iterator[None]:
+    def explained(self, call: Endpoint) -> Iterator[None]:
         """Give a refusal of this call the hint that fits what it takes."""
         try:
             yield
         except Rejected as error:
             is_missing = isinstance(error, NotFound)
             is_general = error.hint == type(error).hint
-            if is_general and (not is_missing or call.about != "pipeline" or call.method == "GET"):
+            if is_general and (
+                not is_missing or call.resource != "pipeline" or call.method == "GET"
+            ):
                 error.hint = rejected_hint(call, is_missing=is_missing) or error.hint
             raise
         except Forbidden as error:
             error.hint = forbidden_hint(call, self._transport.scopes)
             if error.by_page:
-                error.hint += f" But it came as a page of HTML. {HINT_OF_OTHERS}"
+                error.hint += f" But it came as a page of HTML. {HINT_NOT_OPSERA}"
             raise
 
-    def hear(
+    def call(
         self,
-        call: Call,
+        call: Endpoint,
         body: Mapping[str, object] | None,
         deadline: Deadline,
         parse: Callable[[Any], T | None],
@@ -74,14 +76,14 @@ class Asking:
         """
         return understood(self.ask(call, body, deadline), call, parse)
 
-    def hear_list(
-        self, call: Call, deadline: Deadline, read: Callable[[JsonObject], K]
+    def call_list(
+        self, call: Endpoint, deadline: Deadline, read: Callable[[JsonObject], K]
     ) -> Listing[K]:
         """Send a call and return its answer as a list, each item as `read` reads it."""
-        return self.hear(call, None, deadline, lambda data: parse_listing(data, read))
+        return self.call(call, None, deadline, lambda data: parse_listing(data, read))
 
 
-def understood(data: Any, call: Call, parse: Callable[[Any], T | None]) -> T:
+def understood(data: Any, call: Endpoint, parse: Callable[[Any], T | None]) -> T:
     """Return what `parse` makes of an answer.
 
     Raises:
@@ -95,7 +97,7 @@ def understood(data: Any, call: Call, parse: Callable[[Any], T | None]) -> T:
     return value
 
 
-def granted(data: Any, call: Call) -> RunResponse | None:
+def granted(data: Any, call: Endpoint) -> RunResponse | None:
     """Read an answer that may be a refusal, whatever the HTTP code says; None if it says neither.
 
     Raises:
@@ -104,12 +106,12 @@ def granted(data: Any, call: Call) -> RunResponse | None:
     """
     answer = parse_run_answer(data)
     if answer is not None and answer.refused:
-        said = as_sentence(answer.message or answer.word)
+        said = as_sentence(answer.message or answer.value)
         raise Rejected(f"{name_of(call)} answered with a refusal: {said}", rejected_hint(call))
     return answer
 
 
-def same(found: T, identity: str, asked: str, call: Call) -> T:
+def same(found: T, identity: str, asked: str, call: Endpoint) -> T:
     """Return what was found if it is what was asked for.
 
     Raises:
@@ -117,6 +119,6 @@ def same(found: T, identity: str, asked: str, call: Call) -> T:
 
     """
     if identity.lower() != asked.lower():
-        what = f"{name_of(call)} answered with another {call.about} than was asked for."
+        what = f"{name_of(call)} answered with another {call.resource} than was asked for."
         raise Malformed(what, _NOT_OPSERA)
     return found

@@ -1,7 +1,7 @@
 """OpseraClient: one short method per call of the customer API over one request function.
 
 It does not retry and does not wait: who calls knows whether a call may be repeated, and
-`Call.repeatable` says so for each. Source of the calls: https://docs.opsera.io (customer API page).
+`Endpoint.repeatable` says so for each. Source: https://docs.opsera.io (customer API page).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from opsera_step.api.asking import Asking, granted, same, understood
-from opsera_step.api.endpoints import LOGS, PIPELINES, RESET, RUN, STATUS, STOP, SUMMARY, Call
+from opsera_step.api.endpoints import LOGS, PIPELINES, RESET, RUN, STATUS, STOP, SUMMARY, Endpoint
 from opsera_step.api.listing import Listing
 from opsera_step.api.models import (
     CONSOLE_OUTPUT,
@@ -35,7 +35,7 @@ from opsera_step.api.transport import Guard, Transport
 from opsera_step.clock import Clock, Deadline
 
 if TYPE_CHECKING:
-    from opsera_step.api.account_client import AccountCalls
+    from opsera_step.api.account_client import AccountClient
 
 
 class OpseraClient(Asking):
@@ -63,22 +63,22 @@ class OpseraClient(Asking):
         self._reader = RecordReader()
 
     @cached_property
-    def account(self) -> AccountCalls:
+    def account(self) -> AccountClient:
         """The calls about tools, tasks and audit logs."""
         # No job needs them, and each would wait for their loading.
-        from opsera_step.api.account_client import AccountCalls  # noqa: PLC0415
+        from opsera_step.api.account_client import AccountClient  # noqa: PLC0415
 
-        return AccountCalls(self._transport)
+        return AccountClient(self._transport)
 
     @property
-    def ever_answered(self) -> bool:
+    def ever_responded(self) -> bool:
         """Whether any call ever got an answer of the API."""
-        return self._transport.ever_answered
+        return self._transport.ever_responded
 
     @property
-    def clock_ahead(self) -> float | None:
+    def clock_skew(self) -> float | None:
         """Seconds by which this machine's clock is ahead of the API's; None before an answer."""
-        return self._transport.clock_ahead
+        return self._transport.clock_skew
 
     @property
     def proxy(self) -> str:
@@ -89,30 +89,30 @@ class OpseraClient(Asking):
         """Make a context for TLS that trusts what this client trusts."""
         return self._transport.trust()
 
-    def knock(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> None:
+    def probe(self, call: Endpoint, body: Mapping[str, object] | None, deadline: Deadline) -> None:
         """See whether a call that changes nothing is allowed and answered with what it gives.
 
         Of a long list the start is enough, for nobody needs the rest.
         """
         with self.explained(call):
-            data, is_whole = self._transport.glance(call, body, deadline)
+            data, is_complete = self._transport.read_prefix(call, body, deadline)
         if call.path == STATUS.path:
-            understood(data if is_whole else None, call, parse_status)
-        elif is_whole:
+            understood(data if is_complete else None, call, parse_status)
+        elif is_complete:
             understood(data, call, _as_objects)
 
     def run(self, pipeline_id: str, deadline: Deadline) -> RunResponse:
         """Start a run; never call this again unless the error says `never_accepted`."""
-        return self.hear(RUN, {"pipelineId": pipeline_id}, deadline, parse_run_answer)
+        return self.call(RUN, {"pipelineId": pipeline_id}, deadline, parse_run_answer)
 
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
         """Ask how a run, current or past, stands."""
         body = {"pipelineId": run.pipeline_id, "runCount": run.count}
-        return self.hear(STATUS, body, deadline, parse_status)
+        return self.call(STATUS, body, deadline, parse_status)
 
     def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
         """Ask for the pipeline object."""
-        pipeline = self.hear(SUMMARY, {"pipelineId": pipeline_id}, deadline, parse_pipeline)
+        pipeline = self.call(SUMMARY, {"pipelineId": pipeline_id}, deadline, parse_pipeline)
         return same(pipeline, pipeline.id, pipeline_id, SUMMARY)
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
@@ -129,7 +129,7 @@ class OpseraClient(Asking):
         body: dict[str, object] = {"pipelineId": run.pipeline_id, "runCount": run.count}
         if console_only:
             body["type"] = CONSOLE_OUTPUT
-        return self.hear(LOGS, body, deadline, self._read_log)
+        return self.call(LOGS, body, deadline, self._read_log)
 
     def stop(self, pipeline_id: str, deadline: Deadline) -> Ack:
         """Ask the pipeline to stop after its current operation."""
@@ -141,16 +141,16 @@ class OpseraClient(Asking):
 
     def pipelines(self, deadline: Deadline) -> Listing[Pipeline]:
         """List the pipelines that the token's owner sees; the API gives 1000 at most."""
-        return self.hear_list(PIPELINES, deadline, read_pipeline)
+        return self.call_list(PIPELINES, deadline, read_pipeline)
 
-    def _consent(self, call: Call, pipeline_id: str, deadline: Deadline) -> Ack:
+    def _consent(self, call: Endpoint, pipeline_id: str, deadline: Deadline) -> Ack:
         body = {"pipelineId": pipeline_id}
-        answer = self.hear(call, body, deadline, lambda data: granted(data, call))
-        return Ack(answer.message, answer.whole)
+        answer = self.call(call, body, deadline, lambda data: granted(data, call))
+        return Ack(answer.message, answer.response)
 
     def _read_log(self, data: Any) -> Listing[LogRecord] | None:
         items = parse_list(data)
-        return None if items is None else Listing(tuple(self._reader.read(items)), whole=data)
+        return None if items is None else Listing(tuple(self._reader.read(items)), response=data)
 
 
 def _as_objects(data: Any) -> Any:

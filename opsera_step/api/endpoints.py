@@ -19,7 +19,7 @@ _AUDIT = ("security-logs", *_API)
 
 
 @dataclass(frozen=True)
-class Call:
+class Endpoint:
     """A call of the API, and whether sending it twice does no harm (the API's reads are POST)."""
 
     method: str
@@ -27,60 +27,64 @@ class Call:
     repeatable: bool
     scopes: tuple[str, ...] = ()
     """The scopes with which a token may send it (API page)."""
-    about: str = "pipeline"
+    resource: str = "pipeline"
     """What it is about, in a word."""
-    for_power_users: bool = False
+    needs_power_user: bool = False
     """Whether it takes the Power User role, whatever else the token's owner has access to."""
     may_be_text: bool = False
     """Whether the answer may be a bare word rather than JSON."""
     query: tuple[tuple[str, str], ...] = ()
     """What is asked for in the address."""
 
-    def asking(self, **values: str | int | None) -> Call:
+    def with_query(self, **values: str | int | None) -> Endpoint:
         """Return this call with those parameters in its address that have a value."""
         given = ((name, str(one)) for name, one in values.items() if one not in ("", None))
         return replace(self, query=tuple(given))
 
 
-RUN = Call("POST", "/api/v1/pipeline/run", repeatable=False, scopes=_PIPELINE)
-STATUS = Call("POST", "/api/v1/pipeline/status", repeatable=True, scopes=_READ_PIPELINE)
-SUMMARY = Call("POST", "/api/v1/pipeline/summary", repeatable=True, scopes=_READ_PIPELINE)
-LOGS = Call("POST", "/api/v1/pipeline/logs", repeatable=True, scopes=_READ_PIPELINE)
+RUN = Endpoint("POST", "/api/v1/pipeline/run", repeatable=False, scopes=_PIPELINE)
+STATUS = Endpoint("POST", "/api/v1/pipeline/status", repeatable=True, scopes=_READ_PIPELINE)
+SUMMARY = Endpoint("POST", "/api/v1/pipeline/summary", repeatable=True, scopes=_READ_PIPELINE)
+LOGS = Endpoint("POST", "/api/v1/pipeline/logs", repeatable=True, scopes=_READ_PIPELINE)
 # A second stop might hit the next run, so it is not repeated blindly.
-STOP = Call("POST", "/api/v1/pipeline/stop", repeatable=False, scopes=_PIPELINE)
-RESET = Call("POST", "/api/v1/pipeline/reset", repeatable=True, scopes=_PIPELINE)
-PIPELINES = Call(
+STOP = Endpoint("POST", "/api/v1/pipeline/stop", repeatable=False, scopes=_PIPELINE)
+RESET = Endpoint("POST", "/api/v1/pipeline/reset", repeatable=True, scopes=_PIPELINE)
+PIPELINES = Endpoint(
     "GET", "/api/v1/pipeline/pipelines", repeatable=True,
-    scopes=_READ_PIPELINE, for_power_users=True,
+    scopes=_READ_PIPELINE, needs_power_user=True,
 )  # fmt: skip
-TOOLS = Call(
+TOOLS = Endpoint(
     "GET", "/api/v1/registry/tools", repeatable=True,
-    scopes=_READ_REGISTRY, about="tool", for_power_users=True,
+    scopes=_READ_REGISTRY, resource="tool", needs_power_user=True,
 )  # fmt: skip
-TOOL = Call(
-    "POST", "/api/v1/registry/summary", repeatable=True, scopes=_READ_REGISTRY, about="tool"
+TOOL = Endpoint(
+    "POST", "/api/v1/registry/summary", repeatable=True, scopes=_READ_REGISTRY, resource="tool"
 )
 # The same values twice are the same tool; only what somebody wrote in between would be lost.
-TOOL_UPDATE = Call(
-    "POST", "/api/v1/registry/update", repeatable=True, scopes=_REGISTRY, about="tool"
+TOOL_UPDATE = Endpoint(
+    "POST", "/api/v1/registry/update", repeatable=True, scopes=_REGISTRY, resource="tool"
 )
-USER_ACTIONS = Call(
+USER_ACTIONS = Endpoint(
     "GET", "/api/v1/logs/user/actions", repeatable=True,
-    scopes=_AUDIT, about="audit log", for_power_users=True,
+    scopes=_AUDIT, resource="audit log", needs_power_user=True,
 )  # fmt: skip
-TOKEN_USES = Call(
+TOKEN_USES = Endpoint(
     "GET", "/api/v1/logs/user/tokens", repeatable=True,
-    scopes=_AUDIT, about="audit log", for_power_users=True,
+    scopes=_AUDIT, resource="audit log", needs_power_user=True,
 )  # fmt: skip
-TASKS = Call("GET", "/api/v1/tasks", repeatable=True, scopes=_READ_TASKS, about="task")
-TASK = Call("POST", "/api/v1/tasks/summary", repeatable=True, scopes=_READ_TASKS, about="task")
-TASK_STATUS = Call(
+TASKS = Endpoint("GET", "/api/v1/tasks", repeatable=True, scopes=_READ_TASKS, resource="task")
+TASK = Endpoint(
+    "POST", "/api/v1/tasks/summary", repeatable=True, scopes=_READ_TASKS, resource="task"
+)
+TASK_STATUS = Endpoint(
     "POST", "/api/v1/tasks/status", repeatable=True,
-    scopes=_READ_TASKS, about="task", may_be_text=True,
+    scopes=_READ_TASKS, resource="task", may_be_text=True,
 )  # fmt: skip
-TASK_LOGS = Call("GET", "/api/v1/logs/task", repeatable=True, scopes=_TASK_LOGS, about="task")
+TASK_LOGS = Endpoint(
+    "GET", "/api/v1/logs/task", repeatable=True, scopes=_TASK_LOGS, resource="task"
+)
 
-CALLS = (
+ENDPOINTS = (
     RUN, STATUS, RESET, STOP, SUMMARY, LOGS, PIPELINES, TOOLS, TOOL, TOOL_UPDATE,
     USER_ACTIONS, TOKEN_USES, TASKS, TASK, TASK_STATUS, TASK_LOGS,
 )  # fmt: skip

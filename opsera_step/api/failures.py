@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import requests
 import urllib3
 
-from opsera_step.api.endpoints import Call
+from opsera_step.api.endpoints import Endpoint
 from opsera_step.api.wording import name_of
 from opsera_step.errors import Unreachable
 
@@ -51,7 +51,7 @@ _HINT_OF_CERTIFICATE = (
 
 
 @contextmanager
-def foreign_errors_mapped(call: Call, base_url: str) -> Iterator[None]:
+def foreign_errors_mapped(call: Endpoint, base_url: str) -> Iterator[None]:
     """Turn what requests and urllib3 raise into an error of ours that says what is known."""
     earlier = sys.exc_info()[1]
     try:

@@ -15,7 +15,7 @@ class Kept(Protocol):
     """What keeps the JSON that it was read from."""
 
     @property
-    def raw(self) -> JsonObject:
+    def data(self) -> JsonObject:
         """The JSON that it was read from."""
         ...
 
@@ -28,25 +28,25 @@ class Listing(Generic[T]):
     """A list that the API gave."""
 
     items: tuple[T, ...]
-    told: int | None = None
+    reported_count: int | None = None
     """The `count` beside the list, where there was one; it may count more than what is listed."""
-    whole: Any = ()
+    response: Any = ()
     """The answer as it came, with all that is around the list and all that is no object in it."""
-    is_whole: bool = False
+    is_complete: bool = False
     """Whether it was read to its end, however long it is."""
 
     @property
-    def is_cut(self) -> bool:
+    def is_truncated(self) -> bool:
         """Whether there may be more than what the API lists."""
-        return not self.is_whole and len(self.items) >= LIST_LIMIT
+        return not self.is_complete and len(self.items) >= LIST_LIMIT
 
     def only(self, items: Sequence[T]) -> Listing[T]:
         """Return the list with some of its items only; what is around it stays."""
         if len(items) == len(self.items):
             return self
-        listed = [item.raw for item in items]
-        whole = {**self.whole, "data": listed} if isinstance(self.whole, dict) else listed
-        return Listing(tuple(items), self.told, whole)
+        listed = [item.data for item in items]
+        whole = {**self.response, "data": listed} if isinstance(self.response, dict) else listed
+        return Listing(tuple(items), self.reported_count, whole)
 
 
 def parse_listing(data: Any, parse: Callable[[JsonObject], T]) -> Listing[T] | None:
@@ -54,22 +54,22 @@ def parse_listing(data: Any, parse: Callable[[JsonObject], T]) -> Listing[T] | N
     items = parse_list(data)
     if items is None:
         return None
-    told = whole_number(data.get("count")) if isinstance(data, dict) else None
-    return Listing(tuple(parse(item) for item in items), told, data)
+    reported_count = whole_number(data.get("count")) if isinstance(data, dict) else None
+    return Listing(tuple(parse(item) for item in items), reported_count, data)
 
 
-def joined(pages: Sequence[Listing[T]], *, is_whole: bool) -> Listing[T]:
+def joined(pages: Sequence[Listing[T]], *, is_complete: bool) -> Listing[T]:
     """Return pages of a list as one list; what is around it is of the last page that has it."""
     if len(pages) == 1:
-        return replace(pages[0], is_whole=is_whole)
+        return replace(pages[0], is_complete=is_complete)
     items = tuple(item for page in pages for item in page.items)
     around: dict[str, Any] = {}
     for page in pages:
-        around |= page.whole if isinstance(page.whole, dict) else {}
-    counts = [page.told for page in pages if page.told is not None]
+        around |= page.response if isinstance(page.response, dict) else {}
+    counts = [page.reported_count for page in pages if page.reported_count is not None]
     if counts:
         # Whether the API counts the items of a page or those of all pages, nobody knows.
         around["count"] = max(*counts, len(items))
-    listed = [item.raw for item in items]
+    listed = [item.data for item in items]
     whole = {**around, "data": listed} if around else listed
-    return Listing(items, around.get("count"), whole, is_whole)
+    return Listing(items, around.get("count"), whole, is_complete)

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from opsera_step.api.endpoints import LIST_LIMIT
 from opsera_step.api.fields import JsonObject, is_object_id
 from opsera_step.api.listing import Listing
+from opsera_step.api.models import Pipeline
 from opsera_step.clock import Deadline
 from opsera_step.errors import Forbidden, InvalidInput, NotFound
 from opsera_step.text import nearest
@@ -34,7 +35,7 @@ class Named(Protocol):
         ...
 
     @property
-    def raw(self) -> JsonObject:
+    def data(self) -> JsonObject:
         """The JSON that it was read from."""
         ...
 
@@ -42,22 +43,22 @@ class Named(Protocol):
 Thing = TypeVar("Thing", bound=Named)
 
 
-def keep_still(caution: str) -> None:
+def _ignore(warning: str) -> None:
     """Say nothing."""
 
 
-def finder(
+def by_id_or_name(
     kind: str,
     name: str,
     *,
     is_id: bool,
-    ask: Callable[[str, Deadline], Thing],
+    get: Callable[[str, Deadline], Thing],
     list_all: Callable[[Deadline], Listing[Thing]],
-    caution: Callable[[str], None] = keep_still,
+    warn: Callable[[str], None] = _ignore,
 ) -> Callable[[Deadline], Thing]:
     """Return a function that asks for the one of that ID or name; it can be called again.
 
-    `caution` is told, at most once, that another one of the name may be beyond what is listed.
+    `warn` is called, at most once, if another match may exist beyond the listed ones.
 
     Raises (the function):
         NotFound: when nothing has the name.
@@ -71,7 +72,7 @@ def finder(
         if not name.strip():
             raise InvalidInput([f"{kind}: its name is empty; give its ID or its exact name"])
         if is_id:
-            return ask(name, deadline)
+            return get(name, deadline)
         try:
             listing = list_all(deadline)
         except Forbidden as error:
@@ -83,12 +84,37 @@ def finder(
             error.by_name = True
             raise
         chosen = choose(kind, name, listing)
-        if listing.is_cut and not cautions:
+        if listing.is_truncated and not cautions:
             cautions.append(_others_of_the_name(kind, chosen))
-            caution(cautions[0])
-        return ask(chosen.id, deadline)
+            warn(cautions[0])
+        return get(chosen.id, deadline)
 
     return find
+
+
+class PipelineClient(Protocol):
+    """The calls that finding a pipeline needs."""
+
+    def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
+        """Get a pipeline."""
+        ...
+
+    def pipelines(self, deadline: Deadline) -> Listing[Pipeline]:
+        """List the pipelines."""
+        ...
+
+
+def pipeline_by_id_or_name(
+    client: PipelineClient,
+    name: str,
+    *,
+    is_id: bool,
+    warn: Callable[[str], None] = _ignore,
+) -> Callable[[Deadline], Pipeline]:
+    """Return a function that gets the pipeline; see `by_id_or_name`."""
+    return by_id_or_name(
+        "pipeline", name, is_id=is_id, get=client.summary, list_all=client.pipelines, warn=warn
+    )
 
 
 def choose(kind: str, name: str, listing: Listing[Thing]) -> Thing:
@@ -111,7 +137,7 @@ def choose(kind: str, name: str, listing: Listing[Thing]) -> Thing:
             [f"{kind}: {len(matches)} {kind}s are named “{name}”; give an ID: {ids}{more}."]
         )
     odd = explain_name(kind, name)
-    many = f" among the first {LIST_LIMIT}" if listing.is_cut and not odd else ""
+    many = f" among the first {LIST_LIMIT}" if listing.is_truncated and not odd else ""
     guess = "" if odd else _guess(name, listed)
     hint = odd or (_beyond_the_list(kind) if many else _no_such_name(kind))
     missing = NotFound(f"No {kind}{many} is named “{name}”.{guess}", hint)

@@ -38,7 +38,7 @@ class State(Enum):
         return self in (State.SUCCESS, State.FAILED, State.STOPPED)
 
     @property
-    def alive(self) -> bool:
+    def active(self) -> bool:
         """Whether a run in this state is still under way."""
         return self in (State.RUNNING, State.PAUSED)
 
@@ -75,31 +75,31 @@ class RunStatus:
     """The answer of the status call: the state, the word it came as, and the message."""
 
     state: State
-    word: str
+    value: str
     message: str = ""
-    whole: Any = field(default=None, repr=False, compare=False)
+    response: Any = field(default=None, repr=False, compare=False)
     """The answer as it came."""
 
     @property
     def is_waiting(self) -> bool:
         """Whether the run has not begun: the pipeline may be in another one."""
-        return self.word.strip().lower() in _WAITING_WORDS
+        return self.value.strip().lower() in _WAITING_WORDS
 
 
 @dataclass(frozen=True)
 class RunResponse:
     """The answer of the run call; `run_count` is None where the API gave none."""
 
-    word: str
+    value: str
     message: str
     run_count: int | None
-    whole: Any = field(default=None, repr=False, compare=False)
+    response: Any = field(default=None, repr=False, compare=False)
     """The answer as it came."""
 
     @property
     def refused(self) -> bool:
         """Whether the API says that it did not start anything (it says so with HTTP 200)."""
-        return self.run_count is None and state_of(self.word) is State.FAILED
+        return self.run_count is None and state_of(self.value) is State.FAILED
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Ack:
     """The answer of a call that changes something and was not refused: stop, reset."""
 
     message: str = ""
-    whole: Any = field(default=None, repr=False, compare=False)
+    response: Any = field(default=None, repr=False, compare=False)
     """The answer as it came."""
 
 
@@ -133,12 +133,12 @@ class Pipeline:
     current_step_id: str = ""
     failed_step_id: str = ""
     last_run_count: int | None = None
-    last_run_word: str = ""
-    counts_runs: bool = True
+    last_run_status: str = ""
+    has_run_count: bool = True
     """Whether it said how many runs there were; without that no run can be told by its number."""
-    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    data: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """The JSON that it was read from."""
-    whole: Any = field(default=None, repr=False, compare=False)
+    response: Any = field(default=None, repr=False, compare=False)
     """The answer as it came, with all that was around the object; None for one of a list."""
 
     def step(self, step_id: str) -> Step | None:
@@ -166,7 +166,7 @@ class LogRecord:
     tool: str
     user_id: str
     text: str
-    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+    data: JsonObject = field(default_factory=dict, repr=False, compare=False)
     """The JSON that it was read from."""
 
     @property
@@ -217,7 +217,7 @@ def parse_status(data: Any) -> RunStatus | None:
     word = data if isinstance(data, str) else text_at(answer, "status")
     if not word:
         return None
-    return RunStatus(state_of(word), word, text_at(answer, "message"), whole=data)
+    return RunStatus(state_of(word), word, text_at(answer, "message"), response=data)
 
 
 def parse_run_answer(data: Any) -> RunResponse | None:
@@ -228,7 +228,7 @@ def parse_run_answer(data: Any) -> RunResponse | None:
     word, count = text_at(answer, "status"), whole_number(answer.get("runCount"))
     if not word and count is None:
         return None
-    return RunResponse(word, text_at(answer, "message"), count, whole=data)
+    return RunResponse(word, text_at(answer, "message"), count, response=data)
 
 
 def parse_pipeline(data: Any) -> Pipeline | None:
@@ -236,7 +236,7 @@ def parse_pipeline(data: Any) -> Pipeline | None:
     return parse_one(data, read_pipeline)
 
 
-def read_pipeline(answer: JsonObject, whole: Any = None) -> Pipeline:
+def read_pipeline(answer: JsonObject, response: Any = None) -> Pipeline:
     """Read a pipeline: of a list, or with the whole answer that it is."""
     workflow = object_at(answer, "workflow")
     last_step, last_run = object_at(workflow, "last_step"), object_at(workflow, "last_run")
@@ -244,15 +244,15 @@ def read_pipeline(answer: JsonObject, whole: Any = None) -> Pipeline:
         id=text_at(answer, "_id"),
         name=text_at(answer, "name"),
         run_count=whole_number(workflow.get("run_count")) or 0,
-        counts_runs="run_count" in workflow,
+        has_run_count="run_count" in workflow,
         state=derive_state(last_step),
         plan=_plan(workflow.get("plan")),
         current_step_id=_step_id(last_step.get("running")) or text_at(last_step, "step_id"),
         failed_step_id=_step_id(last_step.get("failed")),
         last_run_count=whole_number(last_run.get("run_count")),
-        last_run_word=text_at(last_run, "status"),
-        raw=answer,
-        whole=whole,
+        last_run_status=text_at(last_run, "status"),
+        data=answer,
+        response=response,
     )
 
 
@@ -283,7 +283,7 @@ def parse_record(item: JsonObject) -> LogRecord:
         tool=text_at(item, "tool_identifier"),
         user_id=text_at(item, "user_id"),
         text=console_text(item),
-        raw=item,
+        data=item,
     )
 
 

@@ -29,7 +29,7 @@ class RecordReader:
         for item in items:
             identity = item.get("_id")
             record = known.get(identity) if isinstance(identity, str) else None
-            if record is None or record.raw != item:
+            if record is None or record.data != item:
                 record = parse_record(item)
             if record.id and len(record.text) <= _LONGEST_KEPT:
                 self._known[record.id] = record

@@ -36,21 +36,21 @@ def read_pages(ask: Ask[T], *, most: int | None = None) -> Listing[T]:
             if not seen:
                 raise
             # There is no such page, most likely; that it was the last is not certain.
-            return joined(pages, is_whole=False)
+            return joined(pages, is_complete=False)
         fresh = [item for item in page.items if _note(item, seen)]
         left = None if most is None else most - sum(len(one.items) for one in pages)
         pages.append(page.only(fresh[:left]))
-        is_short = len(page.items) < size and len(seen) >= (page.told or 0)
+        is_short = len(page.items) < size and len(seen) >= (page.reported_count or 0)
         is_enough = left is not None and len(fresh) >= left
         is_first_again = number == 1 and bool(page.items)
         if is_enough or is_short or not (fresh or is_first_again):
-            return joined(pages, is_whole=is_short)
+            return joined(pages, is_complete=is_short)
         number = 1 if number is None else number + 1
 
 
 def _note(item: T, seen: set[str]) -> bool:
     """Note an item; False when it was there already."""
-    identity = getattr(item, "id", "") or json.dumps(item.raw, sort_keys=True, default=str)
+    identity = getattr(item, "id", "") or json.dumps(item.data, sort_keys=True, default=str)
     if identity in seen:
         return False
     seen.add(identity)

@@ -36,10 +36,10 @@ class TokenFacts(NamedTuple):
     expires: float | None = None
     issued: float | None = None
     scopes: tuple[str, ...] = ()
-    begins: float | None = None
+    not_before: float | None = None
     """Before this moment it is not good."""
 
-    def left(self, now: float) -> float | None:
+    def seconds_left(self, now: float) -> float | None:
         """Return the seconds until it expires, below 0 when it has; None when it does not say."""
         return None if self.expires is None else self.expires - now
 
@@ -57,7 +57,7 @@ def read_token(token: str) -> TokenFacts:
         expires=_moment(claims.get("exp")),
         issued=_moment(claims.get("iat")),
         scopes=_scopes(claims),
-        begins=_moment(claims.get("nbf")),
+        not_before=_moment(claims.get("nbf")),
     )
 
 
@@ -66,7 +66,7 @@ def expiry_warning(facts: TokenFacts, now: float, timeout: float | None) -> str:
 
     Nothing of one that has ended by this machine's clock: the API knows better.
     """
-    left = facts.left(now)
+    left = facts.seconds_left(now)
     longest = NO_TIMEOUT if timeout is None else timeout
     if left is None or not 0 < left < longest:
         return ""
@@ -79,11 +79,12 @@ def expiry_warning(facts: TokenFacts, now: float, timeout: float | None) -> str:
 
 def expiry_hint(facts: TokenFacts, now: float) -> str:
     """Say what to do about a token that was not accepted, if it is out of date or not yet good."""
-    left = facts.left(now)
-    if facts.begins is not None and facts.begins > now:
+    left = facts.seconds_left(now)
+    if facts.not_before is not None and facts.not_before > now:
         return (
-            f"By this machine's clock the access token becomes good only in "
-            f"{format_span(facts.begins - now)} (its claim nbf): wait until then, or use another."
+            "By this machine's clock the access token becomes good only in "
+            f"{format_span(facts.not_before - now)} (its claim nbf): wait until "
+            "then, or use another."
         )
     if left is None or left > 0:
         return ""
@@ -165,12 +166,12 @@ def _scopes(claims: JsonObject) -> tuple[str, ...]:
     return ()
 
 
-def holds_a_token(value: str) -> bool:
+def contains_token(value: str) -> bool:
     """Whether a text in the wrong place may be an access token, which is a JWT."""
     return _LIKE_A_TOKEN.search(value) is not None
 
 
-def without_tokens(text: str) -> str:
+def redact_tokens(text: str) -> str:
     """Hide what looks like a token in words of the user: one may stand in a wrong place."""
     return _A_JWT.sub("***", text)
 

@@ -19,12 +19,12 @@ from urllib.parse import urlsplit
 import requests
 
 from opsera_step.api.bounded import bounded
-from opsera_step.api.endpoints import Call
+from opsera_step.api.endpoints import Endpoint
 from opsera_step.api.failures import foreign_errors_mapped
 from opsera_step.api.session import Session
 from opsera_step.api.token import expiry_hint, explain_malformed, read_token
 from opsera_step.api.wording import (
-    HINT_OF_OTHERS,
+    HINT_NOT_OPSERA,
     HINT_OF_THROTTLING,
     hint_of,
     name_of,
@@ -80,9 +80,9 @@ class Transport:
         """
         self._base_url, self._clock, self._guard = base_url.rstrip("/"), clock, guard
         self._session, self._token = Session(base_url, token, ca_bundle, agent), token
-        self.ever_answered = False
+        self.ever_responded = False
         """Whether any call ever got an answer of the API."""
-        self.clock_ahead: float | None = None
+        self.clock_skew: float | None = None
         """Seconds by which this machine's clock is ahead of the newest answer's Date."""
 
     @property
@@ -99,7 +99,7 @@ class Transport:
         """Make a context that trusts what the session trusts, for looking at a certificate."""
         return self._session.trust()
 
-    def ask(self, call: Call, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
+    def ask(self, call: Endpoint, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
         """Send one request and return the JSON of a good answer."""
         if not call.repeatable:
             # A kept connection may turn out closed by the server only after the request went out.
@@ -107,11 +107,11 @@ class Transport:
         with self._exchange(call, body, deadline) as response:
             raw = self._read(response, call, deadline)
         data = self._judge(call, response, raw)
-        self.ever_answered = True
+        self.ever_responded = True
         return data
 
-    def glance(
-        self, call: Call, body: Mapping[str, object] | None, deadline: Deadline
+    def read_prefix(
+        self, call: Endpoint, body: Mapping[str, object] | None, deadline: Deadline
     ) -> tuple[Any, bool]:
         """Send one request; return the JSON of a good answer, and whether that is the whole of it.
 
@@ -121,15 +121,15 @@ class Transport:
             is_good = 200 <= response.status_code < 300
             raw = self._read(response, call, deadline, until_list=is_good)
         if is_good and _shows_a_list(raw):
-            self.ever_answered = True
+            self.ever_responded = True
             return [], False
         data = self._judge(call, response, raw)
-        self.ever_answered = True
+        self.ever_responded = True
         return data, True
 
     @contextmanager
     def _exchange(
-        self, call: Call, body: Mapping[str, object] | None, deadline: Deadline
+        self, call: Endpoint, body: Mapping[str, object] | None, deadline: Deadline
     ) -> Iterator[requests.Response]:
         """Send a request and give its answer, with its body yet to be read in the block."""
         with self._guard(), foreign_errors_mapped(call, self._base_url):
@@ -151,7 +151,7 @@ class Transport:
     def _read(
         self,
         response: requests.Response,
-        call: Call,
+        call: Endpoint,
         deadline: Deadline,
         *,
         until_list: bool = False,
@@ -164,7 +164,7 @@ class Transport:
                     break
         return raw
 
-    def _judge(self, call: Call, response: requests.Response, raw: bytearray) -> Any:
+    def _judge(self, call: Endpoint, response: requests.Response, raw: bytearray) -> Any:
         status, what = response.status_code, f"{name_of(call)} answered HTTP {response.status_code}"
         if 300 <= status < 400:
             target = response.headers.get("Location", "an unknown address")
@@ -208,7 +208,7 @@ class Transport:
             error.hint = HINT_OF_THROTTLING if error.throttled else error.hint
             error.retry_after = self._retry_after(response.headers.get("Retry-After"))
             return error
-        return Rejected(message, None if status in _TELLING else HINT_OF_OTHERS)
+        return Rejected(message, None if status in _TELLING else HINT_NOT_OPSERA)
 
     def _retry_after(self, value: str | None) -> float | None:
         """Read Retry-After, seconds or an HTTP date (RFC 9110, section 10.2.3).
@@ -227,7 +227,7 @@ class Transport:
     def _compare_clocks(self, date: str | None) -> None:
         moment = _moment(date) if date is not None else None
         if moment is not None:
-            self.clock_ahead = self._clock.time() - moment
+            self.clock_skew = self._clock.time() - moment
 
 
 def _whole(digits: str) -> int | str:
@@ -260,7 +260,7 @@ def _shows_a_list(raw: bytearray) -> bool:
     return len(raw) >= _CHUNK and _LIST.match(raw, 0, 2 * _CHUNK) is not None
 
 
-def _chunks(response: requests.Response, call: Call) -> Iterator[bytes]:
+def _chunks(response: requests.Response, call: Endpoint) -> Iterator[bytes]:
     """Read the body as it comes."""
     size = 0
     while chunk := response.raw.read1(_CHUNK, decode_content=True):

@@ -6,13 +6,13 @@ import json
 import re
 from collections.abc import Collection
 
-from opsera_step.api.endpoints import CALLS, RESET, RUN, STOP, TOOL_UPDATE, Call
+from opsera_step.api.endpoints import ENDPOINTS, RESET, RUN, STOP, TOOL_UPDATE, Endpoint
 from opsera_step.api.fields import JsonObject
 from opsera_step.api.models import parse_object
 
 _SHOWN_OF_BODY = 200
 _SHOWN_OF_JSON = 60
-HINT_OF_OTHERS = (
+HINT_NOT_OPSERA = (
     "Opsera is not known to answer so: usually a proxy on the way does, or base_url is not the "
     "address of your Opsera tenant."
 )
@@ -22,35 +22,37 @@ HINT_OF_THROTTLING = (
 )
 
 
-def name_of(call: Call) -> str:
+def name_of(call: Endpoint) -> str:
     """Return how a call is named in messages: pipeline/run."""
     return call.path.removeprefix("/api/v1/")
 
 
-def forbidden_hint(call: Call, scopes: Collection[str] = ()) -> str:
+def forbidden_hint(call: Endpoint, scopes: Collection[str] = ()) -> str:
     """Say what a call takes that this token or its owner may not have.
 
     `scopes` are those that the token says it has: they settle whether it is for want of one.
     """
     takes, has = ", ".join(call.scopes), ", ".join(scopes)
-    is_told = any(one in other.scopes for one in scopes for other in CALLS)
+    is_told = any(one in other.scopes for one in scopes for other in ENDPOINTS)
     if is_told and not set(scopes) & set(call.scopes):
         return f"The token's scope is {has}, but this takes one of {takes}: use such a token."
-    if call.for_power_users:
+    if call.needs_power_user:
         owner = (
             "its owner is neither a Power User nor a Site Admin, which this list takes: have that "
             "role granted in Opsera, or use the token of somebody who has it"
         )
     else:
-        things = f"the {call.about}s" if call.method == "GET" and not call.query else call.about
-        this = things if things != call.about else f"this {call.about}"
+        things = (
+            f"the {call.resource}s" if call.method == "GET" and not call.query else call.resource
+        )
+        this = things if things != call.resource else f"this {call.resource}"
         owner = f"its owner has no access to {this}: grant the access in Opsera"
     if is_told:
         return f"The token's scope, {has}, is enough for this, so {owner}."
     return f"Either the token has the wrong scope (this takes one of {takes}), or {owner}."
 
 
-def rejected_hint(call: Call, *, is_missing: bool = False) -> str:
+def rejected_hint(call: Endpoint, *, is_missing: bool = False) -> str:
     """Say what is usually wrong with a request that was refused, or met nothing.
 
     Nothing where it is about a run or a pipeline as it is asked for: the error says it itself.
@@ -63,10 +65,10 @@ def rejected_hint(call: Call, *, is_missing: bool = False) -> str:
         return "Check what was asked for: IDs, dates (YYYY-MM-DD) and counts."
     if call.method == "GET":
         return "Usually a wrong base_url: check that it is the address of your Opsera tenant."
-    if call.about == "pipeline":
+    if call.resource == "pipeline":
         return ""
     return (
-        f"Usually a wrong ID of the {call.about}, or a base_url of another tenant: check both "
+        f"Usually a wrong ID of the {call.resource}, or a base_url of another tenant: check both "
         "against the address of its page in Opsera."
     )
 

@@ -11,7 +11,7 @@ from typing import TextIO
 import click
 
 from opsera_step import __version__
-from opsera_step.api.token import without_tokens
+from opsera_step.api.token import redact_tokens
 from opsera_step.cli.account import ACCOUNT_COMMANDS
 from opsera_step.cli.completion import completion
 from opsera_step.cli.demo import demo, simulator
@@ -126,7 +126,7 @@ def _harmless(text: str) -> str:
     """Return a sentence as one safe line, without a token that stands in a wrong place."""
     given = from_environment(os.environ)
     safe = Scrubber(given["token"].value if "token" in given else "")
-    return escape_commands(safe.inline(without_tokens(text), _LONGEST))
+    return escape_commands(safe.inline(redact_tokens(text), _LONGEST))
 
 
 def obey(

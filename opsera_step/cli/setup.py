@@ -9,9 +9,8 @@ from pathlib import Path
 import click
 
 from opsera_step import __version__
-from opsera_step.api import OpseraClient, Pipeline
+from opsera_step.api import OpseraClient, Pipeline, pipeline_by_id_or_name
 from opsera_step.api.fields import is_object_id
-from opsera_step.api.pipelines import finder
 from opsera_step.cli.invocation import host
 from opsera_step.cli.options import (
     ALWAYS,
@@ -136,7 +135,9 @@ def _name_of(gathered: RawSettings) -> str:
         return ""
     try:
         client, inputs, deadline = _connected(gathered)
-        return finder(client, inputs.pipeline, is_id=inputs.pipeline_is_id)(deadline).name
+        return pipeline_by_id_or_name(client, inputs.pipeline, is_id=inputs.pipeline_is_id)(
+            deadline
+        ).name
     except NotFound as error:
         _say(gathered, "Warning:", f"{error.message} {error.hint}".strip())
     except OpseraStepError as error:
@@ -186,7 +187,7 @@ def _listed(gathered: RawSettings) -> list[Pipeline]:
     except OpseraStepError as error:
         _say(gathered, "No list of pipelines:", error.message)
         return []
-    if listing.is_cut:
+    if listing.is_truncated:
         click.echo("The API lists 1000 pipelines at most; there may be more.", err=True)
     return [one for one in listing.items if one.id]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from opsera_step.api.fields import is_object_id
-from opsera_step.api.token import holds_a_token
+from opsera_step.api.token import contains_token
 from opsera_step.config.parsers import (
     Parser,
     choice,
@@ -276,7 +276,7 @@ def fault_of(name: str, found: Setting) -> str:
 def _fault(one: Input, found: Setting, token: Setting | None) -> str:
     value = found.value
     # A user name and a password before @, or a token in a wrong place, are no text to print.
-    secret = not one.option or (one.name == "base_url" and "@" in value) or holds_a_token(value)
+    secret = not one.option or (one.name == "base_url" and "@" in value) or contains_token(value)
     is_hidden = secret or (token is not None and token.value in value)
     if is_hidden:
         shown = "its value"
@@ -288,7 +288,7 @@ def _fault(one: Input, found: Setting, token: Setting | None) -> str:
     words = COMMANDS + WIDER_COMMANDS if one.name == "command" else one.words
     # What is not shown is not guessed at either; what is odd about a token quotes nothing of it.
     meant = suggest_value(one.name, value, words) if not is_hidden or not one.option else ""
-    if one.option and holds_a_token(value):
+    if one.option and contains_token(value):
         meant = "It looks like an access token, which goes into the input token."
     told = f"{one.name}: {shown} (from {found.source}) won't do; it takes {one.takes}."
     return f"{told} {meant}".strip()

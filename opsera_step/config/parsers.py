@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from opsera_step.api.fields import is_object_id
-from opsera_step.api.token import holds_a_token
+from opsera_step.api.token import contains_token
 
 Parser = Callable[[str], Any]
 
@@ -41,7 +41,7 @@ def parse_token(value: str) -> str:
 
 def parse_pipeline(value: str) -> str:
     """Bring an ID into its usual spelling; leave a name alone, but a token is none."""
-    if value.startswith("eyJ") and holds_a_token(value):
+    if value.startswith("eyJ") and contains_token(value):
         raise ValueError
     return value.lower() if is_object_id(value) else value
 

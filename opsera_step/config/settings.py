@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from opsera_step.api.fields import is_object_id
-from opsera_step.api.token import holds_a_token
+from opsera_step.api.token import contains_token
 from opsera_step.config.file import ALIASES, Config, parse_config
 from opsera_step.config.inputs import (
     BY_NAME,
@@ -170,7 +170,7 @@ def _token(layers: Iterable[Layer], faults: list[str]) -> dict[str, Setting]:
 
 
 def _token_of_file(file: Setting, faults: list[str]) -> dict[str, Setting]:
-    if holds_a_token(file.value):
+    if contains_token(file.value):
         # Not shown: it is easily mixed up, above all with GitLab's two kinds of variables.
         faults.append(
             f"token_file: its value (from {file.source}) looks like the token itself; it takes "

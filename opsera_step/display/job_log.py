@@ -187,7 +187,7 @@ class JobLog:
 
     @_show.register
     def _(self, event: events.StateChanged) -> None:
-        word = self._safe.inline(event.status.word, 80)
+        word = self._safe.inline(event.status.value, 80)
         if event.status.state is State.UNKNOWN:
             self.say_in_sight(
                 f"{self._run} is “{word}”, a word that this version does not know; it is taken "
@@ -295,7 +295,7 @@ class JobLog:
             return f"waits for run {event.queued_behind} to end"
         if event.status is not None and event.status.state is State.PAUSED:
             return f"paused for {silent}, {step} waits for somebody"
-        state = self._safe.inline(event.status.word, 80) if event.status else "not known yet"
+        state = self._safe.inline(event.status.value, 80) if event.status else "not known yet"
         running = f"{step} is {state}" if event.step else f"{state}"
         return f"{running}, nothing new for {silent}"
 

@@ -35,9 +35,9 @@ def pipelines_table(pipelines: Sequence[Pipeline]) -> Table:
                 one.id,
                 one.name,
                 _state(one),
-                str(one.run_count) if one.counts_runs else "",
-                text_at(one.raw, "owner_name") or text_at(one.raw, "owner"),
-                _minute(text_at(one.raw, "updatedAt")),
+                str(one.run_count) if one.has_run_count else "",
+                text_at(one.data, "owner_name") or text_at(one.data, "owner"),
+                _minute(text_at(one.data, "updatedAt")),
             )
             for one in pipelines
         ],
@@ -50,12 +50,12 @@ def pipeline_tables(one: Pipeline, url: str) -> tuple[Table, Table]:
     rows = [
         ("id", one.id),
         ("name", one.name),
-        ("description", text_at(one.raw, "description")),
+        ("description", text_at(one.data, "description")),
         ("state", _state(one)),
-        ("runs", str(one.run_count) if one.counts_runs else ""),
-        ("last run", f"{one.last_run_count or ''} {one.last_run_word}".strip()),
-        ("owner", text_at(one.raw, "owner_name") or text_at(one.raw, "owner")),
-        ("updated", text_at(one.raw, "updatedAt")),
+        ("runs", str(one.run_count) if one.has_run_count else ""),
+        ("last run", f"{one.last_run_count or ''} {one.last_run_status}".strip()),
+        ("owner", text_at(one.data, "owner_name") or text_at(one.data, "owner")),
+        ("updated", text_at(one.data, "updatedAt")),
         ("page", url),
     ]
     steps = [
@@ -88,7 +88,7 @@ def tasks_table(tasks: Sequence[Task]) -> Table:
                 one.id,
                 one.name,
                 one.kind,
-                one.word,
+                one.status,
                 _number(one.run_count),
                 one.owner,
                 _minute(one.updated),
@@ -123,7 +123,7 @@ def records_table(records: Sequence[LogRecord]) -> Table:
         ("TIME", "STEP", "ACTION", "STATUS", "TEXT"),
         [
             (
-                _second(text_at(one.raw, "createdAt")),
+                _second(text_at(one.data, "createdAt")),
                 one.step_name,
                 one.action,
                 one.status,
@@ -167,15 +167,15 @@ def outcome_answer(outcome: Outcome, heard: Mapping[str, Any]) -> Answer:
 
 
 def _state(one: Pipeline) -> str:
-    if one.counts_runs or one.state.alive:
-        return one.state.value if one.run_count or one.state.alive else "never ran"
+    if one.has_run_count or one.state.active:
+        return one.state.value if one.run_count or one.state.active else "never ran"
     return ""
 
 
 def _mark(pipeline: Pipeline, step: Step) -> str:
     if step.id and step.id == pipeline.failed_step_id:
         return "failed here"
-    return pipeline.state.value if pipeline.state.alive and step == pipeline.current_step else ""
+    return pipeline.state.value if pipeline.state.active and step == pipeline.current_step else ""
 
 
 def _minute(time: str) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from opsera_step.api import (
-    CALLS,
     CONSOLE_OUTPUT,
+    ENDPOINTS,
     LOGS,
     PIPELINES,
     RUN,
@@ -18,7 +18,7 @@ from opsera_step.api import (
     TOOL_UPDATE,
     TOOLS,
     USER_ACTIONS,
-    Call,
+    Endpoint,
     OpseraClient,
     Pipeline,
     TokenFacts,
@@ -49,7 +49,7 @@ class Ability:
     """Something that a token may do, or not."""
 
     name: str
-    call: Call
+    call: Endpoint
     refused: ApiError | None = None
     needed: bool = False
     """Whether no run can be followed without it."""
@@ -105,7 +105,7 @@ def refused_token(judged: Judged, answer: Unauthorized) -> Check:
 
 def token_check(judged: Judged, *, accepted: bool, unknown: str = "") -> Check:
     """Judge a token by what it says of itself; where it is not known to be accepted, say why."""
-    facts, left = judged.facts, judged.facts.left(judged.now)
+    facts, left = judged.facts, judged.facts.seconds_left(judged.now)
     says = f"from {judged.origin}; {_described(facts, judged.now)}"
     says = f"accepted, {says}" if accepted else f"{says}; whether it is accepted {unknown}"
     says = f"{says[0].upper()}{says[1:]}."
@@ -115,7 +115,7 @@ def token_check(judged: Judged, *, accepted: bool, unknown: str = "") -> Check:
         return warning("token", says, _NEW_ONE)
     if accepted:
         return good("token", says)
-    if facts.begins is not None and facts.begins > judged.now:
+    if facts.not_before is not None and facts.not_before > judged.now:
         return warning("token", says, "Wait until then, or use another token.")
     if not facts.is_jwt:
         return warning(
@@ -135,7 +135,7 @@ def _described(facts: TokenFacts, now: float) -> str:
     if not facts.is_jwt:
         return "it has not the form of a JWT, so it tells nothing of itself"
     parts = ["a JWT"]
-    left = facts.left(now)
+    left = facts.seconds_left(now)
     if left is not None and facts.expires is not None:
         moment = datetime.fromtimestamp(facts.expires, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
         span = (
@@ -144,8 +144,8 @@ def _described(facts: TokenFacts, now: float) -> str:
         parts.append(f"{span} ({moment})")
     else:
         parts.append("which does not say when it expires")
-    if facts.begins is not None and facts.begins > now:
-        parts.append(f"which becomes good only in {format_span(facts.begins - now)} (nbf)")
+    if facts.not_before is not None and facts.not_before > now:
+        parts.append(f"which becomes good only in {format_span(facts.not_before - now)} (nbf)")
     if facts.scopes:
         parts.append(f"scope {', '.join(facts.scopes)}")
     return ", ".join(parts)
@@ -173,14 +173,14 @@ def abilities(
         yield Ability("read their logs", LOGS, needed=True), _knock(client, LOGS, console)
     yield Ability("list tools", TOOLS), _knock(client, TOOLS, None)
     yield Ability("list tasks", TASKS), _knock(client, TASKS, None)
-    audit = USER_ACTIONS.asking(count=1)
+    audit = USER_ACTIONS.with_query(count=1)
     yield Ability("read audit logs", audit), _knock(client, audit, None)
 
 
 def _knock(
-    client: OpseraClient, call: Call, body: dict[str, object] | None
+    client: OpseraClient, call: Endpoint, body: dict[str, object] | None
 ) -> Callable[[Deadline], None]:
-    return lambda until: client.knock(call, body, until)
+    return lambda until: client.probe(call, body, until)
 
 
 def access_check(tried: list[Ability], facts: TokenFacts) -> Check:
@@ -220,7 +220,7 @@ def _reason(one: Ability, facts: TokenFacts) -> str:
         return ""
     if not set(facts.scopes) & set(one.call.scopes):
         return " (by its scope)"
-    return " (that takes the Power User role)" if one.call.for_power_users else ""
+    return " (that takes the Power User role)" if one.call.needs_power_user else ""
 
 
 def _advice(what: Ability, missed: ApiError, facts: TokenFacts) -> str:
@@ -256,7 +256,7 @@ def changes_check(facts: TokenFacts) -> Check:
 
 def tells_scope(facts: TokenFacts) -> bool:
     """Whether a token tells a scope of Opsera's: other words say nothing of what it may do."""
-    return any(one in call.scopes for one in facts.scopes for call in CALLS)
+    return any(one in call.scopes for one in facts.scopes for call in ENDPOINTS)
 
 
 def may_start(facts: TokenFacts) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from opsera_step.api.token import without_tokens
+from opsera_step.api.token import redact_tokens
 from opsera_step.errors import ApiError, ExitCode
 from opsera_step.text import Scrubber
 
@@ -41,7 +41,7 @@ class Check:
         """Return it without control characters and without the token, in no text of it."""
 
         def clean(text: str) -> str:
-            return safe.inline(without_tokens(text), _LONGEST)
+            return safe.inline(redact_tokens(text), _LONGEST)
 
         return replace(
             self,

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from opsera_step.api import (
-    HINT_OF_OTHERS,
+    HINT_NOT_OPSERA,
     PIPELINES,
     OpseraClient,
     Pipeline,
     TokenFacts,
+    pipeline_by_id_or_name,
     read_token,
 )
-from opsera_step.api.pipelines import finder
 from opsera_step.clock import Clock, Deadline, format_duration
 from opsera_step.config import RawSettings, Setting
 from opsera_step.doctor import access, network
@@ -141,9 +141,9 @@ class Examination:
         client = self._client
         assert client is not None  # noqa: S101 - for mypy: there is one since _address
         began = self._clock.monotonic()
-        answer = self._try(lambda until: client.knock(PIPELINES, None, until))
+        answer = self._try(lambda until: client.probe(PIPELINES, None, until))
         took = self._clock.monotonic() - began
-        yield self._clock_check(client.clock_ahead)
+        yield self._clock_check(client.clock_skew)
         if answer is not None and not isinstance(answer, (AuthError, NotFound)):
             yield fault_of_api("api", answer)
             yield self._token_check(unknown="could not be seen")
@@ -153,7 +153,7 @@ class Examination:
             yield warning("api", f"It answers, but {answer.message}", _NOT_THERE)
         elif isinstance(answer, Forbidden) and answer.by_page:
             says = f"{answer.message.rstrip('.')}, with a page of HTML."
-            yield warning("api", f"It answers, but {says}", HINT_OF_OTHERS)
+            yield warning("api", f"It answers, but {says}", HINT_NOT_OPSERA)
         else:
             yield good("api", f"It answers, in {took * 1000:.0f} ms.")
         if self._token is None or isinstance(answer, Unauthorized):
@@ -183,7 +183,7 @@ class Examination:
         if self._token is None:
             told = any(one.startswith("token_file:") for one in self._gathered.faults)
             return skipped("token", "See the inputs.") if told else access.missing_token()
-        ahead = self._client.clock_ahead if self._client is not None else None
+        ahead = self._client.clock_skew if self._client is not None else None
         now = self._clock.time() - (ahead if ahead and abs(ahead) > MOST_SKEW else 0.0)
         token, origin = self._token.value, self._token.source
         judged = access.Judged(token, origin, self._facts, now, knows_time=ahead is not None)
@@ -230,7 +230,9 @@ class Examination:
     ) -> tuple[Pipeline | None, OpseraStepError | None]:
         if named is None:
             return None, None
-        find = finder(client, self.inputs.pipeline, is_id=self.inputs.pipeline_is_id)
+        find = pipeline_by_id_or_name(
+            client, self.inputs.pipeline, is_id=self.inputs.pipeline_is_id
+        )
         try:
             return find(self._until.no_later_than(STEP_SECONDS)), None
         except OpseraStepError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from opsera_step.api.token import holds_a_token
+from opsera_step.api.token import contains_token
 from opsera_step.config import TABLE, Inputs, RawSettings, Setting, fault_of, likely_typos, parse
 from opsera_step.doctor.check import Check, fault, good, warning
 from opsera_step.errors import ExitCode
@@ -60,7 +60,7 @@ def _told(name: str, gathered: RawSettings) -> str:
     value = one.value if len(one.value) <= _SHOWN else one.value[:_SHOWN] + "…"
     if name == "token":
         value = "set"
-    elif holds_a_token(value) or (name == "base_url" and "@" in value):
+    elif contains_token(value) or (name == "base_url" and "@" in value):
         value = "not shown, for it looks like a secret"
     origin = one.source
     if name == "pipeline" and gathered.alias is not None:

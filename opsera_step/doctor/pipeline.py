@@ -22,7 +22,7 @@ def pipeline_check(pipeline: Pipeline, *, is_named: bool) -> Check:
 
 def _steps(pipeline: Pipeline) -> str:
     """Count its steps; nothing where it does not tell them."""
-    if not isinstance(object_at(pipeline.raw, "workflow").get("plan"), list):
+    if not isinstance(object_at(pipeline.data, "workflow").get("plan"), list):
         return ""
     steps, off = len(pipeline.plan), len([step for step in pipeline.plan if not step.active])
     counted = f"{steps or 'no'} step{'s' * (steps != 1)}"
@@ -35,11 +35,11 @@ def _steps(pipeline: Pipeline) -> str:
 
 def _stands(pipeline: Pipeline) -> str:
     number, last = pipeline.run_count, pipeline.last_run_count
-    if not pipeline.counts_runs:
+    if not pipeline.has_run_count:
         return "it does not say how many runs it had"
     if not number:
         return "it has never run"
-    ended = f"ended “{pipeline.last_run_word}”" if last and pipeline.last_run_word else ""
+    ended = f"ended “{pipeline.last_run_status}”" if last and pipeline.last_run_status else ""
     says_end = ended and last == number
     newest = f"its newest run {number} {ended}" if says_end else f"its newest run is {number}"
     more = f"; run {last} {ended}" if ended and last != number else ""
@@ -53,7 +53,7 @@ def is_dead(pipeline: Pipeline) -> bool:
 
 
 def _is_off(pipeline: Pipeline) -> bool:
-    return pipeline.raw.get("active") is False
+    return pipeline.data.get("active") is False
 
 
 _WORDS = {

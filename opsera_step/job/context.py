@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from opsera_step.api import OpseraClient, Pipeline, Run, RunStatus, State
-from opsera_step.api.pipelines import finder
+from opsera_step.api import OpseraClient, Pipeline, Run, RunStatus, State, pipeline_by_id_or_name
 from opsera_step.clock import Clock, Deadline
 from opsera_step.config import Inputs
 from opsera_step.display import Answer, JobLog, reason_of
@@ -91,7 +90,7 @@ class Context:
         """The API's last answers to run, reset, stop and status, as they came, by those words."""
         stopped = self.stopped or StopResult("")
         told = {"stop": stopped.consent, "status": stopped.status}
-        return self.heard | {call: one.whole for call, one in told.items() if one is not None}
+        return self.heard | {call: one.response for call, one in told.items() if one is not None}
 
     def learn(self, **changes: object) -> None:
         """Add to what is known of the outcome."""
@@ -100,7 +99,7 @@ class Context:
     def find_pipeline(self) -> Pipeline:
         """Ask for the user's pipeline, patiently."""
         name, is_id = self.inputs.pipeline, self.inputs.pipeline_is_id
-        find = finder(self.client, name, is_id=is_id, caution=self.caution)
+        find = pipeline_by_id_or_name(self.client, name, is_id=is_id, warn=self.caution)
         self.pipeline = self.call_with_retry(find)
         self.learn(
             pipeline_id=self.scrubber.inline(self.pipeline.id, 100),
@@ -161,7 +160,7 @@ class Context:
     def learn_status(self, status: RunStatus | None) -> None:
         """Take over what Opsera says of the run."""
         if status is not None:
-            self.heard["status"] = status.whole
+            self.heard["status"] = status.response
             self.learn(message=self.scrubber.inline(status.message))
 
     def learn_details(self) -> None:

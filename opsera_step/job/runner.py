@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NamedTuple, TextIO
 
 from opsera_step.api import OpseraClient
-from opsera_step.api.token import without_tokens
+from opsera_step.api.token import redact_tokens
 from opsera_step.clock import Clock, Deadline, SystemClock
 from opsera_step.config import Inputs, Setting, collect, from_environment, likely_typos
 from opsera_step.display import JobLog, LogLimit, print_result, print_steps
@@ -104,14 +104,14 @@ def _refuse(error: OpseraStepError, platform: Platform, given: Mapping[str, Sett
     """Tell why nothing was begun, all faults of the inputs; the outputs are written even now."""
     safe = Scrubber(given["token"].value if "token" in given else "")
     told = error.problems if isinstance(error, InvalidInput) else [f"{error.message} {error.hint}"]
-    faults = [without_tokens(fault) for fault in told]
+    faults = [redact_tokens(fault) for fault in told]
     # Past what the platform shows of annotations the faults still stand in the log.
     most = platform.most_errors or len(faults)
     for fault in faults[most:]:
         platform.say(safe.inline(fault, 1000), "error")
     for fault in faults[:most]:
         platform.annotate("error", "opsera-step input", safe.inline(fault, 1000))
-    outcome = Outcome("error", error.exit_code, safe.inline(without_tokens(error.message), 2000))
+    outcome = Outcome("error", error.exit_code, safe.inline(redact_tokens(error.message), 2000))
     file = given["output_file"].value if "output_file" in given else ""
     file = file or platform.input_defaults.get("output_file", "")
     failure = platform.write_outputs(outcome.outputs(), file)

@@ -88,7 +88,7 @@ class Looking:
                 return now
             if self._deadline.expired:
                 raise RunUncertain("The time is up, and it is not known whether a run was started.")
-            ahead = now.run_count if now.state.alive else None
+            ahead = now.run_count if now.state.active else None
             pause = LOOK_EVERY if at - began < EAGER else LOOK_LATER_EVERY
             if ahead is not None:
                 pause = max(pause, pause_behind(at - began))
@@ -166,5 +166,5 @@ def _was_touched(now: Pipeline, before: Pipeline) -> bool:
 
     One that was going changes by itself.
     """
-    was, now_is = before.raw.get("updatedAt"), now.raw.get("updatedAt")
+    was, now_is = before.data.get("updatedAt"), now.data.get("updatedAt")
     return before.state is not State.RUNNING and bool(was and now_is) and was != now_is

@@ -214,9 +214,9 @@ class Follower:
 
     def _judge(self, status: RunStatus) -> Ending:
         before, self.status, self._unknown = self.status, status, ""
-        going = status.state.alive and not status.is_waiting
+        going = status.state.active and not status.is_waiting
         self._going_at = self._clock.monotonic() if going else None
-        changed = before is None or (before.state, before.word) != (status.state, status.word)
+        changed = before is None or (before.state, before.value) != (status.state, status.value)
         if changed:
             self._state_at = self._clock.monotonic()
         if before != status:
@@ -251,18 +251,18 @@ class Follower:
             if self._in_grace:
                 return None
         rests = pipeline.run_count >= self._run.count and not (
-            pipeline.state.alive and pipeline.run_count == self._run.count
+            pipeline.state.active and pipeline.run_count == self._run.count
         )
         self._rests = self._rests + 1 if rests else 0
         if self._rests < STILL_LOOKS:
             return None
         if pipeline.last_run_count == self._run.count:
             self.status = known = RunStatus(
-                state_of(pipeline.last_run_word), pipeline.last_run_word, status.message
+                state_of(pipeline.last_run_status), pipeline.last_run_status, status.message
             )
             if known.state.final:
                 return (yield from self._end(EndReason.FINAL))
-        detail = f"it says “{status.word}” of a run that rests"
+        detail = f"it says “{status.value}” of a run that rests"
         return (yield from self._end(EndReason.LOST, detail))
 
     def _may_be_unknown(self) -> Generator[Event, None, bool]:

@@ -240,7 +240,7 @@ def _cut(record: LogRecord, start: int, end: int) -> list[Piece]:
         start += text.startswith("\n", start)
     if start >= end:
         return []
-    return [Piece(replace(record, text="", raw={}), text[start:end].removesuffix("\n"))]
+    return [Piece(replace(record, text="", data={}), text[start:end].removesuffix("\n"))]
 
 
 def _stream(record: LogRecord) -> tuple[str, str]:

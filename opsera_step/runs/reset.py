@@ -54,7 +54,7 @@ def reset_if_wanted(
     if consent is None:
         yield Note(f"Not reset: run {now.run_count} is going.", warning=True)
         return now
-    yield Answered("reset", consent.whole)
+    yield Answered("reset", consent.response)
     yield Note(f"Pipeline reset (it was {pipeline.state.value}). {consent.message}".strip())
     until, waiting = deadline.no_later_than(SHOWS_WITHIN), Waiting(clock, deadline)
     while now.state is State.PAUSED and not until.expired:

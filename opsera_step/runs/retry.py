@@ -23,7 +23,7 @@ class Contact(Protocol):
     """Whether the API was ever reached."""
 
     @property
-    def ever_answered(self) -> bool:
+    def ever_responded(self) -> bool:
         """Whether any call ever got an answer of the API."""
         ...
 
@@ -88,6 +88,6 @@ def call_with_retry(
 
 def _longest(error: ApiError, contact: Contact, deadline: Deadline) -> float:
     """Return the seconds for which such an error is lived through, if there is time."""
-    if error.suspect_configuration and not contact.ever_answered:
+    if error.suspect_configuration and not contact.ever_responded:
         return FIRST_CONTACT
     return LONGEST_OUTAGE if deadline.at is None else float("inf")

@@ -117,7 +117,7 @@ class Trigger:
                 if isinstance(answer, _Accepted):
                     break
                 now = answer
-            if now.state.alive and policy.on_busy != "queue":
+            if now.state.active and policy.on_busy != "queue":
                 attached = yield from self._attach(now, policy)
                 if isinstance(attached, Started):
                     return attached
@@ -137,7 +137,7 @@ class Trigger:
             yield from self._looking.twins(run, self._doubt.run_count)
 
     def _ahead_of(self, run: Run, before: Pipeline) -> int | None:
-        if before.state.alive:
+        if before.state.active:
             return before.run_count
         # A number was skipped: somebody else's run came in between, and may be going.
         return run.count - 1 if run.count > before.run_count + 1 else None
@@ -187,7 +187,7 @@ class Trigger:
             if error.never_accepted:
                 return (yield from self._later(now.id, error))
             return (yield from self._search(now, error))
-        yield Answered("run", answer.whole)
+        yield Answered("run", answer.response)
         if self._is_refusal(answer):
             self._on_its_way = False
             return (yield from self._refused(now, answer))
@@ -211,7 +211,7 @@ class Trigger:
 
     def _search(self, before: Pipeline, error: ApiError) -> Steps[_Accepted | Pipeline]:
         """Find out whether a request without a good answer started a run."""
-        if not before.counts_runs:
+        if not before.has_run_count:
             raise RunUncertain(f"{error.message} Opsera does not say how many runs there were.")
         pause = self._outage.failed(error.message, error.retry_after)
         if not self._outage.shown:
@@ -249,7 +249,7 @@ class Trigger:
 
     def _is_refusal(self, answer: RunResponse) -> bool:
         """Whether nothing was started, as the body says; it may name the run that is there."""
-        return state_of(answer.word) is State.FAILED and not self._is_new(answer)
+        return state_of(answer.value) is State.FAILED and not self._is_new(answer)
 
     def _refused(self, now: Pipeline, answer: RunResponse) -> Steps[Pipeline]:
         """Wait for the run that is in the way, if that is why it was refused."""
@@ -273,10 +273,10 @@ class Trigger:
             yield from self._waiting.sleep(pause, behind=now.run_count)
 
     def _read_answer(self, before: Pipeline, answer: RunResponse) -> Steps[_Accepted]:
-        word, is_no = f"“{answer.word}”", state_of(answer.word) is State.FAILED
+        word, is_no = f"“{answer.value}”", state_of(answer.value) is State.FAILED
         if answer.run_count is not None and self._is_new(answer) and not is_no:
             return _Accepted(answer.run_count, answer.message)
-        is_known = answer.word.strip().lower() == "executed" or state_of(answer.word) in (
+        is_known = answer.value.strip().lower() == "executed" or state_of(answer.value) in (
             State.RUNNING,
             State.SUCCESS,
         )
@@ -301,7 +301,7 @@ def _tells_of_pause(answer: RunResponse) -> bool:
 
 
 def _refusal(answer: RunResponse, newest: int) -> RunRefused:
-    message = f"Opsera refused the run: {answer.message or answer.word}"
+    message = f"Opsera refused the run: {answer.message or answer.value}"
     if _tells_of_pause(answer):
         return RunRefused(
             message,

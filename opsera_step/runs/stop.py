@@ -90,7 +90,7 @@ def _reason_against(api: Api, run: Run, deadline: Deadline) -> StopResult | None
     if status.is_waiting:
         return _not_begun(run)
     if status.state.final:
-        return StopResult(f"Run {run.count} is not going any more: it is {status.word}.", status)
+        return StopResult(f"Run {run.count} is not going any more: it is {status.value}.", status)
     if status.state is State.UNKNOWN:
         return _reason_in_summary(run, api.summary(run.pipeline_id, deadline))
     return None
@@ -101,7 +101,7 @@ def _reason_in_summary(run: Run, pipeline: Pipeline) -> StopResult | None:
     if pipeline.run_count < run.count:
         return _not_begun(run)
     last = pipeline.last_run_count or 0
-    if not pipeline.state.alive or last >= run.count:
+    if not pipeline.state.active or last >= run.count:
         return StopResult(f"Run {run.count} is not going any more.")
     if last != run.count - 1:
         return StopResult(
@@ -151,7 +151,7 @@ def _is_final(status: RunStatus | None) -> TypeGuard[RunStatus]:
 
 
 def _ended(run: Run, status: RunStatus) -> StopResult:
-    return StopResult(f"Run {run.count} is {status.word}.", status)
+    return StopResult(f"Run {run.count} is {status.value}.", status)
 
 
 def _failed(run: Run, error: ApiError, status: RunStatus | None = None) -> StopResult:

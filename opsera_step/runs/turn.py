@@ -70,7 +70,7 @@ class Turn:
 
     def _run_ahead(self, pipeline: Pipeline) -> int | None:
         """Tell which run has to end before ours; the pipeline may count a queued run already."""
-        if not pipeline.state.alive:
+        if not pipeline.state.active:
             return None
         if pipeline.run_count < self._run.count:
             return pipeline.run_count
@@ -81,4 +81,4 @@ class Turn:
             status = self._api.status(ahead, self._deadline.no_later_than(_LOOK))
         except ApiError as error:
             return self.ahead if error.transient else None
-        return self._behind if status.state.alive else None
+        return self._behind if status.state.active else None

@@ -14,7 +14,7 @@ import click
 import pytest
 import yaml
 
-from opsera_step.api import CALLS, State
+from opsera_step.api import ENDPOINTS, State
 from opsera_step.cli.app import group
 from opsera_step.config import TABLE, from_environment
 from opsera_step.config.inputs import COMMANDS, WIDER_COMMANDS
@@ -257,8 +257,8 @@ class TestCommandLine:
     def test_every_call_of_the_api_has_its_command(self):
         """Each of the sixteen calls can be made from the command line."""
         found = {words for words, _ in every_command()}
-        assert len(CALLS) == len(COMMAND_OF_CALL) == 16
-        assert set(COMMAND_OF_CALL) == {call.path.removeprefix("/api/v1/") for call in CALLS}
+        assert len(ENDPOINTS) == len(COMMAND_OF_CALL) == 16
+        assert set(COMMAND_OF_CALL) == {call.path.removeprefix("/api/v1/") for call in ENDPOINTS}
         assert set(COMMAND_OF_CALL.values()) <= found
 
 

@@ -104,7 +104,7 @@ class FakeOpsera:
     reset_faults: list[tuple[bool, ApiError]] = field(default_factory=list)
     status_faults: list[ApiError] = field(default_factory=list)
     stop_faults: list[tuple[bool, ApiError]] = field(default_factory=list)
-    ever_answered: bool = True
+    ever_responded: bool = True
     notes_changes: bool = False
     """Whether a pipeline says when it was changed: when a request was accepted, at once."""
 
@@ -233,7 +233,7 @@ class FakeOpsera:
             max([self.count, *(run.count for run in shown)]),
             self._state(going, seen_at),
             last_run_count=max([self.count - first, *ended]) or None,
-            raw={"updatedAt": str(len(self.runs))} if self.notes_changes else {},
+            data={"updatedAt": str(len(self.runs))} if self.notes_changes else {},
         )
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from opsera_step.api import LIST_LIMIT, Listing, Task, TaskRecord, Tool, read_pages
-from opsera_step.api import lookup as names
+from opsera_step.api import (
+    LIST_LIMIT,
+    Listing,
+    Named,
+    Task,
+    TaskRecord,
+    Tool,
+    by_id_or_name,
+    read_pages,
+)
 from opsera_step.api.fields import is_object_id
 from opsera_step.clock import Deadline
 from opsera_step.display import Answer, Table, views
@@ -26,7 +34,7 @@ def show_pipeline(job: Context) -> None:
     """Show a pipeline and its steps."""
     one = job.find_pipeline()
     tables = views.pipeline_tables(one, job.outcome.url)
-    tell(job, Answer(one.whole, tables), f"Pipeline “{job.outcome.pipeline_name}”.")
+    tell(job, Answer(one.response, tables), f"Pipeline “{job.outcome.pipeline_name}”.")
 
 
 def list_tools(job: Context) -> None:
@@ -56,17 +64,17 @@ class AboutTask:
     def show(self, job: Context) -> None:
         """Show the task."""
         task = self._find(job)
-        answer = Answer(task.whole, (views.object_table(task.raw),))
+        answer = Answer(task.response, (views.object_table(task.data),))
         tell(job, answer, f"Task {called(job, task)}.")
 
     def status(self, job: Context) -> None:
         """Tell how the task's newest run stands."""
         task_id, called = self._identify(job)
         status = job.call_with_retry(lambda until: job.client.account.task_status(task_id, until))
-        sentence = f"Task {called} is {job.scrubber.inline(status.word, 80)}."
+        sentence = f"Task {called} is {job.scrubber.inline(status.value, 80)}."
         # A word alone would be no answer to build on: the API may wrap it, or not.
-        data = {"taskId": task_id, "status": status.word, "answer": status.whole}
-        tell(job, Answer(data, (Table((), [(status.word,)]),)), sentence)
+        data = {"taskId": task_id, "status": status.value, "answer": status.response}
+        tell(job, Answer(data, (Table((), [(status.value,)]),)), sentence)
 
     def logs(
         self,
@@ -100,17 +108,17 @@ class AboutTask:
             _tell_limit(job, listing)
         in_order = sorted(found, key=lambda one: one.created or 0.0)
         lines = tuple(_log_lines(job, in_order)) if as_text else None
-        answer = Answer(listing.whole, (views.task_records_table(found),), lines)
+        answer = Answer(listing.response, (views.task_records_table(found),), lines)
         tell(job, answer, f"{_counted(len(found), 'record')} of the log of task {called}.")
 
     def _find(self, job: Context) -> Task:
-        find = names.finder(
+        find = by_id_or_name(
             "task",
             self.name.lower() if is_object_id(self.name) else self.name,
             is_id=is_object_id(self.name),
-            ask=job.client.account.task,
+            get=job.client.account.task,
             list_all=job.client.account.tasks,
-            caution=job.caution,
+            warn=job.caution,
         )
         return job.call_with_retry(find)
 
@@ -153,20 +161,20 @@ class Audit:
 def find_tool(job: Context) -> Tool:
     """Ask for the user's tool, patiently."""
     name = job.inputs.tool
-    find = names.finder(
+    find = by_id_or_name(
         "tool",
         name.lower() if is_object_id(name) else name,
         is_id=is_object_id(name),
-        ask=job.client.account.tool,
+        get=job.client.account.tool,
         list_all=job.client.account.tools,
-        caution=job.caution,
+        warn=job.caution,
     )
     return job.call_with_retry(find)
 
 
 def answer_of(tool: Tool) -> Answer:
     """Return what is to be printed of a tool."""
-    return Answer(tool.whole, (views.object_table(tool.raw),))
+    return Answer(tool.response, (views.object_table(tool.data),))
 
 
 def _log_lines(job: Context, records: Sequence[TaskRecord]) -> list[str]:
@@ -178,7 +186,7 @@ def _log_lines(job: Context, records: Sequence[TaskRecord]) -> list[str]:
     ]
 
 
-def called(job: Context, thing: names.Named) -> str:
+def called(job: Context, thing: Named) -> str:
     """Name a thing so that nobody takes it for another: by its name and its ID."""
     return f"“{job.scrubber.inline(thing.name, 200)}” ({job.scrubber.inline(thing.id, 100)})"
 
@@ -191,19 +199,19 @@ def _counted(number: int, noun: str) -> str:
 def _tell_listing(
     job: Context, listing: Listing[Any], noun: str, table: Table, asked: int | None = None
 ) -> None:
-    if listing.is_cut or not asked or asked > len(listing.items):
+    if listing.is_truncated or not asked or asked > len(listing.items):
         _tell_limit(job, listing, " Ask for single days with --date." if noun == "entry" else "")
-    tell(job, Answer(listing.whole, (table,)), f"{_counted(len(listing.items), noun)}.")
+    tell(job, Answer(listing.response, (table,)), f"{_counted(len(listing.items), noun)}.")
 
 
 def _tell_limit(job: Context, listing: Listing[Any], advice: str = "") -> None:
     """Say that there is or may be more than what the API gave."""
-    counts_more = listing.told is not None and listing.told > len(listing.items)
-    if listing.is_cut:
-        count = f": it counts {listing.told}" if counts_more else ""
+    counts_more = listing.reported_count is not None and listing.reported_count > len(listing.items)
+    if listing.is_truncated:
+        count = f": it counts {listing.reported_count}" if counts_more else ""
         job.log.say(f"The API gives 1000 at most; there may be more{count}.{advice}", "warning")
     elif counts_more:
-        given = f"{len(listing.items)} of the {listing.told} that it counts"
+        given = f"{len(listing.items)} of the {listing.reported_count} that it counts"
         job.log.say(f"The API gives {given}.{advice}", "warning")
 
 

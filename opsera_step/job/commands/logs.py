@@ -46,14 +46,14 @@ class LogQuery(NamedTuple):
             wanted = find_step(self.step, pipeline, records)
             chosen = [one for one in chosen if wanted.has(one.step_id, one.step_name)]
         if self.as_text:
-            self._print(job, asked, chosen, is_cut=listing.is_cut)
+            self._print(job, asked, chosen, is_cut=listing.is_truncated)
         else:
-            job.answer = Answer(listing.only(chosen).whole, (records_table(chosen),))
-            if listing.is_cut:
+            job.answer = Answer(listing.only(chosen).response, (records_table(chosen),))
+            if listing.is_truncated:
                 job.log.say("The API gives the newest 1000 records; there may be more.", "warning")
         if not chosen:
             self._tell_nothing(job, asked)
-        is_complete = answer.state.final and not job.log.missing and not listing.is_cut
+        is_complete = answer.state.final and not job.log.missing and not listing.is_truncated
         job.learn(status=word_of(answer), exit_code=ExitCode.SUCCESS, log_complete=is_complete)
         job.learn_status(answer)
 

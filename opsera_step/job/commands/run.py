@@ -64,7 +64,7 @@ def status(job: Context) -> None:
     job.learn_status(answer)
     job.learn_details()
     if answer.state in (State.RUNNING, State.UNKNOWN):
-        word, said = job.scrubber.inline(answer.word, 80), job.outcome.message
+        word, said = job.scrubber.inline(answer.value, 80), job.outcome.message
         more = "" if says_only_running(said) else f" {said}"
         job.learn(message=f"Run {asked.count} of “{job.outcome.pipeline_name}” is {word}.{more}")
 
@@ -74,7 +74,7 @@ def stop(job: Context) -> None:
     pipeline = job.find_pipeline()
     asked = job.asked_run(pipeline)
     job.know_run(asked)
-    if not pipeline.state.alive and _rests(job, asked, pipeline):
+    if not pipeline.state.active and _rests(job, asked, pipeline):
         return
     until = job.deadline.no_later_than(LONGEST_STOP)
     given = job.inputs.run_count is not None
@@ -101,8 +101,8 @@ def _rests(job: Context, asked: Run, pipeline: Pipeline) -> bool:
         return False
     if not answer.state.final:
         return False
-    job.heard["status"] = answer.whole
-    ended = f"run {asked.count} has ended already ({job.scrubber.inline(answer.word, 80)})"
+    job.heard["status"] = answer.response
+    ended = f"run {asked.count} has ended already ({job.scrubber.inline(answer.value, 80)})"
     sentence = f"There was nothing to stop: no run is going, {ended}."
     if answer.state is State.SUCCESS:
         # Of a run that went well the verdict repeats no message.
@@ -117,7 +117,7 @@ def reset(job: Context) -> None:
     job.changing = "the pipeline was being reset"
     consent = job.call_with_retry(lambda until: job.client.reset(pipeline.id, until))
     job.changing = ""
-    job.heard["reset"] = consent.whole
+    job.heard["reset"] = consent.response
     said = job.scrubber.inline(consent.message) or "The pipeline was reset."
     job.learn(status="success", exit_code=ExitCode.SUCCESS, message=said)
 

@@ -29,7 +29,7 @@ class Wish:
     def carry_out(self, job: Context) -> None:
         """Replace properties of a tool, after showing what changes."""
         tool = find_tool(job)
-        update = plan_update(tool.raw, self.named)
+        update = plan_update(tool.data, self.named)
         for warning in update.warnings:
             job.caution(warning)
         if not update.changes:
@@ -42,7 +42,7 @@ class Wish:
             tell(job, answer_of(tool), "Nothing was changed.")
             return
         updated = _send(job, tool, update)
-        for key in not_taken(updated.raw, update.changes):
+        for key in not_taken(updated.data, update.changes):
             job.caution(f"{key}: Opsera's answer does not show the value that was sent.")
         done = ", ".join(job.scrubber.inline(key, 100) for key in update.changes)
         tell(job, answer_of(updated), f"The tool {called(job, updated)} was updated: {done}.")

@@ -32,9 +32,9 @@ def test_nothing_that_comes_raises(data, read):
         parse(data)
     listing = parse_listing(data, read)
     if listing is not None:
-        assert listing.whole is data
+        assert listing.response is data
     if isinstance(data, dict):
-        assert read(data).raw is data
+        assert read(data).data is data
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_nothing_that_comes_raises(data, read):
 def test_a_status_in_many_forms(data, word):
     """The word is found in all forms that the page leaves open."""
     status = parse_task_status(data)
-    assert (status and status.word) == word
-    assert status is None or status.whole is data
+    assert (status and status.value) == word
+    assert status is None or status.response is data
 
 
 def test_tags_are_words_or_objects():
@@ -57,4 +57,4 @@ def test_tags_are_words_or_objects():
 @pytest.mark.parametrize(("length", "cut"), [(0, False), (999, False), (1000, True), (1001, True)])
 def test_a_list_of_a_thousand_may_be_cut(length, cut):
     """1000 items are as many as the API gives, so there may be more."""
-    assert Listing(tuple(range(length))).is_cut is cut
+    assert Listing(tuple(range(length))).is_truncated is cut

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from opsera_step.api import CALLS, OpseraClient, State, models
+from opsera_step.api import ENDPOINTS, OpseraClient, State, models
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import Forbidden, Malformed, NotFound, Rejected
 from opsera_step.simulator.faults import Fault
@@ -41,14 +41,14 @@ def test_every_call_in_every_shape(talk):
         True,
     )
     assert (task.name, task.state, task.run_count) == ("Sync CRM repository", State.SUCCESS, 3)
-    assert tool.raw["configuration"]["jUserId"] == "opsera"
-    assert task.raw["configuration"]["buildType"] == "ant"
-    assert client.account.task_status(TASK, soon).word == "success"
+    assert tool.data["configuration"]["jUserId"] == "opsera"
+    assert task.data["configuration"]["buildType"] == "ant"
+    assert client.account.task_status(TASK, soon).value == "success"
     tools, tasks = client.account.tools(soon), client.account.tasks(soon)
     assert tool in tools.items and task in tasks.items
-    assert tools.items[0].raw in models.unwrap(tools.whole)
-    assert len(tasks.items) == 4 and not tasks.is_cut
-    assert [one.raw["_id"] for one in client.pipelines(soon).items] == [simulator.pipeline_id]
+    assert tools.items[0].data in models.unwrap(tools.response)
+    assert len(tasks.items) == 4 and not tasks.is_truncated
+    assert [one.data["_id"] for one in client.pipelines(soon).items] == [simulator.pipeline_id]
 
 
 def test_queries_are_in_the_address(talk):
@@ -97,7 +97,7 @@ def test_an_answer_of_another_shape(talk, body):
             if (kind, body) in ("list", "[]") or (kind == "list" and body in ("[]", "[[1]]")):
                 assert call().items == ()
             elif kind == "word" and body == '"a word"':
-                assert call().word == "a word"
+                assert call().value == "a word"
             else:
                 with pytest.raises(Malformed):
                     call()
@@ -136,6 +136,9 @@ def test_refusals_say_what_the_call_takes(talk):
 
 def test_what_may_be_repeated():
     """Only a run and a stop do harm when they are sent twice."""
-    assert {one.path.rpartition("/")[2] for one in CALLS if not one.repeatable} == {"run", "stop"}
-    assert len({(one.method, one.path) for one in CALLS}) == 16
-    assert all(one.scopes for one in CALLS)
+    assert {one.path.rpartition("/")[2] for one in ENDPOINTS if not one.repeatable} == {
+        "run",
+        "stop",
+    }
+    assert len({(one.method, one.path) for one in ENDPOINTS}) == 16
+    assert all(one.scopes for one in ENDPOINTS)

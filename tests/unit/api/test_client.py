@@ -637,7 +637,7 @@ def test_a_number_of_very_many_digits(digits):
 def test_a_number_that_cannot_be_held_is_kept_as_text(number):
     """What Python has no number for stays as it came, so that it can be written as JSON again."""
     with serving(http(200, b'{"status": "running", "x": [%s, 1.5, 7]}' % number.encode())) as wire:
-        whole = connect(wire.url).status(RUN, soon()).whole
+        whole = connect(wire.url).status(RUN, soon()).response
     assert whole["x"] == [number, 1.5, 7]
     assert json.dumps(whole, allow_nan=False)
 
@@ -864,9 +864,9 @@ def test_whether_the_api_ever_answered():
         for _ in range(3):
             with pytest.raises((ApiError, Forbidden)):
                 client.status(RUN, soon())
-            assert not client.ever_answered
+            assert not client.ever_responded
         client.status(RUN, soon())
-        assert client.ever_answered
+        assert client.ever_responded
 
 
 HOSTILE = (

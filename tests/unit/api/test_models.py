@@ -53,7 +53,7 @@ class TestStates:
     def test_final_and_alive(self):
         """Each known state is either final or alive, unknown is neither."""
         assert [s for s in State if s.final] == [State.SUCCESS, State.FAILED, State.STOPPED]
-        assert [s for s in State if s.alive] == [State.PAUSED, State.RUNNING]
+        assert [s for s in State if s.active] == [State.PAUSED, State.RUNNING]
 
 
 class TestAnswers:
@@ -310,7 +310,7 @@ JSON = st.recursive(
 def test_no_json_raises(value: Any):
     """Whatever JSON an answer is, each parser returns something of its type."""
     status, answer = models.parse_status(value), models.parse_run_answer(value)
-    assert status is None or (isinstance(status, RunStatus) and status.word)
+    assert status is None or (isinstance(status, RunStatus) and status.value)
     assert answer is None or isinstance(answer.refused, bool)
     items = [*(models.parse_list(value) or []), models.parse_object(value) or {}]
     for item in items:

@@ -17,7 +17,7 @@ from opsera_step.errors import Rejected
 class Item:
     """An item without an ID."""
 
-    raw: dict[str, int]
+    data: dict[str, int]
 
 
 class Pages:
@@ -40,7 +40,7 @@ class Pages:
 
 
 def read(api, **wanted):
-    return [item.raw for item in read_pages(api, **wanted).items]
+    return [item.data for item in read_pages(api, **wanted).items]
 
 
 @given(st.integers(0, 3500), st.sampled_from([0, 1]), st.none() | st.integers(1, 3000))
@@ -64,8 +64,8 @@ def test_pages_that_are_shorter_than_asked_for(total, largest, first):
     wrap = lambda items: {"data": items, "count": total}  # noqa: E731
     api = Pages(total, first=first, largest=largest, wrap=wrap)
     found = read_pages(api)
-    assert [item.raw for item in found.items] == [{"n": number} for number in range(total)]
-    assert not found.is_cut
+    assert [item.data for item in found.items] == [{"n": number} for number in range(total)]
+    assert not found.is_truncated
 
 
 @pytest.mark.parametrize("total", [1500, 2500])
@@ -81,7 +81,7 @@ def test_pages_that_are_not_to_be_had(total):
 
     for ask in (refusing, lambda _, size: api(None, size)):
         found = read_pages(ask)
-        assert (len(found.items), found.told, found.is_cut) == (1000, total, True)
+        assert (len(found.items), found.reported_count, found.is_truncated) == (1000, total, True)
 
 
 def test_a_refusal_before_anything_came():
@@ -124,7 +124,7 @@ def test_what_is_around_the_pages_stays(total, most):
     number = iter(range(10))
     wrap = lambda items: {f"field {next(number)}": 1, "data": items, "count": len(items)}  # noqa: E731
     api = Pages(total, first=1, wrap=wrap)
-    whole = read_pages(api, most=most).whole
+    whole = read_pages(api, most=most).response
     assert whole["data"] == [{"n": number} for number in range(total)][:most]
     assert whole["count"] >= len(whole["data"])
     fields = {f"field {number}" for number in range(len(api.asked))}
@@ -134,5 +134,5 @@ def test_what_is_around_the_pages_stays(total, most):
 @pytest.mark.parametrize("total", [0, 10, 2500])
 def test_a_bare_list_stays_one(total):
     """Where nothing is around the pages, nothing is around what they come to."""
-    assert len(read_pages(Pages(total, first=1)).whole) == total
-    assert isinstance(read_pages(Pages(total, first=1)).whole, list)
+    assert len(read_pages(Pages(total, first=1)).response) == total
+    assert isinstance(read_pages(Pages(total, first=1)).response, list)

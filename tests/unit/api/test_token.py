@@ -33,7 +33,7 @@ def test_a_token_of_the_usual_shape():
     """End, beginning and scope are read from the claims."""
     facts = read_token(jwt({"user": "ü?~", "scope": "pipeline", "iat": NOW, "exp": NOW + 60}))
     assert facts == TokenFacts(True, NOW + 60, NOW, ("pipeline",))
-    assert (facts.left(NOW), facts.left(NOW + 100)) == (60.0, -40.0)
+    assert (facts.seconds_left(NOW), facts.seconds_left(NOW + 100)) == (60.0, -40.0)
 
 
 @pytest.mark.parametrize(
@@ -56,20 +56,20 @@ def test_scopes_in_their_usual_forms(claims, scopes):
 def test_an_end_that_is_no_moment_is_none(value):
     """A claim of another type, or beyond all years, says nothing."""
     facts = read_token(jwt({"exp": value}))
-    assert facts.is_jwt and facts.expires is None and facts.left(NOW) is None
+    assert facts.is_jwt and facts.expires is None and facts.seconds_left(NOW) is None
 
 
 def test_moments_in_milliseconds():
     """Some write them so; as seconds they would be thousands of years away."""
     facts = read_token(jwt({"exp": (NOW + 60) * 1000, "iat": int(NOW) * 1000, "nbf": NOW + 5}))
-    assert (facts.expires, facts.issued, facts.begins) == (NOW + 60, NOW, NOW + 5)
+    assert (facts.expires, facts.issued, facts.not_before) == (NOW + 60, NOW, NOW + 5)
 
 
 def test_a_token_that_is_not_yet_good():
     """Its refusal is explained by that, and its end is not."""
-    hint = expiry_hint(TokenFacts(True, NOW - 5, begins=NOW + 7200), NOW)
+    hint = expiry_hint(TokenFacts(True, NOW - 5, not_before=NOW + 7200), NOW)
     assert "becomes good only in 2 h (its claim nbf)" in hint
-    assert expiry_hint(TokenFacts(True, begins=NOW - 1), NOW) == ""
+    assert expiry_hint(TokenFacts(True, not_before=NOW - 1), NOW) == ""
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_a_run_from_its_start_to_its_end(clock):
     assert seen.ended == events.Ended(
         EndReason.FINAL, RunStatus(State.SUCCESS, "success", "all well"), log_complete=True
     )
-    assert [one.status.word for one in seen.of(events.StateChanged)] == ["running", "success"]
+    assert [one.status.value for one in seen.of(events.StateChanged)] == ["running", "success"]
     assert seen.end < 75
 
 
@@ -451,7 +451,7 @@ def test_an_unknown_word_of_a_run_that_rests_is_never_success(clock, state):
 @pytest.mark.parametrize(("word", "state"), [("failed", State.FAILED), ("success", State.SUCCESS)])
 def test_an_unknown_word_is_settled_by_the_last_run(clock, word, state):
     """Where the pipeline says how this very run ended, that is the verdict."""
-    rests = pipeline(state, last_run_count=RUN.count, last_run_word=word)
+    rests = pipeline(state, last_run_count=RUN.count, last_run_status=word)
     seen = follow(Opsera(clock, [(0, "frobnicated")], pipelines=[(0, rests)]), fresh=False)
     assert (seen.ended.reason, seen.ended.status.state) == (EndReason.FINAL, state)
 
@@ -725,7 +725,7 @@ def test_a_heartbeat_says_what_runs(clock):
     """A heartbeat names the step, the state, and for how long nothing has come."""
     opsera = Opsera(clock, [(0, "running"), (600, "success")], [(100, "x\n")])
     last = follow(opsera).of(events.Heartbeat)[-1]
-    assert last.step == STEP and last.status.word == "running" and not last.trouble
+    assert last.step == STEP and last.status.value == "running" and not last.trouble
     assert 380 < last.silent < 500
 
 

@@ -26,7 +26,7 @@ class Asked:
     def __init__(self, error, *, times=10**9, until=float("inf"), met=True, latency=0.0):
         self.clock = FakeClock()
         self.error, self.fails, self.until, self.latency = error, times, until, latency
-        self.ever_answered = met
+        self.ever_responded = met
         self.at = []
 
     def __call__(self, deadline):

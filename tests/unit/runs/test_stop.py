@@ -131,7 +131,7 @@ def test_a_run_that_has_ended_is_not_stopped(users):
     stopped = stop(api, 6)
     assert api.times("stop") == 0
     assert stopped.sentence == "Run 6 is not going any more: it is success."
-    assert stopped.status.word == "success"
+    assert stopped.status.value == "success"
 
 
 @pytest.mark.parametrize("lost", [unreachable(never_accepted=False), unavailable(502)])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsera_step.api import LIST_LIMIT, Pipeline, State, listing
-from opsera_step.api.pipelines import finder
+from opsera_step.api import LIST_LIMIT, Pipeline, State, listing, pipeline_by_id_or_name
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import Forbidden, InvalidInput, NotFound, Unauthorized
 
@@ -33,7 +32,7 @@ class Listing:
 
 
 def find(api, name, *, is_id=False):
-    return finder(api, name, is_id=is_id)(SOON)
+    return pipeline_by_id_or_name(api, name, is_id=is_id)(SOON)
 
 
 def test_an_id_needs_no_list():
@@ -107,7 +106,9 @@ def test_a_name_that_may_be_there_twice_is_told():
     """Where the list is cut another one of the name may be beyond it: that is said, once."""
     names, told = [f"pipeline {number}" for number in range(LIST_LIMIT)], []
     for listed, count in ((names[:-1], 0), (names, 1)):
-        find_it = finder(Listing(*listed), "pipeline 7", is_id=False, caution=told.append)
+        find_it = pipeline_by_id_or_name(
+            Listing(*listed), "pipeline 7", is_id=False, warn=told.append
+        )
         assert find_it(SOON).id == find_it(SOON).id == f"{7:024x}"
         assert len(told) == count
     assert " ".join(told) == (
@@ -129,7 +130,7 @@ def test_a_missing_role_is_told():
 def test_it_can_be_called_again():
     """After a failure the same function finds the pipeline."""
     api = Listing("Deploy", error=Unauthorized("HTTP 401."))
-    search = finder(api, "Deploy", is_id=False)
+    search = pipeline_by_id_or_name(api, "Deploy", is_id=False)
     with pytest.raises(Unauthorized):
         search(SOON)
     api.error = None
