@@ -6,12 +6,13 @@ from opsera_step.config.inputs import (
     TABLE,
     Input,
     Inputs,
+    Parameter,
     Setting,
     fault_of,
     from_environment,
     parse,
 )
-from opsera_step.config.settings import RawSettings, collect, gather, known_config
+from opsera_step.config.settings import RawSettings, collect, gather, known_config, load_inputs
 from opsera_step.config.template import alias_of, first_config, is_alias
 from opsera_step.config.typos import likely_typos
 
@@ -21,6 +22,7 @@ __all__ = [
     "TABLE",
     "Input",
     "Inputs",
+    "Parameter",
     "RawSettings",
     "Setting",
     "alias_of",
@@ -32,5 +34,6 @@ __all__ = [
     "is_alias",
     "known_config",
     "likely_typos",
+    "load_inputs",
     "parse",
 ]

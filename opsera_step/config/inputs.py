@@ -60,6 +60,14 @@ class Setting(NamedTuple):
     source: str
 
 
+class Parameter(NamedTuple):
+    """A runtime parameter of a run; `step` is None while `name` is `STEP.NAME`, not yet split."""
+
+    step: str | None
+    name: str
+    value: str
+
+
 @dataclass(frozen=True)
 class Inputs:
     """All inputs, checked and typed; durations in seconds, sizes in bytes, None for no limit."""
@@ -84,10 +92,20 @@ class Inputs:
     report_dir: str
     ca_bundle: str
     config: str
+    branch: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    portal_url: str = ""
+    """Where links lead; empty where the portal of this base_url is not known."""
+    verbose: bool = False
+    timestamps: bool = False
     tool: str = ""
     """The tool that a command is about; no input, since it is part of the command."""
     near_alias: str = ""
     """The alias of the config file that may have been meant, where what is named is none."""
+    token_source: str = ""
+    """Where the token comes from: the name of a variable, or a file."""
+    warnings: tuple[str, ...] = ()
+    """What the job has to print before anything else; may quote values, not the token."""
 
     @property
     def pipeline_is_id(self) -> bool:

@@ -137,3 +137,23 @@ def _matched(pattern: re.Pattern[str], value: str) -> re.Match[str]:
     if found is None:
         raise ValueError
     return found
+
+
+_API_HOST = re.compile(r"api\.([a-z0-9-]+)\.opsera\.io|([a-z0-9-]+)-api\.opsera\.io")
+
+
+def derive_portal_url(base_url: str) -> str:
+    """Return the address of the portal that belongs to an API address; empty if unknown.
+
+    The pairs are those of Opsera's own hosts; the simulator serves a page at its own address.
+    """
+    url = urlsplit(base_url)
+    host = url.hostname or ""
+    if is_loopback(host):
+        return base_url
+    if host == "app.opsera.io":
+        return "https://portal.opsera.io"
+    found = _API_HOST.fullmatch(host)
+    if found is None:
+        return ""
+    return f"https://portal.{found[1]}.opsera.io" if found[1] else f"https://{found[2]}.opsera.io"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from opsera_step.api.fields import is_object_id
 from opsera_step.api.token import contains_token
@@ -23,6 +24,8 @@ from opsera_step.config.inputs import (
     not_set,
     parse,
 )
+from opsera_step.config.parsers import derive_portal_url
+from opsera_step.config.typos import likely_typos
 from opsera_step.errors import InvalidInput
 from opsera_step.text import nearest
 
@@ -77,6 +80,55 @@ def collect(
     if faults:
         raise InvalidInput(faults)
     return inputs
+
+
+class PlatformDefaults(Protocol):
+    """What a platform adds to the inputs."""
+
+    @property
+    def input_defaults(self) -> Mapping[str, str]:
+        """Defaults of inputs, where they differ from the table's."""
+        ...
+
+    @property
+    def auto_log_limit(self) -> int | None:
+        """Bytes that `log_limit: auto` stands for; None for no limit."""
+        ...
+
+    @property
+    def debug(self) -> bool:
+        """Whether the platform asks for debug logs."""
+        ...
+
+
+def load_inputs(
+    environ: Mapping[str, str],
+    options: Layer,
+    platform: PlatformDefaults,
+    *,
+    reads_input_variables: bool = False,
+    tool: str = "",
+) -> Inputs:
+    """Return the inputs of a job from all places.
+
+    `reads_input_variables` says that the INPUT_ variables in the environment are ours; `tool` is
+    the tool that the command names.
+
+    Raises:
+        InvalidInput: with all problems of all places.
+
+    """
+    if not reads_input_variables:
+        environ = {name: one for name, one in environ.items() if not name.startswith("INPUT_")}
+    if tool:
+        options = {**options, "tool": Setting(tool, "the command")}
+    inputs = collect(environ, options, platform.input_defaults, platform.auto_log_limit)
+    return replace(
+        inputs,
+        portal_url=derive_portal_url(inputs.base_url),
+        verbose=platform.debug,
+        warnings=tuple(likely_typos(environ)),
+    )
 
 
 def _merged(layers: Iterable[Layer]) -> dict[str, Setting]:
