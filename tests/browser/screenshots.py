@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 from opsera_step.clock import FakeClock
 from opsera_step.simulator.simulator import Simulator
 from tests.browser.conftest import CHROMIUM
-from tests.e2e.support import ROOT, play
+from tests.support.jobs import ROOT, play
 
 SCENARIO = {
     "extends": "approval",

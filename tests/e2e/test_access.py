@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from opsera_step.errors import ExitCode
-from tests.e2e.shell import LOCKED_TASK, LOCKED_TOOL, TASK, TOOL, ask, fast, opsera
+from tests.support.shell import LOCKED_TASK, LOCKED_TOOL, TASK, TOOL, ask, fast, opsera
 
 API, READ_API = "api", "api api-readonly"
 READ_PIPELINE = f"{READ_API} pipeline pipeline-readonly"

@@ -18,11 +18,9 @@ from opsera_step.errors import ExitCode
 from opsera_step.simulator.clocks import SpeedClock
 from opsera_step.simulator.simulator import Simulator
 from opsera_step.text import columns_of
-from tests.e2e import scenes
-from tests.e2e.shell import TOOL, environment, fast, opsera
-from tests.e2e.support import Files, Process
-from tests.meta.source import ROOT
-from tests.unit.cli.test_cli import to_a_full_disk
+from tests.support import ROOT, scenes
+from tests.support.jobs import Files, Process
+from tests.support.shell import TOOL, environment, fast, opsera, to_a_full_disk
 
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 UPDATE = ("tool", "update", TOOL, "--set", "description=new")

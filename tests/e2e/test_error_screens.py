@@ -7,15 +7,14 @@ A screen begins with its title; `out|` and `err|` are what went to stdout and to
 from __future__ import annotations
 
 import re
-import shutil
 
 import pytest
 
 from opsera_step.clock import FakeClock
 from opsera_step.simulator.simulator import Simulator
 from tests.e2e.errors import AREAS
-from tests.e2e.screens import play
-from tests.e2e.test_golden import GOLDEN, REWRITE
+from tests.support.golden import GOLDEN, assert_golden
+from tests.support.screens import play
 
 ERRORS = GOLDEN / "errors"
 _REPR = re.compile(r"Traceback|\b\w+(?:Error|Exception)\b[(:]|<class |object at 0x|\b\w+Warning\b")
@@ -29,8 +28,6 @@ def screens_of(area: str) -> list[str]:
 @pytest.mark.parametrize("area", AREAS)
 def test_the_screens_are_the_golden_ones(area, tmp_path, monkeypatch):
     """Each screen is, to the letter, the one that was read and found good."""
-    if area == "tls" and shutil.which("openssl") is None:
-        pytest.skip("openssl makes its certificates")
     clock, played = FakeClock(), []
     with Simulator(clock=clock, seed=1) as shared:
         for number, slip in enumerate(AREAS[area]):
@@ -39,9 +36,7 @@ def test_the_screens_are_the_golden_ones(area, tmp_path, monkeypatch):
             played.append(play(slip, folder, shared, clock, monkeypatch).rstrip("\n"))
         assert shared.token not in "".join(played)
     text = "\n\n".join(played) + "\n"
-    if REWRITE:
-        (ERRORS / f"{area}.txt").write_text(text, "utf-8")
-    assert text == (ERRORS / f"{area}.txt").read_text("utf-8")
+    assert_golden(f"errors/{area}.txt", text)
 
 
 @pytest.mark.parametrize("area", AREAS)

@@ -1,25 +1,20 @@
 """Whole job logs as users see them, kept in `golden/`: what reads badly shows in a review.
 
-OPSERA_STEP_REWRITE_GOLDEN=1 writes them anew; look at the difference before it is committed.
 Control characters are made visible there: ␛ is ESC, ␍ is CR.
 """
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from opsera_step.clock import FakeClock
 from opsera_step.simulator.simulator import Simulator
-from tests.e2e.support import play
 from tests.oracles import github_runner, gitlab_log, terminal
+from tests.support.golden import GOLDEN, assert_golden
+from tests.support.jobs import play
 
-GOLDEN = Path(__file__).parent / "golden"
 SCENARIOS = {"success": "success", "failure": "failure", "paused": "approval"}
 PLATFORMS = ("plain", "github", "gitlab")
-REWRITE = os.environ.get("OPSERA_STEP_REWRITE_GOLDEN") == "1"
 _VISIBLE = {code: chr(0x2400 + code) for code in range(32) if code != 0x0A}
 
 
@@ -43,9 +38,7 @@ def test_the_job_log_is_the_golden_one(tmp_path, platform, ending):
         log = job.log.replace(simulator.url, "https://opsera.test")
         log = log.replace(simulator.token, "TOKEN")
     log = log.translate(_VISIBLE)
-    if REWRITE:
-        (GOLDEN / f"{platform}-{ending}.log").write_text(log, "utf-8")
-    assert log.splitlines() == golden(platform, ending).splitlines()
+    assert_golden(f"{platform}-{ending}.log", log)
 
 
 @pytest.mark.parametrize("ending", SCENARIOS)

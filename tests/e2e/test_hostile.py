@@ -5,11 +5,8 @@ The judges are `tests.oracles`, which know nothing of this package.
 
 from __future__ import annotations
 
-import base64
 import io
 import itertools
-from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
@@ -21,8 +18,6 @@ from opsera_step.runs import events
 from opsera_step.simulator.simulator import Simulator
 from opsera_step.text import Scrubber, split_lines
 from opsera_step.text.redaction import Redactor
-from tests.e2e import scenes
-from tests.e2e.support import Finished, play
 from tests.oracles import (
     github_files,
     github_runner,
@@ -32,6 +27,9 @@ from tests.oracles import (
     secrets,
     terminal,
 )
+from tests.support import scenes
+from tests.support.hostile import forms, play_hostile, texts
+from tests.support.jobs import play
 
 pytestmark = pytest.mark.timeout(180)
 COUNT = 100_000
@@ -40,11 +38,6 @@ BATCH = 100
 TOKEN = "tok_PhoNey+Secret/0123456789=="
 LONGEST_FORM = 400
 OWN_COMMANDS = {"add-mask", "group", "endgroup", "error", "warning"}
-
-
-def texts(seed: int, count: int) -> list[str]:
-    """Return hostile and harmless texts; very long ones are cut, there are thousands of them."""
-    return [sample.text[:3000] for sample in hostile.samples(seed, count)]
 
 
 def drawn(log: str) -> list[str]:
@@ -173,76 +166,6 @@ def test_harmless_lines_are_left_alone(platform):
         log.show(events.LogLines("", "", "", tuple(split_lines(text))))
     log.end_group()
     assert drawn(out.getvalue())[1 : len(harmless) + 1] == harmless
-
-
-def hostile_scenario(token: str) -> scenes.Scenario:
-    """Make a pipeline whose every name, message and line is an attack, the token among them."""
-    pieces = iter(texts(21, 2000))
-    steps = [
-        scenes.step(
-            next(pieces).strip() or "x",
-            scenes.says(*itertools.islice(pieces, 60), every=0.05),
-            tool=next(pieces)[:60],
-            message=next(pieces),
-        )
-        for _ in range(10)
-    ]
-    steps.append(
-        scenes.step(f"Leak {token}", scenes.says(*forms(token)), message=f"Bearer {token}")
-    )
-    steps[-1]["result"] = "failed"
-    made = scenes.scenario(*steps)
-    made["pipelines"][0]["name"] = "Deploy\n::error::x \x1b[31m##[group]| <b>@team"
-    made["pipelines"][0]["messages"] = {
-        "failed": f"::set-output name=status::success\r{token}\x1b[2J"
-    }
-    return made
-
-
-def forms(token: str) -> list[str]:
-    """Return lines that hold the token in the forms in which it escapes."""
-    half, raw = len(token) // 2, token.encode()
-    return [
-        token,
-        f"Authorization: Bearer {token}",
-        f"?token={quote(token, safe='')}&x=1",
-        base64.b64encode(f"user:{token}".encode()).decode(),
-        base64.b64encode(f"us:{token}".encode()).decode(),
-        base64.urlsafe_b64encode(f"u:{token}".encode()).decode(),
-        base64.b64encode(base64.b64encode(raw)).decode(),
-        base64.b32encode(raw).decode(),
-        raw.hex(),
-        raw.hex(" "),
-        str(list(raw)),
-        "".join(f"%{code:02x}" for code in raw),
-        "".join(f"&#{code};" for code in raw),
-        "".join(f"&#x{code:x};" for code in raw),
-        "".join(f"\\u{code:04x}" for code in raw),
-        "".join(f"\\x{code:02x}" for code in raw),
-        "".join(f"\\{code:03o}" for code in raw),
-        "\u200b".join(token),
-        " ".join(token),
-        token.upper(),
-        token[::-1],
-        f"\x1b[31m{token[:half]}\x1b[0m{token[half:]}",
-        "".join(f"\x1b[3{number % 8}m{one}" for number, one in enumerate(token)),
-        f"wrapped {token[:half]}",
-        f"{token[half:]} wrapped",
-        "\n".join(token[start : start + 8] for start in range(0, len(token), 8)),
-    ]
-
-
-def play_hostile(folder: Path, platform: str, **inputs: str) -> tuple[Finished, str]:
-    """Play the hostile pipeline as a whole job."""
-    clock = FakeClock()
-    with Simulator(scenes.PASSES, clock=FakeClock(), seed=4) as simulator:
-        token = simulator.token
-    with Simulator(hostile_scenario(token), clock=clock, seed=4) as simulator:
-        assert simulator.token == token
-        job = play(simulator, clock, folder, platform, **inputs)
-    assert int(job.outputs["OPSERA_LOG_LINES"]) > 600
-    assert job.log.count(Redactor.MASK) > len(forms(token))
-    return job, token
 
 
 def test_a_hostile_job_on_github(tmp_path):

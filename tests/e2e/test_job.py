@@ -11,8 +11,8 @@ import pytest
 from opsera_step.clock import FakeClock
 from opsera_step.simulator.faults import Fault
 from opsera_step.simulator.simulator import Simulator
-from tests.e2e import scenes
-from tests.e2e.support import Finished, play
+from tests.support import scenes
+from tests.support.jobs import Finished, play
 
 
 def run(

@@ -8,8 +8,8 @@ import sys
 
 from opsera_step.simulator.clocks import SpeedClock
 from opsera_step.simulator.simulator import Simulator
-from tests.e2e import scenes
-from tests.e2e.support import ROOT, Files, inputs_for
+from tests.support import scenes
+from tests.support.jobs import ROOT, Files, inputs_for
 
 LATE = {"click", "jinja2", "yaml"}
 

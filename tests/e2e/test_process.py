@@ -10,10 +10,10 @@ import pytest
 from opsera_step.simulator.clocks import SpeedClock
 from opsera_step.simulator.faults import Fault
 from opsera_step.simulator.simulator import Simulator
-from tests.e2e import scenes
-from tests.e2e.shell import TOOL
-from tests.e2e.support import Files, Process, wait_until
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
+from tests.support import scenes
+from tests.support.jobs import Files, Process, wait_until
+from tests.support.shell import TOOL
 
 # The simulator's time runs faster than ours, so that its runs take a second or two.
 SPEED = 4.0

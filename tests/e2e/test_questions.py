@@ -13,11 +13,21 @@ import yaml
 from opsera_step.api.models import unwrap
 from opsera_step.errors import ExitCode
 from opsera_step.simulator.faults import Fault
-from tests.e2e.relay import Relay
-from tests.e2e.shell import LOCKED_TOOL, TASK, TOOL, ask, command, environment, fast, opsera
-from tests.meta.source import ROOT
 from tests.oracles import github_runner, terminal
-from tests.unit.cli.test_cli import process, to_a_full_disk
+from tests.support import ROOT
+from tests.support.relay import Relay
+from tests.support.shell import (
+    LOCKED_TOOL,
+    TASK,
+    TOOL,
+    ask,
+    command,
+    environment,
+    fast,
+    opsera,
+    process,
+    to_a_full_disk,
+)
 
 PIPELINE = "65a4f00dc0ffee0123456789"
 QUESTIONS = {

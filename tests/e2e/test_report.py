@@ -17,9 +17,9 @@ import xmlschema
 from opsera_step.clock import FakeClock
 from opsera_step.simulator.simulator import Simulator
 from opsera_step.text.sanitize import plain
-from tests.e2e import scenes
-from tests.e2e.support import ROOT, Files, Finished, Process, play, wait_until
 from tests.oracles import secrets, terminal
+from tests.support import scenes
+from tests.support.jobs import ROOT, Files, Finished, Process, play, wait_until
 
 RESULT = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))
 JUNIT = xmlschema.XMLSchema(ROOT / "tests" / "schemas" / "junit.xsd")

@@ -9,9 +9,8 @@ import pytest
 
 from opsera_step.clock import FakeClock
 from opsera_step.simulator.simulator import Simulator
-from tests import size
-from tests.e2e import scenes
-from tests.e2e.support import ROOT, play
+from tests.support import scenes, size
+from tests.support.jobs import ROOT, play
 
 # Reads a log of as many records as it is told through cursor and job log, and tells its peak.
 MEASURE = """
@@ -66,7 +65,7 @@ def test_memory_stays_flat():
 def test_the_process_follows_a_hundred_thousand_lines():
     """The real process shows each line once and in order, and grows no further on the way.
 
-    `python -m tests.size` plays a million lines of 200 bytes.
+    `python -m tests.support.size` plays a million lines of 200 bytes.
     """
     short, long = size.play(30_000, per_record=25), size.play(100_000, per_record=25)
     assert (short.code, short.lines) == (0, 30_000)

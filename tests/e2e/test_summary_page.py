@@ -9,10 +9,10 @@ from markdown_it.token import Token
 
 from opsera_step.clock import FakeClock
 from opsera_step.simulator.simulator import Simulator
-from tests.e2e import scenes
-from tests.e2e.support import play
-from tests.e2e.test_hostile import play_hostile
 from tests.oracles import github_files, secrets
+from tests.support import scenes
+from tests.support.hostile import play_hostile
+from tests.support.jobs import play
 
 MARKDOWN = MarkdownIt("gfm-like", {"html": True, "linkify": False})
 PLAIN = {

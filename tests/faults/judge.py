@@ -16,9 +16,9 @@ from opsera_step.runs.log_reader import STILL_FOR
 from opsera_step.signals import Cancellation
 from opsera_step.simulator.simulator import Simulator
 from opsera_step.simulator.views import RunView
-from tests.e2e.support import Files, Finished, play_with
 from tests.faults.schedule import Schedule
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
+from tests.support.jobs import Files, Finished, play_with
 
 STATUSES = {
     0: ("success", "running"),

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from opsera_step.simulator.clocks import SpeedClock
 from opsera_step.simulator.simulator import Simulator
-from tests.e2e.support import Files, Process
 from tests.faults.judge import Played, known_truth
 from tests.faults.schedule import Schedule
+from tests.support.jobs import Files, Process
 
 SPEED = 10.0
 _TIMEOUTS = {"30m": "90", "2m": "30", "45": "15"}

@@ -21,7 +21,7 @@ from opsera_step.config.inputs import COMMANDS, WIDER_COMMANDS
 from opsera_step.errors import ExitCode
 from opsera_step.outcome import EXIT_CODE_OF_STATE, Outcome
 from opsera_step.outcome import OUTPUTS as TOLD_OUTPUTS
-from tests.meta.source import ROOT
+from tests.support import ROOT
 
 INPUTS = {
     "command": "run",

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from opsera_step import __version__
-from tests.meta.source import ROOT
+from tests.support import ROOT
 
 DIGEST = "ghcr.io/opsera-step/opsera-step@sha256:" + "a1" * 32
 FILES = ("CHANGELOG.md", "action.yml", "gitlab/templates/run.yml", "opsera_step/__init__.py")
@@ -86,3 +86,12 @@ def test_nothing_but_a_digest(release, project, image):
     """A name that can move is not written into the action."""
     with pytest.raises(release.Refused, match="no digest"):
         release.pin(image, project)
+
+
+def test_the_changelog_is_of_this_version():
+    """The newest version in the changelog is the package's."""
+    path = ROOT / "CHANGELOG.md"
+    assert path.exists(), "there is no CHANGELOG.md"
+    versions = re.findall(r"^## \[?(\d+\.\d+\.\d+[^\]\s]*)", path.read_text("utf-8"), re.MULTILINE)
+    assert versions, "CHANGELOG.md has no heading like `## [1.2.3]`"
+    assert versions[0] == __version__

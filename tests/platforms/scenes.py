@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.scenes import BUILD, FAILS, GATE, PASSES, SLOW, says, step
+from tests.support.scenes import BUILD, FAILS, GATE, PASSES, SLOW, says, step
 
 SHOP, SEARCH = "65a4f00dc0ffee0123456789", "65a4f00dc0ffee012345678a"
 _DEPLOY = step("Deploy", says("rolled out"), tool="kubernetes")

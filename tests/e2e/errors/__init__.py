@@ -14,7 +14,7 @@ from tests.e2e.errors import (
     setup,
     surroundings,
 )
-from tests.e2e.screens import Slip
+from tests.support.screens import Slip
 
 AREAS: Mapping[str, Sequence[Slip]] = {
     "inputs": inputs.SLIPS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.e2e.screens import Place, Slip, job, typed
-from tests.e2e.shell import LOCKED_TASK, LOCKED_TOOL, TASK, TOOL
+from tests.support.screens import Place, Slip, job, typed
+from tests.support.shell import LOCKED_TASK, LOCKED_TOOL, TASK, TOOL
 
 _JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzY29wZSI6ImFwaSJ9.c2lnbmF0dXJl"
 _OLD = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE2MDAwMDAwMDB9.c2lnbmF0dXJl"

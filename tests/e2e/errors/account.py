@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.e2e.screens import Slip, job, typed
-from tests.e2e.shell import TASK, TOOL
+from tests.support.screens import Slip, job, typed
+from tests.support.shell import TASK, TOOL
 
 _NOWHERE = "65a4f00dc0ffee0999999999"
 

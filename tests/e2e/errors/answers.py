@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any
 
 from opsera_step.simulator.faults import Fault
-from tests.e2e import scenes
-from tests.e2e.screens import Slip, job, typed
-from tests.e2e.shell import TASK, TOOL
+from tests.support import scenes
+from tests.support.screens import Slip, job, typed
+from tests.support.shell import TASK, TOOL
 
 _ID = "037e953a290da17468ff9c7f"
 _NOWHERE = "65a4f00dc0ffee0999999999"

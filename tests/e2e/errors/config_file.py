@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.e2e.screens import Place, Slip, job, typed
+from tests.support.screens import Place, Slip, job, typed
 
 
 def _config(title: str, text: str | bytes, words: str = "status shop", **rest: object) -> Slip:

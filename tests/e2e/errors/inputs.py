@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.screens import Slip, job, typed
+from tests.support.screens import Slip, job, typed
 
 _LONG = "x" * 200
 _URL = "https://app.opsera.io/workflow/details/65a4f00dc0ffee0123456789/summary"

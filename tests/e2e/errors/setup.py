@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from opsera_step.simulator.faults import Fault
-from tests.e2e.screens import Place, Slip, job, typed
-from tests.unit.api.test_client import Wire, http
+from tests.support.screens import Place, Slip, job, typed
+from tests.support.wire import Wire, http
 
 _EMPTY = """{"_id": "65a4f00dc0ffee0123456789", "name": "Empty",
 "workflow": {"plan": [], "run_count": 3}}"""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from tests.e2e.screens import Place, Slip, job, typed
-from tests.unit.api.test_client import Authority, Wire, http, ok
+from tests.support.authority import Authority
+from tests.support.screens import Place, Slip, job, typed
+from tests.support.wire import Wire, http, ok
 
 _NOBODY = "http://127.0.0.1:1"
 
@@ -56,8 +57,10 @@ def _tls(kind: str, **environ: str) -> Callable[[Place], dict[str, str]]:
 
     def prepare(place: Place) -> dict[str, str]:
         authority = Authority(place.folder)
-        authority.make()
-        wire = place.stack.enter_context(Wire(ok({}), tls=authority.contexts[kind]))
+        (place.folder / "other").mkdir()
+        Authority(place.folder / "other")
+        context = authority.context("127.0.0.1" if kind == "server" else "other.test")
+        wire = place.stack.enter_context(Wire(ok({}), tls=context))
         return {"OPSERA_BASE_URL": wire.url, **environ}
 
     return prepare
@@ -78,7 +81,7 @@ TLS: tuple[Slip, ...] = (
     typed("a certificate of another host", "status --timeout 1s",
           prepare=_tls("other", OPSERA_CA_BUNDLE="ca.pem")),
     typed("a CA bundle with the wrong certificate", "status --timeout 1s",
-          prepare=_tls("server", OPSERA_CA_BUNDLE="other.pem")),
+          prepare=_tls("server", OPSERA_CA_BUNDLE="other/ca.pem")),
     typed("a proxy that wants a password", "status --timeout 1s", prepare=_proxy(http(407))),
     typed("a proxy that refuses the host", "status --timeout 1s", prepare=_proxy(http(403))),
     typed("a proxy that is none", "status --timeout 1s", prepare=_proxy(b"hello\r\n\r\n")),

@@ -7,20 +7,13 @@ import inspect
 import json
 import os
 import re
-import select
-import shutil
 import signal
 import socket
-import ssl
-import struct
-import subprocess
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -45,146 +38,13 @@ from opsera_step.errors import (
     Unreachable,
 )
 from opsera_step.signals import Cancellation
+from tests.support.authority import Authority
+from tests.support.wire import Answer, Proxy, Wire, close, http, ok, reset, sends, serving
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1cyJ9.c2lnbmF0dXJl"
 PIPELINE = "65a4f00dc0ffee0123456789"
 RUN = Run(PIPELINE, 42)
 RUNNING = {"status": "running", "message": "Step 1 of 3"}
-
-Answer = bytes | Callable[[socket.socket], None]
-
-
-@dataclass
-class Request:
-    """A request as it came; `connection` counts the connections from 1."""
-
-    connection: int
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-
-
-class Wire:
-    """A server that answers with what it is told, bytes or a deed; the last answer is repeated."""
-
-    def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
-        self.requests: list[Request] = []
-        self.connections = 0
-        self.answers = list(answers)
-        self._tls = tls
-        self._over = threading.Event()
-        self._sockets: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Wire:  # noqa: PYI034 - Self came with Python 3.11
-        self._start(self._accept)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        for one in (self._listener, *self._sockets):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        for thread in self._threads:
-            thread.join(5)
-
-    def pause(self, seconds: float) -> None:
-        """Wait, but no longer than the test lasts."""
-        if self._over.wait(seconds):
-            raise OSError("the test is over")
-
-    def hang(self, _: socket.socket) -> None:
-        """Answer nothing until the test is over."""
-        self.pause(60)
-
-    def trickle(self, head: bytes, drop: bytes, every: float = 0.05) -> Answer:
-        """Answer with a head, then with drops without end."""
-
-        def answer(peer: socket.socket) -> None:
-            peer.sendall(head)
-            while True:
-                self.pause(every)
-                peer.sendall(drop)
-
-        return answer
-
-    def _start(self, target: Callable[..., None], *args: object) -> None:
-        thread = threading.Thread(target=target, args=args, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                peer, _ = self._listener.accept()
-                self._sockets.append(peer)
-                self.connections += 1
-                self._start(self._serve, peer, self.connections)
-
-    def _serve(self, peer: socket.socket, number: int) -> None:
-        # SSLError is an OSError too.
-        with suppress(OSError):
-            peer.settimeout(20)
-            if self._tls is not None:
-                peer = self._tls.wrap_socket(peer, server_side=True)
-                self._sockets.append(peer)
-            while (request := _read_request(peer, number)) is not None:
-                self.requests.append(request)
-                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-                if callable(answer):
-                    answer(peer)
-                    break
-                peer.sendall(answer)
-        peer.close()
-
-
-def _read_request(peer: socket.socket, number: int) -> Request | None:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        more = peer.recv(65536)
-        if not more:
-            return None
-        data += more
-    head, _, body = data.partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
-    while len(body) < int(headers.get("content-length", "0")):
-        body += peer.recv(65536)
-    method, path, _ = first.split(" ")
-    return Request(number, method, path, headers, body)
-
-
-def http(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """Write an answer; underscores of header names are hyphens."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    fields = {"Content-Length": str(len(body)), **named}
-    lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in fields.items())]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
-
-
-def ok(data: Any, **headers: str) -> bytes:
-    return http(200, json.dumps(data).encode(), Content_Type="application/json", **headers)
-
-
-def reset(peer: socket.socket) -> None:
-    """Close with a RST."""
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def close(peer: socket.socket) -> None:
-    """Close without an answer."""
-
-
-def sends(data: bytes) -> Answer:
-    """Send some bytes and close."""
-    return lambda peer: peer.sendall(data)
 
 
 @pytest.fixture(autouse=True)
@@ -194,12 +54,6 @@ def _bare_environment(monkeypatch, tmp_path):
         if name.lower().endswith("_proxy") or name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-
-
-@contextmanager
-def serving(*answers: Answer, **options: Any) -> Iterator[Wire]:
-    with Wire(*answers, **options) as wire:
-        yield wire
 
 
 def connect(url: str, clock: Any = None, **options: Any) -> OpseraClient:
@@ -889,95 +743,32 @@ def test_hostile_bodies_make_one_short_line(status, body):
 
 # --- TLS and proxies ------------------------------------------------------------------------------
 
-needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificates")
-EXTENSIONS = """
-[ca]
-basicConstraints=critical,CA:TRUE
-keyUsage=critical,keyCertSign,cRLSign
-subjectKeyIdentifier=hash
-[server]
-basicConstraints=CA:FALSE
-keyUsage=digitalSignature,keyEncipherment
-extendedKeyUsage=serverAuth
-subjectKeyIdentifier=hash
-authorityKeyIdentifier=keyid
-subjectAltName=IP:127.0.0.1
-[other]
-basicConstraints=CA:FALSE
-subjectKeyIdentifier=hash
-authorityKeyIdentifier=keyid
-subjectAltName=DNS:other.test
-"""
-
-
-@dataclass
-class Authority:
-    """A private CA with certificates for this machine and for another."""
-
-    folder: Path
-    contexts: dict[str, ssl.SSLContext] = field(default_factory=dict)
-
-    @property
-    def bundle(self) -> str:
-        return str(self.folder / "ca.pem")
-
-    def make(self) -> None:
-        (self.folder / "ext").write_text(EXTENSIONS)
-        self._request("ca")
-        self._openssl("x509", "-req", "-in", "ca.csr", "-signkey", "ca.key", "-out", "ca.pem",
-                      "-days", "2", "-extfile", "ext", "-extensions", "ca")  # fmt: skip
-        self.make_one("server", "server", "2")
-        self.make_one("other", "other", "2")
-
-    def make_one(self, kind: str, name: str, days: str) -> None:
-        """Make a certificate for a kind of host, good for some days."""
-        self._request(name)
-        self._openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
-                      "-CAcreateserial", "-out", f"{name}.pem", "-days", days,
-                      "-extfile", "ext", "-extensions", kind)  # fmt: skip
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.folder / f"{name}.pem", self.folder / f"{name}.key")
-        self.contexts[name] = context
-
-    def _request(self, name: str) -> None:
-        self._openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                      "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr",
-                      "-subj", f"/CN=opsera-step test {name}")  # fmt: skip
-
-    def _openssl(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
-
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory) -> Authority:
-    made = Authority(tmp_path_factory.mktemp("ca"))
-    made.make()
-    return made
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
-@needs_openssl
 def test_a_private_ca_works_with_ca_bundle(authority):
     """With its CA in ca_bundle a tenant with a private certificate is reached."""
-    with serving(ok(RUNNING), tls=authority.contexts["server"]) as wire:
+    with serving(ok(RUNNING), tls=authority.context()) as wire:
         client = connect(wire.url, ca_bundle=authority.bundle)
         assert client.status(RUN, soon()).state is State.RUNNING
         client.status(RUN, soon())
     assert wire.connections == 1
 
 
-@needs_openssl
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_private_ca_works_with_the_usual_variables(monkeypatch, authority, name):
     """The variables that other tools know for a CA bundle work too."""
     monkeypatch.setenv(name, authority.bundle)
-    with serving(ok(RUNNING), tls=authority.contexts["server"]) as wire:
+    with serving(ok(RUNNING), tls=authority.context()) as wire:
         assert connect(wire.url).status(RUN, soon()).state is State.RUNNING
 
 
-@needs_openssl
 def test_a_private_ca_without_ca_bundle_gives_the_hint(authority):
     """Without it nothing is sent, and the hint names ca_bundle."""
-    with serving(ok(RUNNING), tls=authority.contexts["server"]) as wire:
+    with serving(ok(RUNNING), tls=authority.context()) as wire:
         error = error_of(wire.url)
     assert type(error) is Unreachable and error.never_accepted and error.suspect_configuration
     assert "ca_bundle" in error.hint and "certificate" in error.message
@@ -985,10 +776,9 @@ def test_a_private_ca_without_ca_bundle_gives_the_hint(authority):
     assert_readable(error)
 
 
-@needs_openssl
 def test_a_certificate_for_another_host_is_refused(authority):
     """A trusted certificate of another host is none, and the error says that it is another's."""
-    with serving(ok(RUNNING), tls=authority.contexts["other"]) as wire:
+    with serving(ok(RUNNING), tls=authority.context("other.test")) as wire:
         error = error_of(wire.url, ca_bundle=authority.bundle)
     assert error.never_accepted and wire.requests == []
     assert "not valid for '127.0.0.1'" in error.message
@@ -1021,29 +811,10 @@ def test_a_ca_bundle_of_the_environment_that_is_not_there(monkeypatch, tmp_path,
         connect("https://opsera.test")
 
 
-class Proxy(Wire):
-    """A proxy that notes what it is asked for and joins the ends."""
-
-    def join(self, peer: socket.socket) -> None:
-        """Answer a CONNECT and carry bytes both ways until an end closes."""
-        host, _, port = self.requests[-1].path.partition(":")
-        with socket.create_connection((host, int(port)), timeout=5) as far, suppress(ValueError):
-            peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            other = {peer: far, far: peer}
-            # The test closes `peer` when it is over.
-            while peer.fileno() >= 0:
-                for one in select.select([peer, far], [], [], 5)[0]:
-                    data = one.recv(65536)
-                    if not data:
-                        return
-                    other[one].sendall(data)
-
-
-@needs_openssl
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy"])
 def test_the_proxy_is_used_and_sees_no_token(monkeypatch, authority, name):
     """HTTPS goes through the proxy of the environment, which learns the host and no token."""
-    with Proxy() as proxy, serving(ok(RUNNING), tls=authority.contexts["server"]) as wire:
+    with Proxy() as proxy, serving(ok(RUNNING), tls=authority.context()) as wire:
         proxy.answers = [proxy.join]
         monkeypatch.setenv(name, proxy.url)
         client = connect(wire.url, ca_bundle=authority.bundle)
@@ -1053,11 +824,10 @@ def test_the_proxy_is_used_and_sees_no_token(monkeypatch, authority, name):
     assert "authorization" not in seen.headers
 
 
-@needs_openssl
 @pytest.mark.parametrize("value", ["127.0.0.1", "*", "127.0.0.0/8"])
 def test_no_proxy_is_honoured(monkeypatch, authority, value):
     """A host in NO_PROXY is reached directly."""
-    with Proxy(close) as proxy, serving(ok(RUNNING), tls=authority.contexts["server"]) as wire:
+    with Proxy(close) as proxy, serving(ok(RUNNING), tls=authority.context()) as wire:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         monkeypatch.setenv("NO_PROXY", value)
         client = connect(wire.url, ca_bundle=authority.bundle)

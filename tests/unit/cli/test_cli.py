@@ -8,7 +8,6 @@ import re
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -20,7 +19,8 @@ from opsera_step.config.inputs import PIPELINE_COMMANDS
 from opsera_step.errors import ExitCode, OpseraStepError
 from opsera_step.job import utf8
 from opsera_step.signals import Cancellation
-from tests.meta.source import ROOT
+from tests.support import ROOT
+from tests.support.shell import process, to_a_full_disk
 
 COMMANDS = sorted(cli.group.commands)
 
@@ -58,19 +58,6 @@ class Deaf(Cancellation):
 
 def values(options: dict[str, Setting]) -> dict[str, str]:
     return {name: given.value for name, given in options.items()}
-
-
-def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the real thing, with nothing of this environment but PATH."""
-    return subprocess.run(
-        [sys.executable, "-I", str(ROOT / "entrypoint.py"), *arguments],
-        check=False,
-        env={"PATH": os.defpath, **environ},
-        cwd="/",
-        capture_output=True,
-        encoding="utf-8",
-        timeout=50,
-    )
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND)
@@ -216,15 +203,6 @@ def test_a_broken_pipe_is_no_traceback():
         os.close(writer)
     assert "Traceback" not in done.stderr
     assert done.stderr.strip() == ""
-
-
-def to_a_full_disk(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    with Path("/dev/full").open("w", encoding="utf-8") as full:
-        return subprocess.run(
-            [sys.executable, "-I", str(ROOT / "entrypoint.py"), *arguments],
-            check=False, env={"PATH": os.defpath, **environ}, cwd="/",
-            stdout=full, stderr=subprocess.PIPE, encoding="utf-8", timeout=50,
-        )  # fmt: skip
 
 
 @pytest.mark.parametrize("words", ["--help", "completion bash"])

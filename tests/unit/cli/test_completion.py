@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opsera_step.simulator.loading import scenario_names
-from tests.meta.source import ROOT
+from tests.support import ROOT
 
 ASKED = {
     "opsera-step ta": ["task"],

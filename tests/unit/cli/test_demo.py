@@ -16,7 +16,7 @@ from opsera_step.job import run_job
 from opsera_step.signals import Cancellation
 from opsera_step.simulator.loading import scenario_names
 from tests.oracles import github_runner, gitlab_log, secrets, terminal
-from tests.unit.cli.test_cli import process
+from tests.support.shell import process
 
 
 class Tty(io.StringIO):

@@ -18,7 +18,7 @@ from opsera_step.config import BY_NAME
 from opsera_step.config.file import ALIASES, NOT_IN_A_FILE, OF_A_TOOL, parse_config
 from opsera_step.config.schema import PATH, address, build
 from opsera_step.config.yaml_data import read_yaml_data
-from tests.meta.source import ROOT
+from tests.support import ROOT
 
 ID = "65a4f00dc0ffee0123456789"
 VALIDATOR = jsonschema.Draft7Validator(build(__version__))

@@ -12,7 +12,7 @@ from opsera_step.display.excerpt import LAST_LINES
 from opsera_step.runs import events
 from opsera_step.text import LineCleaner, Scrubber
 from tests.oracles import hostile, secrets, terminal
-from tests.unit.sheet import TOKEN, Kept, Sheet, joblog
+from tests.support.sheet import TOKEN, Kept, Sheet, joblog
 
 GATE = Step("g", "Approve")
 

@@ -8,7 +8,7 @@ from opsera_step.api import State
 from opsera_step.display import print_result, print_steps, reason_of, verdict_sentence
 from opsera_step.outcome import Outcome
 from opsera_step.runs import StepResult, events
-from tests.unit.sheet import Sheet, joblog
+from tests.support.sheet import Sheet, joblog
 
 STOPPED = State.STOPPED
 RUN = Outcome(

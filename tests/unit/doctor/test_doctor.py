@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import textwrap
 import threading
 import time
@@ -25,8 +26,9 @@ from opsera_step.platforms.base import read_dotenv
 from opsera_step.signals import Cancellation
 from opsera_step.simulator.faults import Fault
 from opsera_step.simulator.simulator import Simulator
-from tests.unit.api.test_client import Authority, Proxy, Wire, http, needs_openssl, ok, serving
-from tests.unit.api.test_token import jwt as written
+from tests.support.authority import Authority
+from tests.support.tokens import jwt as written
+from tests.support.wire import Proxy, Wire, http, ok, serving
 
 ID = "65a4f00dc0ffee0123456789"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3NjcyNDAwMDB9.c2lnbmF0dXJl"
@@ -326,28 +328,23 @@ class TestWay:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory) -> Authority:
-    made = Authority(tmp_path_factory.mktemp("ca"))
-    made.make()
-    made.make_one("server", "expired", "-1")
-    made.make_one("server", "ending", "3")
-    return made
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
-@needs_openssl
 class TestTls:
     """Certificates, good and bad."""
 
-    def look_at(self, authority: Authority, name: str, **inputs: str) -> Screen:
+    def look_at(self, tls: ssl.SSLContext, **inputs: str) -> Screen:
         clock = FakeClock(time.time())
-        with serving(ok([]), tls=authority.contexts[name]) as wire:
+        with serving(ok([]), tls=tls) as wire:
             return look({"token": JWT, "base_url": wire.url, **inputs}, clock=clock)
 
     def test_a_private_ca_that_is_known(self, authority):
         """Issuer and end are told, and that ca_bundle is used."""
-        screen = self.look_at(authority, "ending", ca_bundle=authority.bundle)
+        screen = self.look_at(authority.context(days=2.5), ca_bundle=authority.bundle)
         line = screen.line("connection")
         assert re.match(
-            r"TLSv1\.3; the certificate of opsera-step test ending, from opsera-step test ca, is "
+            r"TLSv1\.3; the certificate of Example server, from Example CA, is "
             r"good until 20\d\d-\d\d-\d\d; ca_bundle is trusted too\.",
             line,
         )
@@ -356,16 +353,16 @@ class TestTls:
 
     def test_a_private_ca_that_is_not_known(self, authority):
         """Whose certificate it is helps to find out who is on the way."""
-        screen = self.look_at(authority, "server")
+        screen = self.look_at(authority.context())
         line = screen.line("connection")
         assert (screen.code, screen.at("fault")) == (ExitCode.API, ["connection"])
         assert "is not trusted here: unable to get local issuer certificate" in line
-        assert "that of opsera-step test server, from opsera-step test ca, good until" in line
+        assert "that of Example server, from Example CA, good until" in line
         assert "give the certificate of that CA in ca_bundle." in line
 
     def test_a_certificate_that_has_ended(self, authority):
         """That is the server's fault, and no CA helps."""
-        screen = self.look_at(authority, "expired", ca_bundle=authority.bundle)
+        screen = self.look_at(authority.context(days=-1), ca_bundle=authority.bundle)
         line = screen.line("connection")
         assert (screen.code, screen.at("fault")) == (ExitCode.API, ["connection"])
         assert "certificate has expired" in line and "and ended on 20" in line
@@ -373,7 +370,7 @@ class TestTls:
 
     def test_a_certificate_of_another_host(self, authority):
         """base_url is what to look at."""
-        screen = self.look_at(authority, "other", ca_bundle=authority.bundle)
+        screen = self.look_at(authority.context("other.test"), ca_bundle=authority.bundle)
         assert "It is another host's: check base_url, and" in screen.line("connection")
 
     def test_a_server_that_speaks_no_tls(self):
@@ -397,7 +394,7 @@ class TestTls:
     def test_a_ca_of_the_usual_variables(self, authority, monkeypatch, name):
         """What the job would trust the doctor trusts too."""
         monkeypatch.setenv(name, authority.bundle)
-        screen = self.look_at(authority, "server")
+        screen = self.look_at(authority.context())
         assert screen.levels["connection"] == "warning"
         assert screen.levels["api"] == "ok"
 
@@ -406,7 +403,7 @@ class TestTls:
         with Proxy() as proxy:
             proxy.answers = [proxy.join]
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-            screen = self.look_at(authority, "server", ca_bundle=authority.bundle)
+            screen = self.look_at(authority.context(), ca_bundle=authority.bundle)
         assert screen.levels["connection"] == "warning"
         assert {one.method for one in proxy.requests} == {"CONNECT"}
 

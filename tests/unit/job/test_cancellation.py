@@ -13,8 +13,8 @@ from opsera_step.job import cancellation as cancelling
 from opsera_step.signals import Cancellation
 from opsera_step.simulator.faults import Fault
 from opsera_step.simulator.simulator import Simulator
-from tests.e2e import scenes
-from tests.e2e.support import Files, Finished, play_with
+from tests.support import scenes
+from tests.support.jobs import Files, Finished, play_with
 
 Deed = Callable[[Cancellation], None]
 

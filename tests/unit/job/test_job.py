@@ -16,9 +16,12 @@ from opsera_step.job import run_job, utf8
 from opsera_step.signals import Cancellation
 from opsera_step.simulator.faults import Fault
 from opsera_step.simulator.simulator import Simulator
-from tests.e2e import scenes
-from tests.e2e.support import Files, Finished, inputs_for, play_with
-from tests.unit.api.test_client import PIPELINE, TOKEN, Wire, http, ok
+from tests.support import scenes
+from tests.support.jobs import Files, Finished, inputs_for, play_with
+from tests.support.wire import Wire, http, ok
+
+PIPELINE = "65a4f00dc0ffee0123456789"
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1cyJ9.c2lnbmF0dXJl"
 
 EVERY_OUTPUT = {
     "OPSERA_RUN_COUNT", "OPSERA_URL", "OPSERA_STATUS", "OPSERA_MESSAGE", "OPSERA_PIPELINE_ID",

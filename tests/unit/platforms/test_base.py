@@ -17,7 +17,7 @@ from opsera_step.platforms.base import (
     replace_file,
     wants_colour,
 )
-from tests.meta.test_interface import OUTPUTS
+from tests.support.scenes import OUTPUTS
 
 
 class Broken(io.StringIO):

@@ -31,8 +31,9 @@ from opsera_step.job import run_job
 from opsera_step.main import is_for_the_command_line
 from opsera_step.signals import Cancellation
 from opsera_step.simulator.simulator import Simulator
-from tests.e2e.shell import stream, text_of
-from tests.e2e.support import MARKS, ROOT
+from tests.support import ROOT
+from tests.support.jobs import MARKS
+from tests.support.shell import stream, text_of
 
 ADDRESS = "https://opsera.test"
 """What stands in a screen for the simulator's address."""

@@ -18,8 +18,8 @@ from opsera_step.job import run_job
 from opsera_step.platforms.base import read_dotenv
 from opsera_step.signals import Cancellation
 from opsera_step.simulator.simulator import Simulator
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 MARKS: Mapping[str, Mapping[str, str]] = {
     "plain": {},
     "github": {"GITHUB_ACTIONS": "true"},

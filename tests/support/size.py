@@ -88,7 +88,7 @@ def _peak_of(process: int) -> int:
 
 def main() -> None:
     """Play a log of a length, and one of a tenth of it, and tell the figures."""
-    parser = argparse.ArgumentParser(prog="python -m tests.size", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.support.size", description=main.__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--per-record", type=int, default=100)
     parser.add_argument("--new", type=int, default=NEW_EACH_TIME, help="new records at each read")

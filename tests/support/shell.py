@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -21,6 +24,7 @@ from opsera_step.main import is_for_the_command_line
 from opsera_step.signals import Cancellation
 from opsera_step.simulator.clocks import SpeedClock
 from opsera_step.simulator.simulator import Simulator
+from tests.support import ROOT
 
 TOOL, TASK = "65a4f00dc0ffee0000000101", "65a4f00dc0ffee0000000201"
 LOCKED_TOOL, LOCKED_TASK = "65a4f00dc0ffee0000000105", "65a4f00dc0ffee0000000205"
@@ -84,6 +88,28 @@ def command(simulator: Simulator, words: str, **environ: str) -> Typed:
         else:
             code = run_job(given, out, Cancellation())
     return Typed(code, text_of(out), text_of(err))
+
+
+def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the real thing, with nothing of this environment but PATH."""
+    return subprocess.run(
+        [sys.executable, "-I", str(ROOT / "entrypoint.py"), *arguments],
+        check=False,
+        env={"PATH": os.defpath, **environ},
+        cwd="/",
+        capture_output=True,
+        encoding="utf-8",
+        timeout=50,
+    )
+
+
+def to_a_full_disk(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        return subprocess.run(
+            [sys.executable, "-I", str(ROOT / "entrypoint.py"), *arguments],
+            check=False, env={"PATH": os.defpath, **environ}, cwd="/",
+            stdout=full, stderr=subprocess.PIPE, encoding="utf-8", timeout=50,
+        )  # fmt: skip
 
 
 def fast(scenario: Any = "success", speed: float = 100.0, **options: Any) -> Simulator:

@@ -1,0 +1,7 @@
+"""What tests share: no test module imports another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
