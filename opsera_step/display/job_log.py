@@ -205,10 +205,10 @@ class JobLog:
 
     @_show.register
     def _(self, event: events.PausedAt) -> None:
-        gate = f" at “{self._safe.inline(event.gate.name, 200)}”" if event.gate else ""
+        gate = f" at “{self._safe.inline(event.step.name, 200)}”" if event.step else ""
         self._doing, self._spoke = f"waits{gate}", False
-        if event.gate is not None:
-            self._board.waits(event.gate.id)
+        if event.step is not None:
+            self._board.waits(event.step.id)
         self.say_in_sight(f"{self._run} is paused{gate}: it waits for somebody to let it go on.")
 
     @_show.register
@@ -247,22 +247,23 @@ class JobLog:
     @_show.register
     def _(self, event: events.LinesMissing) -> None:
         self.missing = True
-        if event.count is None:
-            what = "Older lines may be missing"
-        else:
-            about = "about" if event.estimated else "up to"
-            what = f"Lines are missing here: {about} {event.count} log records"
-        self.say(f"{what}; the API gives the newest 1000 records only.", "warning")
+        count = "Some" if event.at_most is None else f"Up to {event.at_most:,}"
+        self.say(
+            f"{count} log records are missing here (the API returns only the latest 1,000).",
+            "warning",
+        )
 
     @_show.register
-    def _(self, event: events.Trouble) -> None:
-        what = self._safe.inline(event.what)
-        most = f", for {format_duration(event.left)} at most" if isfinite(event.left) else ""
-        self.say_in_sight(f"{what} Trying again{most}.", "warning")
+    def _(self, event: events.Retrying) -> None:
+        error = self._safe.inline(event.error)
+        wait = f" in {format_duration(event.wait)}" if event.wait else ""
+        most = event.remaining
+        limit = f" for at most {format_duration(most)}" if isfinite(most) else ""
+        self.say_in_sight(f"{error} Retrying{wait or limit}.", "warning")
 
     @_show.register
     def _(self, event: events.Recovered) -> None:
-        self.say_in_sight(f"The API answers again, after {format_duration(event.after)}.")
+        self.say_in_sight(f"The API answers again, after {format_duration(event.elapsed)}.")
 
     @_show.register
     def _(self, event: events.Heartbeat) -> None:
@@ -279,18 +280,14 @@ class JobLog:
         """Only the moving line changes."""
 
     @_show.register
-    def _(self, event: events.Answered) -> None:
-        """Say nothing: what comes of the answer is told by other events."""
-
-    @_show.register
     def _(self, event: events.Ended) -> None:
         self.finish()
 
     def _what_goes_on(self, event: events.Heartbeat) -> str:
-        silent = format_duration(event.silent)
+        silent = format_duration(event.idle_seconds)
         step = f"“{self._safe.inline(event.step.name, 200)}”" if event.step else "it"
-        if event.trouble:
-            return f"the API has trouble ({self._safe.inline(event.trouble, 200).rstrip('.')})"
+        if event.error:
+            return f"the API has trouble ({self._safe.inline(event.error, 200).rstrip('.')})"
         if event.queued_behind is not None:
             return f"waits for run {event.queued_behind} to end"
         if event.status is not None and event.status.state is State.PAUSED:

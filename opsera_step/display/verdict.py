@@ -84,7 +84,7 @@ def print_steps(outcome: Outcome, log: JobLog) -> None:
 def _how(step: StepResult, outcome: Outcome) -> str:
     if step.state is State.PAUSED:
         return "waits"
-    if step.never_began:
+    if step.not_started:
         return "did not begin" if outcome.status in ENDED else "has not begun"
     return took(step)
 
@@ -92,7 +92,7 @@ def _how(step: StepResult, outcome: Outcome) -> str:
 def took(step: StepResult) -> str:
     """Tell how long a step took, or since when it goes on; empty where nothing tells."""
     if step.state in (State.RUNNING, State.PAUSED):
-        return "" if step.began is None else f"since {_time_of_day(step.began)}"
+        return "" if step.started_at is None else f"since {_time_of_day(step.started_at)}"
     return "" if step.seconds is None else format_duration(step.seconds)
 
 
@@ -177,7 +177,7 @@ def _paused(outcome: Outcome, run: str, after: str) -> str:
 def paused_since(outcome: Outcome) -> str:
     """Tell since when the run waits, as a time of the day and UTC; empty where none knows."""
     waiting = (step for step in outcome.steps if step.state is State.PAUSED)
-    began = next((step.began for step in waiting if step.name == outcome.waits_for), None)
+    began = next((step.started_at for step in waiting if step.name == outcome.waits_for), None)
     return "" if began is None else _time_of_day(began)
 
 

@@ -11,10 +11,9 @@ from contextlib import suppress
 from opsera_step.api import OpseraClient, Run, State
 from opsera_step.clock import Deadline, SystemClock
 from opsera_step.errors import Cancelled, ExitCode, OpseraStepError
-from opsera_step.job.commands.run import is_ours_now
 from opsera_step.job.context import FOLLOWING, Context
 from opsera_step.outcome import EXIT_CODE_OF_STATE
-from opsera_step.runs import RunOwnership, StopResult, stop_run
+from opsera_step.runs import StopResult, find_unconfirmed_run, stop_run
 from opsera_step.signals import LAST_WORDS, OVERTIME_WORDS, PATIENCE
 
 CANCEL_BUDGET = 4.0
@@ -38,7 +37,7 @@ def cancel(job: Context, cancelled: Cancelled) -> None:
     job.log.end_group()
     job.log.say(f"{cancelled}: the job is being cancelled.", "warning")
     job.learn(status="cancelled", exit_code=cancelled.exit_code)
-    status = job.follower.status if job.follower is not None else None
+    status = job.state.status
     if status is not None and status.state.final:
         # It had ended, only the rest of its log was still being read.
         job.learn(status=status.state.value, exit_code=EXIT_CODE_OF_STATE[status.state])
@@ -73,7 +72,6 @@ def overtime_words(job: Context) -> None:
 
 def _reason_to_leave(job: Context) -> str:
     """Say why nothing is stopped; empty when the run, if there is one, is to be stopped."""
-    follower = job.follower
     if job.changing:
         return (
             f"The command was cancelled while {job.changing}. That may have been done, or still "
@@ -81,11 +79,11 @@ def _reason_to_leave(job: Context) -> str:
         )
     if job.inputs.command not in FOLLOWING:
         return "The command was cancelled; nothing was changed by it."
-    if job.run is None and (job.trigger is None or job.pipeline is None or not job.trigger.asked):
+    if job.run is None and not job.state.requested:
         return "The job was cancelled before a run was started."
     if job.inputs.on_cancel == "leave" and not job.stop_call.is_claimed:
         return "The job was cancelled; the run was left as it is (on_cancel: leave)."
-    if follower is not None and follower.status is not None and follower.status.state.final:
+    if job.state.status is not None and job.state.status.state.final:
         return "The run had ended when the job was cancelled."
     return ""
 
@@ -102,10 +100,10 @@ def _stop(job: Context) -> str:
             "The job was cancelled while a run was being asked for; no new run has shown so far. "
             "If one starts all the same, it has to be stopped by hand."
         )
-    job.run = run
+    job.run = job.state.run = run
     job.learn(run_count=run.count)
     if job.stop_call.claim():
-        job.stopped = stop_run(job.client, run, job.clock, until, is_current=is_ours_now(job))
+        stop_run(job.client, job.state, job.clock, until)
     else:
         job.cancellation.wait_for_stand_in(until.remaining)
     if job.stopped is None:
@@ -123,19 +121,15 @@ def _learn_end(job: Context, stopped: StopResult) -> None:
 
 def _find_unheard_run(job: Context, until: Deadline) -> Run | None:
     """Look for the run that the request on the wire may have started."""
+    if job.pipeline is None:
+        return None
+    before = job.state.before or 0
     look_until = until.no_later_than(CANCEL_BUDGET / 2)
-    pipeline_id = job.pipeline.id if job.pipeline else ""
-    before = job.trigger.before or 0 if job.trigger else 0
-    while not look_until.expired:
-        try:
-            pipeline = job.client.summary(pipeline_id, look_until)
-        except OpseraStepError:
-            return None
-        if pipeline.run_count == before + 1:
-            run = Run(pipeline.id, pipeline.run_count)
-            owner = RunOwnership(job.client, job.inputs.token, job.clock, look_until)
-            return None if owner.is_foreign(run) else run
-        job.clock.sleep(min(0.3, look_until.remaining))
+    token = job.inputs.token
+    with suppress(OpseraStepError):
+        return find_unconfirmed_run(
+            job.client, job.pipeline.id, before, token, job.clock, look_until
+        )
     return None
 
 
@@ -149,7 +143,7 @@ def _stop_from_outside(job: Context, seconds: float) -> None:
         client = OpseraClient(
             job.inputs.base_url, job.inputs.token, clock, ca_bundle=job.inputs.ca_bundle
         )
-        job.stopped = stop_run(client, run, clock, until, is_current=is_ours_now(job))
+        stop_run(client, job.state, clock, until)
 
 
 def _leave_outputs(job: Context, status: str, exit_code: int, message: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,16 +18,12 @@ from opsera_step.platforms import Platform
 from opsera_step.report import Report
 from opsera_step.runs import (
     Failure,
-    Follower,
-    Started,
-    StepResult,
+    RunDetails,
+    RunState,
     StopResult,
-    Trigger,
     call_with_retry,
     events,
-    failure_of,
-    steps_of,
-    steps_without_records,
+    read_details,
 )
 from opsera_step.signals import Cancellation, Once
 from opsera_step.text import Scrubber
@@ -60,22 +56,16 @@ class Context:
     """What is known so far; the end of it is what the job reports."""
     pipeline: Pipeline | None = None
     run: Run | None = None
-    trigger: Trigger | None = None
-    started: Started | None = None
-    follower: Follower | None = None
+    state: RunState = field(default_factory=RunState)
     began: float = 0.0
     stop_call: Once = field(default_factory=Once)
     """The one stop call of this job: whoever claims it sends it."""
-    stopped: StopResult | None = None
-    """What came of stopping the run."""
     changing: str = ""
     """What is being changed right now, as in “the pipeline was being reset”; empty if nothing."""
     was_over: bool = False
     """Whether the run had ended when it was looked at first, so that its time is not known."""
     is_settled: bool = False
     """Whether the outcome stands and is in the outputs."""
-    heard: dict[str, Any] = field(default_factory=dict)
-    """The API's last answers to run, reset and status, as they came, by those words."""
     data: Platform | None = None
     """Where an answer goes, if that is not the job log."""
     reports: bool = True
@@ -88,9 +78,12 @@ class Context:
     @property
     def answers(self) -> dict[str, Any]:
         """The API's last answers to run, reset, stop and status, as they came, by those words."""
-        stopped = self.stopped or StopResult("")
-        told = {"stop": stopped.consent, "status": stopped.status}
-        return self.heard | {call: one.response for call, one in told.items() if one is not None}
+        return self.state.responses
+
+    @property
+    def stopped(self) -> StopResult | None:
+        """What came of stopping the run."""
+        return self.state.stop
 
     def learn(self, **changes: object) -> None:
         """Add to what is known of the outcome."""
@@ -153,14 +146,12 @@ class Context:
             if isinstance(event, events.RunKnown):
                 # Before a line says so: writing that may hang.
                 self.know_run(event.run)
-            elif isinstance(event, events.Answered):
-                self.heard[event.call] = event.whole
             self.log.show(event)
 
     def learn_status(self, status: RunStatus | None) -> None:
         """Take over what Opsera says of the run."""
         if status is not None:
-            self.heard["status"] = status.response
+            self.state.responses["status"] = status.response
             self.learn(message=self.scrubber.inline(status.message))
 
     def learn_details(self) -> None:
@@ -170,24 +161,16 @@ class Context:
             return
         until = Deadline.after(self.clock, DETAILS_CAP)
         with suppress(ApiError, Cancelled):
-            pipeline = self.client.summary(run.pipeline_id, until)
-            records = self.client.logs(run, until, console_only=False)
-            failure = failure_of(pipeline, run, records)
-            rests = pipeline.state is State.STOPPED and pipeline.run_count == run.count
-            stopped = rests or self.outcome.status == "stopped"
-            lines = self.follower.line_times if self.follower is not None else {}
-            found = steps_of(pipeline, records, lines)
-            self._learn_steps([one.settled(run_stopped=stopped) for one in found])
-            if failure is not None and self.outcome.status in ("failed", "stopped"):
-                self._learn_failure(failure)
+            self.state.details = read_details(self.client, run, until)
+        self.take_details(self.state.details)
 
-    def learn_plan(self) -> None:
-        """Tell the steps without asking, where no answer did: a cancelled job has no time to."""
-        if self.pipeline is not None and self.follower is not None and not self.outcome.steps:
-            self._learn_steps(steps_without_records(self.pipeline, self.follower.line_times))
-
-    def _learn_steps(self, steps: Iterable[StepResult]) -> None:
-        self.learn(steps=tuple(step.but_safe(self.scrubber.inline) for step in steps))
+    def take_details(self, found: RunDetails) -> None:
+        """Take over what became of the steps."""
+        found = found.settled(run_stopped=self.outcome.status == "stopped")
+        if found.steps:
+            self.learn(steps=tuple(step.but_safe(self.scrubber.inline) for step in found.steps))
+        if found.failure is not None and self.outcome.status in ("failed", "stopped"):
+            self._learn_failure(found.failure)
 
     def _learn_failure(self, failure: Failure) -> None:
         """Take over where it failed; the reason is worth more than a message that has none."""

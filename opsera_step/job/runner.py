@@ -211,7 +211,8 @@ def _finish(job: Context, order: Order, data: Platform) -> None:
         duration=job.clock.monotonic() - job.began,
         log_lines=job.log.line_count,
     )
-    job.learn_plan()
+    if not job.outcome.steps and job.inputs.command in _WITH_LOG:
+        job.take_details(job.state.details)
     lines = _answer_lines(job, order)
     if job.reports:
         job.write_outputs(job.outcome.outputs())

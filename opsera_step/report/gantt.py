@@ -38,7 +38,7 @@ _KINDS = {
 
 def gantt(steps: Sequence[StepResult]) -> tuple[list[str], int]:
     """Return the chart's lines and how many steps it shows; none where no times are known."""
-    known = [step for step in steps if step.began is not None and step.seconds is not None]
+    known = [step for step in steps if step.started_at is not None and step.seconds is not None]
     if not known:
         return [], 0
     shown = sorted(known, key=_weight, reverse=True)[:MOST_BARS]
@@ -83,4 +83,4 @@ def _weight(step: StepResult) -> tuple[bool, float]:
 
 
 def _began(step: StepResult) -> float:
-    return step.began or 0.0
+    return step.started_at or 0.0

@@ -165,7 +165,7 @@ def _row(
     *,
     planned: bool,
 ) -> Row:
-    idle = planned and step.never_began and log is None
+    idle = planned and step.not_started and log is None
     word = "not run" if idle else _WORDS.get(step.state, "")
     bad = word in ("failed", "stopped") or (step.name == outcome.failed_step and not idle)
     return Row(
@@ -174,7 +174,7 @@ def _row(
         step.tool,
         word,
         message="" if step.message == outcome.reason and bad else step.message,
-        began="" if step.began is None else format_timestamp(step.began),
+        began="" if step.started_at is None else format_timestamp(step.started_at),
         took="" if step.seconds is None or word == "paused" else format_duration(step.seconds),
         when=_in_words(bar),
         waited="" if not step.waited else format_duration(step.waited),

@@ -39,7 +39,9 @@ def junit(outcome: Outcome, logs: Sequence[StepLog], now: float) -> str:
     """Return the file; `now` is in seconds since 1970, for a run whose beginning is not known."""
     cases = _cases(outcome, logs)
     told = [case.element for case in cases]
-    began = min((step.began for step in outcome.steps if step.began is not None), default=None)
+    began = min(
+        (step.started_at for step in outcome.steps if step.started_at is not None), default=None
+    )
     names = (outcome.pipeline_name, outcome.pipeline_id, "Opsera pipeline")
     values = {
         "suite": next(name for name in names if name.strip()),
@@ -88,7 +90,7 @@ def _case(name: str, step: StepResult, outcome: Outcome, log: StepLog | None) ->
         return Case(name, time, "failure", step.state.value, message, _tail(message, log))
     if step.state is State.SUCCESS:
         return Case(name, time)
-    if step.never_began:
+    if step.not_started:
         return Case(name, "0.000", "skipped", message="It did not begin.")
     if step.state is State.PAUSED:
         message = step.message or "It waits for somebody."

@@ -48,17 +48,17 @@ class Timeline:
 
 def timeline(steps: Sequence[StepResult]) -> Timeline:
     """Lay the steps out over the time from the first one's beginning to the last one's end."""
-    known = [one for one in steps if one.began is not None and one.seconds is not None]
+    known = [one for one in steps if one.started_at is not None and one.seconds is not None]
     if not known:
         return Timeline((None,) * len(steps))
-    began = min(one.began or 0.0 for one in known)
-    length = max((one.began or 0.0) + (one.seconds or 0.0) for one in known) - began
+    began = min(one.started_at or 0.0 for one in known)
+    length = max((one.started_at or 0.0) + (one.seconds or 0.0) for one in known) - began
     bars = tuple(_bar(one, began, length) if one in known else None for one in steps)
     return Timeline(bars, _ticks(length), began, length)
 
 
 def _bar(step: StepResult, began: float, length: float) -> Bar:
-    start, took = (step.began or 0.0) - began, step.seconds or 0.0
+    start, took = (step.started_at or 0.0) - began, step.seconds or 0.0
     is_open = step.state in (State.RUNNING, State.PAUSED)
     x = min(_scaled(start, length), SCALE - _THINNEST)
     width = SCALE - x if is_open else max(_THINNEST, _scaled(took, length))

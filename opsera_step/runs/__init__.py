@@ -1,31 +1,37 @@
 """Start, follow, and stop a run. Pure: prints nothing, reads no environment, knows no platform."""
 
-from opsera_step.runs.events import EndReason
-from opsera_step.runs.follow import Follower
-from opsera_step.runs.log_reader import LogReader
-from opsera_step.runs.ownership import RunOwnership
-from opsera_step.runs.polling import PollSchedule
+from opsera_step.runs.events import Ended, EndReason
+from opsera_step.runs.find import find_unconfirmed_run
+from opsera_step.runs.follow import FollowPolicy, follow, read_details
+from opsera_step.runs.log_reader import lines_of
 from opsera_step.runs.retry import call_with_retry
-from opsera_step.runs.start import Started, Trigger
-from opsera_step.runs.steps import Failure, StepResult, failure_of, steps_of, steps_without_records
-from opsera_step.runs.stop import LATE_STOP, LONGEST_STOP, StopResult, stop_run
+from opsera_step.runs.start import Parameter, RuntimeSettings, StartPolicy, start_run
+from opsera_step.runs.state import ATTACHED, STARTED, WATCHED, RunState, StopResult
+from opsera_step.runs.steps import Failure, RunDetails, StepResult
+from opsera_step.runs.stop import LATE_STOP, LONGEST_STOP, stop_run
 
 __all__ = [
+    "ATTACHED",
     "LATE_STOP",
     "LONGEST_STOP",
+    "STARTED",
+    "WATCHED",
     "EndReason",
+    "Ended",
     "Failure",
-    "Follower",
-    "LogReader",
-    "PollSchedule",
-    "RunOwnership",
-    "Started",
+    "FollowPolicy",
+    "Parameter",
+    "RunDetails",
+    "RunState",
+    "RuntimeSettings",
+    "StartPolicy",
     "StepResult",
     "StopResult",
-    "Trigger",
     "call_with_retry",
-    "failure_of",
-    "steps_of",
-    "steps_without_records",
+    "find_unconfirmed_run",
+    "follow",
+    "lines_of",
+    "read_details",
+    "start_run",
     "stop_run",
 ]

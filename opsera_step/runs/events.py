@@ -1,39 +1,31 @@
-"""What can happen while a run is started and followed: the vocabulary between the core and render.
+"""What can happen while a run is started and followed.
 
-Plain data. Durations are in seconds; texts are as the API gave them, not yet safe to print. Named
-tuples, since each start makes these classes anew, and a dataclass takes several times as long; but
-one has a `count`, as tuples have.
+Plain data. Durations are in seconds; texts are as the API sent them and not yet safe to print.
+Named tuples rather than dataclasses, because creating these classes is part of every start-up.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from opsera_step.api import Run, RunStatus, State, Step
+from opsera_step.runs.steps import RunDetails
 
 
 class Note(NamedTuple):
-    """Something that the user should know, in a sentence of ours."""
+    """Something that the user should know, as a sentence."""
 
     text: str
     warning: bool = False
 
 
 class RunKnown(NamedTuple):
-    """The run to follow is known: it was started, or is one that was going."""
+    """The run to follow is known: it was started, or it already existed."""
 
     run: Run
     started: bool
     message: str = ""
-
-
-class Answered(NamedTuple):
-    """The API answered a call that changes something: the call's word, the answer as it came."""
-
-    call: str
-    whole: Any
 
 
 class Queued(NamedTuple):
@@ -43,58 +35,68 @@ class Queued(NamedTuple):
 
 
 class StateChanged(NamedTuple):
-    """The status call said something else than before."""
+    """The status call returned another status or message than before."""
 
     status: RunStatus
     before: State | None
 
 
 class PausedAt(NamedTuple):
-    """The run waits for somebody; the gate is None where it can't be known."""
+    """The run is waiting for approval; `step` is None if the approval step is unknown."""
 
-    gate: Step | None
+    step: Step | None
     message: str
+    since: float | None = None
+    """When it paused, in seconds since 1970 UTC; None if no record shows it."""
+    user: str = ""
+    """Who was asked to approve, if a record carries a name."""
 
 
 class LogLines(NamedTuple):
-    """New lines of the log, in order, from one step."""
+    """New lines of the log, in order, from one record of one step."""
 
     step_id: str
     step_name: str
     tool: str
     lines: tuple[str, ...]
+    created: float | None = None
+    """Time of the record in seconds since 1970 UTC."""
 
 
-@dataclass(frozen=True)
-class LinesMissing:
-    """Records of the log are out of reach; `count` is how many at most, None if nobody knows."""
+class LinesMissing(NamedTuple):
+    """Log records are out of reach: at most this many, None if the number is unknown."""
 
-    count: int | None
-    estimated: bool
+    at_most: int | None = None
 
 
-class Trouble(NamedTuple):
-    """The API has not answered well for a while; it is asked again, for `left` seconds at most."""
+class Retrying(NamedTuple):
+    """API calls have been failing for a while; they are retried."""
 
-    what: str
-    lasting: float
-    left: float = float("inf")
+    error: str
+    elapsed: float
+    """Seconds since the first failure."""
+    remaining: float = float("inf")
+    """Seconds for which the calls are retried at most."""
+    wait: float = 0.0
+    """Seconds until the next attempt, if the API asked for a long wait; else 0."""
 
 
 class Recovered(NamedTuple):
     """The API answers again."""
 
-    after: float
+    elapsed: float
 
 
 class Heartbeat(NamedTuple):
-    """Nothing was shown for a while: what is going on; `silent` is seconds without any change."""
+    """Nothing was shown for a while: what is in progress."""
 
     status: RunStatus | None
     step: Step | None
     queued_behind: int | None
-    silent: float
-    trouble: str
+    idle_seconds: float
+    """Seconds without any change."""
+    error: str
+    """Why API calls fail at the moment; empty if they don't."""
 
 
 class Tick(NamedTuple):
@@ -111,24 +113,26 @@ class EndReason(Enum):
 
 
 class Ended(NamedTuple):
-    """Following is over; `log_complete` says whether every line was seen."""
+    """Following is over; `log_complete` is true only if every line was seen."""
 
     reason: EndReason
     status: RunStatus | None
     log_complete: bool
     detail: str = ""
+    """Technical reason, for TIMEOUT and LOST."""
+    details: RunDetails = RunDetails()
+    """What is known about the steps and the times of the run."""
 
 
 Event = (
     Note
     | RunKnown
-    | Answered
     | Queued
     | StateChanged
     | PausedAt
     | LogLines
     | LinesMissing
-    | Trouble
+    | Retrying
     | Recovered
     | Heartbeat
     | Tick

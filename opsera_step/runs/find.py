@@ -168,3 +168,34 @@ def _was_touched(now: Pipeline, before: Pipeline) -> bool:
     """
     was, now_is = before.data.get("updatedAt"), now.data.get("updatedAt")
     return before.state is not State.RUNNING and bool(was and now_is) and was != now_is
+
+
+def find_unconfirmed_run(
+    client: Api, pipeline_id: str, before: int, token: str, clock: Clock, deadline: Deadline
+) -> Run | None:
+    """Look for the run of a request whose response never came; `before` was the latest run then.
+
+    Only the very next run can be ours, and only if it is not known to be another user's.
+
+    Raises:
+        ApiError: when the pipeline could not be read.
+
+    """
+    failed: ApiError | None = None
+    while True:
+        try:
+            count, failed = client.summary(pipeline_id, deadline).run_count, None
+        except ApiError as error:
+            if not error.transient:
+                raise
+            count, failed = before, error
+        if count == before + 1:
+            run = Run(pipeline_id, count)
+            ownership = RunOwnership(client, token, clock, deadline)
+            return None if ownership.is_foreign(run) else run
+        if count > before or deadline.expired:
+            break
+        clock.sleep(min(0.3, deadline.remaining))
+    if failed is not None:
+        raise failed
+    return None

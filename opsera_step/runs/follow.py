@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import suppress
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from opsera_step.api import Pipeline, Run, RunStatus, State, Step, state_of
@@ -20,23 +21,25 @@ from opsera_step.runs.events import (
     Heartbeat,
     PausedAt,
     Recovered,
+    Retrying,
     StateChanged,
     Tick,
-    Trouble,
 )
+from opsera_step.runs.find import Looking
 from opsera_step.runs.log_reader import LogApi, LogReader
 from opsera_step.runs.polling import Call, Jitter, PollSchedule
 from opsera_step.runs.retry import HEARTBEAT, LONGEST_OUTAGE
-from opsera_step.runs.steps import LineTimes
+from opsera_step.runs.state import ACTIVE_FOR, STARTED, RunState
+from opsera_step.runs.steps import LineTimes, RunDetails, details_of, steps_without_records
 from opsera_step.runs.turn import Turn
 
 DRAIN_CAP = 60.0
+DETAILS_CAP = 10.0
+"""Most seconds to spend on what only makes the report nicer."""
 LAST_LOOK = 4.0
 """Seconds for a look at the run when the time is up."""
 LEAST_DRAIN = 10.0
 _LOOK = 10.0
-TRUE_FOR = 70.0
-"""Seconds for which the answer that a run is going is taken as true; it is asked for more often."""
 STILL_LOOKS = 3
 """Looks in a row at a resting pipeline before a run with an unknown word is given up."""
 _TROUBLE_SHOWN_AFTER = 5.0
@@ -51,6 +54,11 @@ Ending = Generator[Event, None, Ended | None]
 class Api(LogApi, Protocol):
     """What following needs of the client."""
 
+    @property
+    def ever_responded(self) -> bool:
+        """Whether any call ever got an answer of the API."""
+        ...
+
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
         """Ask how the run stands."""
         ...
@@ -60,14 +68,91 @@ class Api(LogApi, Protocol):
         ...
 
 
-class Policy(NamedTuple):
+class FollowPolicy(NamedTuple):
     """What the user wants of following; durations in seconds."""
 
     wait_when_paused: bool = False
     logs: str = "console"
     poll_interval: float | None = None
     tick: float | None = None
-    """Give a Tick event at least this often, for a display that moves."""
+    """Yield a Tick at least this often, for a display that moves."""
+    watched_by_person: bool = False
+    """Whether a person watches at a terminal: then lines are shown sooner, for more requests."""
+
+
+def follow(
+    client: Api,
+    state: RunState,
+    policy: FollowPolicy,
+    clock: Clock,
+    deadline: Deadline,
+    jitter: Jitter,
+) -> Iterator[Event]:
+    """Follow the run of `state` until it ends, and yield what happens, an Ended last.
+
+    Raises:
+        ApiError: when the status call fails for good.
+
+    """
+    run = state.run
+    assert run is not None, "there is no run to follow"  # noqa: S101
+    fresh = state.origin == STARTED
+    follower = Follower(
+        client, run, policy, clock, deadline, jitter, fresh=fresh, behind=state.behind
+    )
+    try:
+        for event in follower.follow():
+            _write(state, follower)
+            if isinstance(event, Ended):
+                yield from _warn_about_duplicate_runs(client, state, clock, deadline)
+                _collect(client, state, follower, event, clock)
+                yield event._replace(details=state.details)
+            else:
+                yield event
+    finally:
+        _write(state, follower)
+        if state.pipeline is not None and not state.details.steps:
+            steps = steps_without_records(state.pipeline, follower.line_times)
+            state.details = RunDetails(steps)
+
+
+def _write(state: RunState, follower: Follower) -> None:
+    state.status, state.active_at = follower.status, follower.active_at
+    if follower.status is not None:
+        state.responses["status"] = follower.status.response
+
+
+def _warn_about_duplicate_runs(
+    client: Api, state: RunState, clock: Clock, deadline: Deadline
+) -> Iterator[Event]:
+    if state.in_doubt_since is not None and state.run is not None:
+        finder = Looking(client, state.token, clock, deadline, lambda: 0.5)
+        yield from finder.twins(state.run, state.in_doubt_since)
+
+
+def _collect(client: Api, state: RunState, follower: Follower, end: Ended, clock: Clock) -> None:
+    if state.run is None or (end.reason is EndReason.TIMEOUT and end.detail):
+        # The job is late already, and the API would only make it later.
+        return
+    with suppress(ApiError):
+        until = Deadline.after(clock, DETAILS_CAP)
+        found = read_details(client, state.run, until, follower.line_times)
+        stopped = end.status is not None and end.status.state is State.STOPPED
+        state.details = found.settled(run_stopped=stopped)
+
+
+def read_details(
+    client: Api, run: Run, deadline: Deadline, lines: LineTimes = MappingProxyType({})
+) -> RunDetails:
+    """Read what the pipeline and the latest records say about a run.
+
+    Raises:
+        ApiError: when they can't be read.
+
+    """
+    pipeline = client.summary(run.pipeline_id, deadline)
+    records = client.logs(run, deadline, console_only=False)
+    return details_of(pipeline, run, records, lines)
 
 
 class Follower:
@@ -77,7 +162,7 @@ class Follower:
         self,
         api: Api,
         run: Run,
-        policy: Policy,
+        policy: FollowPolicy,
         clock: Clock,
         deadline: Deadline,
         jitter: Jitter,
@@ -114,7 +199,12 @@ class Follower:
         Only then is a stop call safe: it stops whatever run the pipeline is in.
         """
         now = self._clock.monotonic()
-        return self._going_at is not None and now - self._going_at <= TRUE_FOR
+        return self._going_at is not None and now - self._going_at <= ACTIVE_FOR
+
+    @property
+    def active_at(self) -> float | None:
+        """When the run was last observed to be active, on the clock's monotonic time."""
+        return self._going_at
 
     @property
     def line_times(self) -> LineTimes:
@@ -209,7 +299,7 @@ class Follower:
             return Ended(EndReason.LOST, self.status, False, error.message)
         if lasting >= _TROUBLE_SHOWN_AFTER and not self._outage.shown:
             self._outage.shown = True
-            yield Trouble(error.message, lasting, self._deadline.remaining)
+            yield Retrying(error.message, lasting, self._deadline.remaining)
         return None
 
     def _judge(self, status: RunStatus) -> Ending:

@@ -6,7 +6,7 @@ touched.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Protocol
@@ -15,7 +15,7 @@ from opsera_step.api import LogRecord, Run
 from opsera_step.clock import Clock, Deadline, RetryState
 from opsera_step.errors import ApiError, Rejected, Unavailable
 from opsera_step.runs.events import Event, LinesMissing, LogLines, Note
-from opsera_step.runs.log_cursor import Batch, LogCursor
+from opsera_step.runs.log_cursor import Batch, LogCursor, Piece
 from opsera_step.runs.polling import Jitter, PollSchedule
 from opsera_step.runs.steps import LineTimes
 from opsera_step.text import split_lines
@@ -146,16 +146,13 @@ class LogReader:
     def _tell(self, batch: Batch) -> Iterator[Event]:
         if batch.gap is not None:
             self._missing = True
-            yield LinesMissing(batch.gap.at_most, batch.gap.estimated)
+            yield LinesMissing(batch.gap.at_most)
         pieces = [piece for piece in batch.pieces if self._wants(piece.record)]
         self._still_reads = 0 if pieces else self._still_reads + 1
         for piece in pieces:
             self.last_line_at = self._clock.monotonic()
-            record, lines = piece.record, split_lines(piece.text)
-            self._note_time(record)
-            # A record can be megabytes: its lines go on in portions.
-            while portion := tuple(islice(lines, _PORTION)):
-                yield LogLines(record.step_id, record.step_name, record.tool, portion)
+            self._note_time(piece.record)
+            yield from _lines_of(piece)
 
     def _note_time(self, record: LogRecord) -> None:
         step, now = record.step_id, record.created
@@ -178,3 +175,18 @@ class LogReader:
         if not self._refused:
             self._refused = error.message
             yield Note(f"The log can't be read: {error.message} {error.hint}", warning=True)
+
+
+def lines_of(records: Sequence[LogRecord]) -> Iterator[LogLines]:
+    """Return the lines of records that were read once, latest first, in order."""
+    cursor = LogCursor()
+    for batch in (cursor.advance(records), cursor.flush()):
+        for piece in batch.pieces:
+            yield from _lines_of(piece)
+
+
+def _lines_of(piece: Piece) -> Iterator[LogLines]:
+    record, lines = piece.record, split_lines(piece.text)
+    # A record can be megabytes: its lines come in portions.
+    while portion := tuple(islice(lines, _PORTION)):
+        yield LogLines(record.step_id, record.step_name, record.tool, portion, record.created)

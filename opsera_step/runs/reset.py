@@ -7,8 +7,9 @@ from typing import Protocol
 
 from opsera_step.api import Ack, Pipeline, State
 from opsera_step.clock import Clock, Deadline
-from opsera_step.runs.events import Answered, Event, Note
+from opsera_step.runs.events import Event, Note
 from opsera_step.runs.retry import Contact, Waiting, call_with_retry
+from opsera_step.runs.state import RunState
 
 SHOWS_WITHIN = 30.0
 """Seconds that a reset may take until a paused pipeline is not paused any more."""
@@ -36,6 +37,7 @@ def reset_if_wanted(
     clock: Clock,
     deadline: Deadline,
     jitter: Callable[[], float],
+    state: RunState,
 ) -> Steps:
     """Reset as the input `reset` says, and return the pipeline as it is then."""
     if not _is_wanted(pipeline, when):
@@ -54,7 +56,7 @@ def reset_if_wanted(
     if consent is None:
         yield Note(f"Not reset: run {now.run_count} is going.", warning=True)
         return now
-    yield Answered("reset", consent.response)
+    state.responses["reset"] = consent.response
     yield Note(f"Pipeline reset (it was {pipeline.state.value}). {consent.message}".strip())
     until, waiting = deadline.no_later_than(SHOWS_WITHIN), Waiting(clock, deadline)
     while now.state is State.PAUSED and not until.expired:

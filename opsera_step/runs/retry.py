@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from opsera_step.clock import Clock, Deadline, RetryState, format_duration
 from opsera_step.errors import ApiError
-from opsera_step.runs.events import Event, Heartbeat, Recovered, Trouble
+from opsera_step.runs.events import Event, Heartbeat, Recovered, Retrying
 
 FIRST_CONTACT = 30.0
 """Seconds for which a likely wrong setting is tried, as long as the API never answered."""
@@ -78,7 +78,7 @@ def call_with_retry(
             if not outage.shown:
                 outage.shown = True
                 left = min(longest, deadline.remaining)
-                yield Trouble(error.message, outage.lasting, left)
+                yield Retrying(error.message, outage.lasting, left)
             yield from waiting.sleep(pause, trouble=error.message)
         else:
             if outage.shown:

@@ -7,14 +7,14 @@ and where it can't be known the job ends and says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from opsera_step.api import Ack, Pipeline, Run, RunResponse, RunStatus, State, state_of
 from opsera_step.clock import Clock, Deadline, RetryState
 from opsera_step.errors import ApiError, PipelineBusy, Rejected, RunRefused, RunUncertain
-from opsera_step.runs.events import Answered, Note, RunKnown
+from opsera_step.runs.events import Event, Note, RunKnown
 from opsera_step.runs.find import (
     LONGEST_SETTLING,
     LOOK_EVERY,
@@ -26,6 +26,7 @@ from opsera_step.runs.find import (
 from opsera_step.runs.find import Api as LookingApi
 from opsera_step.runs.reset import reset_if_wanted
 from opsera_step.runs.retry import LONGEST_OUTAGE
+from opsera_step.runs.state import ATTACHED, STARTED, RunState
 
 APPEARING = 300.0
 """Seconds to wait for the run of an accepted request, while no other run is in its way."""
@@ -49,11 +50,50 @@ class Api(LookingApi, Protocol):
         ...
 
 
-class Policy(NamedTuple):
-    """What the user wants: the inputs `on_busy` and `reset`."""
+class StartPolicy(NamedTuple):
+    """How to start: the inputs `on_busy` and `reset`, and the runtime settings of the run."""
 
     on_busy: str = "queue"
     reset: str = "never"
+    settings: RuntimeSettings | None = None
+
+
+class Parameter(NamedTuple):
+    """A value for one parameter of one step; `step` is empty if `name` is `STEP.NAME`."""
+
+    step: str
+    name: str
+    value: str
+
+
+class RuntimeSettings(NamedTuple):
+    """Runtime settings of a run: its Git branch and parameters of its steps."""
+
+    branch: str = ""
+    parameters: tuple[Parameter, ...] = ()
+
+
+def start_run(
+    client: Api,
+    pipeline: Pipeline,
+    policy: StartPolicy,
+    *,
+    token: str,
+    clock: Clock,
+    deadline: Deadline,
+    jitter: Callable[[], float],
+    state: RunState,
+) -> Generator[Event, None, None]:
+    """Start one run, or attach to the one in progress; write it into `state`.
+
+    Raises:
+        PipelineBusy, RunRefused, RunPaused, RunUncertain, TimedOut, ApiError: see there.
+
+    """
+    state.pipeline, state.token = pipeline, token
+    trigger = Trigger(client, token, clock, deadline, jitter, state)
+    started = yield from trigger.start(pipeline, policy)
+    yield from trigger.twins(started.run)
 
 
 class Started(NamedTuple):
@@ -82,24 +122,21 @@ class Trigger:
         clock: Clock,
         deadline: Deadline,
         jitter: Callable[[], float],
+        state: RunState,
     ) -> None:
         """Take the collaborators; nothing is asked before `start`."""
+        self._state = state
         self._api, self._clock, self._deadline, self._jitter = api, clock, deadline, jitter
         self._looking = Looking(api, token, clock, deadline, jitter)
         self._waiting = self._looking.waiting
         self._outage = RetryState(clock, jitter)
-        self._on_its_way = False
         self._doubt: Pipeline | None = None
         self._settling, self._times = SETTLING, 0
-        self.before: int | None = None
-        """The newest run before ours was asked for; None until then."""
 
-    @property
-    def asked(self) -> bool:
-        """Whether a request to run is or was on its way, so that there may be a run of ours."""
-        return self._on_its_way or self._doubt is not None
+    def _mark_requested(self, *, may_be_accepted: bool) -> None:
+        self._state.requested = may_be_accepted or self._doubt is not None
 
-    def start(self, pipeline: Pipeline, policy: Policy) -> Steps[Started]:
+    def start(self, pipeline: Pipeline, policy: StartPolicy) -> Steps[Started]:
         """Start a run, or attach to the one that goes, as the policy says.
 
         Raises:
@@ -107,7 +144,13 @@ class Trigger:
 
         """
         now = yield from reset_if_wanted(
-            self._api, pipeline, policy.reset, self._clock, self._deadline, self._jitter
+            self._api,
+            pipeline,
+            policy.reset,
+            self._clock,
+            self._deadline,
+            self._jitter,
+            self._state,
         )
         while True:
             if self._doubt is not None and now.run_count > self._doubt.run_count:
@@ -128,12 +171,15 @@ class Trigger:
                 break
             now = answer
         run = Run(pipeline.id, answer.count)
+        self._state.run, self._state.origin = run, STARTED
+        self._state.behind = self._ahead_of(run, now)
         yield RunKnown(run, started=True, message=answer.message)
-        return Started(run, fresh=True, behind=self._ahead_of(run, now))
+        return Started(run, fresh=True, behind=self._state.behind)
 
     def twins(self, run: Run) -> Steps[None]:
         """Warn of another run that may be ours too, if a request was sent again in doubt."""
         if self._doubt is not None and self._times > 1:
+            self._state.in_doubt_since = self._doubt.run_count
             yield from self._looking.twins(run, self._doubt.run_count)
 
     def _ahead_of(self, run: Run, before: Pipeline) -> int | None:
@@ -142,7 +188,7 @@ class Trigger:
         # A number was skipped: somebody else's run came in between, and may be going.
         return run.count - 1 if run.count > before.run_count + 1 else None
 
-    def _attach(self, pipeline: Pipeline, policy: Policy) -> Steps[Started | Pipeline]:
+    def _attach(self, pipeline: Pipeline, policy: StartPolicy) -> Steps[Started | Pipeline]:
         if policy.on_busy == "fail":
             raise PipelineBusy(
                 f"Run {pipeline.run_count} is {pipeline.state.value}; no other was started."
@@ -156,6 +202,7 @@ class Trigger:
             if self._deadline.expired:
                 raise RunUncertain(f"Run {run.count} has ended, and a newer one does not show.")
             return (yield from self._looking.summary(pipeline.id))
+        self._state.run, self._state.origin = run, ATTACHED
         yield RunKnown(run, started=False)
         return Started(run, fresh=False)
 
@@ -176,20 +223,21 @@ class Trigger:
                 "The time was up before a run could be asked for.",
                 "No run was started. Give it longer with the input timeout.",
             )
-        self.before, self._on_its_way = now.run_count, True
+        self._state.before = now.run_count
+        self._mark_requested(may_be_accepted=True)
         self._times += 1
         try:
             answer = self._api.run(now.id, self._deadline)
         except ApiError as error:
-            self._on_its_way = not error.never_accepted
+            self._mark_requested(may_be_accepted=not error.never_accepted)
             if not error.transient:
                 raise self._with_doubt(error) from None
             if error.never_accepted:
                 return (yield from self._later(now.id, error))
             return (yield from self._search(now, error))
-        yield Answered("run", answer.response)
+        self._state.responses["run"] = answer.response
         if self._is_refusal(answer):
-            self._on_its_way = False
+            self._mark_requested(may_be_accepted=False)
             return (yield from self._refused(now, answer))
         return (yield from self._read_answer(now, answer))
 
@@ -245,7 +293,7 @@ class Trigger:
         return self._deadline.remaining >= seconds
 
     def _is_new(self, answer: RunResponse) -> bool:
-        return answer.run_count is not None and answer.run_count > (self.before or 0)
+        return answer.run_count is not None and answer.run_count > (self._state.before or 0)
 
     def _is_refusal(self, answer: RunResponse) -> bool:
         """Whether nothing was started, as the body says; it may name the run that is there."""

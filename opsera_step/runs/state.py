@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from opsera_step.api import Pipeline, Run, RunStatus
-from opsera_step.runs.stop import StopResult
+from opsera_step.api import Ack, Pipeline, Run, RunStatus
+from opsera_step.errors import ApiError
+from opsera_step.runs.steps import RunDetails
 
 STARTED, ATTACHED, WATCHED = "started", "attached", "watched"
 """How a job got its run: it started the run, attached to one, or was asked to watch one."""
 ACTIVE_FOR = 70.0
 """Seconds for which an observation that the run is active holds; it is observed more often."""
+
+
+class StopResult(NamedTuple):
+    """What came of stopping a run."""
+
+    sentence: str
+    status: RunStatus | None = None
+    """The run's status afterwards, if it is known; also if the run ended by itself."""
+    failure: ApiError | None = None
+    """Why the run could not be stopped; it may still be in progress."""
+    consent: Ack | None = None
+    """The API's response to the stop call, if it was sent and not refused."""
 
 
 @dataclass
@@ -34,9 +47,26 @@ class RunState:
     """Monotonic time, in seconds, of the last observation that this very run is active."""
     stop: StopResult | None = None
     """What came of stopping the run."""
+    details: RunDetails = field(default_factory=RunDetails)
+    """What is known of the steps and times of the run so far."""
+    token: str = ""
+    """The access token, whose owner started our runs."""
+    in_doubt_since: int | None = None
+    """Number of the latest run before a request that got no usable response and after which
+    another one was sent: a later run may be ours as well."""
     responses: dict[str, Any] = field(default_factory=dict)
     """The API's last responses to run, reset, stop, and status, as they came, by call."""
 
     def is_active(self, now: float) -> bool:
-        """Whether a stop call is known to hit this run: it was active a moment ago."""
-        return self.active_at is not None and now - self.active_at <= ACTIVE_FOR
+        """Whether a stop call is known to hit this run: it was active a moment ago.
+
+        A run that was started on an idle pipeline, and not observed since, has no other run ahead.
+        """
+        if self.active_at is None:
+            return self.origin == STARTED and self.behind is None and self.status is None
+        return now - self.active_at <= ACTIVE_FOR
+
+    @classmethod
+    def watching(cls, run: Run, pipeline: Pipeline | None = None) -> RunState:
+        """Return the state for a run that already exists."""
+        return cls(pipeline=pipeline, run=run, origin=WATCHED)

@@ -21,17 +21,17 @@ _NO_TIMES: LineTimes = MappingProxyType({})
 
 @dataclass(frozen=True)
 class StepResult:
-    """A step of a run; `state`, `seconds`, `began` and `waited` are None where nothing tells.
+    """A step of a run. None means unknown.
 
-    `began` is in seconds since 1970 UTC, by Opsera's clock; `waited` is how many of its seconds
-    it waited for somebody.
+    `started_at` is in seconds since 1970 UTC, by Opsera's clock; `seconds` is how long the step
+    took, and `waited` how many of those it waited for approval.
     """
 
     name: str
     tool: str = ""
     state: State | None = None
     seconds: float | None = None
-    began: float | None = None
+    started_at: float | None = None
     id: str = ""
     message: str = ""
     """Why it failed, stopped or waited, as its own record says; else empty."""
@@ -40,15 +40,15 @@ class StepResult:
     """Whether it may have records that are older than those that could be read."""
 
     @property
-    def ended(self) -> float | None:
-        """When it ended, in seconds since 1970 UTC; None while it goes on, or where none knows."""
+    def finished_at(self) -> float | None:
+        """When it ended, in seconds since 1970 UTC; None if unknown or still in progress."""
         over = self.state is not None and self.state.final
-        known = over and self.began is not None and self.seconds is not None
-        return (self.began or 0.0) + (self.seconds or 0.0) if known else None
+        known = over and self.started_at is not None and self.seconds is not None
+        return (self.started_at or 0.0) + (self.seconds or 0.0) if known else None
 
     @property
-    def never_began(self) -> bool:
-        """Whether it is certain that it did not begin: all its records are known, and are none."""
+    def not_started(self) -> bool:
+        """Whether it certainly did not start: it has no records, and none are out of reach."""
         return self.state is None and self.seconds is None and not self.out_of_reach
 
     def but_safe(self, inline: Callable[[str], str]) -> StepResult:
@@ -68,7 +68,7 @@ class StepResult:
             "tool": self.tool,
             "state": self.state.value if self.state else None,
             "seconds": None if self.seconds is None else round(self.seconds, 1),
-            "startedAt": None if self.began is None else format_timestamp(self.began),
+            "startedAt": None if self.started_at is None else format_timestamp(self.started_at),
             **({} if self.waited is None else {"waitedSeconds": round(self.waited, 1)}),
             **({"message": self.message} if self.message else {}),
         }
@@ -155,7 +155,7 @@ def steps_without_records(pipeline: Pipeline, lines: LineTimes) -> tuple[StepRes
     active = [step for step in pipeline.plan if step.active]
     begins = [lines[step.id][0] if step.id in lines else None for step in active]
     return tuple(
-        StepResult(step.name, step.tool, began=began, id=step.id, out_of_reach=True)
+        StepResult(step.name, step.tool, started_at=began, id=step.id, out_of_reach=True)
         for step, began in zip(active, begins, strict=True)
     )
 
@@ -190,3 +190,49 @@ def failure_of(pipeline: Pipeline, run: Run, records: Sequence[LogRecord]) -> Fa
             return Failure(pipeline.step(record.step_id) or named, record.message)
     step = pipeline.step(pipeline.failed_step_id) if pipeline.run_count == run.count else None
     return Failure(step) if step is not None else None
+
+
+@dataclass(frozen=True)
+class RunDetails:
+    """What the records say about a run, beyond its status; None and empty mean unknown.
+
+    Times are in seconds since 1970 UTC, by Opsera's clock. Names are only those that a record of
+    the run carries.
+    """
+
+    steps: tuple[StepResult, ...] = ()
+    failure: Failure | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    stopped_by: str = ""
+    waiting_for: str = ""
+    """Name of the approval step at which the run is paused."""
+    branch: str = ""
+    """Git branch of the run, if a record carries it."""
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from the first to the last record of the run."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(0.0, self.finished_at - self.started_at)
+
+    def settled(self, *, run_stopped: bool) -> RunDetails:
+        """Return the details as the run leaves them: a stopped run has no step in progress."""
+        return replace(self, steps=tuple(s.settled(run_stopped=run_stopped) for s in self.steps))
+
+
+def details_of(
+    pipeline: Pipeline, run: Run, records: Sequence[LogRecord], lines: LineTimes = _NO_TIMES
+) -> RunDetails:
+    """Collect what the pipeline and the latest records of a run say about it."""
+    times = [one.created for one in records if one.created is not None]
+    steps = steps_of(pipeline, records, lines)
+    stopped = pipeline.state is State.STOPPED and pipeline.run_count == run.count
+    return RunDetails(
+        tuple(step.settled(run_stopped=stopped) for step in steps),
+        failure_of(pipeline, run, records),
+        started_at=min(times, default=None) if len(records) < WINDOW else None,
+        finished_at=max(times, default=None),
+        waiting_for=next((step.name for step in steps if step.state is State.PAUSED), ""),
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, TypeGuard
+from typing import Protocol, TypeGuard
 
 from opsera_step.api import Ack, Pipeline, Run, RunStatus, State
 from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import ApiError, Rejected
+from opsera_step.runs.state import RunState, StopResult
 
 LONGEST_STOP = 10.0
 """Seconds that stopping a run may take."""
@@ -33,19 +34,34 @@ class Api(Protocol):
         ...
 
 
-class StopResult(NamedTuple):
-    """What came of it: a sentence, the run's status if it was heard of, the error if it failed."""
-
-    sentence: str
-    status: RunStatus | None = None
-    failure: ApiError | None = None
-    consent: Ack | None = None
-    """The API's answer to the stop call, if it was sent and not refused."""
-
-
 def stop_run(
-    api: Api, run: Run, clock: Clock, deadline: Deadline, *, is_current: bool
+    client: Api,
+    state: RunState,
+    clock: Clock,
+    deadline: Deadline,
+    *,
+    is_active: bool | None = None,
 ) -> StopResult:
+    """Stop the run of `state` if the pipeline is in that run; write the result into `state`.
+
+    `is_active` overrides what the state says about it. Never raises an ApiError: the result
+    carries it.
+    """
+    run = state.run
+    if run is None:
+        return StopResult("There is no run to stop.")
+    if is_active is None:
+        is_active = state.is_active(clock.monotonic())
+    result = _stop(client, run, clock, deadline, is_current=is_active)
+    state.stop = result
+    if result.consent is not None:
+        state.responses["stop"] = result.consent.response
+    if result.status is not None:
+        state.status, state.responses["status"] = result.status, result.status.response
+    return result
+
+
+def _stop(api: Api, run: Run, clock: Clock, deadline: Deadline, *, is_current: bool) -> StopResult:
     """Send one stop call for a run, if the pipeline is in that run, and look what came of it.
 
     `is_current` says that this is known already; else the API is asked first. Never raises an

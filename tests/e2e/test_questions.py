@@ -213,7 +213,7 @@ class TestLogs:
             for form in ("text", "json"):
                 done = opsera(flood, "logs", "--format", form)
                 assert done.code == 0
-                assert "newest 1000 records" in done.err
+                assert "only the latest 1,000" in done.err
 
     def test_following(self):
         """--follow prints until the run ends, and stops nothing."""

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from opsera_step.api import Run
 from opsera_step.errors import ExitCode
 from opsera_step.job.context import Context, page_url
-from opsera_step.runs import LONGEST_STOP, RunOwnership, stop_run
+from opsera_step.runs import LONGEST_STOP, RunState, find_unconfirmed_run, stop_run
 
 
 def cleanup(job: Context) -> None:
@@ -28,12 +28,12 @@ def cleanup(job: Context) -> None:
         job.learn(message="There is nothing to stop.")
         return
     job.run, job.reports = left, True
+    job.state = RunState.watching(left)
     job.learn(status="cancelled", run_count=left.count)
     until = job.deadline.no_later_than(LONGEST_STOP)
     job.changing = f"run {left.count} was being stopped"
-    stopped = stop_run(job.client, left, job.clock, until, is_current=False)
+    stopped = stop_run(job.client, job.state, job.clock, until)
     job.changing = ""
-    job.stopped = stopped
     if stopped.failure is not None:
         raise stopped.failure
     job.learn(message=job.scrubber.inline(stopped.sentence))
@@ -49,12 +49,11 @@ def _left_run(job: Context, state: Mapping[str, str]) -> Run | None:
     job.learn(pipeline_id=pipeline_id, url=page_url(job.inputs.base_url, pipeline_id))
     if state.get("run_count", "").isdecimal():
         return Run(pipeline_id, int(state["run_count"]))
-    now = job.call_with_retry(lambda until: job.client.summary(pipeline_id, until))
-    before = int(state["before"]) if state.get("before", "").isdecimal() else now.run_count
-    # Killed while the request was on its way: only the very next run can be ours.
-    run = Run(pipeline_id, now.run_count)
-    owner = RunOwnership(job.client, job.inputs.token, job.clock, job.deadline)
-    return run if now.run_count == before + 1 and not owner.is_foreign(run) else None
+    if not state.get("before", "").isdecimal():
+        return None
+    until = job.deadline.no_later_than(LONGEST_STOP)
+    before, token = int(state["before"]), job.inputs.token
+    return find_unconfirmed_run(job.client, pipeline_id, before, token, job.clock, until)
 
 
 def _id_of_url(job: Context, url: str) -> str:

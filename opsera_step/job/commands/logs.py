@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from opsera_step.api import CONSOLE_OUTPUT, LogRecord, Pipeline, Run
-from opsera_step.clock import Deadline, format_duration
+from opsera_step.clock import format_duration
 from opsera_step.display import Answer, records_table
 from opsera_step.errors import ApiError, ExitCode, InvalidInput
 from opsera_step.job.context import Context, word_of
-from opsera_step.runs import EndReason, Follower, LogReader, PollSchedule, events
-from opsera_step.runs.follow import Policy
+from opsera_step.runs import EndReason, FollowPolicy, RunState, events, follow, lines_of
 from opsera_step.text import nearest
 
 _LOOK_EVERY = 1.0
@@ -46,11 +45,12 @@ class LogQuery(NamedTuple):
             wanted = find_step(self.step, pipeline, records)
             chosen = [one for one in chosen if wanted.has(one.step_id, one.step_name)]
         if self.as_text:
-            self._print(job, asked, chosen, is_cut=listing.is_truncated)
+            self._print(job, chosen, is_cut=listing.is_truncated)
         else:
             job.answer = Answer(listing.only(chosen).response, (records_table(chosen),))
             if listing.is_truncated:
-                job.log.say("The API gives the newest 1000 records; there may be more.", "warning")
+                text = "The API returns only the latest 1,000 records; older ones are missing."
+                job.log.say(text, "warning")
         if not chosen:
             self._tell_nothing(job, asked)
         is_complete = answer.state.final and not job.log.missing and not listing.is_truncated
@@ -63,15 +63,15 @@ class LogQuery(NamedTuple):
         asked = job.asked_run(pipeline)
         job.know_run(asked)
         wanted = find_step(self.step, pipeline, ()) if self.step else None
-        policy = Policy(
+        policy = FollowPolicy(
             wait_when_paused=job.inputs.on_paused == "wait",
             logs="console" if self._kind(job) == CONSOLE_OUTPUT else "all",
             poll_interval=job.inputs.poll_interval,
             # A pipe that nobody reads any more has to be noticed while nothing is written to it.
             tick=job.platform.tick or (_LOOK_EVERY if job.data is not None else None),
         )
-        job.follower = Follower(job.client, asked, policy, job.clock, job.deadline, job.jitter)
-        for event in job.follower.follow():
+        job.state = RunState.watching(asked, pipeline)
+        for event in follow(job.client, job.state, policy, job.clock, job.deadline, job.jitter):
             if isinstance(event, events.Ended):
                 job.log.show(event)
                 _conclude(job, asked, event)
@@ -103,32 +103,17 @@ class LogQuery(NamedTuple):
         return record.action.strip().lower() == kind
 
     @staticmethod
-    def _print(job: Context, run: Run, records: list[LogRecord], *, is_cut: bool) -> None:
-        feed = LogReader(
-            _Fetched(records), run, "all", job.clock, PollSchedule(job.jitter), job.jitter
-        )
+    def _print(job: Context, records: list[LogRecord], *, is_cut: bool) -> None:
         if is_cut:
-            job.log.show(events.LinesMissing(None, estimated=False))
-        for event in (*feed.poll(job.deadline), *feed.flush()):
-            if not isinstance(event, events.LinesMissing):
-                job.log.show(event)
+            job.log.show(events.LinesMissing())
+        for event in lines_of(records):
+            job.log.show(event)
         job.log.finish()
 
     def _tell_nothing(self, job: Context, run: Run) -> None:
         step = f" of the step “{job.scrubber.inline(self.step, 200)}”" if self.step else ""
         kind = f" of the type “{job.scrubber.inline(self.kind, 200)}”" if self.kind else ""
         job.log.say(f"There is nothing{kind} in the log of run {run.count}{step}.")
-
-
-class _Fetched:
-    """A log that was read already, as the API that a feed asks."""
-
-    def __init__(self, records: list[LogRecord]) -> None:
-        self._records = records
-
-    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
-        """Return the records."""
-        return self._records
 
 
 class _Step(NamedTuple):

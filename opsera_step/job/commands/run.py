@@ -14,15 +14,16 @@ from opsera_step.outcome import EXIT_CODE_OF_STATE
 from opsera_step.runs import (
     LATE_STOP,
     LONGEST_STOP,
+    STARTED,
     EndReason,
-    Follower,
-    Started,
-    Trigger,
+    FollowPolicy,
+    RunState,
+    StartPolicy,
     events,
+    follow,
+    start_run,
     stop_run,
 )
-from opsera_step.runs import start as trigger
-from opsera_step.runs.follow import Policy
 
 
 def run(job: Context) -> None:
@@ -31,28 +32,35 @@ def run(job: Context) -> None:
     job.write_outputs({})
     pipeline = job.find_pipeline()
     _introduce(job, pipeline)
-    job.trigger = Trigger(job.client, job.inputs.token, job.clock, job.deadline, job.jitter)
     job.platform.save_state({"pipeline": pipeline.id, "before": str(pipeline.run_count)})
-    policy = trigger.Policy(job.inputs.on_busy, job.inputs.reset)
-    started = job.show_all(job.trigger.start(pipeline, policy))
-    job.started = started
-    job.show_all(job.trigger.twins(started.run))
-    if not job.inputs.wait:
-        message = f"Run {started.run.count} was started; the job does not wait for it."
+    start = start_run(
+        job.client,
+        pipeline,
+        StartPolicy(job.inputs.on_busy, job.inputs.reset),
+        token=job.inputs.token,
+        clock=job.clock,
+        deadline=job.deadline,
+        jitter=job.jitter,
+        state=job.state,
+    )
+    job.show_all(start)
+    run = job.state.run
+    if not job.inputs.wait and run is not None:
+        message = f"Run {run.count} was started; the job does not wait for it."
         job.learn(status="running", exit_code=ExitCode.SUCCESS, message=message)
         return
-    _follow(job, started)
+    _follow(job)
 
 
 def watch(job: Context) -> None:
     """Follow a run that is there already, from its first line to its end."""
     pipeline = job.find_pipeline()
     _introduce(job, pipeline)
-    started = Started(job.asked_run(pipeline), fresh=False)
-    job.know_run(started.run)
-    job.log.show(events.RunKnown(started.run, started=False))
-    job.started = started
-    _follow(job, started)
+    run = job.asked_run(pipeline)
+    job.know_run(run)
+    job.log.show(events.RunKnown(run, started=False))
+    job.state = RunState.watching(run, pipeline)
+    _follow(job)
 
 
 def status(job: Context) -> None:
@@ -77,11 +85,11 @@ def stop(job: Context) -> None:
     if not pipeline.state.active and _rests(job, asked, pipeline):
         return
     until = job.deadline.no_later_than(LONGEST_STOP)
-    given = job.inputs.run_count is not None
+    job.state = RunState.watching(asked, pipeline)
+    is_active = True if job.inputs.run_count is None else None
     job.changing = f"run {asked.count} was being stopped"
-    stopped = stop_run(job.client, asked, job.clock, until, is_current=not given)
+    stopped = stop_run(job.client, job.state, job.clock, until, is_active=is_active)
     job.changing = ""
-    job.stopped = stopped
     if stopped.failure is not None:
         raise stopped.failure
     word = word_of(stopped.status) if stopped.status else "running"
@@ -101,7 +109,7 @@ def _rests(job: Context, asked: Run, pipeline: Pipeline) -> bool:
         return False
     if not answer.state.final:
         return False
-    job.heard["status"] = answer.response
+    job.state.responses["status"] = answer.response
     ended = f"run {asked.count} has ended already ({job.scrubber.inline(answer.value, 80)})"
     sentence = f"There was nothing to stop: no run is going, {ended}."
     if answer.state is State.SUCCESS:
@@ -117,7 +125,7 @@ def reset(job: Context) -> None:
     job.changing = "the pipeline was being reset"
     consent = job.call_with_retry(lambda until: job.client.reset(pipeline.id, until))
     job.changing = ""
-    job.heard["reset"] = consent.response
+    job.state.responses["reset"] = consent.response
     said = job.scrubber.inline(consent.message) or "The pipeline was reset."
     job.learn(status="success", exit_code=ExitCode.SUCCESS, message=said)
 
@@ -154,36 +162,27 @@ def _introduce(job: Context, pipeline: Pipeline) -> None:
             job.log.annotate("warning", "Opsera access token", warning)
 
 
-def _follow(job: Context, started: Started) -> None:
+def _follow(job: Context) -> None:
     inputs = job.inputs
-    policy = Policy(
+    policy = FollowPolicy(
         wait_when_paused=inputs.on_paused == "wait",
         # The report has the full log, also where none of it is to be printed.
         logs="console" if inputs.logs == "none" and inputs.report_dir else inputs.logs,
         poll_interval=inputs.poll_interval,
         tick=job.platform.tick,
-    )
-    job.follower = Follower(
-        job.client,
-        started.run,
-        policy,
-        job.clock,
-        job.deadline,
-        job.jitter,
-        fresh=started.fresh,
-        behind=started.behind,
+        watched_by_person=job.platform.tick is not None,
     )
     ended: events.Ended | None = None
-    for event in job.follower.follow():
+    for event in follow(job.client, job.state, policy, job.clock, job.deadline, job.jitter):
         job.log.show(event)
         if isinstance(event, events.StateChanged) and event.before is None:
-            job.was_over = event.status.state.final and not started.fresh
+            job.was_over = event.status.state.final and job.state.origin != STARTED
         if isinstance(event, events.PausedAt):
             _learn_pause(job, event)
         if isinstance(event, events.Ended):
             ended = event
-    if ended is not None:
-        _conclude(job, started.run, ended)
+    if ended is not None and job.state.run is not None:
+        _conclude(job, job.state.run, ended)
 
 
 _UNKNOWN_WORD = (
@@ -193,8 +192,8 @@ _UNKNOWN_WORD = (
 
 
 def _learn_pause(job: Context, event: events.PausedAt) -> None:
-    if event.gate is not None:
-        job.learn(waits_for=job.scrubber.inline(event.gate.name, 200))
+    if event.step is not None:
+        job.learn(waits_for=job.scrubber.inline(event.step.name, 200))
     if job.inputs.on_paused == "wait":
         job.log.say(f"Approve or reject it at {job.outcome.url}")
 
@@ -222,9 +221,10 @@ def _conclude(job: Context, run: Run, ended: events.Ended) -> None:
             )
         else:
             job.learn(waits_for="")
-    if job.trigger is not None:
-        job.show_all(job.trigger.twins(run))
-    job.learn_details()
+    if ended.reason is EndReason.TIMEOUT:
+        job.learn_details()
+    else:
+        job.take_details(ended.details)
     if job.outcome.is_decided:
         job.learn(
             hint=f"How it goes on is told at {job.outcome.url} – to have a job wait at a gate, set "
@@ -242,9 +242,8 @@ def _timed_out(job: Context, run: Run, ended: events.Ended) -> None:
         parts.append(f"The API has trouble: {job.scrubber.inline(ended.detail)}")
     if job.inputs.on_timeout == "stop":
         until = Deadline.after(job.clock, LATE_STOP)
-        current = is_ours_now(job)
         if job.stop_call.claim():
-            job.stopped = stop_run(job.client, run, job.clock, until, is_current=current)
+            stop_run(job.client, job.state, job.clock, until)
         if job.stopped is not None:
             parts.append(job.stopped.sentence)
     else:
@@ -255,13 +254,3 @@ def _timed_out(job: Context, run: Run, ended: events.Ended) -> None:
         message=job.scrubber.inline(" ".join(parts), 1000),
         hint="Give it longer with the input timeout, or look at what it hangs on.",
     )
-
-
-def is_ours_now(job: Context) -> bool:
-    """Whether a stop call is known to hit our run, without asking first."""
-    if job.follower is not None and job.follower.is_current:
-        return True
-    heard = job.follower is not None and job.follower.status is not None
-    started = job.started
-    # Started on a resting pipeline and not heard of yet: there is no other run to hit.
-    return started is not None and started.fresh and started.behind is None and not heard

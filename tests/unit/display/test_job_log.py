@@ -26,7 +26,7 @@ def status(word: str, message: str = "") -> RunStatus:
 
 
 def heartbeat(word: str = "running", step: Step | None = None, **rest) -> events.Heartbeat:
-    defaults = {"queued_behind": None, "silent": 60.0, "trouble": ""}
+    defaults = {"queued_behind": None, "idle_seconds": 60.0, "error": ""}
     return events.Heartbeat(status(word) if word else None, step, **{**defaults, **rest})
 
 
@@ -62,28 +62,25 @@ SENTENCES = [
     ),
     (events.PausedAt(None, ""), "The run is paused: it waits for somebody to let it go on."),
     (
-        events.LinesMissing(None, estimated=False),
-        "warning: Older lines may be missing; the API gives the newest 1000 records only.",
+        events.LinesMissing(),
+        ("warning: Some log records are missing here (the API returns only the latest 1,000)."),
     ),
     (
-        events.LinesMissing(7, estimated=True),
+        events.LinesMissing(4000),
         (
-            "warning: Lines are missing here: about 7 log records; the API gives the newest 1000 "
-            "records only."
+            "warning: Up to 4,000 log records are missing here (the API returns only the latest "
+            "1,000)."
         ),
     ),
     (
-        events.LinesMissing(7, estimated=False),
-        (
-            "warning: Lines are missing here: up to 7 log records; the API gives the newest 1000 "
-            "records only."
-        ),
+        events.Retrying("It answered 502.", 6.0, 3540.0),
+        "warning: It answered 502. Retrying for at most 59m00s.",
     ),
+    (events.Retrying("It answered 502.", 6.0), "warning: It answered 502. Retrying."),
     (
-        events.Trouble("It answered 502.", 6.0, 3540.0),
-        "warning: It answered 502. Trying again, for 59m00s at most.",
+        events.Retrying("It answered 429.", 0.0, 3540.0, wait=120.0),
+        "warning: It answered 429. Retrying in 2m00s.",
     ),
-    (events.Trouble("It answered 502.", 6.0), "warning: It answered 502. Trying again."),
     (events.Recovered(75.0), "The API answers again, after 1m15s."),
     (events.Tick(), None),
     (
@@ -99,10 +96,9 @@ SENTENCES = [
     (heartbeat("paused"), "The run: paused for 1m00s, it waits for somebody; 0s so far."),
     (heartbeat("queued", queued_behind=41), "The run: waits for run 41 to end; 0s so far."),
     (
-        heartbeat(trouble="It answered 502."),
+        heartbeat(error="It answered 502."),
         "The run: the API has trouble (It answered 502); 0s so far.",
     ),
-    (events.Answered("run", {"status": "executed"}), None),
 ]
 
 
@@ -203,7 +199,7 @@ def test_after_a_cancel_the_group_is_closed():
 
 @pytest.mark.parametrize(
     "event",
-    [events.PausedAt(GATE, ""), heartbeat(), events.Trouble("502.", 9.0), events.Queued(41)],
+    [events.PausedAt(GATE, ""), heartbeat(), events.Retrying("502.", 9.0), events.Queued(41)],
 )
 def test_what_matters_is_never_folded_away(event):
     """Where a viewer folds groups, a sentence about the run itself stands outside of them."""
@@ -220,7 +216,7 @@ def test_missing_lines_are_told_where_they_are_missing():
     sheet = Sheet(folds=True)
     log = joblog(sheet)
     log.show(lines("Build", "a"))
-    log.show(events.LinesMissing(3, estimated=False))
+    log.show(events.LinesMissing(3))
     log.show(lines("Build", "b"))
     assert log.missing
     assert [line[:4] for line in sheet.printed] == ["[Bui", "» a", "warn", "» b"]
@@ -364,7 +360,7 @@ def test_the_token_shows_nowhere(text):
     log.show(lines(text, text, tool=text))
     log.show(events.Note(text))
     log.show(changed("running", "paused", text))
-    log.show(heartbeat("running", Step("x", text), trouble=text))
+    log.show(heartbeat("running", Step("x", text), error=text))
     log.say(f"quoted: {text}")
     log.annotate("error", text, text)
     assert secrets.find(TOKEN, "\n".join(sheet.printed + sheet.moving).encode()) == []

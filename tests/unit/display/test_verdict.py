@@ -230,7 +230,7 @@ def test_the_steps_are_told_a_line_each():
 def test_steps_of_which_nothing_is_known_are_not_listed():
     """The plan alone, as after a cancelled job, tells nothing of the run."""
     sheet = Sheet()
-    steps = (StepResult("Build", out_of_reach=True, began=1.0), StepResult("Deploy"))
+    steps = (StepResult("Build", out_of_reach=True, started_at=1.0), StepResult("Deploy"))
     print_steps(RUN.but(status="cancelled", exit_code=143, steps=steps), joblog(sheet))
     assert sheet.printed == []
 

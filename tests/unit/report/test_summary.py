@@ -176,7 +176,7 @@ def test_a_long_table_is_folded():
 
 def test_what_began_is_told_where_no_more_is_known():
     """A cancelled job knows the plan, and whose lines came."""
-    known = StepResult("Build", "jenkins", began=NOON, out_of_reach=True)
+    known = StepResult("Build", "jenkins", started_at=NOON, out_of_reach=True)
     steps = (known, StepResult("Deploy", out_of_reach=True))
     text = summary(GOOD.but(status="cancelled", exit_code=143, steps=steps))
     assert "| Build | jenkins | began | – |\n| Deploy | – | – | – |\n" in text

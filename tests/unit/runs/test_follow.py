@@ -23,8 +23,8 @@ from opsera_step.errors import (
     Unavailable,
     Unreachable,
 )
-from opsera_step.runs import EndReason, Follower, events
-from opsera_step.runs.follow import DRAIN_CAP, Policy
+from opsera_step.runs import EndReason, events
+from opsera_step.runs.follow import DRAIN_CAP, Follower, FollowPolicy
 from opsera_step.runs.retry import HEARTBEAT, LONGEST_OUTAGE
 from opsera_step.runs.turn import NEW_RUN_GRACE
 
@@ -154,7 +154,7 @@ def follower_of(
 ) -> Follower:  # fmt: skip
     deadline = Deadline.after(opsera.clock, timeout)
     return Follower(
-        opsera, RUN, Policy(**policy), opsera.clock, deadline, random.Random(3).random,
+        opsera, RUN, FollowPolicy(**policy), opsera.clock, deadline, random.Random(3).random,
         fresh=fresh, behind=behind,
     )  # fmt: skip
 
@@ -246,7 +246,7 @@ def test_a_new_run_may_be_unknown_for_a_while(clock, said):
     seen = follow(opsera)
     assert seen.lines == ["hello"]
     assert seen.ended.status.state is State.SUCCESS and seen.ended.log_complete
-    assert seen.of(events.Note) == [] and seen.of(events.Trouble) == []
+    assert seen.of(events.Note) == [] and seen.of(events.Retrying) == []
 
 
 @pytest.mark.parametrize("said", [http(400), http(404)])
@@ -587,10 +587,10 @@ def test_an_outage_is_lived_through_and_told_once(clock, error):
     opsera = Opsera(clock, [(0, "running"), (900, "success")], lines)
     opsera.log_errors = opsera.status_errors = opsera.summary_errors = [(100.0, 700.0, error)]
     seen = follow(opsera)
-    assert len(seen.of(events.Trouble)) == len(seen.of(events.Recovered)) == 1
-    assert 104 < seen.times(events.Trouble)[0] < 180
+    assert len(seen.of(events.Retrying)) == len(seen.of(events.Recovered)) == 1
+    assert 104 < seen.times(events.Retrying)[0] < 180
     assert 700 < seen.times(events.Recovered)[0] < 745
-    assert 580 < seen.of(events.Recovered)[0].after < 650
+    assert 580 < seen.of(events.Recovered)[0].elapsed < 650
     assert len(seen.lines) == 90 and seen.ended.log_complete
 
 
@@ -599,7 +599,7 @@ def test_single_faults_are_not_worth_a_line(clock):
     opsera = Opsera(clock, [(0, "running"), (300, "success")])
     opsera.status_errors = [(at, at + 1.5, http(502)) for at in range(10, 290, 20)]
     seen = follow(opsera)
-    assert seen.of(events.Trouble) == seen.of(events.Recovered) == []
+    assert seen.of(events.Retrying) == seen.of(events.Recovered) == []
 
 
 def test_each_outage_is_told(clock):
@@ -607,7 +607,7 @@ def test_each_outage_is_told(clock):
     opsera = Opsera(clock, [(0, "running"), (600, "success")])
     opsera.status_errors = [(100.0, 160.0, http(502)), (300.0, 460.0, http(503))]
     seen = follow(opsera)
-    assert ["502" in one.what for one in seen.of(events.Trouble)] == [True, False]
+    assert ["502" in one.error for one in seen.of(events.Retrying)] == [True, False]
     assert len(seen.of(events.Recovered)) == 2
 
 
@@ -617,7 +617,7 @@ def test_an_outage_of_the_log_alone(clock):
     opsera = Opsera(clock, [(0, "running"), (700, "success")], lines)
     opsera.log_errors = [(50.0, 500.0, http(502))]
     seen = follow(opsera)
-    beats = [one for one in seen.of(events.Heartbeat) if "502" in one.trouble]
+    beats = [one for one in seen.of(events.Heartbeat) if "502" in one.error]
     assert len(beats) >= 5
     assert len(seen.lines) == 60 and seen.ended.log_complete
 
@@ -725,8 +725,8 @@ def test_a_heartbeat_says_what_runs(clock):
     """A heartbeat names the step, the state, and for how long nothing has come."""
     opsera = Opsera(clock, [(0, "running"), (600, "success")], [(100, "x\n")])
     last = follow(opsera).of(events.Heartbeat)[-1]
-    assert last.step == STEP and last.status.value == "running" and not last.trouble
-    assert 380 < last.silent < 500
+    assert last.step == STEP and last.status.value == "running" and not last.error
+    assert 380 < last.idle_seconds < 500
 
 
 def test_a_heartbeat_tells_the_summary_again_while_nothing_changes(clock):

@@ -9,8 +9,9 @@ import pytest
 from opsera_step.api import LogRecord
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import ApiError, Malformed
-from opsera_step.runs import LogReader, PollSchedule, events
-from opsera_step.runs.log_reader import EMPTY_FOR, STILL_FOR
+from opsera_step.runs import events
+from opsera_step.runs.log_reader import EMPTY_FOR, STILL_FOR, LogReader
+from opsera_step.runs.polling import PollSchedule
 from tests.unit.runs.test_follow import RUN, http, record
 
 NEVER = 0.0
@@ -63,7 +64,9 @@ def lines_of(seen: list[events.Event]) -> list[str]:
 def test_new_lines_come_with_their_step(log):
     """A record becomes one event of whole lines that names its step and its tool."""
     log.said = [record(1, "a\nb\r\nc\n")]
-    assert poll(feed_of(log), log) == [events.LogLines("s1", "Build", "jenkins", ("a", "b", "c"))]
+    assert poll(feed_of(log), log) == [
+        events.LogLines("s1", "Build", "jenkins", ("a", "b", "c"), 1.0)
+    ]
 
 
 def test_a_line_comes_once(log):
@@ -131,7 +134,7 @@ def test_missing_records_make_it_incomplete(log):
     poll(feed, log)
     assert list(feed.line_times.values()) == [(0.0, 998.0)]
     log.said = [replace(record(n, f"{n}\n"), created=float(n)) for n in range(1500, 2500)]
-    assert poll(feed, log)[0] == events.LinesMissing(501, estimated=False)
+    assert poll(feed, log)[0] == events.LinesMissing(501)
     drain(feed, log)
     assert not feed.complete
     # The first line of a step may be among those: then none tells when it began.

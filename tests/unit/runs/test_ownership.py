@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from opsera_step.api.token import token_identities
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import RunUncertain, Unavailable
-from opsera_step.runs import RunOwnership
 from opsera_step.runs.events import Note
-from opsera_step.runs.ownership import VOUCHING
+from opsera_step.runs.ownership import VOUCHING, RunOwnership
 from tests.unit.fake_opsera import OTHER, US, record, token_of
 
 START = "start pipeline"

@@ -11,9 +11,15 @@ from itertools import pairwise
 
 import pytest
 
-from opsera_step.runs import PollSchedule
 from opsera_step.runs.log_cursor import WINDOW
-from opsera_step.runs.polling import LONGEST_TICK, QUICKEST_TICK, STATUS_TICK, STEADY_TICK, Call
+from opsera_step.runs.polling import (
+    LONGEST_TICK,
+    QUICKEST_TICK,
+    STATUS_TICK,
+    STEADY_TICK,
+    Call,
+    PollSchedule,
+)
 
 MIDDLE = 0.5
 

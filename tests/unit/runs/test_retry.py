@@ -16,7 +16,7 @@ from opsera_step.errors import (
     Unreachable,
 )
 from opsera_step.runs import call_with_retry
-from opsera_step.runs.events import Heartbeat, Recovered, Trouble
+from opsera_step.runs.events import Heartbeat, Recovered, Retrying
 from opsera_step.runs.retry import FIRST_CONTACT, LONGEST_OUTAGE, Waiting
 
 
@@ -100,7 +100,7 @@ def test_retry_after_is_obeyed():
     asked = Asked(throttled(100.0), times=1)
     events, _ = asked.call_with_retry()
     assert asked.at == pytest.approx([0.0, 100.0])
-    assert [type(event) for event in events] == [Trouble, Heartbeat, Recovered]
+    assert [type(event) for event in events] == [Retrying, Heartbeat, Recovered]
 
 
 @pytest.mark.parametrize("seconds", [2000.0, 10.0**9])
@@ -160,8 +160,8 @@ def test_it_never_looks_dead():
     events, _ = Asked(Unreachable("gone"), until=1800.0).call_with_retry()
     beats = [event for event in events if isinstance(event, Heartbeat)]
     assert len(beats) in (29, 30)
-    assert {beat.trouble for beat in beats} == {"gone"}
-    silent = [beat.silent for beat in beats]
+    assert {beat.error for beat in beats} == {"gone"}
+    silent = [beat.idle_seconds for beat in beats]
     assert silent == pytest.approx([60.0 * number for number in range(1, len(beats) + 1)], abs=3)
 
 
@@ -180,4 +180,4 @@ def test_short_sleeps_add_up():
     clock = FakeClock()
     waiting = Waiting(clock, Deadline.after(clock, None))
     beats = [beat for _ in range(100) for beat in waiting.sleep(2.0)]
-    assert [beat.silent for beat in beats] == pytest.approx([60.0, 120.0, 180.0])
+    assert [beat.idle_seconds for beat in beats] == pytest.approx([60.0, 120.0, 180.0])

@@ -21,10 +21,11 @@ from opsera_step.errors import (
     RunUncertain,
     Unauthorized,
 )
-from opsera_step.runs import Started, Trigger
+from opsera_step.runs import RunState
+from opsera_step.runs import StartPolicy as Policy
 from opsera_step.runs.events import Event, Heartbeat, Note, RunKnown
 from opsera_step.runs.find import LONGEST_SETTLING
-from opsera_step.runs.start import Policy
+from opsera_step.runs.start import Started, Trigger
 from tests.unit.fake_opsera import (
     ANSWERS,
     FAULTS,
@@ -67,7 +68,7 @@ def play(api: FakeOpsera, policy: Policy | None = None, *, token="", timeout: fl
     clock = api.clock
     deadline = Deadline.after(clock, timeout)
     pipeline = api.summary(PIPELINE, deadline)
-    trigger = Trigger(api, token or token_of(US), clock, deadline, lambda: 0.5)
+    trigger = Trigger(api, token or token_of(US), clock, deadline, lambda: 0.5, RunState())
     played = Played(api, clock, trigger)
     starting = trigger.start(pipeline, policy or Policy())
     try:
@@ -89,7 +90,7 @@ def check(played: Played, timeout: float = HOUR) -> None:
     if played.error is not None:
         uncertain = isinstance(played.error, RunUncertain)
         assert uncertain or not api.ours(), "it says that nothing was started"
-        assert played.trigger.asked or not api.ours(), "a cancel would not look for it"
+        assert played.trigger._state.requested or not api.ours(), "a cancel would not look for it"
         assert played.error.exit_code is ExitCode.API
         return
     assert played.started is not None
@@ -98,7 +99,7 @@ def check(played: Played, timeout: float = HOUR) -> None:
     if not played.started.fresh:
         assert not api.ours() and api.times("run") == 0
         return
-    assert followed > played.trigger.before, "it cannot be ours"
+    assert followed > played.trigger._state.before, "it cannot be ours"
     run = api.run_of(followed)
     assert run is not None, "no such run"
     if run.user != US:
@@ -200,7 +201,7 @@ def test_any_mishap(state, script, others, pause, lags, duration, policy, token,
     if played.error is not None and not isinstance(played.error, RunUncertain):
         assert not api.ours()
     if played.started is not None and played.started.fresh:
-        assert played.followed > played.trigger.before
+        assert played.followed > played.trigger._state.before
         run = api.run_of(played.followed)
         assert run is not None
         adopted = any("taken as ours" in note for note in played.notes)
@@ -283,7 +284,7 @@ class TestAskingAgain:
         played = play(FakeOpsera(FakeClock(), script=["lost answer", "refusal"], count_lag=999.0))
         assert isinstance(played.error, Unauthorized)
         assert "An earlier request to run got no good answer" in played.error.message
-        assert played.trigger.asked
+        assert played.trigger._state.requested
 
     def test_a_run_that_shows_while_it_waits_to_ask_again_is_followed(self):
         """What came of the first request is found before another one goes out."""
@@ -363,7 +364,7 @@ class TestAskingAgain:
         played_faults = [Unauthorized("pipeline/summary answered HTTP 401: expired.")]
         pipeline = api.summary(PIPELINE, Deadline(api.clock, None))
         api.summary_faults = list(played_faults)
-        trigger = Trigger(api, "", api.clock, Deadline(api.clock, None), lambda: 0.5)
+        trigger = Trigger(api, "", api.clock, Deadline(api.clock, None), lambda: 0.5, RunState())
         with pytest.raises(RunUncertain, match=r"looking for it failed: .*expired"):
             list(trigger.start(pipeline, Policy()))
 
@@ -385,7 +386,7 @@ class TestAskingAgain:
         """With no time left no run is asked for: its answer could only be lost."""
         played = play(FakeOpsera(FakeClock()), timeout=0.1)
         assert played.api.times("run") == 0
-        assert not played.trigger.asked
+        assert not played.trigger._state.requested
         assert "time was up" in played.error.message
 
     @pytest.mark.parametrize("error", [Forbidden("403"), Unauthorized("401"), Rejected("400")])
@@ -394,7 +395,7 @@ class TestAskingAgain:
         monkeypatch.setitem(FAULTS, "refusal", (False, error))
         played = play(FakeOpsera(FakeClock(), script=["refusal"]))
         assert played.error is error
-        assert (played.api.times("run"), played.trigger.asked) == (1, False)
+        assert (played.api.times("run"), played.trigger._state.requested) == (1, False)
 
 
 class TestAnswers:
@@ -524,7 +525,8 @@ class TestWhoseRun:
         """A pipeline whose number was not known before does not cost a call for each run."""
         api = FakeOpsera(FakeClock(), script=["no count"], count=5000)
         unknown = Pipeline(PIPELINE, "", 0, State.SUCCESS)
-        trigger = Trigger(api, token_of(US), api.clock, Deadline(api.clock, None), lambda: 0.5)
+        state, deadline = RunState(), Deadline(api.clock, None)
+        trigger = Trigger(api, token_of(US), api.clock, deadline, lambda: 0.5, state)
         with pytest.raises(RunUncertain, match="Runs 1 to 5001"):
             list(trigger.start(unknown, Policy()))
         assert api.times("logs") == 0
@@ -611,6 +613,6 @@ def test_attaching_to_a_run_without_a_number_is_uncertain():
     """Where Opsera does not say which run goes, none is followed."""
     api = FakeOpsera(FakeClock())
     pipeline = Pipeline(PIPELINE, "", 0, State.RUNNING)
-    trigger = Trigger(api, "", api.clock, Deadline(api.clock, None), lambda: 0.5)
+    trigger = Trigger(api, "", api.clock, Deadline(api.clock, None), lambda: 0.5, RunState())
     with pytest.raises(RunUncertain, match="does not say which"):
         list(trigger.start(pipeline, Policy("attach")))

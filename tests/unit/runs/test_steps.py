@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from opsera_step.api import LogRecord, Pipeline, Run, State, Step
-from opsera_step.runs import StepResult, failure_of, steps_of, steps_without_records
+from opsera_step.runs import StepResult
 from opsera_step.runs.log_cursor import WINDOW
+from opsera_step.runs.steps import failure_of, steps_of, steps_without_records
 
 BUILD, TEST, SHIP = (
     Step("b", "Build", "jenkins"),
@@ -63,9 +64,9 @@ class TestStepsOf:
     def test_a_step_began_with_its_first_record(self):
         """When it began is what its first record tells; what is out of the window is unknown."""
         rows = [record("t", 15.0, "running"), record("t", 18.0)]
-        assert [one.began for one in steps_of(PIPELINE, rows[::-1])] == [None, 15.0]
+        assert [one.started_at for one in steps_of(PIPELINE, rows[::-1])] == [None, 15.0]
         full = [console("b", float(number)) for number in range(WINDOW)]
-        assert [one.began for one in steps_of(PIPELINE, full[::-1])] == [None, None]
+        assert [one.started_at for one in steps_of(PIPELINE, full[::-1])] == [None, None]
 
     def test_the_status_of_console_records_tells_nothing(self):
         """Console text carries a status of its own that is no step's."""
@@ -98,17 +99,21 @@ class TestStepsOf:
         window = [console("t", 100.0 + n) for n in range(WINDOW)][::-1]
         lines = {"b": (10.0, 90.0), "t": (95.0, 99.0)}
         build, test = steps_of(PIPELINE, window, lines)
-        assert (build.state, build.began, build.seconds) == (None, 10.0, 80.0)
-        assert (test.state, test.began, test.seconds) == (None, 95.0, 100.0 + WINDOW - 1 - 95.0)
+        assert (build.state, build.started_at, build.seconds) == (None, 10.0, 80.0)
+        assert (test.state, test.started_at, test.seconds) == (
+            None,
+            95.0,
+            100.0 + WINDOW - 1 - 95.0,
+        )
         assert steps_of(PIPELINE, window, {"b": (10.0, 10.0)})[0].seconds is None
-        assert steps_of(PIPELINE, [record("b", 11.0)], lines)[0].began == 11.0
+        assert steps_of(PIPELINE, [record("b", 11.0)], lines)[0].started_at == 11.0
 
     def test_without_records_the_plan_and_the_lines_tell(self):
         """What became of a step is not known then, nor that one did not begin."""
         build, test = steps_without_records(PIPELINE, {"b": (10.0, 90.0)})
-        assert (build.name, build.tool, build.began) == ("Build", "jenkins", 10.0)
-        assert (build.state, build.seconds, test.began) == (None, None, None)
-        assert not test.never_began
+        assert (build.name, build.tool, build.started_at) == ("Build", "jenkins", 10.0)
+        assert (build.state, build.seconds, test.started_at) == (None, None, None)
+        assert not test.not_started
 
     def test_waiting_is_added_up(self):
         """From each word that it is paused to the next other word; what it says then is kept."""
@@ -123,8 +128,8 @@ class TestStepsOf:
             record("t", 20.0, "paused", message="asks"),
         ]
         build, test = steps_of(PIPELINE, rows[::-1])
-        assert (build.waited, build.message, build.ended) == (6.5, "approved", 18.5)
-        assert (test.waited, test.message, test.ended) == (None, "asks", None)
+        assert (build.waited, build.message, build.finished_at) == (6.5, "approved", 18.5)
+        assert (test.waited, test.message, test.finished_at) == (None, "asks", None)
 
     def test_what_it_says_is_kept_of_a_failure(self):
         """A step's own words are kept where it failed or stopped, not where all is well."""
@@ -135,18 +140,18 @@ class TestStepsOf:
         ]
         build, test = steps_of(PIPELINE, rows[::-1])
         assert (build.message, test.message) == ("", "2 failed")
-        assert (build.ended, test.ended) == (1.0, 3.0)
+        assert (build.finished_at, test.finished_at) == (1.0, 3.0)
         assert (build.id, test.id) == ("b", "t")
 
-    def test_what_never_began_is_known_unless_its_records_may_be_gone(self):
+    def test_what_not_started_is_known_unless_its_records_may_be_gone(self):
         """Out of a full window may be the records of the steps before its first one only."""
-        assert [one.never_began for one in steps_of(PIPELINE, ())] == [True, True]
+        assert [one.not_started for one in steps_of(PIPELINE, ())] == [True, True]
         build, test = steps_of(PIPELINE, [record("b", 1.0, "running")])
-        assert (build.never_began, test.never_began) == (False, True)
+        assert (build.not_started, test.not_started) == (False, True)
         build, test = steps_of(PIPELINE, [console("t", float(n)) for n in range(WINDOW)][::-1])
-        assert (build.never_began, test.never_began) == (False, False)
+        assert (build.not_started, test.not_started) == (False, False)
         build, test = steps_of(PIPELINE, [console("b", float(n)) for n in range(WINDOW)][::-1])
-        assert (build.never_began, test.never_began) == (False, True)
+        assert (build.not_started, test.not_started) == (False, True)
 
     def test_as_json_and_made_safe(self):
         """For the output it is plain data; for showing its texts go through a cleaner."""

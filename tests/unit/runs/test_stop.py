@@ -9,7 +9,7 @@ import pytest
 from opsera_step.api import Run, RunStatus, State
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import ApiError, Forbidden, NotFound, Rejected, Unavailable
-from opsera_step.runs import stop_run
+from opsera_step.runs import RunState, stop_run
 from tests.unit.fake_opsera import (
     OTHER,
     PIPELINE,
@@ -60,7 +60,8 @@ def world(*users, state="success", duration=600.0, **rest):
 def stop(api, count, *, is_current=False, budget=BUDGET):
     began = api.clock.monotonic()
     deadline = Deadline.after(api.clock, budget)
-    stopped = stop_run(api, Run(PIPELINE, count), api.clock, deadline, is_current=is_current)
+    state = RunState.watching(Run(PIPELINE, count))
+    stopped = stop_run(api, state, api.clock, deadline, is_active=is_current)
     assert api.clock.monotonic() - began <= budget + 0.5, "it has to end in its time"
     assert api.times("stop") <= 1, "one stop call only"
     for run in api.runs:
