@@ -63,6 +63,10 @@ UI_MARKERS = frozenset(
 Source: github/vscode-github-actions, `src/logs/parser.ts` (names), `src/logs/model.ts`
 (looked for anywhere in a line)."""
 
+_MARKER = re.compile(r"##\[(?:([A-Za-z]+)|(start-action|end-action) [^\]]*)\]", re.IGNORECASE)
+# The runner writes `##[start-action display=…;id=…]` and `##[end-action id=…;outcome=…]` around
+# the steps of a composite action; readers of the log take steps and results from them.
+
 _ESCAPES_DATA = (("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
 _ESCAPES_PROPERTY = (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%"))
 _ESCAPES_V1 = (("%3B", ";"), ("%0D", "\r"), ("%0A", "\n"), ("%5D", "]"), ("%25", "%"))
@@ -135,13 +139,24 @@ def command(line: str, registered: Iterable[str] = REGISTERED) -> Command | None
     return _parse_v2(line, names) or _parse_v1(line, names)
 
 
+def is_recognized(line: str) -> bool:
+    """Whether the runner's own search finds the separators of the command in this line.
+
+    `command` errs on the side of yes, which is right for untrusted text. For a command that is
+    meant to be one this is the question: by culture no `::` is found before a combining mark.
+    """
+    message = line.lstrip(dotnet.WHITE_SPACE)
+    if message.startswith("::"):
+        return dotnet.index_of(message, "::", 2) >= 0
+    return dotnet.index_of(line, "##[") >= 0
+
+
 def markers(line: str) -> list[Marker]:
     """The viewer's markers in a line that is written to the log, wherever they stand."""
-    found = re.finditer(r"##\[([A-Za-z]+)\]", line)
     return [
-        Marker(match[1].lower(), line[match.end() :], match.start() == 0)
-        for match in found
-        if match[1].lower() in UI_MARKERS
+        Marker((match[1] or match[2]).lower(), line[match.end() :], match.start() == 0)
+        for match in _MARKER.finditer(line)
+        if match[2] or match[1].lower() in UI_MARKERS
     ]
 
 
@@ -245,6 +260,8 @@ class Runner:
     path: list[str] = field(default_factory=list)
     matchers: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    unrecognized: list[str] = field(default_factory=list)
+    """Lines that may be commands, but in which this version of .NET does not find the separators."""
     log: list[str] = field(default_factory=list)
     stop_token: str | None = None
 
@@ -272,6 +289,8 @@ class Runner:
         """Read one line (`OutputManager.OnDataReceived`)."""
         extra = () if self.stop_token is None else (self.stop_token,)
         found = command(line, (*REGISTERED, *extra))
+        if found is not None and not is_recognized(line):
+            self.unrecognized.append(line)
         if found is None or not self._process(line, found):
             self._write(line)
 

@@ -79,3 +79,33 @@ def test_find_all_skips_the_weightless() -> None:
     assert list(dotnet.find_all("a:\0\u200b:b", "::")) == [1]
     assert list(dotnet.find_all("a: :b", "::")) == []
     assert list(dotnet.find_all(":::", "::")) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "start", "index"),
+    [
+        # Each as .NET 8.0.4 with ICU 72 printed it.
+        ("::group::x", "::", 2, 7),
+        ("::group::\u0301x", "::", 2, -1),
+        ("::group::\u0301::x", "::", 2, 10),
+        ("::group::\u0591x", "::", 2, 7),
+        ("::group::\u0591\u0301x", "::", 2, -1),
+        ("::group::\u200b\u0301x", "::", 2, 7),
+        ("::group::\u200d\u0301x", "::", 2, -1),
+        ("::group::\u102bx", "::", 2, 7),
+        ("::group::\uff9ex", "::", 2, -1),
+        ("a:\u0640:b", "::", 0, 1),
+        ("a:\u0301:b", "::", 0, -1),
+        ("a\u0600::b", "::", 0, -1),
+        ("\u0301##[error]", "##[", 0, 1),
+        ("##[\u0301##[error]", "##[", 0, 4),
+    ],
+)
+def test_index_of_by_culture(text: str, wanted: str, start: int, index: int) -> None:
+    assert dotnet.index_of(text, wanted, start) == index
+
+
+def test_all_joining_characters_are_known() -> None:
+    """Of all code points 1,703 join the colons before them; newer Unicode has some more marks."""
+    joining = [chr(code) for code in range(0x10FFFF) if dotnet.joins(chr(code))]
+    assert 1650 <= len(joining) <= 1800

@@ -164,6 +164,40 @@ def test_section_marker_is_no_command_but_forged() -> None:
     assert runner.forged == ["##[section]a"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "##[start-action display=Deploy;id=x]",
+        "x ##[end-action id=x;outcome=success;conclusion=success;duration_ms=5]",
+    ],
+)
+def test_action_markers_are_forged_steps(line: str) -> None:
+    runner = run(line)
+    assert not runner.commands
+    assert runner.forged == [line]
+    assert not run(line.replace("##[", "## [")).forged
+
+
+@pytest.mark.parametrize(
+    ("line", "recognized"),
+    [
+        ("::group::Build", True),
+        ("::group::\u0301x", False),
+        ("::group:: \u0301x", True),
+        ("::group::\u0e33x", False),
+        ("::group::\U0001f3fbx", False),
+        ("::group::\u0591\u0301x", False),
+        ("::group::e\u0301", True),
+        ("::error title=x\u0600::m", False),
+        ("##[\u0301error]x", False),
+        ("a ##[error]x", True),
+    ],
+)
+def test_commands_that_the_runner_overlooks(line: str, recognized: bool) -> None:
+    assert gh.is_recognized(line) is recognized
+    assert run(line).unrecognized == ([] if recognized or command(line) is None else [line])
+
+
 def test_annotation_limits() -> None:
     runner = run("".join(f"::error::{number}\n" for number in range(12)) + "::warning::w\n")
     assert len(runner.annotations) == 13
