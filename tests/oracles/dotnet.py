@@ -6,6 +6,7 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 
 WHITE_SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680"
@@ -28,10 +29,8 @@ _BOMS = (
 
 def _characters(ranges: str) -> frozenset[str]:
     """Read ranges of code points, such as `0-8 AD`."""
-    ends = (part.split("-") for part in ranges.split())
-    return frozenset(
-        chr(code) for end in ends for code in range(int(end[0], 16), int(end[-1], 16) + 1)
-    )
+    ends = ([int(end, 16) for end in part.split("-")] for part in ranges.split())
+    return frozenset(chr(code) for end in ends for code in range(end[0], end[-1] + 1))
 
 
 WEIGHTLESS = _characters(
@@ -129,9 +128,8 @@ def index_of(text: str, wanted: str, start: int = 0) -> int:
     """
     for index, end in _matches(text, wanted, start):
         before = text[index - 1 : index] if index > start else ""
-        while end < len(text) and _is_joiner(text[end]):
-            end += 1
-        if before not in _PREPENDED and not (end < len(text) and joins(text[end])):
+        after = next((char for char in islice(text, end, None) if not _is_joiner(char)), "")
+        if before not in _PREPENDED and not (after and joins(after)):
             return index
     return -1
 

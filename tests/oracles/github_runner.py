@@ -261,7 +261,7 @@ class Runner:
     matchers: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     unrecognized: list[str] = field(default_factory=list)
-    """Lines that may be commands, but in which this version of .NET does not find the separators."""
+    """Lines that may be commands, but in which .NET 8 does not find the separators."""
     log: list[str] = field(default_factory=list)
     stop_token: str | None = None
 

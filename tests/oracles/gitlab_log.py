@@ -3,16 +3,27 @@
 The rules are those of gitlabhq `lib/gitlab/ci/ansi2json/converter.rb` (and `v2/converter.rb`, its
 successor, which treats escapes a little differently), `state.rb`, `line.rb`, `style.rb`,
 `parser.rb` there, and of `lib/gitlab/regex.rb` for the marker. The limit is that of gitlab-runner,
-`helpers/trace/buffer.go`. Logs are taken to be without the runner's timestamps.
+`helpers/trace/buffer.go`, and the time stamps are those of
+`common/buildlogger/internal/timestamper/timestamper.go` there (FF_TIMESTAMPS, on by default since
+18.8 at the latest).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 OUTPUT_LIMIT = 4 * 1024 * 1024
 """Default of the runner's `output_limit` (gitlab-runner, common/consts.go)."""
+
+STAMP_SIZE = 32
+"""Bytes that the runner puts before each line: time, number and kind of the stream, a flag."""
+
+_CHUNK = 8 * 1024
+"""Bytes after which the runner writes a line without its end; the rest is a continuation."""
+
+_STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z [0-9a-f]{2}[EO][+ ]")
 
 # Neither a line start nor `ESC[0K` is needed in front: the marker counts wherever it stands.
 _SECTION = re.compile(
@@ -109,11 +120,25 @@ def section_name(raw: str) -> str:
 
 def parse(data: bytes, *, engine: int = 1) -> Log:
     """Read a raw log. `engine` 2 takes escape sequences apart as the newer converter does."""
-    reader = _Reader(engine)
-    for line in re.findall(rb"[^\n]*\n|[^\n]+", data):
+    reader = _Reader(engine, stamped=_STAMP.match(data) is not None)
+    for line in reader.joined(re.findall(rb"[^\n]*\n|[^\n]+", data)):
         reader.consume(line)
     reader.flush(hard=True)
     return reader.log
+
+
+def stamp(data: bytes, moment: bytes = b"2026-01-01T00:00:00.000000Z") -> bytes:
+    """The output of a command as a runner with FF_TIMESTAMPS stores it, written line by line."""
+    stored = bytearray()
+    for line in re.findall(rb"[^\n]*\n|[^\n]+", data):
+        flag = b" "
+        for start in range(0, len(line), _CHUNK):
+            piece = line[start : start + _CHUNK]
+            stored += moment + b" 01O" + flag + piece
+            flag = b"+"
+            if not piece.endswith(b"\n"):
+                stored += b"\n"
+    return bytes(stored)
 
 
 def cut(data: bytes, limit: int = OUTPUT_LIMIT) -> tuple[bytes, bool]:
@@ -144,14 +169,31 @@ def _decodes(data: bytes) -> bool:
 
 
 class _Reader:
-    def __init__(self, engine: int) -> None:
+    def __init__(self, engine: int, *, stamped: bool) -> None:
         self.log = Log()
         self._engine = engine
+        self._stamped = stamped
+        self._at_start = True
         self._open: list[Section] = []
         self._style: dict[str, str] = {}
         self._buffer = bytearray()
         self._header: Section | None = None
         self._line_sections: list[str] = []
+
+    def joined(self, lines: list[bytes]) -> Iterator[bytes]:
+        """Put the pieces of a line together again (`Converter#handle_line`)."""
+        if not self._stamped:
+            yield from lines
+            return
+        line = b""
+        for number, piece in enumerate(lines):
+            following = lines[number + 1] if number + 1 < len(lines) else b""
+            is_continued = following[STAMP_SIZE - 1 : STAMP_SIZE] == b"+"
+            whole = piece.removesuffix(b"\n") if is_continued else piece
+            line += whole[STAMP_SIZE:] if line else whole
+            if not is_continued:
+                yield line
+                line = b""
 
     def consume(self, line: bytes) -> None:
         position = 0
@@ -159,6 +201,12 @@ class _Reader:
             position = self._token(line, position)
 
     def _token(self, line: bytes, position: int) -> int:
+        if self._at_start and self._stamped and _looks_stamped(line, position):
+            # Text of the command that looks like a stamp is taken for a second one.
+            end = position + STAMP_SIZE
+            if position:
+                self.log.erased.append(line[position:end].decode("utf-8", "replace"))
+            return end
         section = _SECTION.match(line, position)
         if section:
             self._section(section)
@@ -178,12 +226,14 @@ class _Reader:
         text = _TEXT.match(line, position)
         assert text is not None
         self._buffer += text[0]
+        self._at_start = False
         return text.end()
 
     def _erase(self) -> None:
         if self._buffer:
             self.log.erased.append(self._buffer.decode("utf-8", "replace"))
         self._buffer.clear()
+        self._at_start = True
 
     def _escape_v1(self, line: bytes, position: int) -> int:
         found = _SEQUENCE.match(line, position)
@@ -233,6 +283,7 @@ class _Reader:
         self.log.sections.append(section)
         self._line_sections.append(section.name)
         self._header = section
+        self._at_start = False
 
     def _end(self, raw: str, stamp: int) -> None:
         name = section_name(raw)
@@ -251,6 +302,7 @@ class _Reader:
         if self._buffer:
             self._emit(self._buffer.decode("utf-8", "replace"), hard=hard)
         self._buffer.clear()
+        self._at_start = True
         self._header = None
         self._line_sections = [section.name for section in self._open]
 
@@ -260,6 +312,13 @@ class _Reader:
         inner = self._line_sections[-1] if self._line_sections else None
         style = frozenset(self._style.values()) if hard else frozenset()
         self.log.lines.append(Line(text, inner, self._header is not None, style))
+
+
+def _looks_stamped(line: bytes, position: int) -> bool:
+    """What GitLab takes for a time stamp: only some of its bytes are looked at."""
+    head = line[position : position + STAMP_SIZE]
+    marks = ((4, b"-"), (7, b"-"), (10, b"T"), (13, b":"), (26, b"Z"))
+    return len(head) == STAMP_SIZE and all(head[at : at + 1] == mark for at, mark in marks)
 
 
 def _options(raw: bytes | None) -> dict[str, str]:

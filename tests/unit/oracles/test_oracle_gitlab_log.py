@@ -136,3 +136,30 @@ def test_cut() -> None:
     assert gitlab_log.cut("ééé".encode(), 3)[0].startswith("é\n".encode())
     assert gitlab_log.cut(b"")[1] is False
     assert gitlab_log.OUTPUT_LIMIT == 4194304
+
+
+@pytest.mark.parametrize("engine", [1, 2])
+def test_stamped_lines_read_as_the_others(engine: int) -> None:
+    data = START % b"a" + b"Title\nx\n" + b"y" * 20_000 + b"\n" + END % b"a" + b"after\n"
+    plain, stamped = parse(data, engine=engine), parse(gitlab_log.stamp(data), engine=engine)
+    assert [line.text for line in stamped.lines] == [line.text for line in plain.lines]
+    assert [one.header for one in stamped.sections] == ["Title"]
+    assert stamped.balanced
+    assert not stamped.erased
+
+
+def test_the_size_of_a_stamp() -> None:
+    assert len(gitlab_log.stamp(b"a\nb\n")) == 4 + 2 * gitlab_log.STAMP_SIZE
+    # A line of more than 8 KiB is stored in pieces, each with a stamp and a line end.
+    assert len(gitlab_log.stamp(b"x" * 20_000 + b"\n")) == 20_001 + 3 * gitlab_log.STAMP_SIZE + 2
+
+
+@pytest.mark.parametrize("engine", [1, 2])
+@pytest.mark.parametrize("before", [b"", b"\x1b[31m"])
+def test_a_time_at_the_start_of_a_line_is_lost(engine: int, before: bytes) -> None:
+    line = before + b"2024-05-06T07:08:09.123456Z GET /health 200\n"
+    assert parse(line, engine=engine).text == "2024-05-06T07:08:09.123456Z GET /health 200"
+    log = parse(gitlab_log.stamp(line), engine=engine)
+    assert log.text == "/health 200"
+    assert log.erased == ["2024-05-06T07:08:09.123456Z GET "]
+    assert parse(gitlab_log.stamp(b" " + line)).text == " " + parse(line).text
