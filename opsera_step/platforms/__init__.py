@@ -1,4 +1,4 @@
-"""Where the job runs: every difference between GitHub, GitLab, Jenkins and a terminal is here."""
+"""Where the job runs: every difference between GitHub, GitLab, Jenkins, and a terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLATFORMS: Mapping[str, type[Platform]] = {
 
 
 def detect(environ: Mapping[str, str], out: TextIO, clock: Clock) -> Platform:
-    """Tell the platform from what it sets in each job; Jenkins and all others are plain."""
+    """Return the platform, from the variables that it sets in each job; any other one is plain."""
     if environ.get("GITHUB_ACTIONS") == "true":
         return GitHub(environ, out, clock)
     if environ.get("GITLAB_CI") == "true":

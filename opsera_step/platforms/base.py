@@ -1,4 +1,4 @@
-"""What each platform offers, in the form that works everywhere: plain lines and an output file."""
+"""What every platform offers, in the form that works everywhere: plain lines and an output file."""
 
 from __future__ import annotations
 
@@ -12,49 +12,61 @@ from typing import ClassVar, TextIO
 from opsera_step.clock import Clock
 
 PREFIX = "[opsera] "
-ELSEWHERE = "With report_dir its folder has it, as answer.json or result.json."
-"""Where the output `result` is that a platform has no room for."""
-NOTICE, WARNING, ERROR = "notice", "warning", "error"
+RESULT_IS_IN_REPORT = "Set report_dir to get it as result.json or answer.json."
+"""Where to find the output `result` if the platform has no room for it."""
+DEBUG, NOTICE, WARNING, ERROR = "debug", "notice", "warning", "error"
+"""Levels of a message; the empty string is an ordinary one."""
 
 
 class Platform:
-    """A job log without commands, and outputs as `OPSERA_…=` lines in a file if one is named.
+    """A job log without commands; outputs are `OPSERA_…=` lines in a file, if one is named.
 
-    Everything it is given is already clean of control characters; a platform adds its own
+    All text that a platform gets is free of control characters already. A platform adds its own
     commands, and breaks what its log viewer would take for one.
     """
 
     name: ClassVar[str] = "plain"
-    input_defaults: ClassVar[Mapping[str, str]] = {}
-    """Defaults of inputs on this platform, where they differ from the table's."""
     auto_log_limit: ClassVar[int | None] = None
-    """Bytes of log text that `log_limit: auto` stands for; None for no limit."""
-    colour: bool = False
-    """Whether colours show in this log."""
+    """Bytes that `log_limit: auto` stands for; None for no limit."""
+    keeps_state: ClassVar[bool] = False
+    """Whether the platform itself keeps state for the cleanup, out of reach of the checkout."""
     folds: ClassVar[bool] = False
-    """Whether the log viewer folds groups, so that what is in them may be out of sight."""
+    """Whether the log viewer folds groups, so that their lines may be out of sight."""
+    quotes_details: ClassVar[bool] = False
+    """Whether annotations quote lines of the log, which need not be repeated in the log then."""
     most_errors: ClassVar[int | None] = None
-    """How many annotations of a kind are shown of a job; None for any number."""
+    """How many annotations of a level are shown per job; None for any number."""
     tick: ClassVar[float | None] = None
-    """How often, in seconds, the display wants to move; None for never."""
+    """How often, in seconds, the display needs to be drawn again; None for never."""
+    colour: bool = False
+    """Whether colors show in this log."""
     lost: str
-    """Why not all could be written, such as a full disk; empty also where the reader went away."""
+    """Why some output could not be written, such as a full disk; empty if its reader is gone."""
 
     def __init__(self, environ: Mapping[str, str], out: TextIO, clock: Clock) -> None:
-        """Take the job's environment and its log."""
         self._environ, self._out, self._clock = environ, out, clock
         self._group_open = self._dead = False
         self.lost = ""
         self.colour = wants_colour(environ, default=self.colour)
 
     @property
+    def input_defaults(self) -> Mapping[str, str]:
+        """Defaults of inputs on this platform, where they differ from the table's."""
+        return {}
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the platform ends this job; None if it doesn't say."""
+        return None
+
+    @property
     def debug(self) -> bool:
-        """Whether the user wants to see more, such as the traceback of a fault of our own."""
-        return self._environ.get("OPSERA_DEBUG", "").lower() in ("1", "true", "yes", "on")
+        """Whether debug output is wanted: a debug log, and the traceback of a bug of ours."""
+        return self._is_on("OPSERA_DEBUG")
 
     @property
     def is_deserted(self) -> bool:
-        """Whether nobody reads what is printed here: a write failed, or the pipe is closed."""
+        """Whether the log is not read any more: a write failed, or the pipe is closed."""
         if self._dead:
             return True
         try:
@@ -62,48 +74,57 @@ class Platform:
             pipe.register(self._out.fileno(), 0)
             return bool(pipe.poll(0))
         except (OSError, ValueError, AttributeError):
-            # What is no file of the system, or a system without `poll`.
+            # Not a file of the operating system, or a system without `poll` (Windows).
             return False
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a line of ours."""
-        word = f"{level.upper()}: " if level in (WARNING, ERROR) else ""
-        self._write([f"{PREFIX}{word}{text}"])
+        """Print a message of ours."""
+        self._write([f"{PREFIX}{label(level)}{text}"])
 
     def lines(self, lines: Sequence[str]) -> None:
         """Print lines of the run's log."""
         self._write(lines)
 
     def open_group(self, title: str) -> None:
-        """Begin a part of the log that belongs together; the one before is closed."""
+        """Start a group of lines; the one before is closed."""
         self.close_group()
         self._write([f"{PREFIX}--- {title} ---"])
         self._group_open = True
 
     def close_group(self) -> None:
-        """End the open part, if there is one."""
+        """End the open group, if there is one."""
         self._group_open = False
 
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Show a message as prominently as the platform can.
 
-        The details stand in the log already, so they matter only where it is read without that.
+        The details are lines of the log. They are shown only where the message is read apart from
+        the log.
         """
         self.say(f"{title}: {text}", level)
 
     @property
     def room(self) -> int:
-        """How many lines can be drawn anew below the log."""
+        """How many lines can be redrawn below the log; 0 if none can."""
         return 0
 
     def draw(self, lines: Sequence[tuple[str, str]]) -> None:
-        """Show what goes on below the log, each line with a time, where that can be drawn anew."""
+        """Show the progress below the log, each line with a time, where it can be redrawn."""
+
+    def log_size(self, text: str) -> int:
+        """Return how many bytes of the platform's log a text takes, line ends included."""
+        return len(text.encode("utf-8", "replace"))
+
+    @property
+    def log_used(self) -> int:
+        """How many bytes of the platform's limit are used up, where it has one."""
+        return 0
 
     def mask(self, secret: str) -> None:
-        """Ask the platform to hide a secret, where it can be asked."""
+        """Ask the platform to hide a secret in the rest of the log, where it can."""
 
     def write_outputs(self, outputs: Mapping[str, str], file: str) -> str:
-        """Make the outputs readable for later steps; return a sentence if that failed.
+        """Write the outputs for later steps; return what went wrong, or an empty string.
 
         The file is replaced as a whole, so that a reader never sees half of it.
         """
@@ -116,36 +137,42 @@ class Platform:
             return f"The outputs can't be written to {file}: {reason(error)}."
         return ""
 
-    def write_links(self, folder: str, links: Mapping[str, str]) -> str:
-        """Show links on the job's page, where a file in the report's folder does that.
+    def write_links(self, directory: str, links: Mapping[str, str]) -> str:
+        """Show links (URLs by label) on the job's page; return what went wrong.
 
-        The links are addresses by their labels; return a sentence if it failed.
+        The directory is that of the report, where a platform may need a file for it.
         """
         return ""
 
     def write_summary(self, markdown: str) -> str:
-        """Show a summary on the job's page, where there is one; tell in a sentence if it failed."""
+        """Show a summary on the job's page, where there is one; return what went wrong."""
         return ""
 
     @property
     def summary_room(self) -> int:
-        """How many bytes a summary may have here; 0 where none is shown."""
+        """How many bytes a summary may have; 0 if none is shown."""
         return 0
 
     def save_state(self, state: Mapping[str, str]) -> None:
-        """Leave a note for the clean-up after a killed job, where the platform keeps one."""
+        """Leave a note for the cleanup after a killed job, where the platform keeps one."""
 
     def saved_state(self, file: str) -> dict[str, str]:
-        """Read what the job left for the clean-up: here from its output file."""
+        """Read what the job left for the cleanup: here from its output file.
+
+        The file is in the workspace, where anybody may have written it. So it gives the run number
+        at most; pipeline and address come from the inputs.
+        """
         try:
             found = read_dotenv(Path(file).read_text("utf-8")) if file else {}
         except (OSError, UnicodeDecodeError):
             return {}
         return {
-            "url": found.get("OPSERA_URL", ""),
             "run_count": found.get("OPSERA_RUN_COUNT", ""),
             "done": "true" if found.get("OPSERA_STATUS") else "",
         }
+
+    def _is_on(self, variable: str) -> bool:
+        return self._environ.get(variable, "").lower() in ("1", "true", "yes", "on")
 
     def _dotenv(self, outputs: Mapping[str, str]) -> list[str]:
         return [f"{output_variable(name)}={one_line(value)}" for name, value in outputs.items()]
@@ -160,33 +187,38 @@ class Platform:
             self._out.write(text)
             self._out.flush()
         except (OSError, ValueError) as error:
-            # Nobody reads the log any more; the run, its outputs and the exit code still matter.
+            # The log is not read any more; the run, its outputs, and the exit code still matter.
             self._dead = True
             if not isinstance(error, BrokenPipeError):
                 self.lost = getattr(error, "strerror", None) or str(error)
 
 
+def label(level: str) -> str:
+    """Return what stands before a message of this level where there are no colors."""
+    return f"{level.upper()}: " if level in (DEBUG, WARNING, ERROR) else ""
+
+
 def wants_colour(environ: Mapping[str, str], *, default: bool) -> bool:
-    """Decide on colours: NO_COLOR (https://no-color.org) and FORCE_COLOR go before the platform."""
+    """Decide on colors: NO_COLOR (https://no-color.org) and FORCE_COLOR override the platform."""
     if environ.get("NO_COLOR"):
         return False
     return True if environ.get("FORCE_COLOR", "") not in ("", "0") else default
 
 
 def output_variable(name: str) -> str:
-    """Write an output's name as a variable: `runCount` is OPSERA_RUN_COUNT."""
+    """Return the name of an output as a variable: `runCount` is OPSERA_RUN_COUNT."""
     return "OPSERA_" + "".join(f"_{c}" if c.isupper() else c for c in name).upper()
 
 
 def reason(error: OSError) -> str:
-    """Say why a file can't be written, in the system's words where these tell it."""
+    """Say why a file can't be written."""
     if isinstance(error, FileExistsError):
-        return "a file is in the place of its folder"
+        return "there is a file in place of its directory"
     return error.strerror or str(error)
 
 
 def one_line(value: str) -> str:
-    """Fold a value into one line, for every reader's idea of a line end."""
+    """Fold a value into one line, whatever a reader takes for a line end."""
     return " ".join(value.splitlines()).strip()
 
 
@@ -197,10 +229,10 @@ def read_dotenv(text: str) -> dict[str, str]:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file so that it is either the old or the new one, whoever looks when.
+    """Write a file so that a reader sees either the old or the new one.
 
-    A file that can't be replaced (a mounted one, or in a folder we may not write) is overwritten,
-    and so is what is no file: nobody wants /dev/null to become one.
+    A file that can't be replaced (a mounted one, or one in a read-only directory) is overwritten,
+    and so is what is not a regular file: /dev/null must not become one.
     """
     if path.exists() and not path.is_file():
         path.write_text(text, "utf-8", "replace")

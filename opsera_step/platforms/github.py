@@ -1,4 +1,4 @@
-"""GitHub Actions: workflow commands, the files for outputs, state and summary.
+"""GitHub Actions: workflow commands, and the files for outputs, state, and summary.
 
 Sources: https://docs.github.com/actions/reference/workflow-commands-for-github-actions, and the
 runner's own parsers (actions/runner: ActionCommand.cs, FileCommandManager.cs).
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 import secrets
+import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from os import SEEK_END
 from pathlib import Path
+from typing import BinaryIO
 
-from opsera_step.platforms.base import ELSEWHERE, ERROR, PREFIX, WARNING, Platform, reason
+from opsera_step.platforms.base import PREFIX, RESULT_IS_IN_REPORT, Platform, label, reason
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes; a larger step summary is dropped as a whole."""
@@ -20,17 +23,29 @@ VARIABLE_LIMIT = 128 * 1024
 """Bytes; Linux starts no program with a longer variable (MAX_ARG_STRLEN in execve(2))."""
 JOB_OUTPUT_LIMIT = 1024 * 1024
 """Bytes, in UTF-16, of the outputs that a job hands on (docs.github.com, "Defining outputs")."""
-MESSAGE_LIMIT = 4000
-"""Characters of an annotation; the runner cuts at 4096."""
+ANNOTATION_LENGTH = 200
+"""Characters of an annotation; what is longer goes on in the log."""
+_LEAST_QUOTE = 60
 _RULE = "\n\n---\n\n"
+_NO_OUTPUT = "GITHUB_OUTPUT is not set, so the outputs can't be read by later steps."
 
 # The runner takes `::` for a command after any leading white space, and `##[` anywhere in a line.
 # It compares by culture, which gives some characters no weight (format characters, variation
-# selectors and the like), so `:` + U+200B + `:` counts too, and only a visible one breaks it.
+# selectors, and the like), so `:` + U+200B + `:` counts too, and only a visible one breaks it.
 _NO_WEIGHT = "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
 _NO_WEIGHT += "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]*"
 _COMMAND = re.compile(rf"^((?:\s|{_NO_WEIGHT[:-1]})*:)(?={_NO_WEIGHT}:)")
 _OLD_COMMAND = re.compile(rf"(#{_NO_WEIGHT}#)(?={_NO_WEIGHT}\[)")
+
+# By culture `::` is not found where it forms one character with the text beside it: before a
+# combining mark (and a few other characters that join the one before), and after a character that
+# joins the next one. A command with such text would be printed instead of carried out.
+_JOINS_BEFORE = re.compile("[\u0e33\u0eb3\u200d\uff9e\uff9f\U0001f3fb-\U0001f3ff]")
+_JOINS_AFTER = re.compile(
+    "[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd\U000111c2\U000111c3"
+    "\U0001193f\U00011941\U00011a3a\U00011a84-\U00011a89\U00011d46\U00011f02]$"
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 
 
 class GitHub(Platform):
@@ -39,11 +54,13 @@ class GitHub(Platform):
     name = "github"
     colour = True
     folds = True
+    keeps_state = True
+    quotes_details = True
     most_errors = 10
 
     @property
     def debug(self) -> bool:
-        """Whether debug logging is on for this job, or for us alone."""
+        """Whether debug logging is on, for this job or for us alone."""
         return self._environ.get("RUNNER_DEBUG") == "1" or super().debug
 
     def lines(self, lines: Sequence[str]) -> None:
@@ -51,14 +68,13 @@ class GitHub(Platform):
         self._write([escape_commands(line) for line in lines])
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a line of ours; API text in it can be no command either."""
-        word = f"{level.upper()}: " if level in (WARNING, ERROR) else ""
-        self._write([escape_commands(f"{PREFIX}{word}{text}")])
+        """Print a message of ours; text of the API in it can't be a command either."""
+        self._write([escape_commands(f"{PREFIX}{label(level)}{text}")])
 
     def open_group(self, title: str) -> None:
-        """Begin a group; groups do not nest, so the one before is closed."""
+        """Start a group; groups do not nest, so the one before is closed."""
         self.close_group()
-        self._write([f"::group::{escape_data(escape_commands(title))}"])
+        self._write([f"::group::{set_apart(escape_data(escape_commands(title)))}"])
         self._group_open = True
 
     def close_group(self) -> None:
@@ -68,18 +84,32 @@ class GitHub(Platform):
         self._group_open = False
 
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
-        """Add an annotation to the run's page; it shows in the log too."""
-        lines = [*text.split("\n"), *([""] if details else []), *details]
-        message = escape_data("\n".join(map(escape_commands, lines))[:MESSAGE_LIMIT])
-        self._write([f"::{level} title={escape_property(escape_commands(title))}::{message}"])
+        """Add a short annotation to the page of the run; it shows in the log too.
+
+        The details follow the text as far as there is room. What is left of a long text goes to
+        the log as ordinary lines.
+        """
+        first, rest = first_sentences(text, ANNOTATION_LENGTH)
+        shown = [first, *_quotes(details, ANNOTATION_LENGTH - len(first))]
+        message = set_apart(escape_data("\n".join(map(escape_commands, shown))))
+        named = set_apart(escape_property(escape_commands(title)))
+        self._write([f"::{level} title={named}::{message}"])
+        for line in rest:
+            self.say(line)
 
     def mask(self, secret: str) -> None:
         """Have the runner replace the secret in all that is printed from now on."""
-        self._write([f"::add-mask::{escape_data(secret)}"])
+        if not secret.strip():
+            return
+        data = escape_data(secret)
+        # The runner masks each line of the value, so the empty first one does no harm.
+        self._write([f"::add-mask::{data if set_apart(data) == data else '%0A' + data}"])
 
     def write_outputs(self, outputs: Mapping[str, str], file: str) -> str:
         """Append to GITHUB_OUTPUT, and write the output file too if one is named."""
         failure = self._append("GITHUB_OUTPUT", outputs)
+        if outputs and not self._environ.get("GITHUB_OUTPUT"):
+            failure = _NO_OUTPUT
         return super().write_outputs(outputs, file) or failure or _too_long(outputs)
 
     @property
@@ -93,7 +123,7 @@ class GitHub(Platform):
         return SUMMARY_LIMIT
 
     def write_summary(self, markdown: str) -> str:
-        """Append to the step summary, with a rule below what is there; it has room for it."""
+        """Append to the step summary, separated by a rule from what is there already."""
         try:
             path = Path(self._environ["GITHUB_STEP_SUMMARY"])
             rule = _RULE if path.exists() and path.stat().st_size else ""
@@ -119,36 +149,84 @@ class GitHub(Platform):
         }
 
     def _append(self, variable: str, values: Mapping[str, str]) -> str:
+        """Append values to the file that a variable names; return what went wrong."""
         path = self._environ.get(variable)
-        if not path:
+        if not path or not values:
             return ""
         try:
-            with Path(path).open("a", encoding="utf-8", errors="replace", newline="\n") as file:
-                file.write("".join(file_entry(name, value) for name, value in values.items()))
+            with Path(path).open("a+b") as file:
+                text = "".join(file_entry(name, value) for name, value in values.items())
+                file.write((_missing_line_end(file) + text).encode("utf-8", "replace"))
         except OSError as error:
             return f"The file of {variable} can't be written: {reason(error)}."
         return ""
 
 
+def _missing_line_end(file: BinaryIO) -> str:
+    """Return a line end if another program left the last line of the file without one."""
+    if not file.seekable() or file.seek(0, SEEK_END) == 0:
+        return ""
+    file.seek(-1, SEEK_END)
+    return "" if file.read(1) == b"\n" else "\n"
+
+
 def _too_long(outputs: Mapping[str, str]) -> str:
-    """Say what the output `result` is too long for; empty when it is not."""
+    """Say what the output `result` is too long for; empty if it is not."""
     result = outputs.get("result", "")
     size = len(result.encode("utf-8", "replace"))
     if size < VARIABLE_LIMIT:
         return ""
     jobs = len(result.encode("utf-16-le", "replace")) >= JOB_OUTPUT_LIMIT
-    other = " or be handed to another job, which takes 1 MB" if jobs else ""
+    other = " or to pass to another job, which takes 1 MB" if jobs else ""
     return (
-        f"The output result has {size // 1024} KB: too long to be put into an environment "
-        f"variable, which takes 128 KB{other}. {ELSEWHERE}"
+        f"The output result has {size // 1024} KB: too long for an environment variable, which "
+        f"takes 128 KB{other}. {RESULT_IS_IN_REPORT}"
     )
 
 
+def first_sentences(text: str, length: int) -> tuple[str, list[str]]:
+    """Split a text after as many of its first sentences as fit; at least one comes first.
+
+    The other sentences and lines are returned one by one. A first sentence that is much longer
+    than it may be is cut, and comes whole again among the others.
+    """
+    sentences = _SENTENCE_END.split(text)
+    first = sentences.pop(0)
+    while sentences and len(first) + 1 + len(sentences[0]) <= length:
+        first += f" {sentences.pop(0)}"
+    if len(first) > length * 1.25:
+        return f"{first[: length - 1]}…", [first, *sentences]
+    return first, sentences
+
+
+def _quotes(details: Sequence[str], room: int) -> list[str]:
+    """Return the first details as far as there is room; the very first one gets some anyway."""
+    shown: list[str] = []
+    for line in (line.strip() for line in details if line.strip()):
+        if len(line) + 1 > room:
+            if not shown:
+                width = max(room, _LEAST_QUOTE)
+                shown.append(line if len(line) <= width else f"{line[: width - 1]}…")
+            break
+        shown.append(line)
+        room -= len(line) + 1
+    return shown
+
+
 def escape_commands(line: str) -> str:
-    """Break what the runner would take for a command by a blank; leave all else as it is."""
+    """Break what the runner would take for a command by a space; leave all else as it is."""
     if ":" in line:
         line = _COMMAND.sub(r"\1 ", line)
     return _OLD_COMMAND.sub(r"\1 ", line) if "[" in line else line
+
+
+def set_apart(text: str) -> str:
+    """Put a space where the text would join the `::` of a command before or after it."""
+    if text and not text[0].isascii():
+        kind = unicodedata.category(text[0])
+        if kind.startswith("M") or kind == "Cn" or _JOINS_BEFORE.match(text):
+            text = f" {text}"
+    return _JOINS_AFTER.sub(r"\g<0> ", text)
 
 
 def escape_data(text: str) -> str:
@@ -164,7 +242,7 @@ def escape_property(text: str) -> str:
 def file_entry(name: str, value: str) -> str:
     """Write a value for GITHUB_OUTPUT and the like.
 
-    A value of several lines goes between two random delimiters, so that none can forge one.
+    A value of several lines goes between two random delimiters, so that no text can forge one.
     """
     if "\n" not in value and "\r" not in value:
         return f"{name}={value}\n"

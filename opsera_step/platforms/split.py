@@ -1,4 +1,4 @@
-"""A log whose lines are what was asked for: they go one way, and all talk about them another."""
+"""A job log whose lines are data: they go to one stream, and all messages to another."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from opsera_step.platforms.base import Platform
 
 
 class Split:
-    """Prints lines of the run's log as data, and all else as talk."""
+    """Prints lines of the run's log to one platform, and all else to another.
+
+    Groups go with the lines where a viewer folds them.
+    """
 
     def __init__(self, talk: Platform, data: Platform) -> None:
-        """Take both ways; groups go with the lines where a viewer folds them."""
         self._talk, self._data = talk, data
         self._groups = data if data.folds else talk
         self.colour: bool = data.colour
@@ -22,12 +24,17 @@ class Split:
         return self._data.folds
 
     @property
+    def quotes_details(self) -> bool:
+        """Whether annotations quote lines of the log."""
+        return self._talk.quotes_details
+
+    @property
     def room(self) -> int:
-        """How many lines can be drawn anew below the log."""
+        """How many lines can be redrawn below the log."""
         return self._talk.room
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a line of ours."""
+        """Print a message of ours."""
         self._talk.say(text, level)
 
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
@@ -35,7 +42,7 @@ class Split:
         self._talk.annotate(level, title, text, details)
 
     def draw(self, lines: Sequence[tuple[str, str]]) -> None:
-        """Show what goes on below the log."""
+        """Show the progress below the log."""
         self._talk.draw(lines)
 
     def lines(self, lines: Sequence[str]) -> None:
@@ -44,9 +51,9 @@ class Split:
         self._data.lines(lines)
 
     def open_group(self, title: str) -> None:
-        """Begin a part of the log."""
+        """Start a group of lines."""
         self._groups.open_group(title)
 
     def close_group(self) -> None:
-        """End the open part."""
+        """End the open group."""
         self._groups.close_group()

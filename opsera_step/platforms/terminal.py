@@ -1,19 +1,19 @@
-"""A person at a terminal: colours, and last lines that are drawn anew and leave no trace."""
+"""A person at a terminal: colors, and lines at the bottom that are redrawn and leave no trace."""
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from opsera_step.platforms.base import ERROR, WARNING, Platform
+from opsera_step.platforms.base import DEBUG, ERROR, WARNING, Platform, label
 from opsera_step.text import columns_of, cut
 
 _ERASE_LINE, _UP = "\r\x1b[K", "\x1b[A"
 _BOLD, _DIM, _RED, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
 _COLOURS = {"✓": "\x1b[32m", "●": "\x1b[36;1m", "✗": _RED, "‖": _YELLOW}
-"""Colours of lines that are drawn, by their first sign; the others are dim."""
+"""Colors of lines that are drawn, by their first sign; the others are dim."""
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _RULE = "─" * 24
 _MOST_LINES = 12
@@ -24,8 +24,26 @@ _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 def can_move_cursor(environ: Mapping[str, str], out: TextIO) -> bool:
-    """Whether this is a terminal on which a line can be drawn anew."""
-    return out.isatty() and environ.get("TERM", "") not in ("", "dumb")
+    """Whether this is a terminal on which a person watches, and lines can be redrawn.
+
+    Some CI systems give their jobs a pseudo-terminal, and keep all that is drawn there.
+    """
+    in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
+    return not in_ci and out.isatty() and environ.get("TERM", "") not in ("", "dumb")
+
+
+def window_size(environ: Mapping[str, str], out: TextIO) -> os.terminal_size:
+    """Return the columns and lines of the window that a stream is shown in.
+
+    COLUMNS and LINES count where the stream does not tell; without these it is 80 by 24.
+    """
+    try:
+        columns, lines = os.get_terminal_size(out.fileno())
+    except (OSError, ValueError, AttributeError):
+        columns = lines = 0
+    return os.terminal_size(
+        (columns or _number(environ, "COLUMNS", 80), lines or _number(environ, "LINES", 24))
+    )
 
 
 class Terminal(Platform):
@@ -36,14 +54,15 @@ class Terminal(Platform):
     tick = 0.5
     _frame = 0
     _drawn: tuple[int, ...] = ()
-    """How wide each of the lines is that are drawn below the log."""
+    """The width of each line that is drawn below the log."""
     _painted = ""
-    """The lines that are drawn, with their colours."""
+    """The lines that are drawn, with their colors."""
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a line of ours, coloured by its level."""
+        """Print a message of ours, colored by its level."""
         colour = {WARNING: _YELLOW, ERROR: _RED}.get(level) or _COLOURS.get(text[:1], _DIM)
-        self._write([self._paint(line, colour) for line in _wrapped(text)])
+        shown = text if level != DEBUG else f"{label(level)}{text}"
+        self._write([self._paint(line, colour) for line in self._wrapped(shown)])
 
     def open_group(self, title: str) -> None:
         """Print a headline."""
@@ -54,25 +73,25 @@ class Terminal(Platform):
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Print the message so that it stands out."""
         colour = {WARNING: _YELLOW, ERROR: _RED}.get(level, _PLAIN)
-        first, *rest = _wrapped(f"{title}: {text}")
+        first, *rest = self._wrapped(f"{title}: {text}")
         first = self._paint(first[: len(title)], _BOLD + colour) + first[len(title) :]
         self._write([first, *rest])
 
     @property
     def room(self) -> int:
-        """A part of the window's height: the log shall stay in sight."""
-        return max(1, min(_MOST_LINES, shutil.get_terminal_size().lines // _SHARE) - 1)
+        """A part of the window's height, so that the log stays in sight."""
+        return max(1, min(_MOST_LINES, self._window.lines // _SHARE) - 1)
 
     def draw(self, lines: Sequence[tuple[str, str]]) -> None:
-        """Draw lines below the log in place of those before; without any these are taken away.
+        """Draw lines below the log in place of those before; without any, these are taken away.
 
-        The last line gets a sign that turns. None is as wide as the window, for a line that wraps
-        could not be erased.
+        The last line gets a sign that turns. None is as wide as the window, because a line that
+        wraps could not be erased.
         """
         if not lines and not self._drawn:
             return
         self._frame = (self._frame + 1) % len(_FRAMES)
-        width = shutil.get_terminal_size().columns - 1
+        width = self._window.columns - 1
         drawn = [_RULE[:width]] if len(lines) > 1 else []
         drawn += [_fit(line, width) for line in _aligned(lines[:-1], width)]
         drawn += [_fit(f"{_FRAMES[self._frame]} {text}", width) for text, _ in lines[-1:]]
@@ -81,22 +100,38 @@ class Terminal(Platform):
         self._put(self._erasure() + self._painted)
         self._drawn = tuple(map(columns_of, drawn))
 
+    @property
+    def _window(self) -> os.terminal_size:
+        return window_size(self._environ, self._out)
+
     def _erasure(self) -> str:
         """Erase what is drawn; in a window that was made narrower its lines take more rows."""
-        width = max(1, shutil.get_terminal_size().columns)
+        if not self._drawn:
+            return ""
+        width = max(1, self._window.columns)
         rows = sum(max(1, -(-one // width)) for one in self._drawn)
-        return (_ERASE_LINE + f"{_UP}{_ERASE_LINE}" * (rows - 1)) if rows else ""
+        return _ERASE_LINE + f"{_UP}{_ERASE_LINE}" * (rows - 1)
 
     def _write(self, lines: Sequence[str]) -> None:
         erasure = self._erasure()
-        if any(one >= shutil.get_terminal_size().columns for one in self._drawn):
-            # The window was made narrower; it is drawn anew to fit.
+        if self._drawn and max(self._drawn) >= self._window.columns:
+            # The window was made narrower; the next drawing fits it.
             self._drawn, self._painted = (), ""
-        # What is drawn comes back in the same write: a screen that shows it gone would flicker.
+        # What is drawn comes back in the same write: without it for a moment the screen flickers.
         self._put(erasure + "".join(f"{line}\n" for line in lines) + self._painted)
+
+    def _wrapped(self, text: str) -> list[str]:
+        """Break a message between words where it is wider than the window; URLs stay whole."""
+        width = max(20, self._window.columns)
+        return [part for line in text.split("\n") for part in _wrapped_line(line, width)]
 
     def _paint(self, text: str, colour: str) -> str:
         return f"{colour}{text}{_PLAIN}" if self.colour and text else text
+
+
+def _number(environ: Mapping[str, str], name: str, default: int) -> int:
+    value = environ.get(name, "")
+    return int(value) if value.isdecimal() and 0 < len(value) < 6 and int(value) else default
 
 
 def _aligned(lines: Sequence[tuple[str, str]], width: int) -> list[str]:
@@ -111,12 +146,6 @@ def _aligned(lines: Sequence[tuple[str, str]], width: int) -> list[str]:
     ]
 
 
-def _wrapped(text: str) -> list[str]:
-    """Break a sentence between words where it is wider than the window; addresses stay whole."""
-    width = max(20, shutil.get_terminal_size().columns)
-    return [part for line in text.split("\n") for part in _wrapped_line(line, width)]
-
-
 def _wrapped_line(line: str, width: int) -> list[str]:
     lines, current = [], ""
     for word in _WORD.findall(line):
@@ -129,5 +158,5 @@ def _wrapped_line(line: str, width: int) -> list[str]:
 
 
 def _fit(text: str, width: int) -> str:
-    """Cut text to a number of terminal columns, without its colours."""
+    """Cut text to a number of terminal columns, without its colors."""
     return cut(_SGR.sub("", text), width)

@@ -52,6 +52,7 @@ def obeyed_on_github(log: bytes) -> github_runner.Runner:
     assert all(found.version == 2 for found in runner.commands)
     assert runner.forged == []
     assert runner.faults == []
+    assert runner.unrecognized == []
     assert not runner.stopped
     assert runner.balanced
     assert not (runner.outputs or runner.state or runner.env or runner.path or runner.matchers)
@@ -59,9 +60,12 @@ def obeyed_on_github(log: bytes) -> github_runner.Runner:
 
 
 def obeyed_on_gitlab(log: bytes) -> gitlab_log.Log:
-    """Let both of GitLab's readers read a log, and hold what they obeyed to what we may ask."""
-    for engine in (1, 2):
-        found = gitlab_log.parse(log, engine=engine)
+    """Let both of GitLab's readers read a log, and hold what they obeyed to what we may ask.
+
+    Each reads it as it is, and as a runner stores it that stamps each line.
+    """
+    for engine, stored in itertools.product((1, 2), (log, gitlab_log.stamp(log))):
+        found = gitlab_log.parse(stored, engine=engine)
         own = {f"opsera_step_{number}" for number in range(1, len(found.sections) + 1)}
         assert found.forged(own) == []
         assert found.balanced

@@ -54,11 +54,15 @@ def plain(environ: dict[str, str] | None = None) -> tuple[Platform, io.StringIO]
         ({"TERM": "xterm"}, Tty(), "terminal"),
         ({"TERM": "xterm"}, io.StringIO(), "plain"),
         ({"TERM": "dumb"}, Tty(), "plain"),
+        ({"TERM": "xterm", "CI": "true"}, Tty(), "plain"),
+        ({"TERM": "xterm", "CI": "1", "BUILDKITE": "true"}, Tty(), "plain"),
+        ({"TERM": "xterm", "CI": "false"}, Tty(), "terminal"),
+        ({"TERM": "xterm", "CI": ""}, Tty(), "terminal"),
         ({}, Tty(), "plain"),
     ],
 )
 def test_the_platform_is_told_from_its_own_variables(environ, out, name):
-    """GitHub and GitLab are told by what they set in each job, a terminal by what it can do."""
+    """GitHub and GitLab set variables; a terminal in a CI job is watched by no person."""
     found = detect(environ, out, FakeClock())
     assert (found.name, type(found)) == (name, PLATFORMS[name])
 
@@ -70,13 +74,14 @@ def test_lines_and_sentences():
     platform.lines(["a", "", "b"])
     platform.say("so")
     platform.say("hm", "warning")
+    platform.say("GET /x", "debug")
     platform.close_group()
     platform.annotate("error", "Opsera", "no")
     platform.draw([("moving", "")])
     platform.mask("secret")
     assert out.getvalue().splitlines() == [
         "[opsera] --- Build · jenkins ---", "a", "", "b", "[opsera] so", "[opsera] WARNING: hm",
-        "[opsera] ERROR: Opsera: no",
+        "[opsera] DEBUG: GET /x", "[opsera] ERROR: Opsera: no",
     ]  # fmt: skip
 
 
@@ -198,12 +203,13 @@ def test_a_reader_never_sees_half_a_file(tmp_path):
 
 
 def test_the_clean_up_finds_what_the_job_left(tmp_path):
-    """The output file tells the clean-up which run there is, and whether the job ended."""
+    """A file in the workspace gives the run number at most: no pipeline, and no address."""
     platform, _ = plain()
     file = str(tmp_path / "opsera.env")
     assert platform.saved_state(file) == {}
-    platform.write_outputs({"runCount": "42", "url": "https://x/y"}, file)
-    assert platform.saved_state(file) == {"url": "https://x/y", "run_count": "42", "done": ""}
+    platform.write_outputs({"runCount": "42", "pipelineId": "x", "url": "https://x/y"}, file)
+    assert platform.saved_state(file) == {"run_count": "42", "done": ""}
+    assert not platform.keeps_state
     platform.write_outputs({"runCount": "42", "url": "https://x/y", "status": "failed"}, file)
     assert platform.saved_state(file)["done"] == "true"
 
@@ -223,6 +229,20 @@ def test_a_spoilt_output_file_leaves_no_state(tmp_path):
 def test_debug_is_asked_for(value, debug):
     """OPSERA_DEBUG shows the traceback of a fault of our own."""
     assert plain({"OPSERA_DEBUG": value})[0].debug is debug
+
+
+@pytest.mark.parametrize("missing", ["poll", "fileno", "file"])
+def test_a_system_without_poll(monkeypatch, missing):
+    """On Windows, or where the log is no file, nobody can tell whether it is still read."""
+    if missing == "poll":
+        monkeypatch.delattr("select.poll")
+        with Path(os.devnull).open("w") as out:
+            assert not Platform({}, out, FakeClock()).is_deserted
+    else:
+        out = io.StringIO()
+        if missing == "file":
+            out.close()
+        assert not Platform({}, out, FakeClock()).is_deserted
 
 
 def test_there_is_no_summary_here():

@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from opsera_step.clock import FakeClock
 from opsera_step.platforms.github import (
-    MESSAGE_LIMIT,
+    ANNOTATION_LENGTH,
     GitHub,
     escape_commands,
     escape_data,
     escape_property,
     file_entry,
+    first_sentences,
 )
 from tests.oracles import github_files, github_runner, hostile
 
@@ -70,14 +71,25 @@ def test_outputs_are_appended(tmp_path):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("missing", ["folder", "unset"])
+@pytest.mark.parametrize("missing", ["directory", "unset"])
 def test_an_output_file_that_cannot_be_written(tmp_path, missing):
-    """An unwritable GITHUB_OUTPUT is a sentence; the file that the user named is written anyway."""
-    environ = {"GITHUB_OUTPUT": str(tmp_path)} if missing == "folder" else {}
+    """A missing GITHUB_OUTPUT is reported; the file that the user named is written anyway."""
+    environ = {"GITHUB_OUTPUT": str(tmp_path)} if missing == "directory" else {}
     platform, _ = github(environ)
-    told = platform.write_outputs({"status": "success"}, str(tmp_path / "opsera.env"))
-    assert (told != "") is (missing == "folder")
+    failure = platform.write_outputs({"status": "success"}, str(tmp_path / "opsera.env"))
+    assert "GITHUB_OUTPUT" in failure
     assert (tmp_path / "opsera.env").read_text() == "OPSERA_STATUS=success\n"
+    assert platform.write_outputs({}, "") == ""
+
+
+@pytest.mark.parametrize("before", ["mine=1", "mine=1\n", ""])
+def test_a_line_without_its_end_does_not_swallow_an_output(tmp_path, before):
+    """Another program may have left the last line of the file open."""
+    file = tmp_path / "out"
+    file.write_text(before)
+    platform, _ = github({"GITHUB_OUTPUT": str(file)})
+    platform.write_outputs({"status": "success"}, "")
+    assert file.read_text() == (before.rstrip("\n") + "\n" if before else "") + "status=success\n"
 
 
 def test_state_goes_to_the_post_step_and_back(tmp_path):
@@ -132,9 +144,25 @@ def test_details_of_an_annotation_are_text(tmp_path):
     platform.annotate("error", "t", "It failed.", ["::error::x", "  ##[group]y", "100%"])
     read = runner(out)
     assert [one.message for one in read.annotations] == [
-        "It failed.\n\n: :error::x\n  ## [group]y\n100%"
+        "It failed.\n: :error::x\n## [group]y\n100%"
     ]
     assert not read.forged
+
+
+@pytest.mark.parametrize(
+    ("text", "details", "message"),
+    [
+        ("Failed.", ["", " a", "b"], "Failed.\na\nb"),
+        ("Failed.", ["a" * 150, "b" * 150], "Failed.\n" + "a" * 150),
+        ("Failed.", ["a" * 250], "Failed.\n" + "a" * 192 + "…"),
+        ("x" * 199 + ".", ["a" * 250], "x" * 199 + ".\n" + "a" * 59 + "…"),
+    ],
+)
+def test_details_are_quoted_as_far_as_there_is_room(text, details, message):
+    """An annotation is read apart from the log: the first detail always has some room."""
+    platform, out = github()
+    platform.annotate("error", "t", text, details)
+    assert [one.message for one in runner(out).annotations] == [message]
 
 
 def test_groups_do_not_nest():
@@ -151,23 +179,81 @@ def test_groups_do_not_nest():
     assert read.balanced
 
 
-def test_annotations_come_through_whole():
-    """Title and message of an annotation are read back as they were given."""
+def test_an_annotation_is_read_back_as_it_was_given():
+    """Title and message of an annotation come through, whatever the runner escapes."""
     platform, out = github()
-    platform.annotate("error", "a:b,c=d%", "50% of a::b\nsecond line, c")
-    platform.annotate("warning", "t", "x" * 9000)
-    error, warning = runner(out).annotations
-    assert (error.level, error.title, error.message) == (
-        "error", "a:b,c=d%", "50% of a::b\nsecond line, c",
-    )  # fmt: skip
-    assert (warning.level, len(warning.message), warning.cut) == ("warning", MESSAGE_LIMIT, False)
+    platform.annotate("error", "a:b,c=d%", "50% of a::b, c")
+    (error,) = runner(out).annotations
+    assert (error.level, error.title, error.message) == ("error", "a:b,c=d%", "50% of a::b, c")
+
+
+def test_a_long_annotation_continues_in_the_log():
+    """An annotation has the first sentences; the others are lines of the log, none is lost."""
+    platform, out = github()
+    long = "https://portal.opsera.io/" + "x" * 200
+    platform.annotate("error", "t", f"It failed. Do this. View in Opsera: {long}\nAnother line.")
+    platform.annotate("warning", "t", "y" * 5000)
+    read = runner(out)
+    assert [one.message for one in read.annotations] == [
+        "It failed. Do this.", "y" * (ANNOTATION_LENGTH - 1) + "…",
+    ]  # fmt: skip
+    assert f"[opsera] View in Opsera: {long}" in read.log
+    assert "[opsera] Another line." in read.log
+    assert "[opsera] " + "y" * 5000 in read.log
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "rest"),
+    [
+        ("One. Two! Three", "One. Two!", ["Three"]),
+        ("One. Two! x", "One. Two! x", []),
+        ("A sentence of sixteen. B", "A sent…", ["A sentence of sixteen.", "B"]),
+        ("v1.2 of a.b", "v1.2 of a.b", []),
+        ("", "", []),
+    ],
+)
+def test_a_text_is_split_between_sentences(text, first, rest):
+    """A URL or a version is not split; a sentence that is too long stands whole in the rest."""
+    length = 7 if first.endswith("…") else 11
+    assert first_sentences(text, length) == (first, rest)
 
 
 def test_the_token_is_masked():
-    """The runner is asked to hide the token, whatever characters it has."""
+    """The runner is asked to hide the token, whatever characters it has; never an empty one."""
     platform, out = github()
     platform.mask("to%0Aken:,=")
-    assert runner(out).masks == ["to%0Aken:,="]
+    platform.mask("\u0301secret")
+    platform.mask("")
+    platform.mask(" ")
+    read = runner(out)
+    assert read.masks == ["to%0Aken:,=", "\n\u0301secret", "\u0301secret"]
+    assert not read.annotations and not read.unrecognized
+
+
+JOINING = ["\u0301", "\u0e33", "\u0591\u0301", "\u200d\u0301", "\U0001f3fb", "\uff9e", "\u0903"]
+
+
+@pytest.mark.parametrize("start", [*JOINING, "e\u0301", "\u200b", "ก", ""])
+@pytest.mark.parametrize("end", ["", "\u0600", "\u0d4e", "\U00011a3a", "é"])
+def test_commands_with_joining_characters_are_recognized(start, end):
+    """A title that begins with a combining mark is a title: the runner finds its `::`."""
+    platform, out = github()
+    platform.open_group(f"{start}x{end}")
+    platform.close_group()
+    platform.annotate("error", f"{start}x{end}", f"{start}message{end}")
+    read = runner(out)
+    assert read.unrecognized == []
+    assert [one.name for one in read.commands] == ["group", "endgroup", "error"]
+    assert [one.title.strip() for one in read.groups] == [f"{start}x{end}".strip()]
+
+
+def test_every_code_point_can_begin_a_title():
+    """There is no character before which the runner overlooks our command."""
+    platform, out = github()
+    for code in (*range(0x20, 0xD800), *range(0xE000, 0x30000), *range(0xE0000, 0xE0200)):
+        out.truncate(out.seek(0))
+        platform.open_group(f"{chr(code)}x")
+        assert github_runner.is_recognized(out.getvalue().split("\n")[-2]), hex(code)
 
 
 @pytest.mark.parametrize("text", ["a%b", "%0A", "%25", "a\nb\r", "::error::x", "a:b,c"])

@@ -49,6 +49,18 @@ def test_links_are_shown_on_the_jobs_page(tmp_path):
     }
 
 
+def test_a_project_behind_a_link_has_its_report_linked(tmp_path):
+    """CI_PROJECT_DIR may go through a symbolic link."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    environ = {"CI_JOB_URL": "https://gitlab.test/j/7", "CI_PROJECT_DIR": str(tmp_path / "link")}
+    assert gitlab(environ)[0].write_links(str(tmp_path / "real" / "report"), {}) == ""
+    (link,) = json.loads((tmp_path / "real" / "report" / "annotations.json").read_text())["Opsera"]
+    assert link["external_link"]["url"] == (
+        "https://gitlab.test/j/7/artifacts/file/report/report.html"
+    )
+
+
 @pytest.mark.parametrize("project", ["/somewhere/else", ""])
 def test_a_report_that_is_no_artifact_has_no_link(tmp_path, project):
     """Outside of the project a folder can't become an artifact."""
@@ -198,23 +210,73 @@ def test_no_color_is_obeyed():
     assert (platform.colour, out.getvalue()) == (False, "[opsera] WARNING: careful\n")
 
 
-def test_the_log_limit_leaves_room():
-    """The log text that is printed by default, and all else we print, fits GitLab's 4 MiB."""
+def test_the_size_in_the_log_is_what_the_runner_stores():
+    """Time stamps, and those of the parts of long lines, count toward the runner's limit."""
+    platform, out = gitlab()
+    platform.open_group("Build")
+    platform.lines(["", "é" * 10, "x" * 8191, "y" * 40_000])
+    platform.say("so")
+    platform.close_group()
+    stored = len(gitlab_log.stamp(out.getvalue().encode()))
+    assert stored <= platform.log_used <= stored + 4 * 33
     assert GitLab.auto_log_limit == LOG_LIMIT
     assert gitlab_log.OUTPUT_LIMIT - LOG_LIMIT >= 512 * 1024
+
+
+@pytest.mark.parametrize("engine", [1, 2])
+def test_no_text_is_taken_for_a_time_stamp(engine):
+    """A line that begins like a time stamp of the runner is shown whole; others get no space."""
+    lines = [
+        "2024-05-06T07:08:09.123456Z GET /health 200",
+        "\x1b[32m2024-05-06T07:08:09.123456Z  INFO started\x1b[0m",
+        "2024-05-06T07:08:09.123Z GET /health 200 with more text after it",
+        "The Zoo of a line that is long enough for a time stamp",
+    ]
+    platform, out = gitlab()
+    platform.lines(lines)
+    log = gitlab_log.parse(gitlab_log.stamp(out.getvalue().encode()), engine=engine)
+    assert [line.text.removeprefix(" ") for line in log.lines] == [
+        lines[0], "2024-05-06T07:08:09.123456Z  INFO started", *lines[2:]
+    ]  # fmt: skip
+    assert not log.erased
+    assert out.getvalue().splitlines()[2:] == lines[2:]
+
+
+@pytest.mark.parametrize(
+    ("environ", "left", "timeout"),
+    [
+        ({}, None, None),
+        ({"CI_JOB_TIMEOUT": "3600"}, 3600, "3540s"),
+        ({"CI_JOB_TIMEOUT": "1800", "CI_JOB_STARTED_AT": "1970-01-01T00:15:40Z"}, 1740, "1680s"),
+        ({"CI_JOB_TIMEOUT": "7200"}, 7200, None),
+        ({"CI_JOB_TIMEOUT": "30"}, 30, "1s"),
+        ({"CI_JOB_TIMEOUT": "60", "CI_JOB_STARTED_AT": "yesterday"}, 60, "1s"),
+        ({"CI_JOB_TIMEOUT": "1h"}, None, None),
+        ({"CI_JOB_TIMEOUT": "0"}, None, None),
+    ],
+)
+def test_the_default_timeout_ends_before_the_job(environ, left, timeout):
+    """The default timeout is at most the remaining time of the CI job less a minute."""
+    platform = GitLab(environ, io.StringIO(), FakeClock(1000.0))
+    assert platform.time_left == left
+    assert platform.input_defaults.get("timeout") == timeout
+
+
+@pytest.mark.parametrize(("value", "debug"), [("true", True), ("false", False), ("", False)])
+def test_the_debug_trace_of_a_job_is_ours_too(value, debug):
+    """CI_DEBUG_TRACE switches our debug log on."""
+    assert gitlab({"CI_DEBUG_TRACE": value})[0].debug is debug
 
 
 def test_the_clean_up_reads_the_encoded_file(tmp_path):
     """The clean-up understands the file that the job wrote."""
     platform, _ = gitlab()
     file = str(tmp_path / "opsera.env")
-    assert GitLab.input_defaults["output_file"] == "opsera.env"
+    assert platform.input_defaults["output_file"] == "opsera.env"
     platform.write_outputs(
         {"runCount": "42", "url": "https://app/workflow/details/a/summary"}, file
     )
-    assert platform.saved_state(file) == {
-        "url": "https://app/workflow/details/a/summary", "run_count": "42", "done": "",
-    }  # fmt: skip
+    assert platform.saved_state(file) == {"run_count": "42", "done": ""}
 
 
 @pytest.mark.parametrize("seed", [1, 2])

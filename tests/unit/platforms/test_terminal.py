@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
+import os
+import pty
 import re
+import struct
+import termios
+from collections import ChainMap
 
 import pytest
 
 from opsera_step.api import Step
 from opsera_step.clock import FakeClock
 from opsera_step.display import JobLog, LogLimit
-from opsera_step.platforms.terminal import Terminal, _fit
+from opsera_step.platforms.terminal import Terminal, _fit, window_size
 from opsera_step.runs import events
 from opsera_step.text import Scrubber
 from tests.oracles import hostile
@@ -64,15 +70,20 @@ def scrollback(raw: str) -> list[str]:
     return screen.rows[: screen.row + 1]
 
 
+WINDOW: dict[str, str] = {}
+"""The size of the window: a StringIO has none of its own."""
+
+
 @pytest.fixture
-def narrow(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    monkeypatch.setenv("LINES", "10")
+def narrow():
+    WINDOW.update(COLUMNS="40", LINES="10")
+    yield
+    WINDOW.clear()
 
 
 def shown(environ: dict[str, str] | None = None) -> tuple[Terminal, io.StringIO]:
     out = io.StringIO()
-    return Terminal({"TERM": "xterm", **(environ or {})}, out, FakeClock()), out
+    return Terminal(ChainMap({"TERM": "xterm", **(environ or {})}, WINDOW), out, FakeClock()), out
 
 
 def test_the_moving_line_leaves_no_trace(narrow):
@@ -132,7 +143,7 @@ def test_what_is_drawn_leaves_no_trace(narrow):
 
 
 @pytest.mark.parametrize("width", [39, 30, 20, 12, 7])
-def test_a_window_that_is_made_narrower_is_no_harm(narrow, monkeypatch, width):
+def test_a_window_that_is_made_narrower_is_no_harm(narrow, width):
     """Lines that wrap because the window was made narrower are erased as a whole, and no others."""
     platform, out = shown()
     screen = Screen()
@@ -140,7 +151,7 @@ def test_a_window_that_is_made_narrower_is_no_harm(narrow, monkeypatch, width):
     platform.draw(STEPS)
     screen.feed(out.getvalue())
     screen.resize(width)
-    monkeypatch.setenv("COLUMNS", str(width))
+    WINDOW["COLUMNS"] = str(width)
     before = len(out.getvalue())
     platform.lines(["three"])
     platform.draw(())
@@ -149,10 +160,9 @@ def test_a_window_that_is_made_narrower_is_no_harm(narrow, monkeypatch, width):
 
 
 @pytest.mark.parametrize(("height", "room"), [(10, 2), (24, 7), (60, 11), (3, 1)])
-def test_most_of_the_window_is_the_logs(monkeypatch, height, room):
+def test_most_of_the_window_is_the_logs(narrow, height, room):
     """The lines that are drawn never take more than a third of the window, with their rule."""
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("LINES", str(height))
+    WINDOW.update(COLUMNS="80", LINES=str(height))
     assert shown()[0].room == room
 
 
@@ -306,3 +316,16 @@ def test_it_wants_to_move():
     """A terminal asks to be told of passing time, twice a second."""
     assert Terminal.tick == 0.5
     assert not Terminal.folds
+
+
+def test_the_window_is_that_of_the_stream(monkeypatch):
+    """The size is that of the terminal which is written to, whatever stdout is."""
+    monkeypatch.setenv("COLUMNS", "999")
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as out:
+        fcntl.ioctl(out, termios.TIOCSWINSZ, struct.pack("HHHH", 31, 77, 0, 0))
+        assert tuple(window_size({"COLUMNS": "50"}, out)) == (77, 31)
+        fcntl.ioctl(out, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+        assert tuple(window_size({"COLUMNS": "50", "LINES": "x"}, out)) == (50, 24)
+    os.close(ours)
+    assert tuple(window_size({"COLUMNS": "0", "LINES": "9"}, io.StringIO())) == (80, 9)
