@@ -1,35 +1,41 @@
-"""The lines of a step that matter when it has failed: the first that tell of a fault, and the last.
+"""The lines of a step that matter when it has failed: those that report errors, and the last ones.
 
-A careful guess, made while the lines come, so that memory does not grow with the log.
+A careful guess, made while the lines arrive, so that memory does not grow with the log. Lines that
+differ only in numbers are folded, because tools that retry or clean up print them by the hundred.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from opsera_step.text.sanitize import plain
 
 LAST_LINES = 20
-"""How many last lines of a step are remembered."""
-FIRST_FAULTS = 10
-"""How many lines that tell of a fault are remembered, of each step."""
+"""How many last lines of a step are quoted at most."""
+MOST_ERRORS = 10
+"""How many error lines of a step are quoted at most."""
 WIDTH = 300
-"""Characters of a line, where it is quoted far from the log."""
+"""Characters of a line that is quoted."""
 
 _STEPS = 500
 _SEARCHED = 1000
+_KEPT_RUNS = 40
+_KEPT_ERRORS = 60
+_FOLDED = 3
+"""Similar lines from this number on are folded into the first and the last of them."""
+_NOISE = 3
+"""An error that is printed this often, but for its numbers, is likely not the one that matters."""
 _WORD = r"(?<![\w./\\-])"
 _END = r"(?![\w/\\-]|\.\w)"
-_FAULT = re.compile(
+_ERROR = re.compile(
     rf"""
     (?i: {_WORD}(?: errors? | err | fatal | failed | failures? | fails? | panic | exceptions?
       | aborted | denied | unauthorized | segmentation\ fault | traceback | cannot | could\ not
       | not\ found | exit(?:ed)?\ (?:with\ )?(?:code|status)[ :=]*[1-9]\d* ){_END} )
-    | \b\w*[a-z](?:Error|Exception)\b(?![\w/\\-]|\.[a-z]) | \bERR!
+    | \b\w*[A-Za-z](?:Error|Exception)\b(?![\w/\\-]|\.[a-z]) | \bERR!
     | ^[\s|│]*[✗✘✖×❌✕]
     """,
     re.VERBOSE,
@@ -38,7 +44,7 @@ _STEMS = (
     "err", "fail", "fatal", "exception", "panic", "abort", "denied", "unauthorized", "segmentation",
     "traceback", "cannot", "could not", "not found", "exit", *"✗✘✖×❌✕",
 )  # fmt: skip
-"""Of these any line that `_FAULT` finds has one; most lines have none, and this is quick to see."""
+"""Any line that `_ERROR` finds contains one of these; most lines contain none, which is quick."""
 _HARMLESS = re.compile(
     r"""
     ^\s*(?: [+$#]\s | [✓✔√✅] | (?:ok|PASS(?:ED)?)\b ).*     # a command, a test that passed
@@ -50,35 +56,103 @@ _HARMLESS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_CAUSE = re.compile(
+    r"""
+    \b\w*[A-Za-z](?:Error|Exception)\b:? \s+ \S | \bcaused\ by: | \bpanic(?:ked)?\b | \bfatal\b
+    | \berror\b (?:\s+\w+\d+|\[\w+\])? : \s* \S | ^E\s{2,}\S | \bdenied\b | \bnot\ found\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A line that names the cause."""
+_SUMMARY = re.compile(
+    r"""
+    ignor(?:ed|ing) | retry(?:ing)? | \bretries\b | \bwill\ be\ | \bwarn(?:ing)?\b | non-?fatal
+    | continuing | \boptional\b | \bskipp(?:ed|ing)\b
+    | \bexit(?:ed)?\ (?:with\ )?(?:code|status)\b | \bERR!\ (?:test|code|errno|command|path)
+    | \b(?:build|test|tests|job|task|run|command|step)\ failed\b | ^make(?:\[\d+\])?: | see\ above
+    | \d+\ (?:failed|failures?|errors?|tests?)\b | \b(?:failed|errors?|failures?)\ \w*\ ?\d+
+    | ^[\W_]*(?:failed|failures?|errors?|fail(?:ed)?\ tests?|traceback)\b[\W\d_]*
+      (?:\(most\ recent\ call\ last\):)?$
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A line that reports an error without its cause, or one that the tool lived with."""
+_NUMBERS = re.compile(r"0x[0-9a-f]+|\b(?=[a-f]*\d)[0-9a-f]{7,}\b|\d+", re.IGNORECASE)
 
 
-def tells_of_a_fault(line: str) -> bool:
-    """Guess whether a line, without its colours, says that something went wrong."""
+def reports_error(line: str) -> bool:
+    """Guess whether a line, without its colors, reports an error."""
     line = line[:_SEARCHED]
-    if not any(map(line.lower().__contains__, _STEMS)) or not _FAULT.search(line):
+    if not any(map(line.lower().__contains__, _STEMS)) or not _ERROR.search(line):
         return False
-    return _FAULT.search(_HARMLESS.sub(" ", line)) is not None
+    return _ERROR.search(_HARMLESS.sub(" ", line)) is not None
+
+
+def shortened(line: str, width: int = WIDTH) -> str:
+    """Return the line, cut if it is very long."""
+    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 @dataclass
-class Excerpt:
-    """What is remembered of one step's lines: safe to show, the faults without colours."""
+class _Lines:
+    """Lines that differ only in numbers: the first one, the last one, and how many they are."""
 
-    name: str
-    faults: list[str] = field(default_factory=list)
-    last: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    shape: str
+    first: str
+    last: str
+    position: int
+    """Number of the last one, counted over all lines of the step."""
+    count: int = 1
+
+    def quoted(self) -> Iterator[str]:
+        """Yield the lines, or what stands for them."""
+        yield self.first
+        if self.count >= _FOLDED:
+            yield f"… {self.count - 2:,} similar {'line' if self.count == 3 else 'lines'}"
+        if self.count > 1:
+            yield self.last
+
+    def folded(self) -> str:
+        """Return them as one line."""
+        more = f" (and {self.count - 1:,} similar)" if self.count >= _FOLDED else ""
+        return f"{self.first}{more}"
+
+
+class Excerpt:
+    """What is remembered of the lines of one step; the lines are safe to show."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._count = 0
+        self._last: deque[_Lines] = deque(maxlen=_KEPT_RUNS)
+        self._errors: dict[str, _Lines] = {}
 
     def add(self, lines: Sequence[str]) -> None:
-        """Take the next lines."""
-        self.last.extend(lines[-LAST_LINES:])
-        if len(self.faults) < FIRST_FAULTS:
-            found = filter(tells_of_a_fault, map(plain, lines))
-            self.faults += map(shortened, islice(found, FIRST_FAULTS - len(self.faults)))
+        """Take the next lines, without their colors."""
+        for line in lines:
+            self._count += 1
+            short = shortened(line)
+            shape = _NUMBERS.sub("0", short.strip())
+            self._add_last(short, shape)
+            if reports_error(line):
+                self._add_error(short, shape)
+
+    @property
+    def errors(self) -> list[str]:
+        """The error lines that likely matter, in order: near the end rather than at the start."""
+        found = sorted(self._errors.values(), key=lambda one: one.position)
+        rare = [one for one in found if one.count < _NOISE]
+        return [one.folded() for one in (rare or found)[-MOST_ERRORS:]]
 
     @property
     def tail(self) -> list[str]:
-        """The last lines, without colours, cut where they are very long, without empty ends."""
-        lines = [shortened(plain(line)) for line in self.last]
+        """The last lines, folded, without empty ones at both ends."""
+        lines: list[str] = []
+        for run in reversed(self._last):
+            quoted = list(run.quoted())
+            if len(lines) + len(quoted) > LAST_LINES:
+                break
+            lines[:0] = quoted
         while lines and not lines[-1].strip():
             lines.pop()
         while lines and not lines[0].strip():
@@ -87,15 +161,44 @@ class Excerpt:
 
     @property
     def telling(self) -> list[str]:
-        """The lines that matter: those that tell of a fault, or else a few of the last ones."""
-        return self.faults or self.tail[-FIRST_FAULTS:]
+        """The lines that matter: those that report errors, or else some of the last ones."""
+        return self.errors or self.tail[-MOST_ERRORS:]
+
+    @property
+    def headline(self) -> str:
+        """The one line that likely names the cause; empty if the step printed nothing."""
+        found = sorted(self._errors.values(), key=_importance)
+        return found[-1].first.strip() if found else next(iter(reversed(self.tail)), "").strip()
+
+    def _add_last(self, line: str, shape: str) -> None:
+        last = self._last[-1] if self._last else None
+        if last is not None and last.shape == shape:
+            last.last, last.position, last.count = line, self._count, last.count + 1
+        else:
+            self._last.append(_Lines(shape, line, line, self._count))
+
+    def _add_error(self, line: str, shape: str) -> None:
+        known = self._errors.get(shape)
+        if known is not None:
+            known.last, known.position, known.count = line, self._count, known.count + 1
+            return
+        self._errors[shape] = _Lines(shape, line, line, self._count)
+        if len(self._errors) > _KEPT_ERRORS:
+            least = min(self._errors.values(), key=lambda one: one.position)
+            del self._errors[least.shape]
+
+
+def _importance(error: _Lines) -> tuple[bool, bool, int]:
+    """Order errors by how likely they name the cause: rare ones first, then those near the end."""
+    names_cause = _CAUSE.search(error.first) is not None
+    is_summary = _SUMMARY.search(error.first) is not None
+    return error.count < _NOISE and not is_summary, names_cause and not is_summary, error.position
 
 
 class Excerpts:
-    """The excerpts of all steps, told apart by their IDs; a step without one by its name."""
+    """The excerpts of all steps by their IDs; a step without an ID goes by its name."""
 
     def __init__(self) -> None:
-        """Begin without any."""
         self._steps: dict[str, Excerpt] = {}
 
     def add(self, step_id: str, name: str, lines: Sequence[str]) -> None:
@@ -105,14 +208,9 @@ class Excerpts:
             if len(self._steps) >= _STEPS:
                 del self._steps[next(iter(self._steps))]
             self._steps[key] = Excerpt(name)
-        self._steps[key].add(lines)
+        self._steps[key].add([plain(line) for line in lines])
 
     def of(self, step_id: str, name: str) -> Excerpt | None:
         """Find a step by its ID, or else the last one of that name."""
         named = (one for one in reversed(self._steps.values()) if name and one.name == name)
         return self._steps.get(step_id) or next(named, None)
-
-
-def shortened(line: str, width: int = WIDTH) -> str:
-    """Return the line, cut where it is very long."""
-    return line if len(line) <= width else line[: width - 1] + "…"

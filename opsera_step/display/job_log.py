@@ -35,6 +35,11 @@ class Sink(Protocol):
     colour: bool
 
     @property
+    def quotes_details(self) -> bool:
+        """Whether annotations quote lines of the log, which need not be repeated then."""
+        ...
+
+    @property
     def folds(self) -> bool:
         """Whether the viewer folds groups, so that what is in them may be out of sight."""
         ...
@@ -140,11 +145,11 @@ class JobLog:
     def repeat_last_lines(self, step_id: str, step_name: str) -> None:
         """Print the last lines of a step again, unless they are the last in sight anyway."""
         found = self.excerpts.of(step_id, step_name)
-        in_sight = step_name == self._doing and not self._sink.folds
+        in_sight = step_name == self._doing or self._sink.quotes_details
         if found is None or in_sight or not self._shows_log:
             return
-        self.say(f"The last lines of “{step_name}”:")
-        self._sink.lines(list(found.last))
+        self.say(f"Last lines of “{step_name}”:")
+        self._sink.lines(found.tail)
 
     def end_group(self) -> None:
         """Close the open group; the next line of the log opens one again."""

@@ -123,7 +123,7 @@ def _tell_failure(outcome: Outcome, log: JobLog, sentence: str, most_errors: int
 
 def _details(log: JobLog, step: StepResult) -> list[str]:
     found = log.excerpts.of(step.id, step.name)
-    return found.telling if found is not None else []
+    return [found.headline] if found is not None and found.headline else []
 
 
 def verdict_sentence(outcome: Outcome) -> str:

@@ -125,7 +125,7 @@ class Report:
         lines = (line for block in blocks for line in logblocks.unpack(block))
         for _, place, line in islice(lines, _MOST_SEARCHED):
             text = plain(line)
-            if excerpt.tells_of_a_fault(text):
+            if excerpt.reports_error(text):
                 yield place, excerpt.shortened(text)
 
     def _write_tests(self, folder: Path, outcome: Outcome, now: float) -> None:
@@ -140,7 +140,7 @@ class Report:
             logs = self._blocks.steps
             bad = page.ended_at(outcome, logs)
             found = self._faults(bad.number) if bad and self._spool else ()
-            faults = tuple(islice(found, excerpt.FIRST_FAULTS))
+            faults = tuple(islice(found, excerpt.MOST_ERRORS))
             file.write(page.head(outcome, logs, self._blocks.left_out, faults))
             if self._spool is not None:
                 self._spool.seek(0)

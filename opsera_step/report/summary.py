@@ -129,7 +129,7 @@ def _values(outcome: Outcome, excerpts: Excerpts, report: str) -> dict[str, Any]
 def _failure(outcome: Outcome, step: StepResult, excerpts: Excerpts) -> _Failure:
     found = excerpts.of(step.id, step.name)
     tail = found.tail if found is not None else []
-    faults = found.faults if found is not None else []
+    faults = found.errors if found is not None else []
     # Those that are among the last lines anyway need not be shown twice.
     shown_anyway = set(faults) <= set(tail)
     reason = outcome.reason if step.name == outcome.failed_step else ""

@@ -18,6 +18,7 @@ class Sheet:
 
     colour: bool = False
     folds: bool = False
+    quotes_details: bool = False
     printed: list[str] = field(default_factory=list)
     moving: list[str] = field(default_factory=list)
     drawn: list[tuple[str, str]] = field(default_factory=list)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from opsera_step.display import Excerpts
-from opsera_step.display.excerpt import FIRST_FAULTS, LAST_LINES, WIDTH, tells_of_a_fault
+from opsera_step.display.excerpt import LAST_LINES, MOST_ERRORS, WIDTH, Excerpt, reports_error
 
 
 @pytest.mark.parametrize(
@@ -20,9 +20,9 @@ from opsera_step.display.excerpt import FIRST_FAULTS, LAST_LINES, WIDTH, tells_o
         "Build completed with 0 warnings and 3 errors",
     ],
 )  # fmt: skip
-def test_lines_that_tell_of_a_fault(line):
+def test_lines_that_report_errors(line):
     """What tools write when something goes wrong is found."""
-    assert tells_of_a_fault(line)
+    assert reports_error(line)
 
 
 @pytest.mark.parametrize(
@@ -36,42 +36,95 @@ def test_lines_that_tell_of_a_fault(line):
         "$ test -e fatal", "ok 3 - handles errors", "PASS tests for a failed login",
     ],
 )  # fmt: skip
-def test_lines_that_do_not(line):
-    """A count of none, a file's name, a command, a test that passed: none is a fault."""
-    assert not tells_of_a_fault(line)
+def test_lines_that_report_no_error(line):
+    """A count of none, a file name, a command, a passed test: none is an error."""
+    assert not reports_error(line)
 
 
-def test_a_fault_is_found_in_colours():
-    """Colours hide no fault, and are not quoted."""
+def excerpt_of(*lines: str) -> Excerpt:
     excerpts = Excerpts()
-    excerpts.add("1", "Test", ["ok", "\x1b[31mERROR\x1b[0m: it broke"])
-    found = excerpts.of("1", "")
-    assert found is not None
-    assert (found.faults, found.tail) == (["ERROR: it broke"], ["ok", "ERROR: it broke"])
-
-
-def test_little_is_remembered_of_much():
-    """The first faults and the last lines are kept, however long the log; long lines are cut."""
-    excerpts = Excerpts()
-    for number in range(1000):
-        excerpts.add("1", "Test", [f"error {number}", "x" * 5000])
+    excerpts.add("1", "Test", lines)
     found = excerpts.of("1", "Test")
     assert found is not None
-    assert found.faults == [f"error {number}" for number in range(FIRST_FAULTS)]
+    return found
+
+
+def test_an_error_is_found_in_colors():
+    """Colors hide no error, and are not quoted."""
+    found = excerpt_of("ok", "\x1b[31mERROR\x1b[0m: it broke")
+    assert (found.errors, found.tail) == (["ERROR: it broke"], ["ok", "ERROR: it broke"])
+
+
+def test_memory_is_bounded():
+    """However long the log, some errors and some last lines are kept; long lines are cut."""
+    found = excerpt_of()
+    for number in range(1000):
+        word = "".join(chr(97 + int(digit)) for digit in str(number))
+        found.add([f"error {word}", "x" * 5000, word])
+    assert found.errors[-1] == "error jjj"
+    assert len(found.errors) == MOST_ERRORS
     assert len(found.tail) == LAST_LINES
     assert max(map(len, found.tail)) == WIDTH
-    assert found.telling == found.faults
+    assert found.telling == found.errors
+    assert len(found._errors) <= 60
 
 
-def test_without_a_fault_the_last_lines_matter():
-    """Where no line tells of a fault the last ones are quoted; empty ones at the ends are not."""
-    excerpts = Excerpts()
-    excerpts.add("1", "Test", ["", *map(str, range(9)), "", " "])
-    found = excerpts.of("1", "Test")
-    assert found is not None
-    assert found.telling == found.tail == [*map(str, range(9))]
-    excerpts.add("1", "Test", [*map(str, range(9, 40))])
-    assert found.telling == [*map(str, range(40 - FIRST_FAULTS, 40))]
+def test_without_an_error_the_last_lines_matter():
+    """Where no line reports an error the last ones are quoted, without empty ones at the ends."""
+    words = [chr(97 + number) for number in range(26)]
+    found = excerpt_of("", *words[:9], "", " ")
+    assert found.telling == found.tail == words[:9]
+    found.add(words)
+    assert found.telling == words[-MOST_ERRORS:]
+    assert found.headline == "z"
+    assert (excerpt_of().telling, excerpt_of().headline) == ([], "")
+
+
+def test_lines_that_differ_only_in_numbers_are_folded():
+    """Hundreds of similar lines take three of the quoted ones, so that others stay in sight."""
+    found = excerpt_of(
+        *(f"test {number} passed" for number in range(100)), "AssertionError: 200 != 500",
+        "  at checkout.spec.js:88", *(f"cleanup {number}" for number in range(60)), "", "", "bye",
+        "a 1", "a 2", "b 0x1f", "b 0x2f", "b 0x3f",
+    )  # fmt: skip
+    assert found.tail == [
+        "test 0 passed", "… 98 similar lines", "test 99 passed", "AssertionError: 200 != 500",
+        "  at checkout.spec.js:88", "cleanup 0", "… 58 similar lines", "cleanup 59", "", "", "bye",
+        "a 1", "a 2", "b 0x1f", "… 1 similar line", "b 0x3f",
+    ]  # fmt: skip
+
+
+NOISE = [f"ERROR: retrying download {number} (ignored)" for number in range(150)]
+CASES = {
+    "noise before it": ([*NOISE, "AssertionError: expected 200, got 500", "cleanup"],
+                        "AssertionError: expected 200, got 500"),
+    "noise after it": (["fatal: no such ref", *(f"error: rm /tmp/{n}" for n in range(9))],
+                       "fatal: no such ref"),
+    "a summary after it": (["src/a.c:3:1: error: expected ;", "make: *** [all] Error 1",
+                            "Build failed", "2 errors", "exit code 1"],
+                           "src/a.c:3:1: error: expected ;"),
+    "a failing test": (["FAILED", "E   ValueError: bad", "1 failed, 3 passed",
+                        "npm ERR! Test failed."],
+                       "E   ValueError: bad"),
+    "an exception with its cause": (["java.lang.RuntimeException: outer",
+                                     "Caused by: java.io.IOException: disk"],
+                                    "Caused by: java.io.IOException: disk"),
+    "noise alone": (NOISE, NOISE[0]),
+    "an exit code alone": (["bye", "exit code 3"], "exit code 3"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_headline_names_the_cause(case):
+    """Of many error lines the one that matters is rare, and names a cause, near the end."""
+    lines, headline = CASES[case]
+    assert excerpt_of(*lines).headline == headline
+
+
+def test_noise_is_not_quoted_beside_errors():
+    """Hundreds of similar lines are left out beside rare ones, and otherwise folded."""
+    assert excerpt_of(*NOISE, "error: x").errors == ["error: x"]
+    assert excerpt_of(*NOISE).errors == [f"{NOISE[0]} (and 149 similar)"]
 
 
 def test_a_step_is_found_by_its_id_or_name():

@@ -259,27 +259,31 @@ def test_colours_stay_within_their_step():
     assert terminal.effects("\n".join(printed)) == []
 
 
-def test_the_last_lines_are_shown_again_where_they_are_folded():
-    """Where groups fold, the last lines of the step that failed are shown again."""
+def test_the_last_lines_are_shown_again_below_others():
+    """After lines of other steps the last lines of the step that failed are shown again."""
     sheet = Sheet(folds=True)
     log = joblog(sheet)
-    log.show(lines("Test", *(f"line {number}" for number in range(50))))
+    log.show(lines("Test", *(f"line {chr(97 + number) * 2}" for number in range(26))))
+    log.show(lines("Deploy", "x"))
     log.end_group()
     log.repeat_last_lines("id-Test", "Test")
     assert sheet.printed[-LAST_LINES - 1 :] == [
-        "The last lines of “Test”:", *(f"» line {number}" for number in range(30, 50)),
+        "Last lines of “Test”:", *(f"» line {chr(97 + number) * 2}" for number in range(6, 26)),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("last", "again"), [("Test", False), ("Deploy", True)])
-def test_the_last_lines_are_not_shown_twice_in_sight(last, again):
-    """Where nothing folds they are shown again only if other lines came after them."""
-    sheet = Sheet()
+@pytest.mark.parametrize(
+    ("last", "quotes", "again"),
+    [("Test", False, False), ("Deploy", False, True), ("Deploy", True, False)],
+)
+def test_the_last_lines_are_not_shown_twice_in_sight(last, quotes, again):
+    """They are shown again only if other lines came after them, and no annotation quotes them."""
+    sheet = Sheet(quotes_details=quotes)
     log = joblog(sheet)
     for step in ("Test", last):
         log.show(lines(step, "x"))
     log.repeat_last_lines("id-Test", "Test")
-    assert ("The last lines of “Test”:" in sheet.printed) is again
+    assert ("Last lines of “Test”:" in sheet.printed) is again
 
 
 def test_no_step_no_last_lines():

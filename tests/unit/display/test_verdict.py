@@ -126,16 +126,6 @@ def test_only_what_fails_the_job_is_shown_as_an_error(status, code, shown):
     assert sheet.printed == told
 
 
-def test_a_failure_shows_the_last_lines_of_its_step():
-    """Just above the verdict stand the last lines of the step that failed."""
-    sheet = Sheet(folds=True)
-    log = joblog(sheet)
-    log.show(events.LogLines("1", "Test", "", ("ok", "boom")))
-    print_result(RUN.but(status="failed", exit_code=1, failed_step="Test"), log, log_wanted=True)
-    assert sheet.printed[3:7] == ["]", "The last lines of “Test”:", "» ok", "» boom"]
-    assert sheet.printed[7].startswith("!error")
-
-
 @pytest.mark.parametrize(
     ("status", "code", "complete", "wanted", "warned"),
     [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opsera_step.api import State
-from opsera_step.display.excerpt import FIRST_FAULTS
+from opsera_step.display.excerpt import MOST_ERRORS
 from opsera_step.outcome import Outcome
 from opsera_step.report import Report
 from opsera_step.runs import StepResult
@@ -47,7 +47,7 @@ def test_the_page_shows_what_tells_of_a_fault(tmp_path):
     shown = re.findall(r'href="#L(\d+)"[^>]*>\d+</a> <span class="text">([^<]*)<', head)
     assert shown[:5] == [(str(n + 3), f"error {n} of many") for n in range(5)]
     assert [number for number, _ in shown[-20:]] == [str(number) for number in range(23, 43)]
-    assert len(shown) == 20 + FIRST_FAULTS
+    assert len(shown) == 20 + MOST_ERRORS
 
 
 def test_the_log_is_there_while_it_comes(tmp_path):

@@ -116,13 +116,13 @@ def test_a_summary_of_almost_nothing():
 
 def test_a_failure_shows_what_tells_of_it():
     """The step that failed, why, the first lines that tell of it, the last ones, what to do."""
-    many = [f"line {number}" for number in range(30)]
+    many = [f"line {chr(97 + number) * 2}" for number in range(26)]
     text = summary(BAD, said("ok", "ERROR: boom", *many))
     part = text.partition("#### ")[2]
     assert part.startswith(
         "❌ Test\n\nThe first lines that tell of a fault:\n\n"
         "```text\nERROR: boom\n```\n\n<details>\n<summary>Its last lines</summary>\n\n"
-        "```text\nline 10\n"
+        "```text\nline gg\n"
     )
     assert f"is on [the pipeline's page]({URL})." in part
     assert "report" not in part
