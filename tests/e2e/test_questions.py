@@ -486,8 +486,8 @@ class TestInputCommand:
         ("platform", "tools", "told"),
         [({"GITLAB_CI": "true"}, 20, "OPSERA_RESULT was left out of the dotenv report"),
          ({"GITHUB_ACTIONS": "true"}, 20, ""),
-         ({"GITHUB_ACTIONS": "true"}, 300, "too long to be put into an environment variable"),
-         ({"GITHUB_ACTIONS": "true"}, 1000, "or be handed to another job, which takes 1 MB")],
+         ({"GITHUB_ACTIONS": "true"}, 300, "too long for an environment variable"),
+         ({"GITHUB_ACTIONS": "true"}, 1000, "or to pass to another job, which takes 1 MB")],
     )  # fmt: skip
     def test_an_answer_that_is_too_long_for_the_platform(self, tmp_path, platform, tools, told):
         """It is said, once, and the whole answer is in a file of the report."""

@@ -22,7 +22,7 @@ from tests.support import ROOT
 
 MARKS: Mapping[str, Mapping[str, str]] = {
     "plain": {},
-    "github": {"GITHUB_ACTIONS": "true"},
+    "github": {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": os.devnull},
     "gitlab": {"GITLAB_CI": "true"},
 }
 
