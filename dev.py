@@ -35,7 +35,7 @@ USAGE = """\
 Usage: python3 dev.py COMMAND [ARGUMENTS]
 
   demo [OPTIONS]   play a pipeline run against the built-in simulator; no account needed
-  test [OPTIONS]   run the tests; the options are pytest's
+  test [OPTIONS]   run the tests; --long runs the long campaigns too, other options are pytest's
   check            check the code's format, style and types, and the packaging files
   platforms [OPTIONS]
                    build the image and use it as users will: docker run, GitHub, GitLab, Jenkins.
@@ -185,10 +185,11 @@ def test(arguments: Sequence[str]) -> int:
     """Run pytest: with its arguments, or all tests at once."""
     set_up(DEVELOPMENT)
     os.chdir(ROOT)
-    # Twice the cores: many tests wait for a process, few for the processor.
-    # The slow ones stand together, so who has nothing left to do takes from the others.
-    at_once = ("--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal")
-    options = arguments or at_once
+    options = list(arguments)
+    if set(options) <= {"--long"}:
+        # Twice the cores: many tests wait for a process, few for the processor.
+        # The slow ones stand together, so who has nothing left to do takes from the others.
+        options += ["--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
     return become([programs(VENV) / "python", "-m", "pytest", *options])
 
 

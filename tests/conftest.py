@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""What applies to all tests."""
 
 from __future__ import annotations
 
@@ -6,9 +6,23 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-# A busy machine is no failure: nothing fails for the time that it takes, but for pytest's limit.
+# A busy machine is no error: nothing fails because of the time that it takes, except by pytest's
+# own limit.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-# These need equipment, which `python3 dev.py platforms` makes ready.
+# These need equipment, which `python3 dev.py platforms` prepares.
 collect_ignore = [] if "OPSERA_STEP_PLATFORMS_FACTS" in os.environ else ["platforms"]
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="run the long campaigns too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--long"):
+        return
+    long = [item for item in items if item.get_closest_marker("long")]
+    if long:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("long")]

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from opsera_step.text.sanitize import plain
 from tests.browser import reports
 
+pytestmark = pytest.mark.long
 expect.set_options(timeout=15_000)
 
 PAGES = {

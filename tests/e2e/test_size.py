@@ -54,6 +54,7 @@ def measure(records: int) -> tuple[int, int]:
     return int(lines), int(peak)
 
 
+@pytest.mark.long
 def test_memory_stays_flat():
     """Ten times the log takes no more memory: the cursor keeps no text."""
     short, long = measure(9_000), measure(90_000)
@@ -61,6 +62,7 @@ def test_memory_stays_flat():
     assert long[1] < 1.15 * short[1]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_process_follows_a_hundred_thousand_lines():
     """The real process shows each line once and in order, and grows no further on the way.

@@ -9,9 +9,13 @@ from tests.faults.schedule import make
 
 SCHEDULES = 1000
 _BATCH = 25
+_BATCHES = [
+    pytest.param(first, marks=() if first < 200 else pytest.mark.long)
+    for first in range(0, SCHEDULES, _BATCH)
+]
 
 
-@pytest.mark.parametrize("first", range(0, SCHEDULES, _BATCH))
+@pytest.mark.parametrize("first", _BATCHES)
 def test_no_schedule_breaks_a_promise(tmp_path, first):
     """Whatever a schedule does to a job, what it says and does stays true."""
     broken = []

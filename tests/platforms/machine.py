@@ -20,6 +20,8 @@ APT = {
     "npm": "npm",
     "groovy": "groovy",
     "chromium": "chromium",
+    "zsh": "zsh",
+    "fish": "fish",
 }
 """Programs, and the package of Debian and Ubuntu that has each."""
 _ALIASES = {"chromium": ("chromium", "chromium-browser", "google-chrome")}

@@ -84,6 +84,10 @@ PARTS = (
         ("chromium",), ("tests/browser",), ("chromium",),
         {"OPSERA_STEP_BROWSER_TESTS": "required"},
     ),
+    Part(
+        "shells", "completion in bash, zsh and fish",
+        ("zsh", "fish"), ("tests/unit/cli/test_completion.py",), ("zsh", "fish"),
+    ),
 )  # fmt: skip
 
 
@@ -115,7 +119,17 @@ def play(part: Part, equipment: Equipment) -> Verdict:
     evidence = equipment.folder / "evidence"
     evidence.write_text("")
     # Many wait for a run, few for the processor; those of one folder share what takes time to make.
-    options = ("-p", "no:cacheprovider", "-q", "-n", "3", "--dist", "worksteal", "--timeout=300")
+    options = (
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "-n",
+        "3",
+        "--dist",
+        "worksteal",
+        "--timeout=300",
+        "--long",
+    )
     done = run([sys.executable, "-m", "pytest", *options, *part.tests], SECONDS, env=env)
     print(done.output.rstrip(), evidence.read_text("utf-8").rstrip(), sep="\n", flush=True)
     word = "passed" if done.ok else f"FAILED (exit code {done.code})"
@@ -182,4 +196,6 @@ _MAKERS: Mapping[str, Callable[[Equipment], str]] = {
     "chromium": _chromium,
     "openssl": _program("openssl"),
     "rsync": _program("rsync"),
+    "zsh": _program("zsh"),
+    "fish": _program("fish"),
 }

@@ -130,6 +130,7 @@ class TestTurns:
         assert seen == [1]
 
 
+@pytest.mark.long
 class TestParts:
     """Each part measures something, on the smallest scale."""
 

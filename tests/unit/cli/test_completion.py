@@ -80,7 +80,11 @@ def offered(environ: dict[str, str], *shell: str, lines: list[str]) -> list[str]
 
 
 @pytest.mark.parametrize(
-    "shell", [("bash", "--norc", "-c", BASH), ("fish", "--no-config", "-c", FISH)]
+    "shell",
+    [
+        ("bash", "--norc", "-c", BASH),
+        pytest.param(("fish", "--no-config", "-c", FISH), marks=pytest.mark.long),
+    ],
 )
 def test_a_shell_offers_commands_options_and_words(environ, shell):
     """The script that is printed can be sourced, and completes for real."""
@@ -89,6 +93,7 @@ def test_a_shell_offers_commands_options_and_words(environ, shell):
     assert {line: sorted(words.split()) for line, _, words in found} == ASKED
 
 
+@pytest.mark.long
 def test_zsh_completes_without_a_start_up_file(environ):
     """Even where nobody called compinit; on a terminal, since zsh completes nowhere else."""
     lines = ["opsera-step ta:task", "opsera-step tool list --format :yaml"]
@@ -128,6 +133,7 @@ def test_aliases_of_the_config_file_are_offered(environ):
     assert {line: sorted(words.split()) for line, _, words in found} == TYPED
 
 
+@pytest.mark.long
 def test_paths_are_left_to_the_shell(environ):
     """Where a file or a folder is wanted the shell offers those that are there."""
     (Path(environ["HOME"]) / "opsera-token.txt").write_text("x", "utf-8")
@@ -136,6 +142,7 @@ def test_paths_are_left_to_the_shell(environ):
     assert set(told[0].partition(":")[2].split()) == {"opsera-step", "opsera-token.txt"}
 
 
+@pytest.mark.long
 def test_a_description_is_whole(environ):
     """Neither commas nor colons cut what fish shows beside a word."""
     script = "opsera-step completion fish | source; complete -C 'opsera-step lo'"
