@@ -31,6 +31,7 @@ STATUSES = {
 }
 SLACK = 45.0
 """Seconds beyond the timeout: a last look, a stop call, and a request that hangs in each."""
+_EXCERPT = re.compile(r"\[opsera\] (?:The l|L)ast lines of")
 _OUR_LINE = re.compile(r"s\dp\d (?:line|record) \d+")
 
 
@@ -61,8 +62,9 @@ class Played:
     @property
     def printed(self) -> list[str]:
         """Return the lines of the run's log as they were printed, without what was repeated."""
-        text = self.job.log.split("[opsera] The last lines of")[0]
-        return _OUR_LINE.findall(text)
+        text = _EXCERPT.split(self.job.log)[0]
+        lines = (line for line in text.splitlines() if not line.startswith("::"))
+        return _OUR_LINE.findall("\n".join(lines))
 
 
 def play(schedule: Schedule, folder: Path) -> Played:
