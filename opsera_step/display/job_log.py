@@ -18,8 +18,7 @@ from opsera_step.display.excerpt import Excerpts
 from opsera_step.display.log_limit import LogLimit
 from opsera_step.display.progress import Line, StepProgress
 from opsera_step.runs import events
-from opsera_step.text import LineCleaner, Scrubber
-from opsera_step.text.sanitize import plain
+from opsera_step.text import LogStream, Scrubber, plain
 
 _SAYS_ONLY_RUNNING = re.compile(r".*\bis (?:currently |now )?running[.!]?", re.IGNORECASE)
 _NO_STEP = "Log"
@@ -92,7 +91,7 @@ class JobLog:
         self._sink, self._safe, self._clock, self._limit = sink, safe, clock, limit
         self._keeper, self._shows_log = keeper, shows_log
         self._started = clock.monotonic()
-        self._cleaners: dict[str, LineCleaner] = {}
+        self._streams: dict[str, LogStream] = {}
         self._shown_steps: set[str] = set()
         self._step: str | None = None
         self._run = "The run"
@@ -220,8 +219,8 @@ class JobLog:
     def _(self, event: events.LogLines) -> None:
         name = self._safe.inline(event.step_name, 200) or _NO_STEP
         coloured = self._sink.colour or self._keeper is not None
-        cleaner = self._cleaners.setdefault(event.step_id, LineCleaner(coloured))
-        lines = [self._safe.log_line(line, cleaner) for line in event.lines]
+        stream = self._streams.setdefault(event.step_id, LogStream(coloured))
+        lines = [self._safe.log_line(line, stream) for line in event.lines]
         self.line_count += len(lines)
         self._doing, self._spoke = name, True
         self._board.spoke(event.step_id)

@@ -281,11 +281,10 @@ def _answer_lines(job: Context, order: Order) -> list[str]:
     answer = job.answer
     try:
         if answer is not None:
-            job.learn(answer=job.scrubber.text(json_text(answer.data, indent=None)))
+            job.learn(answer=json_text(job.scrubber.data(answer.data), indent=None))
         else:
             answer = outcome_answer(job.outcome, job.answers)
-        lines = answer_lines(answer, order.form, order.width, job.scrubber.inline)
-        return [job.scrubber.text(line) for line in lines]
+        return list(answer_lines(answer, order.form, order.width, job.scrubber))
     except RecursionError:
         _fail(job, Malformed("The API's answer is nested too deep to be printed."))
         job.learn(answer="")

@@ -1,16 +1,24 @@
 """Make untrusted text safe to show: control characters, secrets, width."""
 
-from opsera_step.text.sanitize import LineCleaner, clean_inline, split_lines
-from opsera_step.text.scrubber import Scrubber
+from opsera_step.text.masking import holds_mask, is_secret_key, mask_secrets
+from opsera_step.text.redaction import MASK
+from opsera_step.text.sanitize import LineCleaner, clean_inline, plain, split_lines
+from opsera_step.text.scrubber import LogStream, Scrubber
 from opsera_step.text.suggest import nearest
 from opsera_step.text.width import columns_of, cut
 
 __all__ = [
+    "MASK",
     "LineCleaner",
+    "LogStream",
     "Scrubber",
     "clean_inline",
     "columns_of",
     "cut",
+    "holds_mask",
+    "is_secret_key",
+    "mask_secrets",
     "nearest",
+    "plain",
     "split_lines",
 ]

@@ -1,8 +1,7 @@
 """Make untrusted text safe to print: control characters and escape sequences.
 
-What stays is what a reader wants: characters, and colours (SGR) that end with their line. What is
-special to one platform (GitHub's `::` and `##[`) is that platform's own affair; the token is
-`redaction`'s.
+What stays is readable characters, and colors (SGR) that end with their line. What is special to one
+platform (GitHub's `::` and `##[`) is that platform's concern; the token is the redactor's. Pure.
 Sources: ECMA-48 for the sequences, https://invisible-island.net/xterm/ctlseqs/ctlseqs.html.
 """
 
@@ -10,10 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-
-from opsera_step.text.redaction import RedactionState
 
 RESET = "\x1b[0m"
 
@@ -39,38 +36,42 @@ _UNSAFE = re.compile(
 _NEEDS_CARE = re.compile(f"\x1b|{_UNSAFE.pattern}")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _BREAKS = frozenset("\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
-_FRAME_NOISE = re.compile(
+_FIGURES = re.compile(
     r"\d[\d.,:]*\s?(?:(?:[kKMGT]?i?B|[kKMGT]?bit)(?:/s|ps)?\b|ms\b|[smhd]\b)?"
     r"|[\s.,:;%/|\\\[\]()<>=#*+~_━╸╺─█▉▊▋▌▍▎▏░▒▓⠀-⣿-]+"
 )
+_PROGRESS = re.compile(
+    r"\d\s?%|--:--|\d\s?[kKMGT]?i?B/s|\d\s?/\s?\d[\d.]*\s?[kKMGT]i?B\b"
+    r"|[━╸╺█▉▊▋▌▍▎▏░▒▓⠀-⣿]|[=#>][ .-]*\]|\x1b\[\d?K"
+)
+"""What shows that a line is redrawn: a percentage, a rate, a bar, a spinner, an erased line."""
 
-_ON = {code: code for code in (1, 2, 3, 4, 5, 7, 9, 38, 48, 53, 58)} | {6: 5, 21: 4}
+_SPINNER = " |/\\-"
+
+_SGR_CODE = re.compile(r"[345]8;(?:5;\d{1,3}|2;\d{1,3};\d{1,3};\d{1,3})(?![^;])|\d+")
+_ON = {code: code for code in (1, 2, 3, 4, 5, 7, 9)} | {6: 5, 21: 4}
 _ON |= dict.fromkeys((*range(30, 38), *range(90, 98)), 38)
 _ON |= dict.fromkeys((*range(40, 48), *range(100, 108)), 48)
-"""Which attribute an SGR code sets; what is not in here (fonts, frames, concealing) is dropped."""
+"""Which attribute an SGR code sets. What is not in here (fonts, frames, conceal) is dropped."""
 _OFF = {0: (0,), 22: (1, 2), 23: (3,), 24: (4,), 25: (5,), 27: (7,)}
 _OFF |= {29: (9,), 39: (38,), 49: (48,), 55: (53,), 59: (58,)}
-_LONGEST_OWN = 20
 _LONGEST_SGR = 200
 _MOST_COLOURS = 16
 
 
 class LineCleaner:
-    """Turn the lines of one stream of untrusted text into lines that are safe to print.
+    """Turns the lines of one stream of untrusted text into lines that are safe to print.
 
-    Colours carry over from line to line within the stream, as a terminal would show them, but
-    each line that comes out begins and ends without colour. With `colour` off all are dropped.
+    Colors carry over from line to line within the stream, as a terminal would show them, but each
+    returned line begins and ends without color. With `colour` false they are dropped.
     """
 
     def __init__(self, colour: bool = True) -> None:
-        """Keep colours, or drop them."""
         self._colour = colour
         self._style: dict[int, str] = {}
-        self.trail = RedactionState()
-        """What the lines before ended with, for who looks for a token in them."""
 
     def clean(self, line: str) -> str:
-        """Return the line without anything that a terminal or a log viewer would obey."""
+        """Return the line without anything that a terminal or a log viewer would interpret."""
         # isprintable() is false for all that needs care, and much quicker than the search.
         if not self._style and (line.isprintable() or not _NEEDS_CARE.search(line)):
             return line
@@ -98,32 +99,19 @@ class LineCleaner:
 
 @lru_cache(1024)
 def _read_sgr(parameters: str) -> tuple[str, list[tuple[int, str]]]:
-    """Return the sequence that is kept of SGR, and how it sets (or ends) which attributes."""
-    codes, changes = [], []
-    for kind, code in _codes_of(parameters):
-        if kind in _ON:
-            changes.append((_ON[kind], code))
-        changes += [(attribute, "") for attribute in _OFF.get(kind, ())]
-        if kind in _ON or kind in _OFF:
-            codes.append(code)
+    """Return the sequence that is kept of SGR, and which attributes it sets or (with "") ends."""
+    if ":" in parameters:
+        return "", []  # underline styles and color spaces that log viewers don't know
+    codes: list[str] = []
+    changes: list[tuple[int, str]] = []
+    for code in _SGR_CODE.findall(re.sub(r"(?<![^;])(?![^;])", "0", parameters)):
+        kind, extended = int(code.partition(";")[0]), ";" in code
+        attribute = kind if extended else _ON.get(kind)
+        if attribute is None and kind not in _OFF:
+            continue
+        codes.append(code if extended else str(kind))
+        changes += [(attribute, codes[-1])] if attribute else [(one, "") for one in _OFF[kind]]
     return f"\x1b[{';'.join(codes)}m" if codes else "", changes
-
-
-def _codes_of(parameters: str) -> Iterator[tuple[int, str]]:
-    """Take SGR apart: each code as a number, and with its own parameters."""
-    numbers = iter(parameters.split(";"))
-    for one in numbers:
-        kind, own = _number(one), one.partition(":")[2][:_LONGEST_OWN]
-        if kind in (38, 48, 58) and not own:
-            model = _number(next(numbers, ""))
-            values = [_number(next(numbers, "")) for _ in range({2: 3, 5: 1}.get(model, 0))]
-            yield (kind if values else -1), ";".join(map(str, (kind, model, *values)))
-        else:
-            yield kind, f"{kind}:{own}" if own else str(kind)
-
-
-def _number(parameter: str) -> int:
-    return int(parameter.partition(":")[0][:4] or 0)
 
 
 def _replaced(found: re.Match[str]) -> str:
@@ -136,7 +124,7 @@ def _replaced(found: re.Match[str]) -> str:
 
 
 def clean_inline(text: str, limit: int = 500) -> str:
-    """Return a name or a message as one safe line without colours, cut to `limit` characters."""
+    """Return a name or a message as one safe line without colors, cut to `limit` characters."""
     cleaner = LineCleaner(colour=False)
     line = " ".join(part for part in (cleaner.clean(raw) for raw in split_lines(text)) if part)
     line = " ".join(line.split())
@@ -144,10 +132,10 @@ def clean_inline(text: str, limit: int = 500) -> str:
 
 
 def split_lines(text: str) -> Iterator[str]:
-    r"""Split at line ends; a bare CR ends a line too, but a redrawn progress line shows once.
+    r"""Split at line ends. A bare CR ends a line too, but a redrawn progress line shows once.
 
-    A terminal shows of `10%\r20%\r100%` the last only. Frames that differ just in figures and
-    bars are such redraws; a CR between different texts keeps both.
+    A terminal shows only the last of `10%\r20%\r100%`. Frames that show progress and differ only
+    in figures and bars are such redraws; a CR between any other texts keeps both.
     """
     if "\r" not in text:
         yield from text.split("\n")
@@ -160,22 +148,27 @@ def split_lines(text: str) -> Iterator[str]:
 
 
 def _settle_frames(frames: Iterable[str]) -> Iterator[str]:
-    """Leave out frames that the next one redraws, and those without text; but not their colours."""
-    shown, words, colours = "", None, ""
+    """Leave out frames that the next one redraws, and those without text; but not their colors."""
+    shown, last, colours = "", None, ""
     for frame in frames:
         plain = frame if frame.isprintable() else _ESCAPES.sub("", frame)
         if not plain.strip():
-            colours += _colours_of(frame)
+            # Only the codes matter: colors that last, and that the line was erased.
+            colours += "".join(found.group() for found in _ESCAPES.finditer(frame))
             continue
-        next_words = _FRAME_NOISE.sub(" ", plain).split()
-        if words is not None and not _redraws(words, next_words):
+        if last is not None and not _redraws(last, plain, shown + colours + frame):
             yield shown
             shown = ""
-        shown, words, colours = _colours_of(shown) + colours + frame, next_words, ""
+        shown, last, colours = _colours_of(shown) + colours + frame, plain, ""
     yield shown + colours
 
 
-def _redraws(words: Sequence[str], next_words: Sequence[str]) -> bool:
+def _redraws(before: str, after: str, raw: str) -> bool:
+    """Whether a frame shows the progress of the one before it, rather than other text."""
+    if not _PROGRESS.search(raw):
+        # A spinner of ASCII characters turns, and nothing else changes.
+        return before != after and before.strip(_SPINNER) == after.strip(_SPINNER)
+    words, next_words = (_FIGURES.sub(" ", one).split() for one in (before, after))
     return next_words[: len(words)] == words and bool(words or not next_words)
 
 
@@ -185,5 +178,5 @@ def _colours_of(text: str) -> str:
 
 
 def plain(line: str) -> str:
-    """Return a line of the log without its colours."""
+    """Return a cleaned line without its colors."""
     return _COLOURS.sub("", line) if "\x1b" in line else line

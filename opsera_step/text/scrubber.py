@@ -1,33 +1,65 @@
-"""What makes text of the API safe to print: no control characters, no token."""
+"""Make text of the API safe to print: no control characters, no token."""
 
 from __future__ import annotations
 
-from opsera_step.text.redaction import Redactor
+from typing import Any
+
+from opsera_step.text.redaction import RedactionState, Redactor
 from opsera_step.text.sanitize import LineCleaner, clean_inline, plain, split_lines
 
 
+class LogStream:
+    """The lines of one step: colors, and a token cut by a line end, carry over between them."""
+
+    def __init__(self, colour: bool = True) -> None:
+        self.cleaner = LineCleaner(colour)
+        self.redaction = RedactionState()
+
+
 class Scrubber:
-    """Makes API text safe to print, by one token's redactor."""
+    """Makes untrusted text safe to print, and hides one token in it."""
 
     def __init__(self, token: str) -> None:
-        """Take the token that must show nowhere."""
         self._redactor = Redactor(token)
-        self._plain = LineCleaner(colour=False)
 
     def inline(self, text: str, limit: int = 500) -> str:
-        """Return a name or a message as one line."""
-        return self._redactor.redact(clean_inline(text, limit))
+        """Return a name or a message as one line of at most `limit` characters."""
+        return clean_inline(self.text(text), limit)
 
     def text(self, text: str) -> str:
-        """Return a text of ours, which may quote others, without the token and as safe lines."""
-        lines = (self._plain.clean(line) for line in split_lines(text))
-        return "\n".join(self._redactor.redact(line) for line in lines)
+        """Return a text of one or more lines without colors."""
+        cleaner = LineCleaner(colour=False)
+        text = self._redactor.redact_sequences(text)
+        return self._redactor.redact("\n".join(map(cleaner.clean, split_lines(text))))
 
-    def log_line(self, line: str, cleaner: LineCleaner) -> str:
-        """Return a line of the log; colours inside of the token do not hide it."""
-        line = cleaner.clean(line)
-        if "\x1b" in line:
-            bare = plain(line)
-            redacted = self._redactor.redact(bare, cleaner.trail)
-            return redacted if redacted != bare else line
-        return self._redactor.redact(line, cleaner.trail)
+    def log_line(self, line: str, stream: LogStream) -> str:
+        """Return a line of a log. A line that holds a piece of the token loses its colors."""
+        line = stream.cleaner.clean(self._redactor.redact_sequences(line))
+        bare = plain(line)
+        redacted = self._redactor.redact(bare, stream.redaction)
+        return line if redacted == bare else redacted
+
+    def data(self, value: Any) -> Any:
+        """Return JSON data without the token in any key or text.
+
+        This comes before the data is encoded: an encoder would escape what is hidden inside of a
+        token, and then the token could be read from the escapes. All else stays as it is, but for
+        lone surrogates, which no JSON or YAML can hold.
+        """
+        if isinstance(value, str):
+            return self._data_text(value)
+        if isinstance(value, dict):
+            return {self.data(key): self.data(one) for key, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.data(one) for one in value]
+        return value
+
+    def _data_text(self, text: str) -> str:
+        redacted = self._redactor.redact(self._redactor.redact_sequences(text))
+        if redacted.isprintable():
+            return redacted
+        # Escape sequences that a terminal hides, such as links, can stand inside of a token.
+        cleaned = "\n".join(map(LineCleaner(colour=False).clean, split_lines(redacted)))
+        if self._redactor.redact(cleaned) != cleaned:
+            return self._redactor.redact(cleaned)
+        return redacted.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

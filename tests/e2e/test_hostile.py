@@ -16,8 +16,7 @@ from opsera_step.outcome import Outcome
 from opsera_step.platforms import PLATFORMS
 from opsera_step.runs import events
 from opsera_step.simulator.simulator import Simulator
-from opsera_step.text import Scrubber, split_lines
-from opsera_step.text.redaction import Redactor
+from opsera_step.text import MASK, Scrubber, split_lines
 from tests.oracles import (
     github_files,
     github_runner,
@@ -121,11 +120,10 @@ class Played:
 def no_token_in(played: Played) -> None:
     """Nobody reads the token in what was printed where it came, and each time it was masked."""
     printed = b"\n\n".join(one[:LONGEST_FORM] for one in played.raw.split(b"leak ")[1:])
-    assert secrets.disguised(TOKEN, printed) == []
     assert secrets.find(TOKEN, printed) == []
     assert played.leaked == set(forms(TOKEN))
     assert max(map(len, played.leaked)) < LONGEST_FORM
-    assert printed.count(Redactor.MASK.encode()) >= played.count / BATCH
+    assert printed.count(MASK.encode()) >= played.count / BATCH
 
 
 @pytest.mark.parametrize("count", COUNTS)

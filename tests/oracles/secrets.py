@@ -1,19 +1,15 @@
-"""Finds a secret in what was written, in any form a careless program may give it.
+"""Finds a secret in output, in any form in which programs print secrets.
 
-Forms of the secret: as it is, as hexadecimal digits, inside base64 at each of the three alignments.
-Views of the data: as it is, and with line ends, line prefixes and escape codes taken out; each of
-them also URL-decoded once and twice, JSON-unescaped and HTML-unescaped. Every form is looked for
-in every view, so that mixtures are found too. Encodings: RFC 3986, RFC 4648, RFC 8259, HTML.
-`disguised` reads the data as somebody would who wants the secret back: it leaves out whatever is no
-letter or digit, ignores case, turns round, and decodes codes, base32 and base64, also twice.
+Forms of the secret: as it is, in hex, and in base64 at each of the three alignments. Views of the
+data: as it is, and without line ends, line prefixes, color codes, and invisible characters; each of
+them also URL-decoded and JSON-unescaped. Every form is searched for in every view, so that mixtures
+are found too. Encodings: RFC 3986, RFC 4648, RFC 8259.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import bisect
-import html
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,14 +20,13 @@ _STAMP = rb"(?:\d{4}-\d\d-\d\dT[\d:.]+Z )?"
 _PREFIX = rb"[ \t]*(?:(?:[|>#:*+-]|\xe2\x94[\x82\x83\x86])[ \t]*)?"
 _JSON = re.compile(rb"\\(?:u[0-9a-fA-F]{4}|[\"\\/bfnrt])")
 _URL = re.compile(rb"%[0-9a-fA-F]{2}")
-_HTML = re.compile(rb"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});")
 _JSON_SHORT = {b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
 @dataclass(frozen=True)
 class Leak:
-    """A find: the form, as in `base64 in split, url`, where it is in the data, and how much of
-    the secret's form it holds. `whole` is false if only a run of it was found."""
+    """What was found: the form, as in `base64 in split, url`, where it is in the data, and how much
+    of the secret's form it holds. `whole` is false if only a run of it was found."""
 
     form: str
     start: int
@@ -53,66 +48,6 @@ def find(
         for leak in _search(secret.encode("utf-8", "surrogatepass"), view, min_run):
             leaks.setdefault((leak.start, leak.end), leak)
     return sorted(leaks.values(), key=lambda leak: (leak.start, leak.end))
-
-
-def disguised(secret: str, data: bytes, *, min_run: int = 14) -> list[str]:
-    """Names and excerpts of disguises in which so many characters of the secret, of those that
-    are letters or digits, can be read in a row."""
-    wanted = _letters(secret.encode())
-    found = []
-    for name, text in _readings(data):
-        letters = _letters(text)
-        for way, needle in (("", wanted), ("reversed ", wanted[::-1])):
-            view = _View(name, letters, (0,), (0,))
-            run = min(min_run, len(needle))
-            runs = _runs(way + "letters", needle, letters, view, run)
-            found += [f"{leak.form}: {leak.found.decode()}" for leak in runs]
-    return found
-
-
-def _letters(data: bytes) -> bytes:
-    return re.sub(rb"[^0-9a-z]+", b"", data.lower())
-
-
-def _readings(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The data as it is, and what can be decoded from it; base64 is decoded again."""
-    yield "as it is", data
-    for name, code, base in _CODES:
-        digits = re.compile(code, re.IGNORECASE)
-        lists = re.finditer(rb"(?:(?:" + code + rb")[^0-9a-z]{0,6}){8,}", data, re.IGNORECASE)
-        codes = ([int(one, base) for one in digits.findall(found[0])] for found in lists)
-        yield name, b"|".join(bytes(one for one in some if one < 256) for some in codes)
-    yield "base32", _decoded_runs(rb"[A-Z2-7]{24,}", 8, _from_base32, data.upper())
-    once = _decoded_runs(rb"[A-Za-z0-9+/_-]{24,}", 4, _from_base64, data)
-    yield "base64", once
-    yield "base64 twice", _decoded_runs(rb"[A-Za-z0-9+/_-]{24,}", 4, _from_base64, once)
-
-
-_CODES = (
-    ("hexadecimal codes", rb"(?:(?:%(?:25)*|0x|\\?x|=|&\#x0{0,4}|\\?u00))?([0-9a-f]{2})", 16),
-    ("decimal codes", rb"(?<![0-9])([0-9]{2,3})(?![0-9])", 10),
-    ("octal codes", rb"\\0?([0-7]{2,3})", 8),
-)
-
-
-def _decoded_runs(
-    pattern: bytes, group: int, decode: Callable[[bytes], bytes], data: bytes
-) -> bytes:
-    """Decode each run of an encoding's characters, from each place where a group may begin."""
-    pieces = []
-    for found in re.finditer(pattern, data):
-        for start in range(group):
-            run = found[0][start:]
-            pieces.append(decode(run[: len(run) // group * group]))
-    return b"|".join(pieces)
-
-
-def _from_base32(run: bytes) -> bytes:
-    return base64.b32decode(run)
-
-
-def _from_base64(run: bytes) -> bytes:
-    return binascii.a2b_base64(run.translate(bytes.maketrans(b"-_", b"+/")))
 
 
 @dataclass(frozen=True)
@@ -151,11 +86,8 @@ def _joined(plain: _View, prefixes: Sequence[bytes]) -> Iterator[_View]:
 
 
 def _decoded(base: _View) -> Iterator[_View]:
-    once = _transform(base, "url", _URL, _from_url)
-    yield once
-    yield _transform(once, "url", _URL, _from_url)
+    yield _transform(base, "url", _URL, _from_url)
     yield _transform(base, "json", _JSON, _from_json)
-    yield _transform(base, "html", _HTML, _from_html)
 
 
 def _transform(
@@ -196,10 +128,6 @@ def _from_json(match: re.Match[bytes]) -> bytes:
     if match[0][1:2] == b"u":
         return match[0].decode("unicode_escape").encode("utf-8", "surrogatepass")
     return _JSON_SHORT.get(match[0][1:], match[0][1:])
-
-
-def _from_html(match: re.Match[bytes]) -> bytes:
-    return html.unescape(match[0].decode()).encode("utf-8", "surrogatepass")
 
 
 def _search(secret: bytes, view: _View, min_run: int) -> Iterator[Leak]:

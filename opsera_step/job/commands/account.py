@@ -21,7 +21,7 @@ from opsera_step.clock import Deadline
 from opsera_step.display import Answer, Table, views
 from opsera_step.errors import ExitCode
 from opsera_step.job.context import Context
-from opsera_step.text import LineCleaner, split_lines
+from opsera_step.text import LogStream, split_lines
 
 
 def list_pipelines(job: Context) -> None:
@@ -178,9 +178,9 @@ def answer_of(tool: Tool) -> Answer:
 
 
 def _log_lines(job: Context, records: Sequence[TaskRecord]) -> list[str]:
-    cleaner = LineCleaner(colour=False)
+    stream = LogStream(colour=False)
     return [
-        job.scrubber.log_line(line, cleaner)
+        job.scrubber.log_line(line, stream)
         for record in records
         for line in split_lines(record.text.removesuffix("\n"))
     ]

@@ -14,7 +14,7 @@ from opsera_step.config.yaml_data import read_yaml_data
 from opsera_step.display import Answer, Table
 from opsera_step.display.formats import answer_lines, yaml_text
 from opsera_step.platforms.github import escape_commands
-from opsera_step.text import LineCleaner, clean_inline
+from opsera_step.text import LineCleaner, Scrubber
 from opsera_step.text.json_text import json_text
 
 NASTY = st.sampled_from(
@@ -68,14 +68,14 @@ def test_an_answer_in_each_format():
     """One answer, four ways to print it."""
     data = [{"_id": "1", "name": "a\nb"}]
     answer = Answer(data, (Table(("ID", "NAME"), [("1", "a\nb")]),))
-    lines = {form: list(answer_lines(answer, form, None, clean_inline)) for form in
+    lines = {form: list(answer_lines(answer, form, None, Scrubber(""))) for form in
              ("table", "json", "yaml", "text")}  # fmt: skip
     assert lines["table"] == lines["text"] == ["ID  NAME", "1   a b"]
     assert json.loads("\n".join(lines["json"])) == data
     assert yaml.safe_load("\n".join(lines["yaml"])) == data
     text = Answer(data, answer.tables, ("one", "two"))
-    assert list(answer_lines(text, "text", None, clean_inline)) == ["one", "two"]
-    assert list(answer_lines(text, "table", None, clean_inline)) == lines["table"]
+    assert list(answer_lines(text, "text", None, Scrubber(""))) == ["one", "two"]
+    assert list(answer_lines(text, "table", None, Scrubber(""))) == lines["table"]
 
 
 BOMB = "a: &a0 [x]\n" + "".join(

@@ -10,7 +10,7 @@ from opsera_step.api import Run, RunStatus, State, Step, state_of
 from opsera_step.clock import FakeClock
 from opsera_step.display.excerpt import LAST_LINES
 from opsera_step.runs import events
-from opsera_step.text import LineCleaner, Scrubber
+from opsera_step.text import LogStream, Scrubber
 from tests.oracles import hostile, secrets, terminal
 from tests.support.sheet import TOKEN, Kept, Sheet, joblog
 
@@ -392,8 +392,8 @@ def test_names_and_messages_are_one_safe_line():
 def test_harmless_lines_come_out_unchanged():
     """What tools usually write comes out as it went in, to the letter."""
     safe = Scrubber(TOKEN)
-    cleaner = LineCleaner()
-    assert [safe.log_line(line, cleaner) for line in hostile.HARMLESS] == list(hostile.HARMLESS)
+    stream = LogStream()
+    assert [safe.log_line(line, stream) for line in hostile.HARMLESS] == list(hostile.HARMLESS)
 
 
 def test_states_of_the_model_are_all_thought_of():

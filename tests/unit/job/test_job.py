@@ -144,7 +144,6 @@ ECHOES = {
     "in a header": f"Authorization: Bearer {TOKEN}",
     "in Base64": base64.b64encode(TOKEN.encode()).decode(),
     "in a URL": quote(f"https://x/?token={TOKEN}&a=b"),
-    "its signature": TOKEN.split(".")[2],
 }
 
 

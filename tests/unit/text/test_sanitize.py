@@ -124,8 +124,10 @@ class TestLineCleaner:
         [
             ("\x1b[38;5;8m", "\x1b[38;5;8m"),
             ("\x1b[48;2;8;8;8m", "\x1b[48;2;8;8;8m"),
-            ("\x1b[38:2::8:8:8m", "\x1b[38:2::8:8:8m"),
-            ("\x1b[4:3m", "\x1b[4:3m"),
+            ("\x1b[38:2::8:8:8m", ""),
+            ("\x1b[4:3m", ""),
+            ("\x1b[1;38;5;8;4m", "\x1b[1;38;5;8;4m"),
+            ("\x1b[;31m", "\x1b[0;31m"),
             ("\x1b[031;01m", "\x1b[31;1m"),
             ("\x1b[8m", ""),
             ("\x1b[08m", ""),
@@ -137,7 +139,7 @@ class TestLineCleaner:
         ],
     )
     def test_which_colours(self, sequence: str, kept: str):
-        """Colours of all kinds are kept, concealing and unknown codes are not."""
+        """Colors and text styles are kept; concealing and unknown codes are not."""
         line = LineCleaner().clean(f"a{sequence}b")
         assert line == (f"a{kept}b{RESET}" if kept else "ab")
 
@@ -145,7 +147,7 @@ class TestLineCleaner:
         """However many colours a stream sets, what a line begins with stays short."""
         cleaner = LineCleaner()
         for number in range(2000):
-            cleaner.clean(f"\x1b[{number % 110};38;2;1;2;{number % 256};4:{'1' * 5000}m{number}")
+            cleaner.clean(f"\x1b[{number % 110};38;2;1;2;{number % 256};4;{'1' * 5000}m{number}")
         assert len(cleaner.clean("x")) < 150
 
 
@@ -160,12 +162,13 @@ class TestSplitLines:
             ("a\r\r\nb", ["a", "b"]),
             ("", [""]),
             ("10%\r20%\r100%", ["100%"]),
-            (
-                "Downloading 1.5 kB\rDownloading 2 MB/s\rDownloading 3GiB done",
-                ["Downloading 3GiB done"],
-            ),
+            ("Fetching 1 MB/s\rFetching 2 MB/s\rFetching 3 MB/s done", ["Fetching 3 MB/s done"]),
+            ("abc: Pulling 1.2/34 MB\rabc: Pulling 34/34 MB", ["abc: Pulling 34/34 MB"]),
             ("[=>  ] 1/7 12s\r[==> ] 2/7 1m\r", ["[==> ] 2/7 1m"]),
             ("⠋ installing\r⠙ installing", ["⠙ installing"]),
+            ("- installing\r\\ installing\r| installing", ["| installing"]),
+            ("waiting |\rwaiting /", ["waiting /"]),
+            ("step 1\x1b[K\rstep 2\x1b[K", ["step 2"]),
             ("one\rtwo", ["one", "two"]),
             ("10%\rerror: disk full", ["10%", "error: disk full"]),
             ("compiling a.c\rcompiling b.c", ["compiling a.c", "compiling b.c"]),
@@ -178,8 +181,27 @@ class TestSplitLines:
         ],
     )
     def test_lines(self, text: str, lines: list[str]):
-        """Frames that differ in figures and bars are one line, different texts are several."""
+        """Frames that show progress and differ in figures and bars only are one line."""
         assert cleaned(text, colour=False) == [LineCleaner().clean(line) for line in lines]
+
+    @pytest.mark.parametrize(
+        "lines",
+        [
+            [f"test {number} passed" for number in range(1, 200)],
+            [str(number) for number in range(50)],
+            ["ok"] * 5,
+            ["Step 1/3 : FROM a", "Step 2/3 : FROM a", "Step 3/3 : FROM a"],
+            [
+                "2024-05-06T07:08:09Z GET /health 200 1.5ms",
+                "2024-05-06T07:08:10Z GET /health 200 2ms",
+            ],
+            ["wrote 10 files, 3 kB", "wrote 12 files, 4 kB"],
+            ["| a | 1 |", "| a | 2 |"],
+        ],
+    )
+    def test_a_log_with_cr_line_ends_loses_nothing(self, lines: list[str]):
+        """Lines that differ only in figures are lines, unless they show progress."""
+        assert list(split_lines("\r".join(lines) + "\r")) == lines
 
     @pytest.mark.parametrize(
         "text",

@@ -1,0 +1,77 @@
+"""Masking the values of keys that look secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from opsera_step.text import MASK, holds_mask, is_secret_key, mask_secrets
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["password", "userPassword", "db_passwd", "PWD", "secret", "clientSecret", "tokens", "PAT",
+     "aws_secret_access_key", "token", "accessToken", "api-token", "jAuthToken", "apiKey",
+     "API_KEY", "x-api-key", "privateKey", "sshKey", "accessKey", "credentials", "passphrase",
+     "Authorization", "connectionString", "kubeConfig"],
+)  # fmt: skip
+def test_keys_that_look_secret(key: str):
+    """Names under which tools keep passwords, tokens, and keys."""
+    assert is_secret_key(key)
+    assert mask_secrets({key: "abc"}) == {key: MASK}
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["name", "key", "_id", "tokenId", "token_id", "secretName", "tokenType", "passwordExpiry",
+     "tokenExpiresAt", "tokenUrl", "publicKey", "accessKeyId", "keyboard", "compass", "monkey",
+     "passed", "author", "credentialId", "secretManager", "maxTokens", "description", ""],
+)  # fmt: skip
+def test_keys_that_do_not(key: str):
+    """What is only said about a secret, and words that hold a part of such a name."""
+    assert not is_secret_key(key)
+    assert mask_secrets({key: "abc"}) == {key: "abc"}
+
+
+def test_a_whole_object():
+    """All below a secret key is masked, whatever its type; what shows that nothing is set stays."""
+    data = {
+        "name": "Jenkins",
+        "configuration": {
+            "url": "https://j.example.com",
+            "password": "p",
+            "apiKey": 12345,
+            "credentials": [{"user": "u", "id": None}, "x", True],
+            "token": "",
+            "secret": None,
+            "hasToken": False,
+        },
+        "parameters": [
+            {"name": "API_TOKEN", "value": "t", "type": "string"},
+            {"name": "branch", "value": "main"},
+        ],
+        "count": 3,
+    }
+    assert mask_secrets(data) == {
+        "name": "Jenkins",
+        "configuration": {
+            "url": "https://j.example.com",
+            "password": MASK,
+            "apiKey": MASK,
+            "credentials": [{"user": MASK, "id": None}, MASK, True],
+            "token": "",
+            "secret": None,
+            "hasToken": False,
+        },
+        "parameters": [
+            {"name": "API_TOKEN", "value": MASK, "type": "string"},
+            {"name": "branch", "value": "main"},
+        ],
+        "count": 3,
+    }
+
+
+def test_an_edited_export_is_recognized_by_the_mask():
+    """An update with the mask as a value would destroy the password."""
+    assert holds_mask({"configuration": {"password": MASK}})
+    assert holds_mask([["a", MASK]])
+    assert not holds_mask({"description": f"use {MASK} here", "password": "p", "n": None})
