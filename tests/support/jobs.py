@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from opsera_step.clock import FakeClock
 from opsera_step.job import run_job
@@ -64,14 +65,23 @@ class Finished:
     base_url: str = ""
 
 
-def inputs_for(simulator: Simulator, **inputs: str) -> dict[str, str]:
-    """Return the variables that point a job at the simulator, and the inputs given."""
+class Server(Protocol):
+    """What a job needs to know of a server: the simulator, or the stand-in."""
+
+    url: str
+    token: str
+    pipeline_id: str
+
+
+def inputs_for(simulator: Server, **inputs: str | None) -> dict[str, str]:
+    """Return the variables that point a job at the server, and the inputs given; None drops one."""
     basics = {
         "token": simulator.token,
         "pipeline": simulator.pipeline_id,
         "base_url": simulator.url,
     }
-    return {f"OPSERA_{name.upper()}": value for name, value in {**basics, **inputs}.items()}
+    given = {**basics, **inputs}
+    return {f"OPSERA_{name.upper()}": value for name, value in given.items() if value is not None}
 
 
 def play(
@@ -108,21 +118,22 @@ class Process:
 
     def __init__(
         self,
-        simulator: Simulator | None,
+        simulator: Server | None,
         files: Files,
         *,
         arguments: tuple[str, ...] = (),
         environ: Mapping[str, str] | None = None,
-        **inputs: str,
+        wrapper: tuple[str, ...] = (),
+        **inputs: str | None,
     ) -> None:
-        """Start it in the test's folder."""
+        """Start it in the test's directory, with a program in front of it if one is named."""
         given = inputs_for(simulator, **inputs) if simulator is not None else {}
         if files.platform == "plain":
             given.setdefault("OPSERA_OUTPUT_FILE", "opsera.env")
         self.files = files
         self._began = time.monotonic()
         self._process = subprocess.Popen(
-            [sys.executable, "-Iu", str(ROOT / "entrypoint.py"), *arguments],
+            [*wrapper, sys.executable, "-Iu", str(ROOT / "entrypoint.py"), *arguments],
             cwd=files.folder,
             env={"PATH": os.defpath, **files.environment(), **given, **(environ or {})},
             stdin=subprocess.DEVNULL,
