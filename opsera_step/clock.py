@@ -180,9 +180,11 @@ class RetryState:
 
 
 def format_duration(seconds: float) -> str:
-    """Write a duration for people: `8s`, `3m05s`, `1h02m`."""
+    """Format a duration: `8s`, `3m05s`, `3m`, `1h02m`, `1h`."""
     whole = max(0, round(seconds))
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     if hours:
-        return f"{hours}h{minutes:02d}m"
-    return f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"
+        return f"{hours}h{minutes:02d}m" if minutes else f"{hours}h"
+    if minutes:
+        return f"{minutes}m{rest:02d}s" if rest else f"{minutes}m"
+    return f"{rest}s"

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from opsera_step.text.sanitize import plain
+from opsera_step.text import plain
 
 LAST_LINES = 20
 """How many last lines of a step are quoted at most."""
@@ -77,7 +77,7 @@ _SUMMARY = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 """A line that reports an error without its cause, or one that the tool lived with."""
-_NUMBERS = re.compile(r"0x[0-9a-f]+|\b(?=[a-f]*\d)[0-9a-f]{7,}\b|\d+", re.IGNORECASE)
+_DIGITS = b"0123456789"
 
 
 def reports_error(line: str) -> bool:
@@ -97,7 +97,8 @@ def shortened(line: str, width: int = WIDTH) -> str:
 class _Lines:
     """Lines that differ only in numbers: the first one, the last one, and how many they are."""
 
-    shape: str
+    shape: bytes
+    """What they have in common: all but the digits."""
     first: str
     last: str
     position: int
@@ -125,14 +126,14 @@ class Excerpt:
         self.name = name
         self._count = 0
         self._last: deque[_Lines] = deque(maxlen=_KEPT_RUNS)
-        self._errors: dict[str, _Lines] = {}
+        self._errors: dict[bytes, _Lines] = {}
 
     def add(self, lines: Sequence[str]) -> None:
         """Take the next lines, without their colors."""
         for line in lines:
             self._count += 1
             short = shortened(line)
-            shape = _NUMBERS.sub("0", short.strip())
+            shape = short.strip().encode("utf-8", "replace").translate(None, _DIGITS)
             self._add_last(short, shape)
             if reports_error(line):
                 self._add_error(short, shape)
@@ -170,14 +171,14 @@ class Excerpt:
         found = sorted(self._errors.values(), key=_importance)
         return found[-1].first.strip() if found else next(iter(reversed(self.tail)), "").strip()
 
-    def _add_last(self, line: str, shape: str) -> None:
+    def _add_last(self, line: str, shape: bytes) -> None:
         last = self._last[-1] if self._last else None
         if last is not None and last.shape == shape:
             last.last, last.position, last.count = line, self._count, last.count + 1
         else:
             self._last.append(_Lines(shape, line, line, self._count))
 
-    def _add_error(self, line: str, shape: str) -> None:
+    def _add_error(self, line: str, shape: bytes) -> None:
         known = self._errors.get(shape)
         if known is not None:
             known.last, known.position, known.count = line, self._count, known.count + 1

@@ -1,31 +1,33 @@
 """Events as lines of the job log.
 
-All text of the API passes through here on its way out, and is made safe here: no control
-characters, no token. Where the lines go, and what else a platform obeys, is the sink's affair.
+All text of the API passes through here on its way out and is made safe: no control characters, no
+token. Where the lines go, and what else a platform obeys, is up to the sink.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import singledispatchmethod
 from math import isfinite
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from opsera_step.api import State, Step
+from opsera_step.api import State, Step, format_timestamp
 from opsera_step.clock import Clock, format_duration
 from opsera_step.display.excerpt import Excerpts
 from opsera_step.display.log_limit import LogLimit
 from opsera_step.display.progress import Line, StepProgress
 from opsera_step.runs import events
-from opsera_step.text import LogStream, Scrubber, plain
+from opsera_step.text import LogStream, Scrubber, cut, plain
 
+WAITING_TITLE = "Opsera pipeline waiting for approval"
 _SAYS_ONLY_RUNNING = re.compile(r".*\bis (?:currently |now )?running[.!]?", re.IGNORECASE)
 _NO_STEP = "Log"
-_WITHHELD_TOLD = 60.0
-"""Seconds between signs of life while lines are held back."""
-_GROUP_MARKERS = 130
-"""Bytes that the markers of a group take at most, of those that the platforms have."""
+_MINUTE = 60.0
+_LONG_WAIT = 120.0
+"""Seconds from which the time is given since when a run has been waiting."""
+_PARALLEL_SECONDS, _PARALLEL_RECORDS = 15.0, 8
+"""After a step whose lines came back between those of others, steps count as parallel this long."""
+_PREFIX_WIDTH = 24
 
 
 class Sink(Protocol):
@@ -34,73 +36,96 @@ class Sink(Protocol):
     colour: bool
 
     @property
+    def folds(self) -> bool:
+        """Whether the viewer folds groups, so that their lines may be out of sight."""
+        ...
+
+    @property
     def quotes_details(self) -> bool:
         """Whether annotations quote lines of the log, which need not be repeated then."""
         ...
 
     @property
-    def folds(self) -> bool:
-        """Whether the viewer folds groups, so that what is in them may be out of sight."""
+    def room(self) -> int:
+        """How many lines it can redraw below the log; 0 if it can't."""
         ...
 
     @property
-    def room(self) -> int:
-        """How many lines it can draw anew below the log; 0 where it can't."""
+    def auto_log_limit(self) -> int | None:
+        """The limit of the platform, in bytes; None if it has none."""
+        ...
+
+    @property
+    def log_used(self) -> int:
+        """How many bytes of that limit are used up."""
+        ...
+
+    def log_size(self, text: str) -> int:
+        """Return how many bytes of that limit a text takes."""
         ...
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a line of ours."""
+        """Print a message of ours."""
 
     def lines(self, lines: Sequence[str]) -> None:
         """Print lines of the run's log."""
 
     def open_group(self, title: str) -> None:
-        """Begin a part of the log."""
+        """Start a group of lines."""
 
     def close_group(self) -> None:
-        """End the open part."""
+        """End the open group."""
 
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
-        """Show a message prominently; the details only where it is read far from the log."""
+        """Show a message prominently; the details only where it is read apart from the log."""
 
     def draw(self, lines: Sequence[Line]) -> None:
-        """Show what goes on below the log, in place of what was drawn before."""
+        """Show the progress below the log, in place of what was drawn before."""
 
 
 class Keeper(Protocol):
-    """Who gets each line for the full log."""
+    """Gets each line for the full log."""
 
     def keep(self, step_id: str, name: str, tool: str, lines: Sequence[str]) -> None:
-        """Take lines of a step, safe to show and with their colours."""
+        """Take lines of a step, safe to show and with their colors."""
 
 
 class JobLog:
-    """Shows the events of one job."""
+    """Shows the events of one job.
+
+    It hands each event to whom it concerns: lines to the full log, to the excerpts, and within the
+    limit to the groups of the job log; all else becomes a message.
+    """
 
     def __init__(
         self,
         sink: Sink,
-        safe: Scrubber,
+        scrubber: Scrubber,
         clock: Clock,
         limit: LogLimit,
         keeper: Keeper | None = None,
         *,
         shows_log: bool = True,
+        timestamps: bool = False,
+        waits_when_paused: bool = False,
     ) -> None:
-        """Take the sink, and who keeps the full log, also where none of it is to be shown."""
-        self._sink, self._safe, self._clock, self._limit = sink, safe, clock, limit
-        self._keeper, self._shows_log = keeper, shows_log
-        self._started = clock.monotonic()
-        self._streams: dict[str, LogStream] = {}
-        self._shown_steps: set[str] = set()
-        self._step: str | None = None
-        self._run = "The run"
-        self._doing = "starting"
-        self._finished = False
-        self._withheld_told_at = self._started
-        self._spoke = False
-        self._last_line = ""
-        self._board = StepProgress(clock.monotonic)
+        """Take the sink, and who keeps the full log, even if none of it is to be shown.
+
+        `timestamps` puts the time of its record before each line; `waits_when_paused` says that
+        the job keeps waiting for an approval, which a user should know of at once.
+        """
+        self._sink, self._scrubber, self._clock, self._limit = sink, scrubber, clock, limit
+        self._keeper, self._shows_log, self._waits = keeper, shows_log, waits_when_paused
+        self._lines = _LineReader(scrubber, sink, timestamps=timestamps, full=keeper is not None)
+        self._groups = _Groups(sink, clock)
+        self._progress = StepProgress(clock.monotonic)
+        self._status = _StatusLine()
+        self._started = self._withheld_reported_at = clock.monotonic()
+        self._queued = self._finished = False
+        if limit.most_bytes is not None and limit.most_bytes == sink.auto_log_limit:
+            limit.count_like(sink.log_size, lambda: sink.log_used)
+        self.link = ""
+        """URL of the pipeline in the portal; empty if it is unknown."""
         self.excerpts = Excerpts()
         """The lines of each step that matter if it fails."""
         self.line_count = 0
@@ -109,42 +134,44 @@ class JobLog:
         """Whether lines are known to be missing."""
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a sentence of ours."""
-        for line in self._safe.text(text).split("\n"):
+        """Print a message of ours."""
+        for line in self._scrubber.text(text).split("\n"):
             self._sink.say(line, level)
-
-    def say_in_sight(self, text: str, level: str = "") -> None:
-        """Print a sentence of ours where no viewer folds it away with the lines of a step."""
-        if self._sink.folds:
-            self.end_group()
-        self.say(text, level)
 
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Show a message prominently, outside of the groups; the details are lines of a log."""
         self.end_group()
-        self._sink.annotate(level, self._safe.text(title), self._safe.text(text), details)
+        title, text = self._scrubber.text(title), self._scrubber.text(text)
+        self._sink.annotate(level, title, text, details)
 
     def know_plan(self, plan: Sequence[Step]) -> None:
-        """Take the pipeline's plan, for a display of the steps."""
-        self._board.plan(plan, self._safe.inline)
+        """Take the pipeline's plan, to show the progress of its steps."""
+        self._progress.set_plan(plan, self._scrubber.inline)
 
     def show(self, event: events.Event) -> None:
         """Show what happened."""
-        self._show(event)
+        match event:
+            case events.LogLines():
+                self._show_lines(event)
+            case events.StateChanged():
+                self._show_status(event)
+            case events.PausedAt():
+                self._show_pause(event)
+            case events.Heartbeat():
+                self._show_heartbeat(event)
+            case events.Ended():
+                self.finish()
+            case events.Tick():
+                pass  # Only the progress is drawn again.
+            case _:
+                self._show_message(event)
         if self._sink.room and not self._finished:
             self._draw()
 
-    def _draw(self) -> None:
-        elapsed = format_duration(self._clock.monotonic() - self._started)
-        shown = self._shows_log and not self._limit.reached
-        now = [self._run, self._doing, elapsed, *([] if shown else [self._last_line])]
-        steps = self._board.lines(self._sink.room - 1)
-        self._sink.draw([*steps, (" · ".join(part for part in now if part), "")])
-
     def repeat_last_lines(self, step_id: str, step_name: str) -> None:
-        """Print the last lines of a step again, unless they are the last in sight anyway."""
+        """Print the last lines of a step again, unless they are in sight or quoted anyway."""
         found = self.excerpts.of(step_id, step_name)
-        in_sight = step_name == self._doing or self._sink.quotes_details
+        in_sight = step_name == self._groups.last_name or self._sink.quotes_details
         if found is None or in_sight or not self._shows_log:
             return
         self.say(f"Last lines of “{step_name}”:")
@@ -153,166 +180,324 @@ class JobLog:
     def end_group(self) -> None:
         """Close the open group; the next line of the log opens one again."""
         self._sink.draw(())
-        self._sink.close_group()
-        self._step = None
+        self._groups.close()
 
     def finish(self) -> None:
-        """Print what `log_limit` held back of the log's end, and close the group."""
+        """Print what `log_limit` held back of the end of the log, and close the group."""
         if self._limit.reached and not self._finished:
-            self._sink.open_group("End of the log")
-            if self._limit.left_out_lines:
-                self.say(
-                    f"{self._limit.left_out_lines} lines ({self._limit.left_out_bytes / 2**20:.1f}"
-                    " MiB) were left out here, for log_limit; the full log is in report_dir, if "
-                    "that is set."
-                )
-            self._sink.lines(self._limit.tail())
+            self._groups.open("End of the log")
+            tail = self._limit.tail()
+            if self._limit.omitted_lines:
+                size = f"{self._limit.omitted_lines:,} lines ({_size(self._limit.omitted_bytes)})"
+                full = "is in report_dir" if self._keeper else "can be kept with report_dir"
+                self.say(f"{size} omitted because of log_limit. The full log {full}.")
+            self._sink.lines(tail)
         self._finished = True
         self.end_group()
 
-    @singledispatchmethod
-    def _show(self, event: events.Event) -> None:
-        raise TypeError(event)
-
-    @_show.register
-    def _(self, event: events.Note) -> None:
-        self.say_in_sight(self._safe.inline(event.text, 1000), "warning" if event.warning else "")
-
-    @_show.register
-    def _(self, event: events.RunKnown) -> None:
-        self._run = f"Run {event.run.count}"
-        verb = "Started" if event.started else "Following"
-        self.say(f"{verb} run {event.run.count}.")
-
-    @_show.register
-    def _(self, event: events.Queued) -> None:
-        self._doing = f"queued behind run {event.behind}"
-        self.say_in_sight(f"{self._run} is queued: it starts when run {event.behind} has ended.")
-
-    @_show.register
-    def _(self, event: events.StateChanged) -> None:
-        word = self._safe.inline(event.status.value, 80)
-        if event.status.state is State.UNKNOWN:
-            self.say_in_sight(
-                f"{self._run} is “{word}”, a word that this version does not know; it is taken "
-                "as still going.",
-                "warning",
-            )
-        elif event.status.state is State.RUNNING:
-            self._board.goes_on()
-            if not self._spoke:
-                self._doing = word
-            if event.before not in (None, State.RUNNING):
-                message = self._safe.inline(event.status.message)
-                new = not says_only_running(message)
-                self.say(f"{self._run} is {word} now." + (f" Opsera: {message}" if new else ""))
-
-    @_show.register
-    def _(self, event: events.PausedAt) -> None:
-        gate = f" at “{self._safe.inline(event.step.name, 200)}”" if event.step else ""
-        self._doing, self._spoke = f"waits{gate}", False
-        if event.step is not None:
-            self._board.waits(event.step.id)
-        self.say_in_sight(f"{self._run} is paused{gate}: it waits for somebody to let it go on.")
-
-    @_show.register
-    def _(self, event: events.LogLines) -> None:
-        name = self._safe.inline(event.step_name, 200) or _NO_STEP
-        coloured = self._sink.colour or self._keeper is not None
-        stream = self._streams.setdefault(event.step_id, LogStream(coloured))
-        lines = [self._safe.log_line(line, stream) for line in event.lines]
+    def _show_lines(self, event: events.LogLines) -> None:
+        step = self._lines.step_of(event)
+        lines, full = self._lines.read(event)
         self.line_count += len(lines)
-        self._doing, self._spoke = name, True
-        self._board.spoke(event.step_id)
-        tool = self._safe.inline(event.tool, 80)
+        self._status.line_seen(step.name, full)
+        self._progress.line_seen(event.step_id)
         if self._keeper is not None:
-            self._keeper.keep(event.step_id, name, tool, lines)
-            if not self._sink.colour:
-                lines = [plain(line) for line in lines]
-        self.excerpts.add(event.step_id, name, lines)
-        self._last_line = plain(lines[-1]) if lines else self._last_line
-        was_reached = self._limit.reached or not self._shows_log
-        admitted = self._limit.admit(lines) if self._shows_log else []
+            self._keeper.keep(event.step_id, step.name, step.tool, full)
+        self.excerpts.add(event.step_id, step.name, lines)
+        if not self._shows_log:
+            self._report_withheld(step.name)
+            return
+        was_reached = self._limit.reached
+        printed = self._groups.enter(step, self._lines.stamped(event, lines), event.created)
+        admitted = self._limit.admit(printed)
         if admitted:
-            self._enter(event.step_id, name, tool)
-            self._sink.lines(admitted)
-        if self._limit.reached and not was_reached:
-            self.say_in_sight(
-                "The log has reached log_limit; from here on only its last lines are shown, at "
-                "the end.",
-                "warning",
+            self._groups.print(admitted)
+        if was_reached:
+            self._report_withheld(step.name)
+        elif self._limit.reached:
+            self._withheld_reported_at = self._clock.monotonic()
+            self.say("log_limit reached. Only the tail of the log will be printed.", "warning")
+
+    def _report_withheld(self, name: str) -> None:
+        """Print a sign of life now and then while lines are not printed."""
+        now = self._clock.monotonic()
+        if now - self._withheld_reported_at >= _MINUTE and not self._sink.room:
+            self._withheld_reported_at = now
+            self.say(
+                f"{self._status.run}: “{name}” still running, {self.line_count:,} lines read "
+                f"(elapsed {self._elapsed})."
             )
-            self._withheld_told_at = self._clock.monotonic()
-        elif was_reached and self._clock.monotonic() - self._withheld_told_at >= _WITHHELD_TOLD:
-            self._withheld_told_at = self._clock.monotonic()
-            elapsed = format_duration(self._withheld_told_at - self._started)
-            self.say_in_sight(f"{self._run}: “{name}” goes on, line {self.line_count}; {elapsed}.")
 
-    @_show.register
-    def _(self, event: events.LinesMissing) -> None:
-        self.missing = True
-        count = "Some" if event.at_most is None else f"Up to {event.at_most:,}"
-        self.say(
-            f"{count} log records are missing here (the API returns only the latest 1,000).",
-            "warning",
-        )
+    def _show_message(self, event: events.Event) -> None:
+        match event:
+            case events.RunKnown():
+                self._status.run = f"Run {event.run.count}"
+                self.say(f"{'Started' if event.started else 'Following'} run {event.run.count}.")
+            case events.Queued():
+                self._queued = True
+                self._status.wait(f"queued behind run {event.behind}")
+                self._say_apart(f"{self._status.run} is queued behind run {event.behind}.")
+            case events.Note():
+                level = "warning" if event.warning else ""
+                self._say_apart(self._scrubber.inline(event.text, 1000), level)
+            case events.LinesMissing():
+                self.missing = True
+                count = "Some" if event.at_most is None else f"Up to {event.at_most:,}"
+                self.say(
+                    f"{count} log records are missing here (the API returns only the latest "
+                    "1,000).",
+                    "warning",
+                )
+            case events.Retrying():
+                self.say(f"{self._scrubber.inline(event.error)} {_retries(event)}", "warning")
+            case events.Recovered():
+                self.say(f"The API is responding again after {format_duration(event.elapsed)}.")
+            case _:
+                raise TypeError(event)
 
-    @_show.register
-    def _(self, event: events.Retrying) -> None:
-        error = self._safe.inline(event.error)
-        wait = f" in {format_duration(event.wait)}" if event.wait else ""
-        most = event.remaining
-        limit = f" for at most {format_duration(most)}" if isfinite(most) else ""
-        self.say_in_sight(f"{error} Retrying{wait or limit}.", "warning")
+    def _show_status(self, event: events.StateChanged) -> None:
+        run, word = self._status.run, self._scrubber.inline(event.status.value, 80)
+        if event.status.state is State.UNKNOWN:
+            name = run[:1].lower() + run[1:]
+            self._say_apart(
+                f"Unrecognized status “{word}”; assuming {name} is still in progress.", "warning"
+            )
+        if event.status.state is not State.RUNNING:
+            return
+        self._progress.resumed()
+        self._status.wait(word, unless_lines=True)
+        if event.before is State.PAUSED:
+            message = self._scrubber.inline(event.status.message)
+            news = "" if says_only_running(message) else f" Opsera: {message}"
+            self._say_apart(f"{run} resumed.{news}")
+        elif self._queued and not event.status.is_waiting:
+            self._say_apart(f"{run} is running.")
+        self._queued = self._queued and event.status.is_waiting
 
-    @_show.register
-    def _(self, event: events.Recovered) -> None:
-        self.say_in_sight(f"The API answers again, after {format_duration(event.elapsed)}.")
-
-    @_show.register
-    def _(self, event: events.Heartbeat) -> None:
+    def _show_pause(self, event: events.PausedAt) -> None:
+        step = f"“{self._scrubber.inline(event.step.name, 200)}”" if event.step else ""
+        user = self._scrubber.inline(event.user, 100)
+        self._status.wait(f"waiting for approval at {step}" if step else "paused")
         if event.step is not None:
-            self._board.spoke(event.step.id)
-        if self._sink.room:
-            # What is drawn shows that it lives; an hour's lines of that would bury the log.
-            return
-        elapsed = format_duration(self._clock.monotonic() - self._started)
-        self.say_in_sight(f"{self._run}: {self._what_goes_on(event)}; {elapsed} so far.")
+            self._progress.paused(event.step.id)
+        if user and step:
+            text = f"{self._status.run} is waiting for {user} to approve {step}"
+        elif user:
+            text = f"{self._status.run} is waiting for {user}"
+        else:
+            text = f"{self._status.run} is {self._status.activity}"
+        if event.since is not None and self._clock.time() - event.since >= _LONG_WAIT:
+            text += f" (since {format_timestamp(event.since)[:16].replace('T', ' ')} UTC)"
+        if self._waits:
+            link = f" View in Opsera: {self.link}" if self.link else ""
+            self.annotate("warning", WAITING_TITLE, f"{text}.{link}")
+        else:
+            self._say_apart(f"{text}.")
 
-    @_show.register
-    def _(self, event: events.Tick) -> None:
-        """Only the moving line changes."""
+    def _show_heartbeat(self, event: events.Heartbeat) -> None:
+        if event.step is not None:
+            self._progress.line_seen(event.step.id)
+        if not self._sink.room:
+            # Where the progress is drawn, that shows that the job is alive.
+            self.say(f"{self._heartbeat(event)} (elapsed {self._elapsed}).")
 
-    @_show.register
-    def _(self, event: events.Ended) -> None:
-        self.finish()
-
-    def _what_goes_on(self, event: events.Heartbeat) -> str:
-        silent = format_duration(event.idle_seconds)
-        step = f"“{self._safe.inline(event.step.name, 200)}”" if event.step else "it"
+    def _heartbeat(self, event: events.Heartbeat) -> str:
+        run, step = self._status.run, ""
+        if event.step is not None:
+            step = f"“{self._scrubber.inline(event.step.name, 200)}”"
         if event.error:
-            return f"the API has trouble ({self._safe.inline(event.error, 200).rstrip('.')})"
+            error = self._scrubber.inline(event.error, 200).rstrip(".")
+            return f"{run}: the API is not responding properly, retrying ({error})"
         if event.queued_behind is not None:
-            return f"waits for run {event.queued_behind} to end"
+            return f"{run} is still queued behind run {event.queued_behind}"
         if event.status is not None and event.status.state is State.PAUSED:
-            return f"paused for {silent}, {step} waits for somebody"
-        state = self._safe.inline(event.status.value, 80) if event.status else "not known yet"
-        running = f"{step} is {state}" if event.step else f"{state}"
-        return f"{running}, nothing new for {silent}"
+            return f"{run} is still waiting for approval{f' at {step}' if step else ''}"
+        idle = f"no output for {format_duration(event.idle_seconds // _MINUTE * _MINUTE)}"
+        if event.status is None:
+            return f"{run}: status not known yet, {idle}"
+        if event.status.state is State.UNKNOWN:
+            return f"{run} is “{self._scrubber.inline(event.status.value, 80)}”, {idle}"
+        return f"{run}: {step} still running, {idle}" if step else f"{run} is running, {idle}"
 
-    def _enter(self, step_id: str, name: str, tool: str) -> None:
-        key = step_id or name
-        if key == self._step:
-            return
-        again = " (continued)" if key in self._shown_steps else ""
-        title = f"{name} · {tool}{again}" if tool else f"{name}{again}"
+    def _say_apart(self, text: str, level: str = "") -> None:
+        """Print a message where no viewer folds it away with the lines of a step."""
         if self._sink.folds:
-            self._limit.spend(len(title.encode("utf-8", "replace")) + _GROUP_MARKERS)
+            self.end_group()
+        self.say(text, level)
+
+    @property
+    def _elapsed(self) -> str:
+        return format_duration(self._clock.monotonic() - self._started)
+
+    def _draw(self) -> None:
+        shows_lines = self._shows_log and not self._limit.reached
+        status = self._status.text(self._elapsed, with_last_line=not shows_lines)
+        self._sink.draw([*self._progress.lines(self._sink.room - 1), (status, "")])
+
+
+class _Step(NamedTuple):
+    """The step that lines belong to, with its texts made safe."""
+
+    key: str
+    name: str
+    tool: str
+
+
+class _LineReader:
+    """Makes the lines of each step safe to print, as one stream per step."""
+
+    def __init__(self, scrubber: Scrubber, sink: Sink, *, timestamps: bool, full: bool) -> None:
+        self._scrubber, self._timestamps = scrubber, timestamps
+        self._shows_colours = sink.colour
+        self._keeps_colours = sink.colour or full
+        self._streams: dict[str, LogStream] = {}
+
+    def step_of(self, event: events.LogLines) -> _Step:
+        """Return the step; one without an ID goes by its name."""
+        name = self._scrubber.inline(event.step_name, 200) or _NO_STEP
+        return _Step(event.step_id or name, name, self._scrubber.inline(event.tool, 80))
+
+    def read(self, event: events.LogLines) -> tuple[list[str], list[str]]:
+        """Return the lines to print, and those for the full log with colors and times."""
+        stream = self._streams.get(event.step_id)
+        if stream is None:
+            stream = self._streams[event.step_id] = LogStream(self._keeps_colours)
+        full = [self._scrubber.log_line(line, stream) for line in event.lines]
+        shown = full if self._shows_colours else [plain(line) for line in full]
+        return shown, self.stamped(event, full)
+
+    def stamped(self, event: events.LogLines, lines: list[str]) -> list[str]:
+        """Put the time of the record before each line, if that is wanted and known."""
+        if not self._timestamps or event.created is None:
+            return lines
+        stamp = f"{format_timestamp(event.created)[:19]}Z"
+        return [f"{stamp} {line}" for line in lines]
+
+
+class _Groups:
+    """The groups of the job log: one for each step, and one for steps that run in parallel.
+
+    Steps count as parallel when the lines of one come back between those of others. From then on
+    all lines go to one group, each with the name of its step, until another step begins while the
+    others are no longer interleaved. So there are never more than two groups per step.
+    """
+
+    def __init__(self, sink: Sink, clock: Clock) -> None:
+        self._sink, self._clock = sink, clock
+        self._labels: dict[str, str] = {}
+        self._last: _Step | None = None
+        self._parallel = 0
+        """Number of the group of parallel steps; 0 while steps run one after another."""
+        self._rounds = 0
+        self._records = 0
+        """How many records have come since the lines of a step came back."""
+        self._returned_at = (0.0, 0.0)
+        """When they came back, by the clock and by the time of the record."""
+        self._wanted: tuple[int, str] = (0, "")
+        self._title = ""
+        self._open: tuple[int, str] | None = None
+        self._opened: set[tuple[int, str]] = set()
+
+    @property
+    def last_name(self) -> str:
+        """Name of the step whose lines came last."""
+        return self._last.name if self._last is not None else ""
+
+    def enter(self, step: _Step, lines: list[str], created: float | None) -> list[str]:
+        """Take lines of a step, and return them as they are printed in the group they belong to."""
+        is_new = step.key not in self._labels
+        if is_new:
+            self._labels[step.key] = self._label(step)
+        now = (self._clock.monotonic(), created or self._returned_at[1])
+        self._records += 1
+        if not is_new and self._last is not None and self._last.key != step.key:
+            self._records, self._returned_at = 0, now
+            self._start_parallel(self._last, step)
+        elif is_new and self._is_sequential(now):
+            self._parallel = 0
+        self._last = step
+        if self._parallel:
+            self._wanted = (self._parallel, "")
+            return [f"{self._labels[step.key]} | {line}" for line in lines]
+        self._wanted = (0, step.key)
+        self._title = f"{step.name} · {step.tool}" if step.tool else step.name
+        return lines
+
+    def print(self, lines: list[str]) -> None:
+        """Print the lines that were taken last, or as many of them as there is room for."""
+        if self._open != self._wanted:
+            again = " (continued)" if self._wanted in self._opened else ""
+            self._opened.add(self._wanted)
+            self.open(f"{self._title}{again}")
+            self._open = self._wanted
+        self._sink.lines(lines)
+
+    def open(self, title: str) -> None:
+        """Open a group that belongs to no step."""
         self._sink.open_group(title)
-        self._shown_steps.add(key)
-        self._step = key
+        self._open = (0, "")
+
+    def close(self) -> None:
+        """Close the open group; the next lines open one again."""
+        self._sink.close_group()
+        self._open = None
+
+    def _start_parallel(self, last: _Step, step: _Step) -> None:
+        if not self._parallel:
+            self._rounds += 1
+            self._parallel = self._rounds
+            names = f"{self._labels[step.key]}, {self._labels[last.key]}"
+            self._title = f"Parallel steps: {names}, …"
+
+    def _is_sequential(self, now: tuple[float, float]) -> bool:
+        """Whether no lines have come back for a while, by any measure of time."""
+        seconds = max(now[0] - self._returned_at[0], now[1] - self._returned_at[1])
+        return seconds >= _PARALLEL_SECONDS or self._records >= _PARALLEL_RECORDS
+
+    def _label(self, step: _Step) -> str:
+        """Return the prefix of a step's lines; another step of the same name gets a number."""
+        label = cut(step.name, _PREFIX_WIDTH)
+        same = sum(one.startswith(label) for one in self._labels.values())
+        return f"{label} ({same + 1})" if same else label
+
+
+class _StatusLine:
+    """What is in progress, in a line below the log."""
+
+    def __init__(self) -> None:
+        self.run = "The run"
+        self.activity = "starting"
+        self._has_lines = False
+        self._last_line = ""
+
+    def line_seen(self, step_name: str, lines: Sequence[str]) -> None:
+        """Note that a step printed lines."""
+        self.activity, self._has_lines = step_name, True
+        self._last_line = plain(lines[-1]) if lines else self._last_line
+
+    def wait(self, activity: str, *, unless_lines: bool = False) -> None:
+        """Note what the run does while no lines come; `unless_lines` if none came so far."""
+        if not (unless_lines and self._has_lines):
+            self.activity, self._has_lines = activity, False
+
+    def text(self, elapsed: str, *, with_last_line: bool) -> str:
+        """Return the line."""
+        parts = [self.run, self.activity, elapsed, self._last_line if with_last_line else ""]
+        return " · ".join(part for part in parts if part)
+
+
+def _retries(event: events.Retrying) -> str:
+    if event.wait:
+        return f"Retrying in {format_duration(event.wait)}."
+    if isfinite(event.remaining):
+        return f"Retrying for at most {format_duration(event.remaining)}."
+    return "Retrying."
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**20:,.1f} MiB" if count >= 2**20 else f"{count / 2**10:,.1f} KiB"
 
 
 def says_only_running(message: str) -> bool:
-    """Whether a message tells no more than that the run is running, or nothing at all."""
+    """Whether a message says no more than that the run is running, or nothing at all."""
     return not message or _SAYS_ONLY_RUNNING.fullmatch(message) is not None

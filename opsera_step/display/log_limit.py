@@ -1,57 +1,69 @@
-"""The input `log_limit`: the head and the tail of a log within a number of bytes. Pure."""
+"""The input `log_limit`: the head and the tail of a log within a number of bytes."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _TAIL_SHARE = 0.25
 _CUT = "… "
-_CUT_SIZE = len(_CUT.encode()) + 1
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
-class LogLimit:
-    """Lets the first lines pass and keeps the last ones; what is between goes to the full log only.
+def _utf8_size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
 
-    Sizes count UTF-8 bytes with line ends. Without a limit everything passes. Of a line that takes
-    more than half of the tail's room its own end is kept.
+
+class LogLimit:
+    """Passes the first lines and keeps the last ones; what is between is only in the full log.
+
+    Sizes are in bytes of UTF-8 with line ends. Without a limit everything passes. Of a line that
+    takes more than half of the room for the tail, its end is kept.
     """
 
     def __init__(self, most_bytes: int | None) -> None:
-        """Take the limit; None for none."""
-        self._tail_room = int((most_bytes or 0) * _TAIL_SHARE)
-        self._head_room = None if most_bytes is None else most_bytes - self._tail_room
-        self._tail: deque[tuple[str, int]] = deque()
-        self._tail_size = 0
+        self.most_bytes = most_bytes
         self.reached = False
         """Whether lines are being held back."""
-        self.left_out_lines = 0
-        self.left_out_bytes = 0
+        self.omitted_lines = 0
+        self.omitted_bytes = 0
+        self._tail_room = int((most_bytes or 0) * _TAIL_SHARE)
+        self._tail: deque[tuple[str, int]] = deque()
+        self._tail_size = 0
+        self._passed = 0
+        self._size: Callable[[str], int] = _utf8_size
+        self._used: Callable[[], int] = lambda: self._passed
+
+    def count_like(self, size: Callable[[str], int], used: Callable[[], int]) -> None:
+        """Count as the platform does whose limit it is.
+
+        `size` is how many bytes a text takes there, `used` how many are used up by everything
+        that was printed, not just by lines of the log.
+        """
+        self._size, self._used = size, used
 
     def admit(self, lines: Sequence[str]) -> list[str]:
         """Return those of the lines that may be printed now; keep or count the others."""
-        if self._head_room is None:
+        if self.most_bytes is None:
             return list(lines)
+        room = self.most_bytes - self._tail_room - self._used()
         passed = []
         for line in lines:
-            size = len(line.encode("utf-8", "replace")) + 1
-            if not self.reached and size <= self._head_room:
-                self._head_room -= size
+            size = self._size(f"{line}\n")
+            if not self.reached and size <= room:
+                room -= size
+                self._passed += size
                 passed.append(line)
             else:
                 self.reached = True
                 self._keep(line, size)
         return passed
 
-    def spend(self, size: int) -> None:
-        """Count bytes that are printed beside the lines, such as the headlines of steps."""
-        if self._head_room is not None:
-            self._head_room -= size
-
     def tail(self) -> list[str]:
         """Return the last lines that were held back, as many as there is room for."""
+        room = min(self._tail_room, max(0, (self.most_bytes or 0) - self._used()))
+        self._fit(room)
         return [line for line, _ in self._tail]
 
     def _keep(self, line: str, size: int) -> None:
@@ -59,22 +71,25 @@ class LogLimit:
             line, size = self._end_of(line, size)
         self._tail.append((line, size))
         self._tail_size += size
-        while self._tail and self._tail_size > self._tail_room:
-            _, gone = self._tail.popleft()
-            self._tail_size -= gone
-            self.left_out_lines += 1
-            self.left_out_bytes += gone
+        self._fit(self._tail_room)
+
+    def _fit(self, room: int) -> None:
+        while self._tail and self._tail_size > room:
+            _, size = self._tail.popleft()
+            self._tail_size -= size
+            self.omitted_lines += 1
+            self.omitted_bytes += size
 
     def _end_of(self, line: str, size: int) -> tuple[str, int]:
-        """Cut a line that would empty the tail: its own end stays."""
-        room = self._tail_room // 2 - _CUT_SIZE
+        """Cut a line that would empty the tail: its end stays."""
+        room = self._tail_room // 2 - self._size(f"{_CUT}\n")
         if room <= 0:
             return line, size
         end = line.encode("utf-8", "replace")[-room:].decode("utf-8", "ignore")
-        place = len(line) - len(end)
-        # Not from within a colour's code, of which the rest would show as text.
-        code = _COLOUR.match(line, line.rfind("\x1b", 0, place)) if "\x1b" in line[:place] else None
-        kept = _CUT + (line[code.end() :] if code and code.end() > place else end)
-        kept_size = len(kept.encode("utf-8", "replace")) + 1
-        self.left_out_bytes += size - kept_size
+        start = len(line) - len(end)
+        # Not from within the code of a color, because the rest of it would show as text.
+        code = _COLOUR.match(line, line.rfind("\x1b", 0, start)) if "\x1b" in line[:start] else None
+        kept = _CUT + (line[code.end() :] if code and code.end() > start else end)
+        kept_size = self._size(f"{kept}\n")
+        self.omitted_bytes += size - kept_size
         return kept, kept_size

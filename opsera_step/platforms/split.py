@@ -29,6 +29,20 @@ class Split:
         return self._talk.quotes_details
 
     @property
+    def auto_log_limit(self) -> int | None:
+        """The limit of the platform that prints the lines."""
+        return self._data.auto_log_limit
+
+    @property
+    def log_used(self) -> int:
+        """How many bytes of that limit are used up."""
+        return self._data.log_used
+
+    def log_size(self, text: str) -> int:
+        """Return how many bytes of that limit a text takes."""
+        return self._data.log_size(text)
+
+    @property
     def room(self) -> int:
         """How many lines can be redrawn below the log."""
         return self._talk.room

@@ -24,7 +24,12 @@ class Sheet:
     drawn: list[tuple[str, str]] = field(default_factory=list)
     details: list[list[str]] = field(default_factory=list)
     room: int = 0
+    auto_log_limit: int | None = None
+    log_used: int = 0
     is_open: bool = False
+
+    def log_size(self, text: str) -> int:
+        return len(text.encode()) + 10 * text.count("\n")
 
     def say(self, text: str, level: str = "") -> None:
         self.printed.append(f"{level}: {text}" if level else text)
@@ -70,7 +75,9 @@ def joblog(
     keeper: Kept | None = None,
     *,
     shows_log: bool = True,
+    **options: bool,
 ) -> JobLog:
     """Make a JobLog that prints on the sheet."""
     it = clock or FakeClock()
-    return JobLog(sheet, Scrubber(TOKEN), it, LogLimit(limit), keeper, shows_log=shows_log)
+    scrubber = Scrubber(TOKEN)
+    return JobLog(sheet, scrubber, it, LogLimit(limit), keeper, shows_log=shows_log, **options)

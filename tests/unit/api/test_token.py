@@ -85,7 +85,7 @@ def test_no_text_is_too_odd(token):
 
 @pytest.mark.parametrize(
     ("left", "timeout", "told"),
-    [(1500, 3600, "expires in 25 min, before the timeout of 1h00m."),
+    [(1500, 3600, "expires in 25 min, before the timeout of 1h."),
      (3599, 3600, "expires in 59 min"), (50_000, None, "in 13 h, before a run of a day."),
      (3600, 3600, ""), (3601, 3600, ""), (90_000, None, ""), (0, 3600, ""), (-5, 3600, "")],
 )  # fmt: skip
@@ -116,7 +116,7 @@ def test_a_job_warns_before_it_starts_a_run(tmp_path, platform):
         quiet = play(simulator, clock, tmp_path, platform, token=token, timeout="10m")
         unwatched = play(simulator, clock, tmp_path, platform, token=token, wait="false")
     assert (job.code, quiet.code, unwatched.code) == (0, 0, 0)
-    told = "The access token expires in 25 min, before the timeout of 1h00m."
+    told = "The access token expires in 25 min, before the timeout of 1h."
     assert job.log.count(told) == 1
     assert job.log.index(told) < job.log.index("Started run")
     assert "The access token expires" not in quiet.log + unwatched.log

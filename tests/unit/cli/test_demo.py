@@ -95,7 +95,7 @@ def test_inputs_of_the_job_are_taken(how):
     stage = Stage(out, environ, Cancellation(), "plain", options)
     code = play(stage, show_outputs=False, scenario="approval", speed=1.0, switches={}, seed=1)
     assert code == 0
-    assert "is paused at" in out.getvalue()
+    assert "is waiting for approval at" in out.getvalue()
 
 
 def test_outputs_can_be_left_out():

@@ -85,12 +85,12 @@ def test_lines_that_differ_only_in_numbers_are_folded():
     found = excerpt_of(
         *(f"test {number} passed" for number in range(100)), "AssertionError: 200 != 500",
         "  at checkout.spec.js:88", *(f"cleanup {number}" for number in range(60)), "", "", "bye",
-        "a 1", "a 2", "b 0x1f", "b 0x2f", "b 0x3f",
+        "a 1", "a 2", "b 9 c", "b 10 c", "b 11 c",
     )  # fmt: skip
     assert found.tail == [
         "test 0 passed", "… 98 similar lines", "test 99 passed", "AssertionError: 200 != 500",
         "  at checkout.spec.js:88", "cleanup 0", "… 58 similar lines", "cleanup 59", "", "", "bye",
-        "a 1", "a 2", "b 0x1f", "… 1 similar line", "b 0x3f",
+        "a 1", "a 2", "b 9 c", "… 1 similar line", "b 11 c",
     ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def test_without_a_limit_all_lines_pass():
     """None is no limit: nothing is held back, however much comes."""
     limit = LogLimit(None)
     assert limit.admit(["x" * 1000] * 1000) == ["x" * 1000] * 1000
-    assert (limit.reached, limit.tail(), limit.left_out_lines) == (False, [], 0)
+    assert (limit.reached, limit.tail(), limit.omitted_lines) == (False, [], 0)
 
 
 def test_head_and_tail():
@@ -29,7 +29,7 @@ def test_head_and_tail():
     assert [limit.admit([line]) for line in numbers] == [[line] for line in numbers[:6]] + [[]] * 14
     assert limit.reached
     assert limit.tail() == numbers[-2:]
-    assert (limit.left_out_lines, limit.left_out_bytes) == (12, 120)
+    assert (limit.omitted_lines, limit.omitted_bytes) == (12, 120)
 
 
 def test_a_log_that_just_fits_is_not_touched():
@@ -49,8 +49,8 @@ def test_a_line_that_is_too_long_for_the_tail():
     assert cut.endswith("xxx Error: no")
     assert size([before, cut, end]) <= 100
     # Of the first line, too, only its end was kept, until it had to make room.
-    assert limit.left_out_lines == 1
-    assert limit.left_out_bytes + size([before, cut, end]) == 321 + 7 + 100_011 + 4
+    assert limit.omitted_lines == 1
+    assert limit.omitted_bytes + size([before, cut, end]) == 321 + 7 + 100_011 + 4
 
 
 def test_a_long_last_line_is_no_empty_tail():
@@ -76,16 +76,22 @@ def test_a_limit_of_nothing():
     """With no room at all every line is left out."""
     limit = LogLimit(0)
     assert limit.admit(["a", ""]) == []
-    assert (limit.tail(), limit.left_out_lines) == ([], 2)
+    assert (limit.tail(), limit.omitted_lines) == ([], 2)
 
 
-def test_what_is_printed_beside_the_lines_counts_too():
-    """Headlines of steps take room of the head; without a limit they take none."""
-    limit, none = LogLimit(40), LogLimit(None)
-    limit.spend(15)
-    none.spend(10**9)
-    assert limit.admit(["123456789"] * 3) == ["123456789"]
-    assert none.admit(["123456789"]) == ["123456789"]
+def test_a_limit_can_count_as_the_platform_does():
+    """All that was printed counts, and each line as much as it takes there."""
+    used = 0
+    limit = LogLimit(160)
+    limit.count_like(lambda text: len(text) + 5 * text.count("\n"), lambda: used)
+    assert limit.admit(["1234"] * 3) == ["1234"] * 3
+    used += 30 + 81
+    assert limit.admit(["1234"]) == []
+    assert limit.admit(["12345"]) == []
+    assert limit.tail() == ["1234", "12345"]
+    used = 148
+    assert limit.tail() == ["12345"]
+    assert limit.omitted_lines == 1
 
 
 @FIXED
@@ -99,8 +105,8 @@ def test_it_is_never_more_and_nothing_gets_lost(most: int, batches: list[list[st
     assert size(head) + size(tail) <= most
     left_out = lines[len(head) : len(lines) - len(tail)]
     last = lines[len(lines) - len(tail) :]
-    assert limit.left_out_lines == len(left_out)
-    assert limit.left_out_bytes == size(left_out) + size(last) - size(tail)
+    assert limit.omitted_lines == len(left_out)
+    assert limit.omitted_bytes == size(left_out) + size(last) - size(tail)
     for kept, line in zip(tail, last, strict=True):
         assert kept == line or (kept.startswith("… ") and line.endswith(kept[2:]))
     assert limit.reached == (head != lines)
