@@ -125,7 +125,15 @@ def write_output_file(
         _overwrite(target, data)
 
 
-def append(path: str, text: str) -> None:
+def discard_output_file(path: str, workspace: Path) -> None:
+    """Remove an output file that an earlier job left, if it is a regular file."""
+    with suppress(OSError):
+        target = _output_target(path, workspace)
+        if stat.S_ISREG(target.lstat().st_mode):
+            target.unlink()
+
+
+def append(path: str, text: str, *, on_own_line: bool = True) -> None:
     """Append to a file of the platform, after a line end if the file lacks its last one.
 
     Raises:
@@ -141,9 +149,10 @@ def append(path: str, text: str) -> None:
         size = os.fstat(handle).st_size
         if is_new:
             _settle(handle, Path(path).parent.stat(), is_new=True)
-        with suppress(OSError, ValueError):  # what can't be read, such as a pipe
+        with suppress(OSError):  # what can't be read, such as a pipe
             os.lseek(handle, max(0, size - 1), os.SEEK_SET)
-            text = text if size == 0 or os.read(handle, 1) == b"\n" else f"\n{text}"
+            if on_own_line and size and os.read(handle, 1) != b"\n":
+                text = f"\n{text}"
         try:
             _write_all(file.fileno(), text.encode("utf-8", "replace"))
         except OSError:
@@ -311,8 +320,11 @@ class Directory:
             handle = self._open(name, os.O_RDONLY | _NOFOLLOW | _NONBLOCK, 0)
         except OSError:
             return b""
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            return b""
         with os.fdopen(handle, "rb") as file:
-            return file.read(limit) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+            return file.read(limit)
 
     def names(self) -> list[str]:
         """Return the names of what is in the directory."""

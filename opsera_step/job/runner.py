@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NamedTuple, TextIO
 
+from opsera_step import files
 from opsera_step.api import OpseraClient
 from opsera_step.api.token import redact_tokens
 from opsera_step.clock import Clock, Deadline, SystemClock
@@ -72,6 +73,7 @@ def run_job(
         platform.say(typo, "warning")
     try:
         inputs = collect(environ, options or {}, platform.input_defaults, platform.auto_log_limit)
+        _check_files(inputs, platform)
         act = order.act or _act_of(inputs.command)
         data = detect(environ, order.data, clock) if order.data else platform
         lines = data if order.data and not order.form else None
@@ -81,6 +83,8 @@ def run_job(
         return _refuse(error, platform, {**from_environment(environ), **(options or {})})
     prepare_for_the_worst(job, real_time=isinstance(clock, SystemClock))
     with job.report:
+        if job.report.note:
+            job.log.say(job.report.note)
         _carry_out(job, act)
         _finish(job, order, data)
     return int(job.outcome.exit_code)
@@ -98,6 +102,18 @@ def _act_of(command: str) -> Callable[[Context], None]:
             [f"command: {command!r} is for the command line, which can't be used here"]
         )
     return COMMANDS[command]
+
+
+def _check_files(inputs: Inputs, platform: Platform) -> None:
+    """Refuse files that links in the checkout would have written elsewhere, before any request."""
+    problems = {
+        "output_file": inputs.output_file
+        and files.output_file_problem(inputs.output_file, platform.workspace),
+        "report_dir": inputs.report_dir
+        and files.report_dir_problem(inputs.report_dir, platform.workspace),
+    }
+    if any(problems.values()):
+        raise InvalidInput([f"{name}: {text}" for name, text in problems.items() if text])
 
 
 def _refuse(error: OpseraStepError, platform: Platform, given: Mapping[str, Setting]) -> int:
@@ -132,7 +148,9 @@ def _prepare(
     # What cleans up after a job, or asks about an account, must not replace that job's report.
     folder = inputs.report_dir if inputs.command != "cleanup" else ""
     is_question = inputs.command not in COMMANDS
-    report = Report(folder, with_log=inputs.command in _WITH_LOG, is_answer=is_question)
+    report = Report(
+        folder, platform.workspace, with_log=inputs.command in _WITH_LOG, is_answer=is_question
+    )
     safe = Scrubber(inputs.token)
     interruptible = InterruptibleClock(clock, cancellation)
     client = OpseraClient(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import select
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, TextIO
 
+from opsera_step import files
 from opsera_step.clock import Clock
 
 PREFIX = "[opsera] "
@@ -38,6 +37,8 @@ class Platform:
     """How many annotations of a level are shown per job; None for any number."""
     tick: ClassVar[float | None] = None
     """How often, in seconds, the display needs to be drawn again; None for never."""
+    owns_output_file: ClassVar[bool] = False
+    """Whether the output file is made public as it is, so that none but ours may be there."""
     colour: bool = False
     """Whether colors show in this log."""
     lost: str
@@ -45,7 +46,7 @@ class Platform:
 
     def __init__(self, environ: Mapping[str, str], out: TextIO, clock: Clock) -> None:
         self._environ, self._out, self._clock = environ, out, clock
-        self._group_open = self._dead = False
+        self._group_open = self._dead = self._wrote_outputs = False
         self.lost = ""
         self.colour = wants_colour(environ, default=self.colour)
 
@@ -53,6 +54,11 @@ class Platform:
     def input_defaults(self) -> Mapping[str, str]:
         """Defaults of inputs on this platform, where they differ from the table's."""
         return {}
+
+    @property
+    def workspace(self) -> Path:
+        """The top directory of the checkout, whose files and links are not trusted."""
+        return files.workspace_of(self._environ)
 
     @property
     def time_left(self) -> float | None:
@@ -132,9 +138,15 @@ class Platform:
             return ""
         text = "".join(f"{line}\n" for line in self._dotenv(outputs))
         try:
-            replace_file(Path(file), text)
+            files.write_output_file(
+                file, text, self.workspace, replaces_refused_link=self.owns_output_file
+            )
         except OSError as error:
-            return f"The outputs can't be written to {file}: {reason(error)}."
+            if not self._wrote_outputs:
+                # What an earlier job left there must not be read as the outputs of this one.
+                files.discard_output_file(file, self.workspace)
+            return f"The outputs can't be written to {file}: {files.reason_of(error)}."
+        self._wrote_outputs = True
         return ""
 
     def write_links(self, directory: str, links: Mapping[str, str]) -> str:
@@ -163,7 +175,7 @@ class Platform:
         at most; pipeline and address come from the inputs.
         """
         try:
-            found = read_dotenv(Path(file).read_text("utf-8")) if file else {}
+            found = read_dotenv(files.read_limited(file, 2**20).decode("utf-8")) if file else {}
         except (OSError, UnicodeDecodeError):
             return {}
         return {
@@ -210,13 +222,6 @@ def output_variable(name: str) -> str:
     return "OPSERA_" + "".join(f"_{c}" if c.isupper() else c for c in name).upper()
 
 
-def reason(error: OSError) -> str:
-    """Say why a file can't be written."""
-    if isinstance(error, FileExistsError):
-        return "there is a file in place of its directory"
-    return error.strerror or str(error)
-
-
 def one_line(value: str) -> str:
     """Fold a value into one line, whatever a reader takes for a line end."""
     return " ".join(value.splitlines()).strip()
@@ -226,30 +231,3 @@ def read_dotenv(text: str) -> dict[str, str]:
     """Read `NAME=value` lines."""
     pairs = (line.partition("=") for line in text.split("\n") if "=" in line)
     return {name: value for name, _, value in pairs}
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a file so that a reader sees either the old or the new one.
-
-    A file that can't be replaced (a mounted one, or one in a read-only directory) is overwritten,
-    and so is what is not a regular file: /dev/null must not become one.
-    """
-    if path.exists() and not path.is_file():
-        path.write_text(text, "utf-8", "replace")
-        return
-    if path.parent != Path():
-        path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError:
-        path.write_text(text, "utf-8", "replace")
-        return
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(text)
-        # mkstemp makes it private; later steps may run as another user.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        path.write_text(text, "utf-8", "replace")

@@ -11,11 +11,10 @@ import secrets
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from os import SEEK_END
 from pathlib import Path
-from typing import BinaryIO
 
-from opsera_step.platforms.base import PREFIX, RESULT_IS_IN_REPORT, Platform, label, reason
+from opsera_step import files
+from opsera_step.platforms.base import PREFIX, RESULT_IS_IN_REPORT, Platform, label
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes; a larger step summary is dropped as a whole."""
@@ -127,12 +126,11 @@ class GitHub(Platform):
         try:
             path = Path(self._environ["GITHUB_STEP_SUMMARY"])
             rule = _RULE if path.exists() and path.stat().st_size else ""
-            with path.open("a", encoding="utf-8", errors="replace", newline="\n") as file:
-                file.write(rule + markdown)
+            files.append(str(path), rule + markdown, on_own_line=False)
         except KeyError:
             return "The step summary can't be written: GITHUB_STEP_SUMMARY is not set."
         except OSError as error:
-            return f"The step summary can't be written: {reason(error)}."
+            return f"The step summary can't be written: {files.reason_of(error)}."
         return ""
 
     def save_state(self, state: Mapping[str, str]) -> None:
@@ -154,20 +152,10 @@ class GitHub(Platform):
         if not path or not values:
             return ""
         try:
-            with Path(path).open("a+b") as file:
-                text = "".join(file_entry(name, value) for name, value in values.items())
-                file.write((_missing_line_end(file) + text).encode("utf-8", "replace"))
+            files.append(path, "".join(file_entry(*entry) for entry in values.items()))
         except OSError as error:
-            return f"The file of {variable} can't be written: {reason(error)}."
+            return f"The file of {variable} can't be written: {files.reason_of(error)}."
         return ""
-
-
-def _missing_line_end(file: BinaryIO) -> str:
-    """Return a line end if another program left the last line of the file without one."""
-    if not file.seekable() or file.seek(0, SEEK_END) == 0:
-        return ""
-    file.seek(-1, SEEK_END)
-    return "" if file.read(1) == b"\n" else "\n"
 
 
 def _too_long(outputs: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from opsera_step import files
 from opsera_step.platforms.base import (
     ERROR,
     PREFIX,
@@ -23,8 +24,6 @@ from opsera_step.platforms.base import (
     label,
     one_line,
     output_variable,
-    reason,
-    replace_file,
 )
 
 DOTENV_LIMIT = 5 * 1024
@@ -65,6 +64,7 @@ class GitLab(Platform):
     colour = True
     folds = True
     auto_log_limit = LOG_LIMIT
+    owns_output_file = True
     _sections = _used = 0
 
     @property
@@ -151,9 +151,10 @@ class GitLab(Platform):
         shown = [{"external_link": {"label": a, "url": b}} for a, b in all_links.items() if b]
         file = Path(directory, ANNOTATIONS)
         try:
-            replace_file(file, json.dumps({"Opsera": shown}, indent=2) + "\n")
+            with files.Directory(directory, self.workspace) as report:
+                report.write(ANNOTATIONS, json.dumps({"Opsera": shown}, indent=2) + "\n")
         except OSError as error:
-            return f"The links can't be written to {file}: {reason(error)}."
+            return f"The links can't be written to {file}: {files.reason_of(error)}."
         return ""
 
     def _artifact(self, directory: str, name: str) -> dict[str, str]:

@@ -1,155 +1,213 @@
-"""The folder `report_dir`: the full log while it comes, and at the end the result in each form.
+"""The report directory: the full log while it arrives, and at the end the result in each form.
 
-result.json is for programs, report.html for people, junit.xml for the viewers of tests, log.txt is
-the log without colours; answer.json is what a question was answered.
+result.json is for programs, report.html for people, junit.xml for test viewers, and log.txt is the
+log without colors. A query leaves answer.json alone. All files go through `files.Directory`, which
+follows no link.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 from typing import IO, TextIO
 
+from opsera_step.api import format_timestamp
 from opsera_step.display import excerpt
+from opsera_step.files import Directory, reason_of
 from opsera_step.outcome import Outcome
-from opsera_step.report import log_blocks as logblocks
-from opsera_step.text.sanitize import plain
+from opsera_step.report.log_blocks import LogBlocks, unpack
+from opsera_step.text import clean_inline, plain
 
 LOG, RESULT, PAGE, TESTS = "log.txt", "result.json", "report.html", "junit.xml"
 ANSWER = "answer.json"
 
 _BLOCK_HEAD = 100
 _MOST_SEARCHED = 500_000
-"""Lines of a step in which what tells of a fault is looked for."""
+"""Lines of a step that are searched for errors."""
+_MOST_READ = 1 << 20
 
 
 class Report:
-    """Writes the report of one job; that it fails never ends the job."""
+    """Writes the report of one job; that it fails never ends the job.
 
-    def __init__(self, folder: str, *, with_log: bool = True, is_answer: bool = False) -> None:
-        """Take the folder, empty for none, and whether there is a log and what follows from it.
+    Use it as a context manager around the job, and call `write` at the end.
+    """
 
-        With `is_answer` it is an answer alone: a question leaves the report of a job as it is.
+    def __init__(
+        self,
+        directory: str,
+        workspace: Path | None = None,
+        *,
+        with_log: bool = True,
+        is_answer: bool = False,
+        timestamps: bool = False,
+    ) -> None:
+        """Take the directory, empty for none, and what is written there.
+
+        Without a log it is result.json alone; `is_answer` is for a query, which leaves the report
+        of a job as it is. `timestamps` puts the time of its record before each line of log.txt.
         """
-        self._folder = Path(folder) if folder else None
-        self._with_log = with_log and not is_answer
+        self._path, self._workspace = directory, workspace or Path.cwd()
+        self._with_log, self._timestamps = with_log and not is_answer, timestamps
         self._files = (ANSWER,) if is_answer else (RESULT, PAGE, TESTS) if with_log else (RESULT,)
+        self._directory: Directory | None = None
         self._log: TextIO | None = None
         self._spool: IO[str] | None = None
-        self._blocks = logblocks.LogBlocks(self._spool_block)
+        self._blocks = LogBlocks(self._spool_block)
         self._failure = ""
+        self.note = ""
+        """A sentence about an earlier report that this one replaces."""
 
     @property
     def keeps_log(self) -> bool:
-        """Whether it wants the lines of the log."""
-        return self._folder is not None and self._with_log
+        """Whether it takes the lines of the log."""
+        return bool(self._path) and self._with_log and not (self._failure and not self._directory)
 
     def __enter__(self) -> Report:  # noqa: PYI034 - typing.Self is newer than Python 3.10
-        """Make the folder and open the log; that it fails is told at the end."""
-        if self._folder is not None:
+        """Open the directory and the log; a failure is reported by `write`."""
+        if self._path:
             self._try(self._open)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the log."""
-        self._try(self._close)
+        """Close everything, also of a job that did not come to `write`."""
+        self._try(self._close_log)
+        if self._directory is not None:
+            self._directory.close()
 
-    def keep(self, step_id: str, name: str, tool: str, lines: Sequence[str]) -> None:
-        """Add lines of a step to the full log; they are safe to show and may have colours."""
+    def keep(
+        self,
+        step_id: str,
+        name: str,
+        tool: str,
+        lines: Sequence[str],
+        created: float | None = None,
+    ) -> None:
+        """Add lines of a step to the full log. They are safe to show and may have colors.
+
+        `created` is the time of their record, in seconds since 1970.
+        """
         if self._log is not None:
-            text = "".join(f"{plain(line)}\n" for line in lines)
-            self._try(lambda: self._keep(text, step_id, name, tool, lines))
+            self._try(lambda: self._keep(step_id, name, tool, lines, created))
 
     def write(self, outcome: Outcome, now: float) -> str:
-        """Close the log and write all else; return a sentence if anything failed.
+        """Write what follows from the outcome; return a sentence if anything failed.
 
-        `now` is the wall clock's time, in seconds since 1970.
+        `now` is the time of the wall clock, in seconds since 1970.
         """
-        if self._folder is None:
-            return ""
-        folder = self._folder
+        if self._directory is None:
+            return self._failure
         if RESULT in self._files:
-            self._try(lambda: self._write_result(folder, outcome))
+            self._write(RESULT, lambda file: _write_json(file, outcome.to_json()))
         elif outcome.answer:
-            self._try(lambda: _write(folder / ANSWER, outcome.answer + "\n"))
+            self._write(ANSWER, lambda file: file.write(outcome.answer + "\n"))
         if self._with_log:
             self._try(self._blocks.finish)
-            self._try(lambda: self._write_tests(folder, outcome, now))
-            self._try(lambda: self._write_page(folder, outcome))
-        self._try(self._close)
+            self._write(TESTS, lambda file: self._write_tests(file, outcome, now))
+            self._write(PAGE, lambda file: self._write_page(file, outcome))
+        self._try(self._close_log)
         return self._failure
 
     def _open(self) -> None:
-        assert self._folder is not None  # noqa: S101 - for the type checker
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for name in self._files:
-            # What an earlier job left must not be taken for this one's if this one is killed.
-            with suppress(OSError):
-                (self._folder / name).unlink(missing_ok=True)
-        if not self._with_log:
+        directory = Directory(self._path, self._workspace)
+        if ANSWER not in self._files and not directory.lock():
+            directory.close()
+            self._failure = (
+                f"Another job is writing a report to {self._path}, so this job writes none. Give "
+                "each job its own report_dir."
+            )
             return
-        # By lines: of a job that is killed the log is there up to its last line.
-        self._log = (self._folder / LOG).open(
-            "w", buffering=1, encoding="utf-8", errors="replace", newline="\n"
-        )
-        # Without a name, so that nothing of it is ever left.
-        self._spool = tempfile.TemporaryFile(  # noqa: SIM115 - closed with the log
-            "w+", dir=self._folder, encoding="ascii", newline="\n"
-        )
+        self._directory = directory
+        if self._with_log:
+            self.note = self._note_on_earlier(directory)
+        for name in self._files:
+            # If this job is killed, no file of an earlier job must be taken for one of this job.
+            with suppress(OSError):
+                directory.remove(name)
+        if self._with_log:
+            # Line by line, so that the log of a killed job is complete up to its last line.
+            self._log = directory.open_log(LOG)
+            self._spool = directory.open_spool()
 
-    def _keep(self, text: str, step_id: str, name: str, tool: str, lines: Sequence[str]) -> None:
-        if self._log is not None:
-            self._log.write(text)
-            self._log.flush()
-        self._blocks.add(step_id, name, tool, lines)
+    def _note_on_earlier(self, directory: Directory) -> str:
+        """Name the run whose report is replaced, or else the files."""
+        found = [name for name in (LOG, *self._files) if name in directory.names()]
+        if not found:
+            return ""
+        with suppress(ValueError, RecursionError):
+            earlier = json.loads(directory.read(RESULT, _MOST_READ))
+            if isinstance(earlier, dict) and isinstance(earlier.get("runCount"), int):
+                name = clean_inline(str(earlier.get("pipelineName") or ""), 200)
+                of = f" of “{name}”" if name else ""
+                return f"Replacing the report of run {earlier['runCount']}{of} in {self._path}."
+        return f"Replacing {', '.join(found)} in {self._path}."
+
+    def _keep(
+        self, step_id: str, name: str, tool: str, lines: Sequence[str], created: float | None
+    ) -> None:
+        stamp = "" if created is None or not self._timestamps else f"{format_timestamp(created)} "
+        try:
+            if self._log is not None:
+                self._log.write("".join(f"{stamp}{plain(line)}\n" for line in lines))
+                self._log.flush()
+            self._blocks.add(step_id, name, tool, lines)
+        except OSError:
+            with suppress(OSError):
+                self._close_log()
+            if self._directory is not None:
+                # It would look complete.
+                self._directory.remove(LOG)
+            raise
 
     def _spool_block(self, block: str) -> None:
         if self._spool is not None:
             self._spool.write(block)
 
-    def _write_result(self, folder: Path, outcome: Outcome) -> None:
-        text = json.dumps(outcome.to_json(), ensure_ascii=False, indent=2)
-        _write(folder / RESULT, text + "\n")
-
-    def _faults(self, number: int) -> Iterator[tuple[int, str]]:
-        """Look for the lines of one step that tell of a fault, in what was spooled."""
-        assert self._spool is not None  # noqa: S101 - for the type checker
+    def _errors(self, number: int) -> Iterator[tuple[int, str]]:
+        """Find the lines of one step that report errors, in what was spooled."""
+        if self._spool is None:
+            return
         self._spool.seek(0)
-        mine = f'data-step="{number}" '
-        blocks = (block for block in self._spool if mine in block[:_BLOCK_HEAD])
-        lines = (line for block in blocks for line in logblocks.unpack(block))
+        mark = f'data-step="{number}" '
+        blocks = (block for block in self._spool if mark in block[:_BLOCK_HEAD])
+        lines = (line for block in blocks for line in unpack(block))
         for _, place, line in islice(lines, _MOST_SEARCHED):
             text = plain(line)
             if excerpt.reports_error(text):
                 yield place, excerpt.shortened(text)
 
-    def _write_tests(self, folder: Path, outcome: Outcome, now: float) -> None:
-        from opsera_step.report import junit  # noqa: PLC0415 - only a report waits for it
+    def _write_tests(self, file: TextIO, outcome: Outcome, now: float) -> None:
+        from opsera_step.report import junit  # noqa: PLC0415 - only a report needs it
 
-        _write(folder / TESTS, junit.junit(outcome, self._blocks.steps, now))
+        file.write(junit.junit(outcome, self._blocks.steps, now))
 
-    def _write_page(self, folder: Path, outcome: Outcome) -> None:
-        from opsera_step.report import html as page  # noqa: PLC0415 - only a report waits for it
+    def _write_page(self, file: TextIO, outcome: Outcome) -> None:
+        from opsera_step.report import html  # noqa: PLC0415 - only a report needs it
 
-        with (folder / PAGE).open("w", encoding="utf-8", errors="replace", newline="\n") as file:
-            logs = self._blocks.steps
-            bad = page.ended_at(outcome, logs)
-            found = self._faults(bad.number) if bad and self._spool else ()
-            faults = tuple(islice(found, excerpt.MOST_ERRORS))
-            file.write(page.head(outcome, logs, self._blocks.left_out, faults))
-            if self._spool is not None:
-                self._spool.seek(0)
-                shutil.copyfileobj(self._spool, file, 2**20)
-            file.write(page.foot())
+        logs = self._blocks.steps
+        bad = html.ended_at(outcome, logs)
+        errors = tuple(islice(self._errors(bad.number), excerpt.MOST_ERRORS)) if bad else ()
+        file.write(html.head(outcome, logs, self._blocks.left_out, errors))
+        if self._spool is not None:
+            self._spool.seek(0)
+            shutil.copyfileobj(self._spool, file, 2**20)
+        file.write(html.foot())
 
-    def _close(self) -> None:
+    def _write(self, name: str, write: Callable[[TextIO], object]) -> None:
+        def action() -> None:
+            if self._directory is not None:
+                with self._directory.writer(name) as file:
+                    write(file)
+
+        self._try(action)
+
+    def _close_log(self) -> None:
         files, self._log, self._spool = (self._log, self._spool), None, None
-        # All are closed, also when one of them fails.
+        # All are closed, also if one of them fails.
         with ExitStack() as closing:
             for file in files:
                 if file is not None:
@@ -159,17 +217,13 @@ class Report:
         try:
             action()
         except OSError as error:
-            is_in_the_way = isinstance(error, FileExistsError)
-            why = "a file is in the place of a folder" if is_in_the_way else error.strerror
-            self._failed(why or str(error))
+            self._failed(reason_of(error))
         except Exception as error:  # noqa: BLE001 - a report is never worth the job
             self._failed(f"{type(error).__name__}: {error}")
 
     def _failed(self, why: str) -> None:
-        with suppress(OSError):
-            self._close()
-        self._failure = self._failure or f"The report in {self._folder} can't be written: {why}."
+        self._failure = self._failure or f"The report in {self._path} can't be written: {why}."
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8", "replace", newline="\n")
+def _write_json(file: TextIO, data: object) -> None:
+    file.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")

@@ -423,6 +423,7 @@ class TestDirectory:
             directory.write("x", "abcdef")
             Path("r/link").symlink_to("x")
             os.mkfifo("r/pipe")
+            Path("r/none").mkdir()
             assert directory.read("x", 3) == b"abc"
             assert [directory.read(name, 9) for name in ("link", "pipe", "none")] == [b"", b"", b""]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,6 @@ from opsera_step.platforms.base import (
     one_line,
     output_variable,
     read_dotenv,
-    replace_file,
     wants_colour,
 )
 from tests.support.scenes import OUTPUTS
@@ -157,13 +158,6 @@ def test_the_output_file_is_made_with_its_folder_for_everybody(tmp_path):
     assert list(file.parent.iterdir()) == [file]
 
 
-def test_a_relative_output_file(tmp_path, monkeypatch):
-    """A bare file name is meant in the job's folder."""
-    monkeypatch.chdir(tmp_path)
-    replace_file(Path("opsera.env"), "x\n")
-    assert [one.name for one in tmp_path.iterdir()] == ["opsera.env"]
-
-
 @pytest.mark.parametrize("file", ["folder", "file/opsera.env"])
 def test_an_output_file_that_cannot_be_written_is_told(tmp_path, file):
     """That outputs can't be written is a sentence with the path, not the end."""
@@ -180,26 +174,29 @@ def test_no_output_file_is_no_fault():
     assert platform.write_outputs({"status": "success"}, "") == ""
 
 
-def test_what_is_no_file_is_not_replaced(tmp_path):
-    """An output file like /dev/null stays what it is."""
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        replace_file(fifo, "OPSERA_STATUS=success\n")
-        assert os.read(reader, 100) == b"OPSERA_STATUS=success\n"
-        assert fifo.is_fifo()
-    finally:
-        os.close(reader)
-
-
-def test_a_reader_never_sees_half_a_file(tmp_path):
-    """The file is replaced as a whole: whoever has it open keeps the old one."""
+def test_outputs_of_an_earlier_job_do_not_survive(tmp_path):
+    """If the outputs can't be written, stale ones are removed; what this job wrote stays."""
     file = tmp_path / "opsera.env"
-    replace_file(file, "old\n")
-    with file.open() as reader:
-        replace_file(file, "new\n" * 1000)
-        assert reader.read() == "old\n"
+    file.write_text("OPSERA_STATUS=success\n")
+    platform, _ = plain()
+    program = """
+import resource, signal, sys, io
+from opsera_step.clock import FakeClock
+from opsera_step.platforms import Platform
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+platform = Platform({}, io.StringIO(), FakeClock())
+for size in map(int, sys.argv[2:]):
+    print(platform.write_outputs({"message": "x" * size}, sys.argv[1]))
+"""
+    for sizes, left in (["100000"], None), (["3", "100000"], "OPSERA_MESSAGE=xxx\n"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(file), *sizes],
+            capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        assert f"can't be written to {file}: File too large." in done.stdout
+        assert (file.read_text() if file.exists() else None) == left
+    assert platform.write_outputs({"status": "failed"}, str(file)) == ""
 
 
 def test_the_clean_up_finds_what_the_job_left(tmp_path):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from opsera_step.api import State
+from opsera_step.clock import FakeClock
 from opsera_step.display.excerpt import MOST_ERRORS
 from opsera_step.outcome import Outcome
+from opsera_step.platforms.gitlab import GitLab
 from opsera_step.report import Report
 from opsera_step.runs import StepResult
 
@@ -99,14 +104,112 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path, name):
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == FILES - {name}
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_ends_nothing(tmp_path):
-    """When the disk is full the rest of the log is left out, told once, and the job goes on."""
-    (tmp_path / "log.txt").symlink_to("/dev/full")
-    with Report(str(tmp_path)) as report:
+    """The job goes on, the reason is reported once, and no half or empty file is left."""
+    program = f"""
+import resource, signal
+from pathlib import Path
+from opsera_step.outcome import Outcome
+from opsera_step.platforms.gitlab import GitLab
+from opsera_step.report import Report
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+with Report({str(tmp_path / "r")!r}) as report:
+    for line in ("one", "x" * 5000, "three"):
+        report.keep("b", "Build", "", [line])
+    print(report.write(Outcome("failed", 1, "m", run_count=42), 1_767_225_600.0))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.count("can't be written: File too large.") == 1
+    left = {path.name: path.read_text() for path in (tmp_path / "r").iterdir()}
+    assert set(left) == {"result.json", "junit.xml"}
+    assert json.loads(left["result.json"])["runCount"] == 42
+    assert left["junit.xml"].rstrip().endswith("</testsuites>")
+
+
+def test_the_second_job_in_a_directory_writes_nothing(tmp_path):
+    """It says so, and the log of the first one is complete."""
+    with Report(str(tmp_path)) as first, Report(str(tmp_path)) as second:
+        keep(first, "one")
+        assert not second.keeps_log
+        keep(second, "other")
+        assert second.write(OUTCOME, NOW) == (
+            f"Another job is writing a report to {tmp_path}, so this job writes none. Give each "
+            "job its own report_dir."
+        )
+        with Report(str(tmp_path), is_answer=True) as query:
+            assert query.write(OUTCOME.but(answer="{}"), NOW) == ""
+        keep(first, "two")
+        assert first.write(OUTCOME, NOW) == ""
+    assert (tmp_path / "log.txt").read_text() == "one\ntwo\n"
+
+
+@pytest.mark.parametrize("target", ["../../outside", "/dev/stdout", "../mine"])
+def test_no_file_of_a_report_follows_a_link(tmp_path, monkeypatch, target, capfd):
+    """Links that are committed under the names of a report are replaced by its files."""
+    directory = tmp_path / "ws" / "opsera-report"
+    directory.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "ws")
+    for path in (tmp_path / "outside", tmp_path / "ws" / "mine"):
+        path.write_text("old")
+    for name in (*FILES, "answer.json", "annotations.json"):
+        (directory / name).symlink_to(target)
+    with Report("opsera-report", tmp_path / "ws") as report:
         keep(report, "one")
-        keep(report, "two")
-        assert "No space left" in report.write(OUTCOME, NOW)
+        assert report.write(OUTCOME, NOW) == ""
+    with Report("opsera-report", tmp_path / "ws", is_answer=True) as report:
+        assert report.write(OUTCOME.but(answer="{}"), NOW) == ""
+    platform = GitLab({"CI_PROJECT_DIR": str(tmp_path / "ws")}, io.StringIO(), FakeClock())
+    assert platform.write_links("opsera-report", {"Opsera": "https://x"}) == ""
+    assert [path.name for path in directory.iterdir() if path.is_symlink()] == []
+    assert (directory / "log.txt").read_text() == "one\n"
+    assert (tmp_path / "outside").read_text() == (tmp_path / "ws" / "mine").read_text() == "old"
+    assert capfd.readouterr().out == ""
+
+
+def test_a_directory_that_is_a_link_is_not_written_to(tmp_path, monkeypatch):
+    """Wherever it leads; the reason says so."""
+    (tmp_path / "ws").mkdir()
+    (tmp_path / "outside").mkdir()
+    monkeypatch.chdir(tmp_path / "ws")
+    Path("r").symlink_to("../outside")
+    with Report("r", tmp_path / "ws") as report:
+        keep(report, "one")
+        assert report.write(OUTCOME, NOW) == (
+            "The report in r can't be written: r goes through the link r."
+        )
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_an_earlier_report_is_named(tmp_path):
+    """A line names the run whose report is replaced, or the files if none is known."""
+    with Report(str(tmp_path)) as report:
+        assert report.note == ""
+        report.write(OUTCOME.but(pipeline_name="Deploy\x1b[2J\n::error::x"), NOW)
+    with Report(str(tmp_path)) as report:
+        name = "Deploy ::error::x"
+        assert report.note == f"Replacing the report of run 42 of “{name}” in {tmp_path}."
+    (tmp_path / "junit.xml").write_text("<mine/>")
+    for spoilt in ("", "[" * 100_000, "[]", '{"runCount": "x"}'):
+        (tmp_path / "result.json").write_text(spoilt)
+        report = Report(str(tmp_path))
+        with report:
+            assert report.note == f"Replacing log.txt, result.json, junit.xml in {tmp_path}."
+            assert not (tmp_path / "junit.xml").exists()
+        (tmp_path / "junit.xml").write_text("<mine/>")
+    with Report(str(tmp_path), is_answer=True) as query:
+        assert query.note == ""
+
+
+def test_the_time_of_each_line(tmp_path):
+    """With `timestamps` each line of log.txt begins with the time of its record."""
+    with Report(str(tmp_path), timestamps=True) as report:
+        report.keep("b", "Build", "", ["one", "two"], NOW)
+        report.keep("b", "Build", "", ["three"])
+    stamp = "2026-01-01T00:00:00.000Z"
+    assert (tmp_path / "log.txt").read_text() == f"{stamp} one\n{stamp} two\nthree\n"
 
 
 def test_a_fault_of_our_own_ends_nothing(tmp_path):
