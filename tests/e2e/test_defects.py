@@ -217,7 +217,6 @@ def test_a_retry_after_of_an_hour_does_not_cost_the_timeout(tmp_path, call):
     assert job.seconds < 80
 
 
-@open_defect
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root, setpriv")
 @pytest.mark.parametrize("umask", ["022", "077"])
 def test_files_of_a_root_job_belong_to_the_owner_of_the_workspace(tmp_path, umask):
