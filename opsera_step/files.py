@@ -62,7 +62,7 @@ def workspace_of(environ: Mapping[str, str]) -> Path:
 def reason_of(error: OSError) -> str:
     """Return why a file can't be written, in the system's words where it has some."""
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return "a file is in the place of its directory"
+        return "its directory is a file"
     return error.strerror or str(error)
 
 

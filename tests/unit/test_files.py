@@ -222,7 +222,7 @@ class TestOutputFile:
 
     @pytest.mark.parametrize(
         ("path", "reason"),
-        [("file/x", "a file is in the place of its directory"), ("dir", "Is a directory")],
+        [("file/x", "its directory is a file"), ("dir", "Is a directory")],
     )
     def test_what_is_in_the_way(self, top: Path, path: str, reason: str):
         """The reason is one that a user understands."""
@@ -433,7 +433,7 @@ class TestDirectory:
         Path("file").write_text("")
         with pytest.raises(OSError) as caught:  # noqa: PT011 - the reason is compared
             Directory(path, top)
-        assert reason_of(caught.value) == "a file is in the place of its directory"
+        assert reason_of(caught.value) == "its directory is a file"
         assert report_dir_problem(path, top) == ""
 
 
