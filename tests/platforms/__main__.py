@@ -34,7 +34,8 @@ def main() -> int:
     try:
         verdicts = [play(part, equipment) for part in parts]
     finally:
-        tidy(equipment)
+        if equipment.engine:
+            equipment.engine.close()
     return conclude(verdicts, time.monotonic() - began, strict=wanted.strict)
 
 
@@ -61,17 +62,6 @@ def equip(parts: Sequence[Part]) -> str:
     if docker and run([docker, "info"], 20).ok:
         return ""
     return machine.install(sorted({program for part in parts for program in part.programs}))
-
-
-def tidy(equipment: Equipment) -> None:
-    """Remove the containers that a test left, in a store that is ours alone."""
-    if equipment.engine and equipment.engine.name == "podman":
-        equipment.engine("rm", "--all", "--force", "--time", "0")
-        # What Podman's service had mounted stays so when it is ended, and could not be removed.
-        mounts = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
-        for mount in sorted(mounts, reverse=True):
-            if mount.startswith(f"{equipment.folder}/"):
-                run(["umount", "--lazy", mount], 20)
 
 
 def conclude(verdicts: Sequence[Verdict], seconds: float, *, strict: bool) -> int:

@@ -1,16 +1,25 @@
-"""Something that builds and runs containers: Docker where it answers, else Podman on its own.
+"""The program that builds and runs containers.
 
-Podman gets configuration, storage and images in a folder of ours, so nothing of the machine's own
-is used or changed. All containers share the machine's network, for there the simulator listens.
+A Docker engine that answers is used as it is. Otherwise, as root on Debian, Docker's packages of a
+newer release are unpacked into our own directory and started from there; where that fails, Podman
+is used. Nothing of the machine's own containers and images is used or changed. All containers share
+the machine's network, where the simulator listens.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.platforms import machine
 from tests.platforms.machine import debian_mirror, find, need
 from tests.platforms.running import ROOT, Missing, Result, insist, run
 
@@ -18,7 +27,13 @@ BASE = "docker.io/library/python:3.13-slim"
 IMAGE = "localhost/opsera-step:platforms"
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
-# crun, Podman's own choice, asks for control groups that a container has not.
+_DEBIAN = "trixie"
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_DOCKER_PACKAGES = ("containerd", "docker.io", "docker-cli", "docker-buildx")
+_NO_BRIDGE = ("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false",
+              "--ip-masq=false")  # fmt: skip
+
+# crun, Podman's own choice, asks for control groups that a container does not have.
 _STORAGE = """\
 [storage]
 driver = "overlay"
@@ -44,21 +59,45 @@ class Engine:
     program: str
     version: str
     folder: Path
+    address: str = ""
+    """Where Docker listens; empty for Podman."""
+    daemon: subprocess.Popen[bytes] | None = None
+    """Ours, which has to be stopped."""
 
     def __call__(self, *arguments: object, seconds: float = 60) -> Result:
         """Run one of its commands."""
         return run([self.program, *arguments], seconds)
 
     def prepare_base(self) -> str:
-        """See to it that the base image is there; tell which it is."""
+        """Make the base image available, and say which it is."""
         if not self("image", "inspect", BASE).ok:
+            own = self.daemon is not None or self.name == "podman"
             pulled = self("pull", "--quiet", BASE, seconds=180)
             if not pulled.ok:
-                if self.name != "podman":
+                if not own:
                     raise Missing(f"{BASE} can't be pulled:\n{pulled.tail}")
                 _stand_in(self)
         labels = self("image", "inspect", "--format", "{{json .Config.Labels}}", BASE).output
         return "a stand-in made of Debian packages" if "stand-in" in labels else "as published"
+
+    def close(self) -> None:
+        """Remove the containers that a test left behind, and stop what was started for it."""
+        if self.name == "podman":
+            self("rm", "--all", "--force", "--time", "0")
+        if self.daemon is not None:
+            left = self("ps", "--all", "--quiet").output.split()
+            if left:
+                self("rm", "--force", *left)
+            self.daemon.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self.daemon.wait(20)
+            with suppress(ProcessLookupError):
+                os.killpg(self.daemon.pid, signal.SIGKILL)
+        # What a service had mounted stays mounted when it is stopped, and could not be removed.
+        mounts = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
+        for mount in sorted(mounts, reverse=True):
+            if mount.startswith(f"{self.folder}/"):
+                run(["umount", "--lazy", mount], 20)
 
     def build(self, tag: str, context: Path, *options: object, dockerfile: str = "") -> None:
         """Build an image; Missing when a package index can't be reached from in there."""
@@ -71,23 +110,93 @@ class Engine:
 
 
 def start(folder: Path) -> Engine:
-    """Find the engine of this machine and prepare its use."""
+    """Find the engine of this machine, or start one."""
     wanted = os.environ.get("OPSERA_STEP_PLATFORMS_ENGINE", "")
-    docker = None if wanted == "podman" else find("docker")
+    docker = None if wanted else find("docker")
     if docker and run([docker, "info"], 20).ok:
-        version = run([docker, "version", "--format", "{{.Server.Version}}"], 20).output.strip()
-        return Engine("docker", _shim(folder, docker, docker=True), version, folder)
+        address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+        program = _shim(folder, docker, {}, on_host=("run",))
+        return Engine("docker", program, _version(docker), folder, address)
     if os.geteuid() != 0:
-        raise Missing("no Docker engine answers, and Podman is set up here for root only")
+        raise Missing("no Docker engine answers, and only root can start one here")
+    if wanted != "podman":
+        try:
+            return _start_docker(folder)
+        except Missing as missing:
+            print(f"Docker can't be started, so Podman is used: {missing}", flush=True)
+    return _start_podman(folder)
+
+
+def _start_docker(folder: Path) -> Engine:
+    """Start Docker from packages that are unpacked in our own directory."""
+    need("runc")
+    home, root = folder / "docker", folder / "docker/root"
+    if not (root / "usr/sbin/dockerd").exists():
+        _unpack(home, root)
+    address = f"unix://{home}/docker.sock"
+    environ = {"PATH": f"{root}/usr/sbin:{root}/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+    with (home / "dockerd.log").open("wb") as log:
+        daemon = subprocess.Popen(
+            [root / "usr/sbin/dockerd", *_NO_BRIDGE, "--data-root", home / "data",
+             "--exec-root", home / "exec", "--pidfile", home / "docker.pid", "--host", address],
+            env={**os.environ, **environ}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    plugins = {"cliPluginsExtraDirs": [f"{root}/usr/libexec/docker/cli-plugins"]}
+    (home / "config").mkdir(exist_ok=True)
+    (home / "config/config.json").write_text(json.dumps(plugins))
+    client = {"DOCKER_HOST": address, "DOCKER_CONFIG": f"{home}/config"}
+    program = _shim(folder, f"{root}/usr/bin/docker", client, on_host=("run", "build"))
+    engine = Engine("docker", program, "", folder, address, daemon)
+    for _ in range(60):
+        if run([program, "info"], 20).ok:
+            return Engine("docker", program, _version(program), folder, address, daemon)
+        if daemon.poll() is not None:
+            break
+        time.sleep(0.5)
+    engine.close()
+    tail = (home / "dockerd.log").read_text(errors="replace").splitlines()[-5:]
+    raise Missing("\n".join(["dockerd does not answer:", *tail]))
+
+
+def _unpack(home: Path, root: Path) -> None:
+    """Download Docker's packages of a Debian release without installing anything."""
+    lists, cache = home / "apt/lists/partial", home / "apt/cache/archives/partial"
+    for directory in (root, lists, cache):
+        directory.mkdir(parents=True, exist_ok=True)
+    source = f"deb [signed-by={_KEYRING}] {debian_mirror()} {_DEBIAN} main\n"
+    (home / "apt/sources.list").write_text(source)
+    apt = [
+        "apt-get", "-q", "-o", f"Dir::Etc::SourceList={home}/apt/sources.list",
+        "-o", "Dir::Etc::SourceParts=-", "-o", f"Dir::State::Lists={home}/apt/lists",
+        "-o", f"Dir::Cache={home}/apt/cache",
+    ]  # fmt: skip
+    insist([*apt, "update"], 120, f"read the package lists of Debian {_DEBIAN}")
+    insist([*apt, "download", *_DOCKER_PACKAGES], 180, "download Docker's packages", cwd=home)
+    for package in home.glob("*.deb"):
+        insist(["dpkg", "-x", package, root], 60, f"unpack {package.name}")
+        package.unlink()
+
+
+def _start_podman(folder: Path) -> Engine:
+    """Configure Podman to keep everything in our own directory."""
+    if reason := machine.install(["podman", "runc"]):
+        print(f"System packages are not installed: {reason}", flush=True)
     podman = need("podman")
     need("runc")
-    os.environ["CONTAINERS_STORAGE_CONF"] = str(folder / "storage.conf")
-    os.environ["CONTAINERS_CONF"] = str(folder / "containers.conf")
+    environ = {
+        "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
+        "CONTAINERS_CONF": str(folder / "containers.conf"),
+    }
     (folder / "storage.conf").write_text(_STORAGE.format(folder=folder))
     (folder / "containers.conf").write_text(_CONTAINERS)
-    insist([podman, "info"], 60, "start Podman")
-    version = run([podman, "--version"], 20).output.split()[-1]
-    return Engine("podman", _shim(folder, podman, docker=False), version, folder)
+    program = _shim(folder, podman, environ)
+    insist([program, "info"], 60, "start Podman")
+    return Engine("podman", program, run([program, "--version"], 20).output.split()[-1], folder)
+
+
+def _version(docker: str) -> str:
+    return run([docker, "version", "--format", "{{.Server.Version}}"], 20).output.strip()
 
 
 def checkout(folder: Path) -> Path:
@@ -109,12 +218,20 @@ def checkout(folder: Path) -> Path:
     return copy
 
 
-def _shim(folder: Path, program: str, *, docker: bool) -> str:
-    """Write a `docker` for the front of PATH, whose containers share the machine's network."""
+def _shim(
+    folder: Path, program: str, environ: Mapping[str, str], on_host: tuple[str, ...] = ()
+) -> str:
+    """Write a `docker` for the front of PATH, which needs nothing of the environment.
+
+    The commands in `on_host` share the machine's network.
+    """
     path = folder / "bin" / "docker"
     path.parent.mkdir(exist_ok=True)
-    host = '[ "$1" != run ] || { shift; set -- run --network host "$@"; }\n' if docker else ""
-    path.write_text(f'#!/bin/sh\n{host}exec {program} "$@"\n')
+    lines = ["#!/bin/sh", *(f"export {name}='{value}'" for name, value in environ.items())]
+    for command in on_host:
+        on = f'shift; set -- {command} --network host "$@"'
+        lines.append(f'case "$1" in {command}) {on} ;; esac')
+    path.write_text("\n".join([*lines, f'exec {program} "$@"', ""]))
     path.chmod(0o755)
     return str(path)
 

@@ -58,7 +58,7 @@ class Part:
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
-_ENGINE = ("podman", "runc", "mmdebstrap", "git")
+_ENGINE = ("runc", "mmdebstrap", "git")
 PARTS = (
     Part("image", "the image itself", ("image",), ("tests/platforms/test_image.py",), _ENGINE),
     Part(
@@ -139,7 +139,11 @@ def play(part: Part, equipment: Equipment) -> Verdict:
 def _engine(equipment: Equipment) -> str:
     engine = equipment.engine = engines.start(equipment.folder)
     base = engine.prepare_base()
-    equipment.facts |= {"engine": engine.name, "docker": engine.program}
+    equipment.facts |= {
+        "engine": engine.name,
+        "docker": engine.program,
+        "docker_host": engine.address,
+    }
     os.environ["PATH"] = f"{Path(engine.program).parent}{os.pathsep}{os.environ['PATH']}"
     return f"{engine.name} {engine.version}, the base image {base}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import shutil
 import subprocess
@@ -21,8 +20,8 @@ from tests.platforms.running import ROOT, run
 @pytest.fixture(scope="session")
 def socket(facts, tmp_path_factory):
     """Where act reaches the engine."""
-    if facts["engine"] == "docker":
-        yield os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if facts["docker_host"]:
+        yield facts["docker_host"]
         return
     address = f"unix://{tmp_path_factory.mktemp('podman')}/podman.sock"
     command = [facts["docker"], "system", "service", "--time=0", address]

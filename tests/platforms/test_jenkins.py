@@ -79,7 +79,7 @@ def test_an_aborted_build_stops_the_run(jenkins, simulate, facts):
     simulator = simulate("slow", speed=1.0)
     workspace, command, env = jenkins("Jenkinsfile", simulator)
     process = subprocess.Popen(
-        command, cwd=workspace, env=env | _store(), stdin=subprocess.DEVNULL,
+        command, cwd=workspace, env=env, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     until(lambda: simulator.count("logs") > 1 or process.poll() is not None, SECONDS)
@@ -100,10 +100,3 @@ def test_every_example_is_run():
 
 def _mounts(facts, container):
     return run([facts["docker"], "inspect", "--format", "{{json .Mounts}}", container], 30).output
-
-
-def _store():
-    """Return the variables by which Podman finds its store."""
-    import os  # noqa: PLC0415
-
-    return {name: value for name, value in os.environ.items() if name.startswith("CONTAINERS_")}
