@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -84,6 +85,8 @@ class Engine:
         """Remove the containers that a test left behind, and stop what was started for it."""
         if self.name == "podman":
             self("rm", "--all", "--force", "--time", "0")
+        elif self.daemon is None:
+            self("rmi", component_image())
         if self.daemon is not None:
             left = self("ps", "--all", "--quiet").output.split()
             if left:
@@ -197,6 +200,14 @@ def _start_podman(folder: Path) -> Engine:
 
 def _version(docker: str) -> str:
     return run([docker, "version", "--format", "{{.Server.Version}}"], 20).output.strip()
+
+
+def component_image() -> str:
+    """Return the name of the image that the GitLab component takes; ours gets it for the tests."""
+    template = (ROOT / "gitlab/templates/run.yml").read_text("utf-8")
+    found = re.search(r"default: (ghcr\S+)", template)
+    assert found
+    return found[1]
 
 
 def checkout(folder: Path) -> Path:

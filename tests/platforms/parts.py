@@ -119,17 +119,9 @@ def play(part: Part, equipment: Equipment) -> Verdict:
     evidence = equipment.folder / "evidence"
     evidence.write_text("")
     # Many wait for a run, few for the processor; those of one folder share what takes time to make.
-    options = (
-        "-p",
-        "no:cacheprovider",
-        "-q",
-        "-n",
-        "3",
-        "--dist",
-        "worksteal",
-        "--timeout=300",
-        "--long",
-    )
+    options = ["-p", "no:cacheprovider", "-q", "-n", "3", "--dist", "worksteal", "--timeout=300"]
+    # All of what a program printed belongs to its failure.
+    options += ["--long", "--override-ini=verbosity_assertions=2"]
     done = run([sys.executable, "-m", "pytest", *options, *part.tests], SECONDS, env=env)
     print(done.output.rstrip(), evidence.read_text("utf-8").rstrip(), sep="\n", flush=True)
     word = "passed" if done.ok else f"FAILED (exit code {done.code})"
@@ -143,6 +135,7 @@ def _engine(equipment: Equipment) -> str:
         "engine": engine.name,
         "docker": engine.program,
         "docker_host": engine.address,
+        "builds_have_network": "no" if engine.daemon else "yes",
     }
     os.environ["PATH"] = f"{Path(engine.program).parent}{os.pathsep}{os.environ['PATH']}"
     return f"{engine.name} {engine.version}, the base image {base}"

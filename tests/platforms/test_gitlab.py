@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,14 +10,12 @@ import pytest
 
 from tests.oracles import gitlab_log
 from tests.platforms.containers import SECONDS, until
+from tests.platforms.engines import component_image
 from tests.platforms.running import ROOT, run
 
 HELPER = "localhost/opsera-step-gitlab:platforms"
 """Copies files, and runs the jobs that name no image."""
 EXAMPLES = ROOT / "examples/gitlab"
-DEFAULT_IMAGE = re.search(
-    r"default: (ghcr\S+)", (ROOT / "gitlab/templates/run.yml").read_text("utf-8")
-)[1]
 TWICE = """\
 include:
   - component: $CI_SERVER_FQDN/$CI_PROJECT_PATH/run@$CI_COMMIT_SHA
@@ -49,10 +46,8 @@ def helper(facts, tmp_path_factory, containers):
     (folder / "Dockerfile").write_text(f"FROM {facts['base']}\nRUN {install}\n")
     known = run([facts["docker"], "image", "inspect", HELPER], 30).ok
     assert known or run([facts["docker"], "build", "--tag", HELPER, folder], 170).ok
-    assert run([facts["docker"], "tag", facts["image"], DEFAULT_IMAGE], 30).ok
-    yield HELPER
-    if facts["engine"] == "docker":
-        run([facts["docker"], "rmi", DEFAULT_IMAGE], 30)
+    assert run([facts["docker"], "tag", facts["image"], component_image()], 30).ok
+    return HELPER
 
 
 def repository(root, name):
