@@ -1,9 +1,9 @@
 """What a job shows while it runs: the job log, progress, tables."""
 
-from opsera_step.display.answers import Answer, Table
 from opsera_step.display.excerpt import Excerpts, shortened
 from opsera_step.display.job_log import JobLog, says_only_running
 from opsera_step.display.log_limit import LogLimit
+from opsera_step.display.table import Answer, Table
 from opsera_step.display.verdict import (
     ENDED,
     SIGNS,

@@ -1,4 +1,4 @@
-"""An answer as JSON, as YAML, or as tables: lines that can be printed anywhere.
+"""An answer as JSON, YAML, CSV, or tables: lines that can be printed anywhere.
 
 JSON and YAML contain the API's response without the token. What a terminal would interpret, and
 what a job log could take for a command, is written in the escapes of those languages, so that it
@@ -7,13 +7,18 @@ reads back as it was.
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from opsera_step.display.answers import Answer
-from opsera_step.display.table import table_lines
+from opsera_step.display.table import Answer, Table, table_lines
 from opsera_step.text import Scrubber
 from opsera_step.text.json_text import DANGEROUS, json_text
+
+_LONGEST_CELL = 32_000
+"""Characters; spreadsheets take 32,767."""
+_FORMULA = re.compile(r"[=@]|[-+](?![\d.]+$|$)")
 
 
 def yaml_text(data: Any) -> str:
@@ -39,5 +44,25 @@ def answer_lines(answer: Answer, form: str, width: int | None, scrubber: Scrubbe
         for number, table in enumerate(answer.tables):
             if number:
                 yield ""
-            rows = [tuple(map(scrubber.inline, row)) for row in table.rows]
-            yield from table_lines(table._replace(rows=rows), width)
+            if form == "csv":
+                yield from _csv_lines(table, scrubber)
+            else:
+                rows = [tuple(map(scrubber.inline, row)) for row in table.rows]
+                yield from table_lines(table._replace(rows=rows), width)
+
+
+def _csv_lines(table: Table, scrubber: Scrubber) -> Iterator[str]:
+    """Write a table as CSV (RFC 4180), with times as the API sent them."""
+    import csv  # noqa: PLC0415 - few answers are CSV
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([heading.lower() for heading in one] for one in [table.headings] if one)
+    for row in table.rows:
+        writer.writerow([_inert(scrubber.inline(cell, _LONGEST_CELL)) for cell in row])
+    yield from text.getvalue().removesuffix("\n").split("\n")
+
+
+def _inert(cell: str) -> str:
+    """Keep a spreadsheet from taking a text for a formula (OWASP, CSV injection)."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell

@@ -1,10 +1,11 @@
-"""Tables of text for a terminal, or for whatever reads lines."""
+"""The response to a query as tables of text, and how they are laid out in lines."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from opsera_step.display.answers import Table
 from opsera_step.text import columns_of, cut
 
 _GAP = "  "
@@ -12,18 +13,44 @@ _MORE = "…"
 _LEAST = 6
 """Columns that each column of a table keeps, however narrow the terminal is."""
 _READABLE = 16
-"""Columns below which a name tells little; before that, columns that yield are left out."""
-_YIELDED = 12
-"""Columns to which those that yield are cut, before they are left out: enough for a day."""
+"""Columns below which a name is hard to read; before that, expendable columns are left out."""
+_SHORT = 12
+"""Columns to which expendable columns are cut before they are left out: enough for a date."""
+_TIMES = ("TIME", "UPDATED")
+"""Headings of columns of times."""
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)(?:\.\d+)?Z", re.ASCII)
+
+
+class Table(NamedTuple):
+    """Columns and rows of text; without headings it is a list of properties."""
+
+    headings: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    uncut: int = 1
+    """How many columns, from the first, are never cut: IDs, of which a part is of no use."""
+    expendable: tuple[str, ...] = ()
+    """Headings of the columns that are shortened or left out first if there is little room."""
+    seconds: bool = False
+    """Whether a person wants to see the seconds of times."""
+
+
+class Answer(NamedTuple):
+    """The response to a query. Its texts are the API's; they are made safe when printed."""
+
+    data: Any
+    """What the API returned, unmodified."""
+    tables: tuple[Table, ...] = ()
+    lines: tuple[str, ...] | None = None
+    """The lines, if it is a text rather than tables."""
 
 
 def table_lines(table: Table, width: int | None) -> list[str]:
-    """Lay out a table, cut to a width where there is one; its cells are one line each already.
+    """Lay out a table, cut to a width if there is one; its cells are one line each already.
 
-    The columns that yield are cut first, then left out, so that the others stay readable; an
-    ellipsis after the headings tells of those that were left out.
+    Expendable columns are shortened first and then left out, so that the others stay readable; an
+    ellipsis after the headings shows that columns are missing.
     """
-    rows = [row for row in (table.headings, *table.rows) if row]
+    rows = [row for row in (table.headings, *_with_short_times(table)) if row]
     count = max(map(len, rows), default=0)
     rows = [(*row, *("",) * (count - len(row))) for row in rows]
     widths = [max(columns_of(row[place]) for row in rows) for place in range(count)]
@@ -38,26 +65,36 @@ def table_lines(table: Table, width: int | None) -> list[str]:
     return lines
 
 
+def _with_short_times(table: Table) -> Sequence[tuple[str, ...]]:
+    """Return the rows with times as a person reads them."""
+    short = r"\1 \2\3Z" if table.seconds else r"\1 \2Z"
+    times = [place for place, heading in enumerate(table.headings) if heading in _TIMES]
+    return [
+        tuple(_TIME.sub(short, cell) if place in times else cell for place, cell in enumerate(row))
+        for row in table.rows
+    ]
+
+
 def _needed(widths: Sequence[int]) -> int:
     return sum(widths) + len(_GAP) * max(0, len(widths) - 1)
 
 
-def _yielding(table: Table) -> list[int]:
-    known = (table.headings.index(one) for one in table.yields if one in table.headings)
+def _expendable(table: Table) -> list[int]:
+    known = (table.headings.index(one) for one in table.expendable if one in table.headings)
     return list(dict.fromkeys(known))
 
 
 def _shown(table: Table, widths: Sequence[int], width: int) -> list[int]:
     """Choose the columns to show: so many that each of them can be read."""
-    yielding = _yielding(table)
-    bounds = {place: _YIELDED if place in yielding else _READABLE for place in range(len(widths))}
+    expendable = _expendable(table)
+    bounds = {place: _SHORT if place in expendable else _READABLE for place in range(len(widths))}
     shown = list(range(len(widths)))
-    for place in yielding:
+    for place in expendable:
         if _needed(_bounded(table, widths, shown, bounds)) <= width:
             break
         shown.remove(place)
     bounds = dict.fromkeys(bounds, _LEAST)
-    while table.headings and len(shown) > table.whole + 1:
+    while table.headings and len(shown) > table.uncut + 1:
         if _needed(_bounded(table, widths, shown, bounds)) <= width:
             break
         shown.pop()
@@ -68,25 +105,25 @@ def _bounded(
     table: Table, widths: Sequence[int], shown: Sequence[int], bounds: dict[int, int]
 ) -> list[int]:
     return [
-        widths[place] if place < table.whole else min(widths[place], bounds[place])
+        widths[place] if place < table.uncut else min(widths[place], bounds[place])
         for place in shown
     ]
 
 
 def _fitted(table: Table, widths: Sequence[int], shown: Sequence[int], width: int) -> list[int]:
-    """Take away columns until all fit: first from those that yield, then from the widest."""
+    """Narrow the columns until all fit: first the expendable ones, then the widest."""
     left = {place: widths[place] for place in shown}
-    for place in _yielding(table):
+    for place in _expendable(table):
         if place in left:
             excess = max(0, _needed(list(left.values())) - width)
-            left[place] -= min(excess, max(0, left[place] - _YIELDED))
-    kept = [left[place] for place in shown if place < table.whole]
-    others = [left[place] for place in shown if place >= table.whole]
+            left[place] -= min(excess, max(0, left[place] - _SHORT))
+    kept = [left[place] for place in shown if place < table.uncut]
+    others = [left[place] for place in shown if place >= table.uncut]
     return kept + _shrunk(others, width - len(_GAP) * (len(shown) - 1) - sum(kept))
 
 
 def _shrunk(widths: Sequence[int], room: int) -> list[int]:
-    """Take columns away from the widest until all fit, or none can give any more."""
+    """Narrow the widest columns until all fit, or none can give any more."""
     widths = list(widths)
     while widths and sum(widths) > room:
         widest = max(widths)

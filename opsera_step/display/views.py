@@ -1,9 +1,8 @@
-"""Objects of the API as tables for a person. Pure; the texts are made safe where they are shown."""
+"""Objects of the API as tables. Pure; the texts are made safe where they are printed."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from opsera_step.api import (
     JsonObject,
     LogRecord,
     Pipeline,
+    State,
     Step,
     Task,
     TokenUse,
@@ -18,16 +18,17 @@ from opsera_step.api import (
     UserAction,
     text_at,
 )
-from opsera_step.display.answers import Answer, Table
+from opsera_step.display.table import Answer, Table
 from opsera_step.outcome import Outcome
 
-_WHOLE = 2
-"""Of properties the values are never cut: a terminal can wrap them."""
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)(?:\.\d+)?Z", re.ASCII)
+_UNCUT = 2
+"""Values of properties are never cut: a terminal can wrap them."""
+_WORDS = {State.SUCCESS: "succeeded"}
+"""The word for a state, where it differs from the value of the output."""
 
 
 def pipelines_table(pipelines: Sequence[Pipeline]) -> Table:
-    """Tell of pipelines, a row each."""
+    """Return a row for each pipeline."""
     return Table(
         ("ID", "NAME", "STATE", "RUNS", "OWNER", "UPDATED"),
         [
@@ -37,16 +38,16 @@ def pipelines_table(pipelines: Sequence[Pipeline]) -> Table:
                 _state(one),
                 str(one.run_count) if one.has_run_count else "",
                 text_at(one.data, "owner_name") or text_at(one.data, "owner"),
-                _minute(text_at(one.data, "updatedAt")),
+                text_at(one.data, "updatedAt"),
             )
             for one in pipelines
         ],
-        yields=("UPDATED", "OWNER", "RUNS", "STATE"),
+        expendable=("UPDATED", "OWNER", "RUNS", "STATE"),
     )
 
 
 def pipeline_tables(one: Pipeline, url: str) -> tuple[Table, Table]:
-    """Tell of one pipeline, and of the steps of its plan."""
+    """Return the properties of a pipeline, and a row for each step of its plan."""
     rows = [
         ("id", one.id),
         ("name", one.name),
@@ -56,31 +57,28 @@ def pipeline_tables(one: Pipeline, url: str) -> tuple[Table, Table]:
         ("last run", f"{one.last_run_count or ''} {one.last_run_status}".strip()),
         ("owner", text_at(one.data, "owner_name") or text_at(one.data, "owner")),
         ("updated", text_at(one.data, "updatedAt")),
-        ("page", url),
+        ("url", url),
     ]
     steps = [
         (str(number), step.name, step.tool, "" if step.active else "off", _mark(one, step))
         for number, step in enumerate(one.plan, 1)
     ]
-    return Table((), [row for row in rows if row[1]], _WHOLE), Table(
+    return Table((), [row for row in rows if row[1]], _UNCUT), Table(
         ("#", "STEP", "TOOL", "", ""), steps
     )
 
 
 def tools_table(tools: Sequence[Tool]) -> Table:
-    """Tell of tools, a row each."""
+    """Return a row for each tool."""
     return Table(
         ("ID", "NAME", "TOOL", "ACTIVE", "OWNER", "UPDATED"),
-        [
-            (one.id, one.name, one.kind, _yes(one.active), one.owner, _minute(one.updated))
-            for one in tools
-        ],
-        yields=("UPDATED", "OWNER", "ACTIVE", "TOOL"),
+        [(one.id, one.name, one.kind, _yes(one.active), one.owner, one.updated) for one in tools],
+        expendable=("UPDATED", "OWNER", "ACTIVE", "TOOL"),
     )
 
 
 def tasks_table(tasks: Sequence[Task]) -> Table:
-    """Tell of tasks, a row each."""
+    """Return a row for each task."""
     return Table(
         ("ID", "NAME", "TYPE", "STATUS", "RUNS", "OWNER", "UPDATED"),
         [
@@ -91,39 +89,41 @@ def tasks_table(tasks: Sequence[Task]) -> Table:
                 one.status,
                 _number(one.run_count),
                 one.owner,
-                _minute(one.updated),
+                one.updated,
             )
             for one in tasks
         ],
-        yields=("UPDATED", "OWNER", "RUNS", "TYPE", "STATUS"),
+        expendable=("UPDATED", "OWNER", "RUNS", "TYPE", "STATUS"),
     )
 
 
 def actions_table(actions: Sequence[UserAction]) -> Table:
-    """Tell of what users did, a row each."""
+    """Return a row for each action of a user."""
     return Table(
         ("TIME", "USER", "TYPE", "ACTION", "TARGET"),
-        [(_second(one.created), one.user, one.kind, one.action, one.target) for one in actions],
-        yields=("TYPE",),
+        [(one.created, one.user, one.kind, one.action, one.target) for one in actions],
+        expendable=("TYPE",),
+        seconds=True,
     )
 
 
 def uses_table(uses: Sequence[TokenUse]) -> Table:
-    """Tell of uses of tokens, a row each."""
+    """Return a row for each use of a token."""
     return Table(
         ("TIME", "USER", "TOKEN", "SCOPE", "TARGET"),
-        [(_second(one.created), one.user, one.token, one.scope, one.target) for one in uses],
-        yields=("TOKEN", "SCOPE"),
+        [(one.created, one.user, one.token, one.scope, one.target) for one in uses],
+        expendable=("TOKEN", "SCOPE"),
+        seconds=True,
     )
 
 
 def records_table(records: Sequence[LogRecord]) -> Table:
-    """Tell of the records of a run's log, a row each."""
+    """Return a row for each record of the log of a run."""
     return Table(
         ("TIME", "STEP", "ACTION", "STATUS", "TEXT"),
         [
             (
-                _second(text_at(one.data, "createdAt")),
+                text_at(one.data, "createdAt"),
                 one.step_name,
                 one.action,
                 one.status,
@@ -131,60 +131,54 @@ def records_table(records: Sequence[LogRecord]) -> Table:
             )
             for one in records
         ],
-        yields=("ACTION", "STATUS", "STEP"),
+        expendable=("ACTION", "STATUS", "STEP"),
+        seconds=True,
     )
 
 
 def task_records_table(records: Sequence[Any]) -> Table:
-    """Tell of the records of a task's log, a row each."""
+    """Return a row for each record of the log of a task."""
     return Table(
         ("TIME", "RUN", "STATUS", "TEXT"),
-        [
-            (_second(one.created_text), _number(one.run_count), one.status, one.text)
-            for one in records
-        ],
-        yields=("STATUS", "RUN"),
+        [(one.created_text, _number(one.run_count), one.status, one.text) for one in records],
+        expendable=("STATUS", "RUN"),
+        seconds=True,
     )
 
 
 def object_table(item: JsonObject) -> Table:
-    """Tell of an object: its properties, those of its objects one level down too."""
+    """Return the properties of an object, with those of objects one level down."""
     rows: list[tuple[str, ...]] = []
     for key, value in item.items():
         if isinstance(value, dict) and value:
             rows += [(f"{key}.{inner}", _text(one)) for inner, one in value.items()]
         else:
             rows.append((key, _text(value)))
-    return Table((), rows, _WHOLE)
+    return Table((), rows, _UNCUT)
 
 
-def outcome_answer(outcome: Outcome, heard: Mapping[str, Any]) -> Answer:
-    """Tell of what became of a command, with the API's own answers, by the word of the call."""
-    told = {**outcome.to_json(), **({"answers": dict(heard)} if heard else {})}
-    shown = {**told, "schemaVersion": None, "steps": None, "answers": None}
+def outcome_answer(outcome: Outcome, responses: Mapping[str, Any]) -> Answer:
+    """Return the outcome of a command, with the API's own responses by the name of the call."""
+    data = {**outcome.to_json(), **({"answers": dict(responses)} if responses else {})}
+    shown = {**data, "schemaVersion": None, "steps": None, "answers": None}
     rows = [(key, _text(one)) for key, one in shown.items() if one not in (None, "", [])]
-    return Answer(told, (Table((), rows, _WHOLE),))
+    return Answer(data, (Table((), rows, _UNCUT),))
 
 
 def _state(one: Pipeline) -> str:
     if one.has_run_count or one.state.active:
-        return one.state.value if one.run_count or one.state.active else "never ran"
+        return _word(one.state) if one.run_count or one.state.active else "never ran"
     return ""
 
 
 def _mark(pipeline: Pipeline, step: Step) -> str:
     if step.id and step.id == pipeline.failed_step_id:
         return "failed here"
-    return pipeline.state.value if pipeline.state.active and step == pipeline.current_step else ""
+    return _word(pipeline.state) if pipeline.state.active and step == pipeline.current_step else ""
 
 
-def _minute(time: str) -> str:
-    """Shorten a time as the API writes it to the minute; any other stays as it is."""
-    return _TIME.sub(r"\1 \2Z", time)
-
-
-def _second(time: str) -> str:
-    return _TIME.sub(r"\1 \2\3Z", time)
+def _word(state: State) -> str:
+    return _WORDS.get(state, state.value)
 
 
 def _yes(value: bool | None) -> str:

@@ -78,6 +78,30 @@ def test_an_answer_in_each_format():
     assert list(answer_lines(text, "table", None, Scrubber(""))) == lines["table"]
 
 
+CELLS = [
+    ("plain", "plain"), ("a, b", '"a, b"'), ('say "hi"', '"say ""hi"""'),
+    ("two\nlines", "two lines"), ("=1+1", "'=1+1"), ("@x", "'@x"), ("+cmd|x", "'+cmd|x"), ("-5.5", "-5.5"), ("-", "-"),
+    ("- item", "'- item"), ("\x1b[31mred", "red"), ("2026-11-24T02:30:15Z", "2026-11-24T02:30:15Z"),
+    ("x" * 5000, "x" * 5000), ("tok-0123456789", "***"), ("", ""),
+]  # fmt: skip
+"""Texts of the API, and what stands for them in CSV."""
+
+
+@pytest.mark.parametrize(("cell", "written"), CELLS)
+def test_csv(cell, written):
+    """CSV is one line per row; no text is a formula, and times are as the API sent them."""
+    answer = Answer([], (Table(("TIME", "NAME"), [("t", cell), (cell, "n")]),))
+    lines = list(answer_lines(answer, "csv", 20, Scrubber("tok-0123456789")))
+    assert lines[0] == "time,name"
+    assert lines[1:] == [f"t,{written}", f"{written},n"]
+
+
+def test_csv_of_properties_has_no_headings():
+    """A list of properties is a row for each."""
+    answer = Answer({}, (Table((), [("id", "1"), ("name", "a, b")]),))
+    assert list(answer_lines(answer, "csv", None, Scrubber(""))) == ["id,1", 'name,"a, b"']
+
+
 BOMB = "a: &a0 [x]\n" + "".join(
     f"b{n}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9)
 )

@@ -46,10 +46,10 @@ def test_a_table_fits_its_terminal(table, width):
     """No line is wider than the terminal, unless no column can give any more; IDs never do."""
     rows = [row for row in (table.headings, *table.rows) if row]
     count = max(map(len, rows), default=0)
-    whole = [
-        max(columns_of(row[place]) for row in rows) for place in range(min(table.whole, count))
+    uncut = [
+        max(columns_of(row[place]) for row in rows) for place in range(min(table.uncut, count))
     ]
-    least = sum(whole) + (count - len(whole)) * 6 + 2 * max(0, count - 1)
+    least = sum(uncut) + (count - len(uncut)) * 6 + 2 * max(0, count - 1)
     for line in table_lines(table, width):
         assert columns_of(line) <= max(width, least)
 
@@ -96,12 +96,12 @@ def test_how_it_looks():
     assert table_lines(Table((), []), 14) == []
 
 
-def test_ids_stay_whole():
+def test_ids_stay_uncut():
     """However narrow it is, an ID can be copied; and so can the values of properties."""
     long = "65a4f00dc0ffee0000000101"
     narrow = table_lines(Table(("ID", "NAME"), [(long, "a long name of a tool")]), 10)
     assert narrow == [f"{'ID':24}  NAME", f"{long}  a lon…"]
-    assert table_lines(Table((), [("id", long)], whole=2), 10) == [f"id  {long}"]
+    assert table_lines(Table((), [("id", long)], uncut=2), 10) == [f"id  {long}"]
 
 
 PIPELINES = Table(
@@ -112,7 +112,7 @@ PIPELINES = Table(
         ("65a4f00dc0ffee0000000102", "日本語の名前のパイプライン", "never ran", "0", "Dana Ortiz",
          "2026-11-24 02:30Z"),
     ],
-    yields=("UPDATED", "OWNER", "RUNS", "STATE"),
+    expendable=("UPDATED", "OWNER", "RUNS", "STATE"),
 )  # fmt: skip
 
 
@@ -143,9 +143,19 @@ def test_a_name_is_left_out_only_where_nothing_else_can_be(table, width, random)
     headings = tuple(f"H{place}" for place in range(len(table.headings)))
     given_way = list(headings[2:])
     random.shuffle(given_way)
-    table = table._replace(headings=headings, whole=1, yields=tuple(given_way))
+    table = table._replace(headings=headings, uncut=1, expendable=tuple(given_way))
     shown = [one for one in "".join(table_lines(table, width)[:1]).split() if one != "…"]
     assert shown == [one for one in headings if one in shown]
     assert shown[:2] == list(headings[:2])
     left_out = [one for one in given_way if one not in shown]
     assert left_out == given_way[: len(left_out)]
+
+
+def test_times_are_short_for_a_person():
+    """A time loses what a person doesn't need; only in columns of times."""
+    rows = [("2026-11-24T02:30:15.123Z", "2026-11-24T02:30:15.123Z"), ("yesterday", "x")]
+    table = Table(("TIME", "TEXT"), rows)
+    assert table_lines(table, None)[1:] == [
+        "2026-11-24 02:30Z  2026-11-24T02:30:15.123Z", "yesterday          x",
+    ]  # fmt: skip
+    assert table_lines(table._replace(seconds=True), None)[1].startswith("2026-11-24 02:30:15Z  ")
