@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from opsera_step.cli.options import PATHS, option_name
 from opsera_step.config import BY_NAME, Setting
 from opsera_step.errors import Cancelled
 from opsera_step.job import Context, Order, run_job, utf8
+from opsera_step.platforms import window_size
 from opsera_step.signals import Cancellation
 
 Answered = TypeVar("Answered")
@@ -104,7 +104,7 @@ class Host:
 
     def width(self) -> int | None:
         """Return the columns of a terminal; what is no terminal has no width."""
-        return shutil.get_terminal_size().columns if self.out.isatty() else None
+        return window_size(self.environ, self.out).columns if self.out.isatty() else None
 
 
 def _expanded(name: str, value: str) -> str:

@@ -10,7 +10,7 @@ from opsera_step.platforms.base import Platform
 from opsera_step.platforms.github import GitHub
 from opsera_step.platforms.gitlab import GitLab
 from opsera_step.platforms.split import Split
-from opsera_step.platforms.terminal import Terminal, can_move_cursor
+from opsera_step.platforms.terminal import Terminal, can_move_cursor, window_size
 
 PLATFORMS: Mapping[str, type[Platform]] = {
     "plain": Platform,
@@ -31,4 +31,4 @@ def detect(environ: Mapping[str, str], out: TextIO, clock: Clock) -> Platform:
     return Platform(environ, out, clock)
 
 
-__all__ = ["PLATFORMS", "Platform", "Split", "detect"]
+__all__ = ["PLATFORMS", "Platform", "Split", "detect", "window_size"]

@@ -37,7 +37,9 @@ def simulator():
 class Terminal:
     """A command on a terminal of its own, with somebody who types."""
 
-    def __init__(self, simulator: Simulator, *words: str, columns: int = 80, cwd: str = "/"):
+    def __init__(
+        self, simulator: Simulator, *words: str, columns: int = 80, cwd: str = "/", **environ: str
+    ):
         """Start it."""
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -47,7 +49,7 @@ class Terminal:
         termios.tcsetattr(theirs, termios.TCSANOW, modes)
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(ROOT / "entrypoint.py"), *words],
-            env={**environment(simulator), "TERM": "dumb"}, cwd=cwd,
+            env={**environment(simulator), "TERM": "dumb", **environ}, cwd=cwd,
             stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
             # Where Ctrl-C goes.
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads
@@ -133,6 +135,16 @@ def _shown(simulator: Simulator, columns: int, *words: str) -> str:
     terminal = Terminal(simulator, *words, columns=columns)
     terminal.end()
     return terminal.shown
+
+
+@pytest.mark.parametrize("ci", ["true", ""])
+def test_a_ci_job_with_a_pseudo_terminal_gets_plain_lines(ci):
+    """Buildkite and CircleCI keep all that is drawn; only a person sees it redrawn."""
+    with fast() as running:
+        terminal = Terminal(running, "run", TERM="xterm-256color", CI=ci)
+        assert terminal.end() == 0
+    assert ("\x1b[A" in terminal.shown or "\r\x1b[K" in terminal.shown) is (not ci)
+    assert ("[opsera] Started run" in terminal.shown) is bool(ci)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from opsera_step.clock import FakeClock
 from opsera_step.simulator.faults import Fault
 from opsera_step.simulator.simulator import Simulator
+from tests.oracles import gitlab_log
 from tests.support import scenes
 from tests.support.jobs import Finished, play
 
@@ -221,6 +222,19 @@ def test_a_failed_request_to_run_is_sent_again_once_that_is_certain(tmp_path):
     job, simulator = run(scenes.PASSES, tmp_path, faults)
     assert job.code == 0
     assert [one.count for one in simulator.runs() if one.started_by == "us"] == [42]
+
+
+def test_the_result_is_never_cut_off_on_gitlab(tmp_path):
+    """Time stamps count toward GitLab's limit: of short lines fewer are printed."""
+    text = "".join(f"line {number}\n" for number in range(120_000))
+    job, _ = run(scenes.scenario(scenes.step("Build", {"text": text})), tmp_path, platform="gitlab")
+    stored = gitlab_log.stamp(job.log.encode())
+    assert not gitlab_log.cut(stored)[1]
+    assert 0.7 * gitlab_log.OUTPUT_LIMIT < len(stored) < 0.9 * gitlab_log.OUTPUT_LIMIT
+    read = gitlab_log.parse(stored).text
+    assert "line 0\n" in read and "line 119999\n" in read
+    assert "log_limit reached." in read
+    assert "[opsera] Run 42 of “Deploy shop” succeeded" in read
 
 
 def test_log_limit_keeps_head_and_tail(tmp_path):
