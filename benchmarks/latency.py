@@ -15,8 +15,7 @@ from benchmarks.traces import MARK, TRACES, Polled, Trace, bursty, polled, quiet
 from opsera_step.clock import FakeClock
 from opsera_step.job import run_job
 from opsera_step.signals import Cancellation
-from opsera_step.simulator.faults import Fault
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Fault, Simulator
 
 ROUND_TRIP = 0.1
 _DELAYS = (

@@ -10,11 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from benchmarks.children import PIPELINE
-from opsera_step.simulator.records import Record, Shape
 
 _REFUSAL = (
     b"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n"
@@ -24,6 +24,7 @@ WINDOW = 1000
 NEW_EACH_TIME = 400
 """Of the window, how many records are new in each answer: as many as the job lets it be."""
 RUN = 42
+STEP = "5f0c4e1b2d3a4c5b6e7f8092"
 
 
 class FirstByte:
@@ -71,11 +72,6 @@ class Run:
         self._records, self._text, self._new = records, text, new
         self._seen = 0
         self._encoded: dict[int, bytes] = {}
-        tool: dict[str, object] = {
-            "tool_identifier": "jenkins",
-            "configuration": {"jobType": "BUILD"},
-        }
-        self._shape = Shape(PIPELINE, RUN, "5f0c4e1b2d3a4c5b6e7f8092", "Build", 0, tool)
         self.calls: dict[str, int] = {}
         self.bytes_out = 0
 
@@ -94,7 +90,7 @@ class Run:
         if call == "status":
             return {"status": "running" if going else "success", "message": ""}
         count = RUN if self.calls.get("run") else RUN - 1
-        plan = [{"_id": self._shape.step_id, "name": "Build", "active": True}]
+        plan = [{"_id": STEP, "name": "Build", "active": True}]
         return {
             "_id": PIPELINE,
             "name": "Benchmark",
@@ -106,17 +102,38 @@ class Run:
         first = max(0, self._seen - WINDOW)
         for gone in [number for number in self._encoded if number < first]:
             del self._encoded[gone]
-        newest_first = range(self._seen - 1, first - 1, -1)
-        return b"[" + b",".join(self._record(number) for number in newest_first) + b"]"
+        latest_first = range(self._seen - 1, first - 1, -1)
+        return b"[" + b",".join(self._record(number) for number in latest_first) + b"]"
 
     def _record(self, number: int) -> bytes:
         known = self._encoded.get(number)
         if known is None:
-            at = 1_767_225_600_000 + number
-            name = f"{at // 1000:08x}0a1b2c3d4e{number % 2**24:06x}"
-            record = Record(number, name, at, at, self._shape, self._text(number))
-            known = self._encoded[number] = record.encode().encode("ascii")
+            known = self._encoded[number] = json.dumps(_record(number, self._text(number))).encode()
         return known
+
+
+def _record(number: int, text: str) -> dict[str, Any]:
+    at = 1_767_225_600_000 + number
+    created = datetime.fromtimestamp(at / 1000, timezone.utc).isoformat(timespec="milliseconds")
+    created = created.replace("+00:00", "Z")
+    return {
+        "_id": f"{at // 1000:08x}0a1b2c3d4e{number % 2**24:06x}",
+        "pipeline_id": PIPELINE,
+        "run_count": RUN,
+        "step_id": STEP,
+        "step_name": "Build",
+        "step_index": 0,
+        "action": "console output",
+        "message": "Console log output.",
+        "status": "running",
+        "tool_identifier": "jenkins",
+        "step_configuration": {
+            "tool": {"tool_identifier": "jenkins", "configuration": {"jobType": "BUILD"}}
+        },
+        "api_response": {"jenkinsConsoleLog": text},
+        "createdAt": created,
+        "updatedAt": created,
+    }
 
 
 class _Server(ThreadingHTTPServer):

@@ -13,8 +13,6 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from werkzeug.wrappers import Request as HttpRequest
-
 from benchmarks.children import job_environment
 from benchmarks.figures import Cell, Section, Table, percentile, spell
 from benchmarks.traces import Trace, bursty
@@ -22,9 +20,7 @@ from benchmarks.turns import TurnClock
 from opsera_step.clock import FakeClock
 from opsera_step.job import run_job
 from opsera_step.signals import Cancellation
-from opsera_step.simulator.faults import Fault
-from opsera_step.simulator.simulator import Simulator
-from opsera_step.simulator.wire import Answer, json_answer
+from opsera_step.simulator import Fault, HttpRequest, Response, Simulator
 
 _ROUND_TRIP = 0.1
 _DELAY = Fault(kind="latency", seconds=_ROUND_TRIP)
@@ -58,13 +54,13 @@ class Counted(Simulator):
         super().__enter__()
         return self
 
-    def respond(self, http: HttpRequest) -> Answer:
+    def respond(self, request: HttpRequest) -> Response:
         """Answer, or refuse with 429 where the bucket is empty."""
         at = self._clock.monotonic()
         if self._limit and not self._admits(at):
-            answer = json_answer({"message": "Too many requests"}, 429)
+            answer = Response(429, b'{"message": "Too many requests"}')
         else:
-            answer = super().respond(http)
+            answer = super().respond(request)
         self.answered.append((at, answer.status))
         # What gzip would make of it is looked at now and then only: it takes longer than all else.
         packed = len(gzip.compress(answer.body, 6)) if len(self.sizes) % 40 == 0 else -1

@@ -14,8 +14,7 @@ from typing import IO
 from benchmarks.children import ENTRYPOINT, ROOT, job_environment
 from benchmarks.figures import Cell, Table, percentile
 from benchmarks.traces import MARK, Trace
-from opsera_step.simulator.clocks import SpeedClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator, SpeedClock
 
 LOOP = ("bash", str(ROOT / "benchmarks" / "loop.sh"))
 

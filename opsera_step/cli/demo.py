@@ -1,31 +1,62 @@
-"""The commands that need no Opsera: the demonstration, and the simulator on its own."""
+"""The commands that need no Opsera account: the demo, and the simulator on its own."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from opsera_step.cli.invocation import host
-from opsera_step.cli.options import HelpfulCommand, completing, completing_path, with_inputs
+from opsera_step.cli.options import HelpfulCommand, completing, with_inputs
 from opsera_step.cli.runs import FOLLOWING, STARTING
-from opsera_step.errors import ExitCode
+from opsera_step.config import PREFIXES, Setting
+from opsera_step.errors import ExitCode, InvalidInput
+from opsera_step.job import run_job
+from opsera_step.signals import Cancellation, interrupt_as_usual
 from opsera_step.text import nearest
 
+if TYPE_CHECKING:
+    from opsera_step.clock import Clock
+    from opsera_step.simulator import Simulator
 
-def _switches(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> Any:
-    pairs = [value.partition("=") for value in values]
-    for name, equals, _ in pairs:
-        if not equals:
-            raise click.BadParameter(f"{name!r} has no value: write it as {name}=VALUE.")
-    return {name: value for name, _, value in pairs}
+# Everything here loads the simulator late: most commands never need it.
+
+_PLATFORMS: Mapping[str, Mapping[str, str]] = {
+    "plain": {"TERM": "dumb"},
+    "github": {"GITHUB_ACTIONS": "true"},
+    "gitlab": {"GITLAB_CI": "true"},
+    "terminal": {"TERM": "xterm-256color"},
+}
+"""The variables that make a job look like one on a platform."""
+_GITHUB_FILES = ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
+_KEPT = ("TERM", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "OPSERA_DEBUG")
+INPUTS = (
+    "wait", "timeout", "on_timeout", "on_cancel", "on_paused", "on_busy", "reset", "logs",
+    "log_limit", "poll_interval", "report_dir",
+)  # fmt: skip
+"""The inputs of a job that the demo accepts, as options and from the environment."""
+_MOST_LISTED = 40
+
+
+def _flag_settings(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> Any:
+    from opsera_step.simulator import ScenarioError, parse_flags  # noqa: PLC0415
+
+    try:
+        return parse_flags(values)
+    except ScenarioError as error:
+        raise click.BadParameter(_sentence(str(error))) from None
 
 
 def _scenarios() -> Iterable[str]:
-    from opsera_step.simulator.loading import scenario_names  # noqa: PLC0415 - only here
+    from opsera_step.simulator import scenario_names  # noqa: PLC0415
 
     return scenario_names()
 
@@ -35,17 +66,17 @@ def _simulator_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--scenario", default="success", show_default=True, metavar="NAME",
             shell_complete=completing(_scenarios),
-            help="What happens; `demo --list` lists the scenarios. Or the path of a YAML file.",
+            help="Scenario to simulate: a name from `demo --list`, or the path of a YAML file.",
         ),
         click.option(
             "--speed", default=1.0, show_default=True, type=click.FloatRange(0.1, 1000),
             help="How much faster than real time the pipeline runs.",
         ),
         click.option(
-            "--switch", "switches", multiple=True, callback=_switches, metavar="NAME=VALUE",
-            help="How the API behaves where its page leaves it open; docs/simulator.md lists them.",
+            "--flag", "flags", multiple=True, callback=_flag_settings, metavar="NAME=VALUE",
+            help="Override undocumented API behavior; see docs/simulator.md.",
         ),
-        click.option("--seed", default=1, show_default=True, help="Seed of all that is random."),
+        click.option("--seed", default=1, show_default=True, help="Random seed."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -54,7 +85,7 @@ def _simulator_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command(
     cls=HelpfulCommand,
-    short_help="Play the main job against the built-in simulator.",
+    short_help="Run a job against the built-in simulator.",
     examples=[
         "opsera-step demo",
         "opsera-step demo --scenario approval --on-paused wait",
@@ -64,36 +95,29 @@ def _simulator_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--platform",
-    type=click.Choice(["auto", "plain", "github", "gitlab", "terminal"]),
+    type=click.Choice(["auto", *_PLATFORMS]),
     default="auto",
     show_default=True,
-    help="Whose job log to show.",
+    help="Log format to emulate.",
 )
-@click.option("--list", "listing", is_flag=True, help="List the scenarios.")
-@click.option("--show-outputs/--no-outputs", default=True, help="Show the outputs at the end.")
+@click.option("--list", "listing", is_flag=True, help="List the scenarios and exit.")
+@click.option("--show-outputs/--no-outputs", default=True, help="Print the outputs at the end.")
 @_simulator_options
 @with_inputs(*FOLLOWING, *STARTING, "timeout")
 def demo(platform: str, *, listing: bool, show_outputs: bool, **options: Any) -> int:
-    """Play the main job against the built-in simulator: no account, no network.
+    """Run a job against the built-in simulator. Needs no account and no network.
 
-    The exit code is the job's: 1 for a scenario that fails. How the job is to behave can be set as
-    for `opsera-step run`.
+    Exits with the job's exit code, so 1 for a scenario that fails. Accepts the options of
+    `opsera-step run` that control the job.
     """
-    from opsera_step.cli.demo_player import (  # noqa: PLC0415 - only here
-        INPUTS,
-        Stage,
-        list_scenarios,
-        play,
-    )
-
     here = host()
     here.has_settled = not listing
     if listing:
         list_scenarios(here.out)
         return ExitCode.SUCCESS
     typed = here.options("run", {name: options.pop(name) for name in INPUTS})
-    stage = Stage(here.out, here.environ, here.cancel(), platform, typed)
-    with _simulator_faults_told():
+    stage = DemoHost(here.out, here.environ, here.cancel(), platform, typed)
+    with _as_usage_errors():
         return play(stage, show_outputs=show_outputs, **options)
 
 
@@ -102,48 +126,155 @@ def demo(platform: str, *, listing: bool, show_outputs: bool, **options: Any) ->
     short_help="Serve a simulated Opsera API.",
     examples=["opsera-step simulator --port 8080 --scenario busy --speed 10"],
 )
-@click.option("--host", "address", default="127.0.0.1", show_default=True, help="Where to listen.")
+@click.option(
+    "--host", "address", default="127.0.0.1", show_default=True, help="Address to listen on."
+)
 @click.option(
     "--port",
     default=0,
     show_default=True,
     type=click.IntRange(0, 65535),
-    help="Port to listen on; 0: any free one.",
+    help="Port to listen on; 0 selects a free port.",
 )
-@click.option(
-    "--state", default=None, metavar="FILE", shell_complete=completing_path(),
-    help="Keep what is changed in this file.",
-)  # fmt: skip
 @_simulator_options
-def simulator(address: str, port: int, **simulated: Any) -> int:
-    """Serve a simulated Opsera API until interrupted, and print how to use it."""
-    from opsera_step.cli.demo_player import serve  # noqa: PLC0415 - only here
+def simulator(address: str, port: int, **options: Any) -> int:
+    """Serve a simulated Opsera API until interrupted.
 
+    Prints its URL and the variables to use it with: OPSERA_BASE_URL, OPSERA_PIPELINE,
+    OPSERA_TOKEN.
+    """
     if not re.fullmatch(r"localhost|127(\.\d+){3}|::1", address):
-        told = "Whoever reaches the simulator can read its token and change its world."
-        click.echo(f"Listening on {address}, not on this machine alone. {told}", err=True)
-    with _simulator_faults_told():
-        return serve(host().out, address, port, **simulated)
+        click.echo(
+            f"Listening on {address}: everyone who can reach this port can read the simulator's "
+            "token and change its state.",
+            err=True,
+        )
+    with _as_usage_errors():
+        return serve(host().out, address, port, **options)
+
+
+def list_scenarios(out: TextIO) -> None:
+    """Print the scenarios, one per line."""
+    from opsera_step.simulator import scenario_names  # noqa: PLC0415
+
+    lines = (f"{name:18} {description}\n" for name, description in scenario_names().items())
+    out.writelines(lines)
+
+
+@dataclass(frozen=True)
+class DemoHost:
+    """Where a demo runs: its log, the environment, and the platform to emulate."""
+
+    out: TextIO
+    environ: Mapping[str, str]
+    cancellation: Cancellation
+    platform: str = "auto"
+    options: Mapping[str, Setting] = field(default_factory=dict)
+    """The inputs of the job that were typed as options."""
+
+
+def play(
+    stage: DemoHost,
+    *,
+    show_outputs: bool,
+    scenario: str,
+    speed: float,
+    flags: Mapping[str, object],
+    seed: int,
+    clock: Clock | None = None,
+) -> int:
+    """Run the job of one scenario and return its exit code; `clock` replaces the fast one."""
+    from opsera_step.simulator import Simulator, SpeedClock  # noqa: PLC0415
+
+    clock = clock or SpeedClock(speed)
+    with (
+        tempfile.TemporaryDirectory(prefix="opsera-step-demo-") as directory,
+        _listening(Simulator(scenario, clock=clock, seed=seed, flags=flags)) as simulated,
+    ):
+        stage.out.write(f"Simulated Opsera API: {simulated.url} (scenario {scenario})\n\n")
+        stage.out.flush()
+        environ = _environment(stage, Path(directory))
+        options = {
+            "base_url": simulated.url,
+            "pipeline": simulated.pipeline_id,
+            "token": simulated.token,
+            "output_file": str(Path(directory) / "opsera.env"),
+            "command": "run",
+        }
+        own = {name: Setting(value, "the demo") for name, value in options.items()}
+        given = {**stage.options, **own}
+        exit_code = run_job(environ, stage.out, stage.cancellation, options=given, clock=clock)
+        if show_outputs:
+            # The exit code stays the same if nobody reads the rest.
+            with suppress(BrokenPipeError):
+                _print_files(stage.out, environ, options["output_file"], exit_code)
+    return exit_code
+
+
+def serve(out: TextIO, address: str, port: int, *, speed: float, **options: Any) -> int:
+    """Serve the simulator until it is interrupted (SIGINT, or SIGTERM as in a container)."""
+    from opsera_step.simulator import Simulator, SpeedClock  # noqa: PLC0415
+
+    interrupt_as_usual()
+    made = Simulator(clock=SpeedClock(speed), host=address, port=port, **options)
+    with _listening(made) as simulated, suppress(KeyboardInterrupt):
+        out.write(
+            f"{simulated.url}\n"
+            f"OPSERA_BASE_URL={simulated.url}\n"
+            f"OPSERA_PIPELINE={simulated.pipeline_id}\n"
+            f"OPSERA_TOKEN={simulated.token}\n"
+        )
+        out.flush()
+        simulated.wait()
+    return 0
+
+
+def _listening(simulated: Simulator) -> Simulator:
+    try:
+        return simulated.start()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InvalidInput([f"The simulator cannot listen on this address: {reason}"]) from None
+
+
+def _environment(stage: DemoHost, directory: Path) -> dict[str, str]:
+    """Return the environment of a job on the platform to emulate; `auto` is the current one."""
+    inputs = [prefix + name.upper() for name in INPUTS for prefix in PREFIXES]
+    kept = {name: stage.environ[name] for name in (*_KEPT, *inputs) if name in stage.environ}
+    if stage.platform == "github":
+        kept |= {name: str(directory / name.lower()) for name in _GITHUB_FILES}
+    return {**kept, **_PLATFORMS.get(stage.platform, {})}
+
+
+def _print_files(out: TextIO, environ: Mapping[str, str], output_file: str, exit_code: int) -> None:
+    """Print what later CI steps can read, and the step summary."""
+    out.write(f"\nExit code {exit_code}. Outputs for later steps:\n")
+    outputs = Path(output_file).read_text("utf-8") if Path(output_file).exists() else ""
+    shortened = (line if len(line) < 160 else f"{line[:160]}…" for line in outputs.splitlines())
+    out.writelines(f"  {line}\n" for line in shortened)
+    if "GITHUB_STEP_SUMMARY" in environ:
+        out.write("\nStep summary (Markdown):\n")
+        out.write(Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8"))
 
 
 @contextmanager
-def _simulator_faults_told() -> Iterator[None]:
-    """Tell of a scenario or a switch that is not there as of any other wrong option."""
-    from opsera_step.simulator.reading import ScenarioError  # noqa: PLC0415 - only here
-    from opsera_step.simulator.state import StateError  # noqa: PLC0415 - only here
-    from opsera_step.simulator.switches import SwitchError  # noqa: PLC0415 - only here
+def _as_usage_errors() -> Iterator[None]:
+    """Report an unknown scenario or an invalid flag like any other invalid option."""
+    from opsera_step.simulator import ScenarioError  # noqa: PLC0415
 
     try:
         yield
-    except (ScenarioError, StateError, SwitchError) as error:
-        raise click.UsageError(_with_guess(str(error))) from None
+    except ScenarioError as error:
+        message = str(error)
+        close = nearest(error.unknown, error.known) if error.unknown else ""
+        if close:
+            message = f"{message.partition(';')[0]}. Did you mean {close}?"
+        elif len(error.known) > _MOST_LISTED:
+            message = f"{message.partition(';')[0]}. See docs/simulator.md for all names."
+        raise click.UsageError(_sentence(message)) from None
 
 
-def _with_guess(told: str) -> str:
-    """Add to a fault of the simulator what may have been meant, and end it as a sentence."""
-    found = re.match(r"[a-z ]* named '(.+?)'; [a-z]+ are (.+)", told)
-    close = nearest(found[1], found[2].split(", ")) if found else ""
-    if found and close:
-        told = f"{told.partition(';')[0]}. Did you mean {close}?"
-    told = told[0].upper() + told[1:] if found else told
-    return told if told.endswith((".", "?")) else f"{told}."
+def _sentence(message: str) -> str:
+    if message.startswith(("unknown", "flag", "cannot")):
+        message = message[0].upper() + message[1:]
+    return message if message.endswith((".", "?")) else f"{message}."

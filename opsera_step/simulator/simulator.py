@@ -6,19 +6,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from opsera_step.simulator.clocks import SpeedClock
+from opsera_step.clock import Clock
 from opsera_step.simulator.faults import Fault
-from opsera_step.simulator.scenario import Scenario
-from opsera_step.simulator.server import HttpServer
+from opsera_step.simulator.responses import HttpRequest, Response
+from opsera_step.simulator.scenario.flags import Flags
+from opsera_step.simulator.scenario.spec import Scenario
+from opsera_step.simulator.server import admin, portal
+from opsera_step.simulator.server.server import HttpServer
 from opsera_step.simulator.simulation import Simulation
-from opsera_step.simulator.switches import Switches
-from opsera_step.simulator.world import Clock
 
-_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - asked about, not bound
+_EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 class Simulator(Simulation):
-    """The Opsera API, played; use it in a `with`, or call `start` and `close`."""
+    """The Opsera API, simulated. Use it in a `with` block, or call `start` and `close`."""
 
     def __init__(
         self,
@@ -28,14 +29,11 @@ class Simulator(Simulation):
         seed: int | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        switches: Mapping[str, object] | Switches | None = None,
+        flags: Mapping[str, object] | Flags | None = None,
         faults: Iterable[Fault] = (),
-        state: str | Path | None = None,
     ) -> None:
-        """Prepare a scenario for a host and port (0: any that is free); time runs from now."""
-        super().__init__(
-            scenario, clock=clock, seed=seed, switches=switches, faults=faults, state=state
-        )
+        """Prepare a scenario for a host and a port (0: any free port). Time starts now."""
+        super().__init__(scenario, clock=clock, seed=seed, flags=flags, faults=faults)
         self._host = host
         self._port = port
         self._server: HttpServer | None = None
@@ -45,28 +43,43 @@ class Simulator(Simulation):
         """The base URL for clients on this machine."""
         if self._server is None:
             raise RuntimeError("the simulator is not running; use it in a with block")
-        host = "127.0.0.1" if self._host in _EVERYWHERE else self._host
+        host = "127.0.0.1" if self._host in _EVERY_INTERFACE else self._host
         return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
 
     def start(self) -> Simulator:
-        """Begin to answer requests."""
-        self._gate.closing.clear()
+        """Start to answer requests. Raises OSError if the port is in use."""
+        self._dispatcher.closing.clear()
         if self._server is None:
-            self._server = HttpServer(self._host, self._port, self.respond, self._clock.time)
+            self._server = HttpServer(
+                self._host,
+                self._port,
+                self.respond,
+                time=self._clock.time,
+                wait_for=self._dispatcher.wait_for,
+                compresses=lambda: self.flags.compression == "gzip",
+            )
         return self
 
     def close(self) -> None:
-        """Stop answering and end all connections."""
-        self._gate.closing.set()
+        """Stop answering, and end all connections."""
+        self._dispatcher.closing.set()
         if self._server is not None:
             self._server.close()
             self._server = None
-        self.release()
 
     def wait(self) -> None:
-        """Wait until the simulator is closed, by another thread or by an exception in this one."""
+        """Wait until the simulator is closed, or an exception such as KeyboardInterrupt."""
         if self._server is not None:
             self._server.wait()
+
+    def respond(self, request: HttpRequest) -> Response:
+        """Answer one HTTP request: of the API, the admin API, or the portal page."""
+        if request.path.startswith(admin.PREFIX):
+            return admin.respond(self, request)
+        if portal.is_portal(request):
+            with self._dispatcher.lock:
+                return portal.respond(self._current(), request)
+        return self._dispatcher.respond(request)
 
     def __enter__(self) -> Simulator:  # noqa: PYI034 - Self came with Python 3.11
         """Start."""
@@ -80,35 +93,3 @@ class Simulator(Simulation):
     ) -> None:
         """Close."""
         self.close()
-
-
-def serve(
-    scenario: str | Path = "success",
-    *,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    speed: float = 1.0,
-    seed: int | None = None,
-    switches: Mapping[str, object] | None = None,
-    faults: Iterable[Fault] = (),
-    state: str | Path | None = None,
-) -> Simulator:
-    """Start a simulator whose time runs `speed` times as fast as real time; print nothing."""
-    clock = SpeedClock(speed)
-    made = Simulator(
-        scenario,
-        clock=clock,
-        seed=seed,
-        host=host,
-        port=port,
-        switches=switches,
-        faults=faults,
-        state=state,
-    )
-    return made.start()
-
-
-def serve_forever(simulator: Simulator) -> None:
-    """Answer requests until an exception such as KeyboardInterrupt comes, then close."""
-    with simulator:
-        simulator.wait()

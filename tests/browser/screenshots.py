@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from playwright.sync_api import sync_playwright
 
 from opsera_step.clock import FakeClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 from tests.browser.conftest import CHROMIUM
 from tests.support.jobs import ROOT, play
 

@@ -46,7 +46,7 @@ CALLS = {
 def test_every_call_with_every_scope_and_role(scope, role):
     """What the API allows ends with 0, all else with 4, nothing on stdout, and what it takes."""
     wrong = []
-    with fast(speed=20.0) as simulator:
+    with fast(speed=20.0, flags={"scopes": "wide"}) as simulator:
         for thing in (simulator.pipeline_id, TOOL, TASK):
             simulator.set_access(thing, ["Jo Doe", "Alex Kim"])
         simulator.set_user("Jo Doe", role=role)
@@ -96,7 +96,7 @@ def test_a_bad_token(words):
     """A token that is unknown or was deactivated ends with 4, and says what to do."""
     with fast() as simulator:
         token = simulator.issue_token("api")
-        simulator.deactivate(token)
+        simulator.deactivate_token(token)
         for bad in (token, "eyJhbGciOiJub25lIn0.eyJ4IjoxfQ.c2lnbmF0dXJl"):
             done = opsera(simulator, *words, token=bad)
             assert done.code == ExitCode.AUTH

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from opsera_step.errors import ExitCode
-from opsera_step.simulator.clocks import SpeedClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator, SpeedClock
 from opsera_step.text import columns_of
 from tests.support import ROOT, scenes
 from tests.support.jobs import Files, Process
@@ -162,7 +161,7 @@ def test_what_can_not_be_written_is_no_success(simulator, command, code):
 def test_a_log_that_nobody_reads_on_is_not_followed_on(tmp_path):
     """`opsera-step logs --follow | head` ends with head, though the run is silent for long."""
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0)) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         arguments = ("logs", "--follow")
         process = Process(simulator, Files(tmp_path), arguments=arguments)
         process.close_log()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from opsera_step.clock import FakeClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 from tests.oracles import github_runner, gitlab_log, terminal
 from tests.support.golden import GOLDEN, assert_golden
 from tests.support.jobs import play

@@ -15,7 +15,7 @@ from opsera_step.display import JobLog, LogLimit, print_result
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import PLATFORMS
 from opsera_step.runs import events
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 from opsera_step.text import MASK, Scrubber, split_lines
 from tests.oracles import (
     github_files,

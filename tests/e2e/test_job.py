@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from opsera_step.clock import FakeClock
-from opsera_step.simulator.faults import Fault
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Fault, Simulator
 from tests.oracles import gitlab_log
 from tests.support import scenes
 from tests.support.jobs import Finished, play
@@ -221,7 +220,7 @@ def test_a_failed_request_to_run_is_sent_again_once_that_is_certain(tmp_path):
     faults = (Fault(call="run", kind="http", status=503, times=1),)
     job, simulator = run(scenes.PASSES, tmp_path, faults)
     assert job.code == 0
-    assert [one.count for one in simulator.runs() if one.started_by == "us"] == [42]
+    assert [one.number for one in simulator.runs() if one.started_by == "us"] == [42]
 
 
 def test_the_result_is_never_cut_off_on_gitlab(tmp_path):
@@ -300,21 +299,23 @@ def test_a_busy_pipeline(tmp_path, on_busy, code, count):
     """A run that goes already is queued behind, attached to, or a reason to fail."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         job = play(simulator, clock, tmp_path, on_busy=on_busy)
         assert (job.code, job.outputs["OPSERA_RUN_COUNT"]) == (code, count)
         assert simulator.count("run") == (1 if on_busy == "queue" else 0)
 
 
-@pytest.mark.parametrize("answer", ["executed", "queued", "executed_bare", "queued_bare"])
+@pytest.mark.parametrize(
+    "answer", ["executed", "queued", "executed_without_count", "queued_without_count"]
+)
 def test_a_queued_run_is_found_however_the_api_answers(tmp_path, answer):
     """Whatever v1 answers for a queued run, our own run is followed."""
     clock = FakeClock()
-    switches = {"busy_answer": answer}
-    with Simulator(scenes.PASSES, clock=clock, seed=1, switches=switches) as simulator:
-        simulator.start_by_somebody_else()
+    flags = {"busy_response": answer}
+    with Simulator(scenes.PASSES, clock=clock, seed=1, flags=flags) as simulator:
+        simulator.start_run()
         job = play(simulator, clock, tmp_path)
-        ours = [one.count for one in simulator.runs() if one.started_by == "us"]
+        ours = [one.number for one in simulator.runs() if one.started_by == "us"]
         assert (job.code, job.outputs["OPSERA_RUN_COUNT"], ours) == (0, "43", [43])
 
 
@@ -322,7 +323,7 @@ def test_a_paused_pipeline_refuses_and_the_log_says_what_to_do(tmp_path):
     """A run that is refused because an earlier one is paused gives exit code 3 and advice."""
     clock = FakeClock()
     with Simulator(scenes.PAUSES, clock=clock, seed=1) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         clock.sleep(60)
         job = play(simulator, clock, tmp_path)
         assert job.code == 3
@@ -334,7 +335,7 @@ def test_reset_auto_gives_a_paused_run_up(tmp_path):
     """With reset: auto a pipeline that rests paused is reset and run."""
     clock = FakeClock()
     with Simulator(scenes.PAUSES, clock=clock, seed=1) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         clock.sleep(60)
         job = play(simulator, clock, tmp_path, reset="auto")
         assert (simulator.count("reset"), job.outputs["OPSERA_RUN_COUNT"]) == (1, "43")
@@ -354,7 +355,7 @@ def test_the_other_commands(tmp_path, command, code, status):
     """Each command works as the input `command` and sets its outputs."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         clock.sleep(60)
         job = play(simulator, clock, tmp_path, command=command)
         assert (job.code, job.outputs["OPSERA_STATUS"]) == (code, status)
@@ -367,7 +368,7 @@ def test_watching_a_run_that_has_ended(tmp_path):
     """How long its log was read is not told as the time that the run took."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         clock.sleep(60)
         job = play(simulator, clock, tmp_path, command="watch")
     assert float(job.outputs["OPSERA_DURATION"]) > 1
@@ -378,7 +379,7 @@ def test_a_stop_with_nothing_to_stop(tmp_path):
     """Where no run is going that is said, and no stop call is sent: it could only hit the next."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         clock.sleep(60)
         job = play(simulator, clock, tmp_path, command="stop")
         assert (job.code, simulator.count("stop")) == (0, 0)
@@ -391,7 +392,7 @@ def test_the_status_of_a_run_that_goes_on(tmp_path):
     clock = FakeClock()
     faults = [Fault(call="status", kind="latency", seconds=3)]
     with Simulator(scenes.SLOW, clock=clock, seed=1, faults=faults) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         clock.sleep(60)
         job = play(simulator, clock, tmp_path, command="status")
         name = job.outputs["OPSERA_PIPELINE_NAME"]
@@ -406,7 +407,7 @@ def test_the_status_of_a_run_that_ended(tmp_path):
     clock = FakeClock()
     faults = [Fault(call="status", kind="latency", seconds=3)]
     with Simulator(scenes.PASSES, clock=clock, seed=1, faults=faults) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         clock.sleep(60)
         job = play(simulator, clock, tmp_path, command="status")
     assert re.search(r"^\[opsera\] ✓ .* · \d+s$", job.log, re.MULTILINE)
@@ -417,7 +418,7 @@ def test_a_stop_of_what_is_going(tmp_path):
     """A run that is going is stopped with one call."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         clock.sleep(0.5)
         job = play(simulator, clock, tmp_path, command="stop")
         assert (job.code, simulator.count("stop")) == (0, 1)
@@ -443,8 +444,8 @@ def test_a_run_that_never_was(tmp_path):
 def test_a_word_never_seen_before_is_no_success(tmp_path):
     """A final word that nobody knows does not count as success, and is shown as it came."""
     clock = FakeClock()
-    switches = {"spelling": {"success": "frobnicated"}}
-    with Simulator(scenes.PASSES, clock=clock, seed=1, switches=switches) as simulator:
+    flags = {"spelling": {"success": "frobnicated"}}
+    with Simulator(scenes.PASSES, clock=clock, seed=1, flags=flags) as simulator:
         job = play(simulator, clock, tmp_path)
         assert job.code == 3
         assert "frobnicated" in job.log

@@ -6,8 +6,7 @@ import json
 import subprocess
 import sys
 
-from opsera_step.simulator.clocks import SpeedClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator, SpeedClock
 from tests.support import scenes
 from tests.support.jobs import ROOT, Files, inputs_for
 

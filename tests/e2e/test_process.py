@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from opsera_step.simulator.clocks import SpeedClock
-from opsera_step.simulator.faults import Fault
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Fault, Simulator, SpeedClock
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
 from tests.support import scenes
 from tests.support.jobs import Files, Process, wait_until
@@ -249,7 +247,7 @@ def test_cancelling_a_question_stops_nothing(tmp_path, command):
     """Ctrl-C on a command that only asks leaves the run alone."""
     faults = [Fault(call="status", kind="latency", seconds=30)]
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         process = Process(simulator, Files(tmp_path), command=command)
         wait_until(lambda: simulator.count("status") > 0)
         process.send(signal.SIGINT)
@@ -272,7 +270,7 @@ def test_cancelling_a_change_says_that_it_may_have_been_made(tmp_path, command, 
     """Where the request was on the wire nobody can know; the user has to look."""
     faults = [Fault(call=call, kind="latency", seconds=30)]
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
-        simulator.start_by_somebody_else()
+        simulator.start_run()
         page = f"{simulator.url}/workflow/details/{simulator.pipeline_id}/summary"
         left = f"OPSERA_URL={page}\nOPSERA_RUN_COUNT=42\n"
         (tmp_path / "opsera.env").write_text(left, "utf-8")

@@ -12,7 +12,7 @@ import yaml
 
 from opsera_step.api.models import unwrap
 from opsera_step.errors import ExitCode
-from opsera_step.simulator.faults import Fault
+from opsera_step.simulator import Fault
 from tests.oracles import github_runner, terminal
 from tests.support import ROOT
 from tests.support.relay import Relay
@@ -56,8 +56,8 @@ DEEDS = {
 """Each command of a job, and the call whose answer its result holds."""
 SHAPES = [
     {},
-    dict.fromkeys(("list_answers", "counted_answers", "object_answers", "action_answers"), "data"),
-    {"list_answers": "counted"},
+    dict.fromkeys(("list_format", "counted_list_format", "object_format", "action_format"), "data"),
+    {"list_format": "counted"},
 ]
 """How the API may wrap its answers."""
 
@@ -114,11 +114,11 @@ def test_results_of_the_job_commands(simulator, words, form):
     assert done.err.startswith("[opsera] ")
 
 
-@pytest.mark.parametrize("switches", SHAPES, ids=["as documented", "in data", "counted"])
+@pytest.mark.parametrize("flags", SHAPES, ids=["as documented", "in data", "counted"])
 @pytest.mark.parametrize("words", [*QUESTIONS, *DEEDS])
-def test_what_nobody_knows_is_in_json(words, switches):
+def test_what_nobody_knows_is_in_json(words, flags):
     """Fields that no program ever heard of are there, in objects, in lists and around them."""
-    with fast("slow", switches=switches) as behind, Relay(behind, _more) as relay:
+    with fast("slow", flags=flags) as behind, Relay(behind, _more) as relay:
         if words == ("stop",):
             ask(behind, "POST", "pipeline/run", json={"pipelineId": behind.pipeline_id})
         told = opsera(behind, *words, "--format", "json", "--base-url", relay.url)
@@ -277,16 +277,16 @@ class TestTaskLogs:
 
     @pytest.mark.parametrize(
         ("first", "order", "answers"),
-        [("one", "newest_first", "counted"), ("zero", "newest_first", "data"),
+        [("one", "latest_first", "counted"), ("zero", "latest_first", "data"),
          ("one", "oldest_first", "bare"), ("zero", "oldest_first", "counted")],
     )  # fmt: skip
     def test_every_record_once(self, first, order, answers):
         """However the API counts its pages, every record is there, and none twice."""
-        switches = {"first_page": first, "task_log_order": order, "counted_answers": answers}
+        flags = {"first_page": first, "task_log_order": order, "counted_list_format": answers}
         lines = [f"line {number}" for number in range(2345)]
         log = [{"at": 1, "every": 1, "lines": lines}]
         task = {"name": "Long", "runs": [{"at": -9000, "duration": 5000, "log": log}]}
-        with fast({"tasks": [task], **_SMALL}, switches=switches) as long:
+        with fast({"tasks": [task], **_SMALL}, flags=flags) as long:
             done = opsera(long, "task", "logs", "Long", "--count", "0")
             assert done.out.splitlines() == lines
             some = opsera(long, "task", "logs", "Long", "--count", "1500", "--format", "json")
@@ -296,7 +296,7 @@ class TestTaskLogs:
     @pytest.mark.parametrize("text", ["json", "text"])
     def test_a_status_in_either_form(self, text):
         """The status of a task is read as a JSON string and as bare text."""
-        with fast(switches={"task_status": text}) as running:
+        with fast(flags={"task_status": text}) as running:
             assert opsera(running, "task", "status", TASK).out == "success\n"
 
 

@@ -15,7 +15,7 @@ import pytest
 import xmlschema
 
 from opsera_step.clock import FakeClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 from opsera_step.text.sanitize import plain
 from tests.oracles import secrets, terminal
 from tests.support import scenes

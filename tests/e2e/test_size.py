@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from opsera_step.clock import FakeClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 from tests.support import scenes, size
 from tests.support.jobs import ROOT, play
 

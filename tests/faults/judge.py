@@ -14,8 +14,7 @@ from opsera_step.clock import FakeClock
 from opsera_step.config.parsers import parse_duration
 from opsera_step.runs.log_reader import STILL_FOR
 from opsera_step.signals import Cancellation
-from opsera_step.simulator.simulator import Simulator
-from opsera_step.simulator.views import RunView
+from opsera_step.simulator import RunView, Simulator
 from tests.faults.schedule import Schedule
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
 from tests.support.jobs import Files, Finished, play_with
@@ -57,7 +56,7 @@ class Played:
     def run(self) -> RunView | None:
         """Return the run that the job says it followed."""
         count = self.outputs.get("OPSERA_RUN_COUNT", "")
-        return next((run for run in self.runs if str(run.count) == count), None)
+        return next((run for run in self.runs if str(run.number) == count), None)
 
     @property
     def printed(self) -> list[str]:
@@ -74,11 +73,11 @@ def play(schedule: Schedule, folder: Path) -> Played:
         schedule.scenario,
         clock=clock,
         seed=schedule.seed,
-        switches=schedule.switches,
+        flags=schedule.flags,
         faults=list(schedule.faults),
     ) as simulator:
         if schedule.somebody_first:
-            simulator.start_by_somebody_else()
+            simulator.start_run()
         if schedule.cancel_at is not None:
             clock.call_at(schedule.cancel_at, lambda: _signal(cancellation))
         files = Files(folder, schedule.platform)
@@ -89,7 +88,7 @@ def play(schedule: Schedule, folder: Path) -> Played:
 def known_truth(schedule: Schedule, simulator: Simulator, job: Finished) -> Played:
     """Take what the simulator knows of a job that has ended."""
     runs, count = simulator.runs(), job.outputs.get("OPSERA_RUN_COUNT", "")
-    known = any(str(run.count) == count for run in runs)
+    known = any(str(run.number) == count for run in runs)
     truth = simulator.console_text(int(count)) if known else []
     return Played(schedule, job, runs, list(simulator.requests), truth, simulator.token)
 
@@ -120,14 +119,14 @@ def _ending(played: Played) -> Iterator[str]:
 
 
 def _one_run(played: Played) -> Iterator[str]:
-    ours = [run.count for run in played.runs if run.started_by == "us"]
+    ours = [run.number for run in played.runs if run.started_by == "us"]
     if len(ours) > 1:
         yield f"runs {ours} were all started by us"
     followed = played.run
     attached = played.schedule.inputs["on_busy"] == "attach" and "Following run" in played.job.log
     adopted = "taken as ours" in played.job.log
     if followed is not None and followed.started_by != "us" and not (attached or adopted):
-        yield f"run {followed.count} of {followed.started_by} was followed without a word"
+        yield f"run {followed.number} of {followed.started_by} was followed without a word"
 
 
 def _verdict(played: Played) -> Iterator[str]:
@@ -179,8 +178,8 @@ def _ties_are_blind(schedule: Schedule) -> bool:
     """Whether nothing in the answers tells the order of records that share a time."""
     plan = schedule.scenario["pipelines"][0]["plan"]
     anonymous = any(part.get("id") is False for step in plan for part in step.get("log", ()))
-    scattered = schedule.switches.get("record_ids") == "scattered"
-    return schedule.switches.get("ties", "stable") != "stable" and (anonymous or scattered)
+    scattered = schedule.flags.get("record_ids") == "scattered"
+    return schedule.flags.get("tie_order", "stable") != "stable" and (anonymous or scattered)
 
 
 def _order(printed: list[str]) -> Iterator[str]:
@@ -199,10 +198,10 @@ def _stops(played: Played) -> Iterator[str]:
     if len(stops) > 1:
         yield f"{len(stops)} stop calls were sent"
     for stop in stops:
-        going = [run for run in played.runs if run.count == stop.run_count]
+        going = [run for run in played.runs if run.number == stop.run_count]
         ours = played.run
-        if stop.effect and going and (ours is None or going[0].count != ours.count):
-            yield f"run {going[0].count} of {going[0].started_by} was stopped, not ours"
+        if stop.effect and going and (ours is None or going[0].number != ours.number):
+            yield f"run {going[0].number} of {going[0].started_by} was stopped, not ours"
     wanted = played.schedule.inputs["on_timeout"] == "stop" or played.job.code != 124
     if stops and not wanted:
         yield "a run was stopped that was to be left"

@@ -11,8 +11,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from opsera_step.simulator.clocks import SpeedClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator, SpeedClock
 from tests.faults.judge import Played, known_truth
 from tests.faults.schedule import Schedule
 from tests.support.jobs import Files, Process
@@ -29,11 +28,11 @@ def play(schedule: Schedule, folder: Path) -> Played:
         schedule.scenario,
         clock=SpeedClock(SPEED),
         seed=schedule.seed,
-        switches=schedule.switches,
+        flags=schedule.flags,
         faults=list(schedule.faults),
     ) as simulator:
         if schedule.somebody_first:
-            simulator.start_by_somebody_else()
+            simulator.start_run()
         files = Files(folder, schedule.platform)
         process = Process(simulator, files, **{"output_file": "opsera.env", **inputs})
         if schedule.cancel_at is not None:

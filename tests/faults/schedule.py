@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from opsera_step.simulator.faults import Fault
+from opsera_step.simulator import Fault
 
 FAULT_KINDS = (
     "http", "http", "http", "reset", "close", "half", "truncated", "html", "empty",
@@ -23,7 +23,7 @@ class Schedule:
 
     seed: int
     scenario: dict[str, Any]
-    switches: dict[str, Any]
+    flags: dict[str, Any]
     faults: tuple[Fault, ...]
     inputs: dict[str, str]
     platform: str
@@ -34,7 +34,7 @@ class Schedule:
     def describe(self) -> str:
         """Tell it in a few lines, for the report of a failure."""
         lines = [f"seed {self.seed}: platform {self.platform}, inputs {self.inputs}"]
-        lines.append(f"  switches {self.switches}, cancel at {self.cancel_at}")
+        lines.append(f"  flags {self.flags}, cancel at {self.cancel_at}")
         lines.append(f"  somebody else's run first: {self.somebody_first}")
         lines += [f"  {fault}" for fault in self.faults]
         lines += [f"  {step}" for step in self.scenario["pipelines"][0]["plan"]]
@@ -48,7 +48,7 @@ def make(seed: int) -> Schedule:
     return Schedule(
         seed=seed,
         scenario=_scenario(rng),
-        switches=_switches(rng),
+        flags=_flags(rng),
         faults=tuple(_fault(rng) for _ in range(rng.choice((0, 1, 1, 2, 3, 6)))),
         inputs=_inputs(rng),
         platform=rng.choice(PLATFORMS),
@@ -104,28 +104,35 @@ def _timetable(rng: random.Random) -> list[dict[str, Any]]:
     return entries
 
 
-def _switches(rng: random.Random) -> dict[str, Any]:
+def _flags(rng: random.Random) -> dict[str, Any]:
     habits: dict[str, tuple[Any, ...]] = {
         "error_body": ("json", "text", "html", "empty"),
-        "list_answers": ("bare", "data", "counted"),
-        "object_answers": ("bare", "data"),
-        "action_answers": ("bare", "data"),
-        "run_answer": ("counted", "counted", "bare"),
-        "busy_answer": ("executed", "queued", "executed_bare", "queued_bare", "refused"),
-        "run_count_as": ("number", "text"),
-        "queued_known": (True, False),
-        "queued_run_count": ("at_start", "at_once"),
-        "unseen_seconds": (0.0, 3.0, 12.0),
-        "unseen_status": ("404", "400", "unknown"),
-        "unseen_logs": ("empty", "400", "404"),
-        "summary_lag": (0.0, 0.0, 8.0, 60.0),
+        "list_format": ("bare", "data", "counted"),
+        "object_format": ("bare", "data"),
+        "action_format": ("bare", "data"),
+        "run_response": ("with_count", "with_count", "without_count"),
+        "busy_response": (
+            "executed",
+            "queued",
+            "executed_without_count",
+            "queued_without_count",
+            "refused",
+        ),
+        "run_count_type": ("number", "string"),
+        "queued_visible": (True, False),
+        "queued_run_count": ("at_start", "at_request"),
+        "new_run_hidden_seconds": (0.0, 3.0, 12.0),
+        "unknown_run_status": ("404", "400", "unknown"),
+        "unknown_run_logs": ("empty", "400", "404"),
+        "run_count_lag": (0.0, 0.0, 8.0, 60.0),
         "status_lag": (0.0, 0.0, 4.0),
         "log_lag": (0.0, 0.0, 1.5),
         "record_ids": ("objectid", "objectid", "scattered"),
-        "ties": ("stable", "reversed", "shuffled"),
+        "tie_order": ("stable", "reversed", "shuffled"),
         "place": ("jenkinsConsoleLog", "consoleLog_parts", "message", "api_response", "octopus"),
         "line_ends": ("lf", "crlf"),
-        "start_records": ("with_user", "without_user", "none"),
+        "start_record": (True, False),
+        "record_users": ("id", "name", "both", "missing"),
     }
     chosen = rng.sample(sorted(habits), rng.randint(0, 8))
     return {name: rng.choice(habits[name]) for name in chosen}

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from opsera_step.simulator.clocks import SpeedClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator, SpeedClock
 from tests.platforms.containers import Containers
 from tests.platforms.scenes import SCENES
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 from tests.platforms.running import Result, run
 
 SECONDS = 90

@@ -14,8 +14,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from opsera_step.simulator.clocks import SpeedClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator, SpeedClock
 from tests.platforms.network import Authority, tls
 
 _ADDRESS_OF_INTERFACE = 0x8915

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from opsera_step.clock import FakeClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 from opsera_step.text import MASK
 from tests.oracles import hostile
 from tests.support import scenes

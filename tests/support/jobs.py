@@ -18,7 +18,7 @@ from opsera_step.clock import FakeClock
 from opsera_step.job import run_job
 from opsera_step.platforms.base import read_dotenv
 from opsera_step.signals import Cancellation
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 from tests.support import ROOT
 
 MARKS: Mapping[str, Mapping[str, str]] = {

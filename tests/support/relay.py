@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 
 
 class Relay:

@@ -22,8 +22,7 @@ from opsera_step.config.settings import asked_command
 from opsera_step.job import run_job
 from opsera_step.main import is_for_the_command_line
 from opsera_step.signals import Cancellation
-from opsera_step.simulator.clocks import SpeedClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator, SpeedClock
 from tests.support import ROOT
 
 TOOL, TASK = "65a4f00dc0ffee0000000101", "65a4f00dc0ffee0000000201"

@@ -10,22 +10,21 @@ import pytest
 from opsera_step.api import ENDPOINTS, OpseraClient, State, models
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import Forbidden, Malformed, NotFound, Rejected
-from opsera_step.simulator.faults import Fault
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Fault, Simulator
 
 TOOL, TASK = "65a4f00dc0ffee0000000101", "65a4f00dc0ffee0000000201"
 SHAPES = [
     {},
-    {"list_answers": "data", "counted_answers": "bare", "object_answers": "data",
-     "json_text": "utf8", "task_status": "text"},
-    {"list_answers": "counted", "counted_answers": "data", "count_tells": "all"},
+    {"list_format": "data", "counted_list_format": "bare", "object_format": "data",
+     "json_encoding": "utf8", "task_status": "text"},
+    {"list_format": "counted", "counted_list_format": "data", "count_field": "total"},
 ]  # fmt: skip
 
 
 @pytest.fixture(params=SHAPES, ids=["as documented", "the other way", "all counted"])
 def talk(request) -> Iterator[tuple[OpseraClient, Simulator, Deadline]]:
     clock = FakeClock()
-    with Simulator(clock=clock, switches=request.param) as simulator:
+    with Simulator(clock=clock, flags=request.param) as simulator:
         client = OpseraClient(simulator.url, simulator.token, clock)
         yield client, simulator, Deadline.after(clock, 60.0)
 

@@ -12,7 +12,7 @@ from opsera_step.api import OpseraClient, TokenFacts, expiry_warning, format_spa
 from opsera_step.api.token import expiry_hint
 from opsera_step.clock import Deadline, FakeClock, SystemClock
 from opsera_step.errors import Unauthorized
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 from tests.support.jobs import play
 from tests.support.tokens import jwt
 

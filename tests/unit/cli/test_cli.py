@@ -131,7 +131,7 @@ def test_what_is_empty_was_not_given(asked):
     [
         ["frobnicate"], ["run", "--nonsense"], ["run", "--token", "x"], ["run", "a", "b"],
         ["run", "--timeout"], ["demo", "--platform", "nowhere"], ["demo", "--speed", "fast"],
-        ["demo", "--speed", "0"], ["demo", "--switch", "busy_answer"], ["status", "--wait", "true"],
+        ["demo", "--speed", "0"], ["demo", "--flag", "busy_response"], ["status", "--wait", "true"],
     ],
 )  # fmt: skip
 def test_wrong_options_are_bad_input(capsys, arguments):
@@ -241,7 +241,7 @@ def test_a_simulator_that_cannot_listen_says_so():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = process("simulator", "--port", str(taken.getsockname()[1]))
     assert done.returncode == ExitCode.INVALID_INPUT
-    assert "can't listen there: Address already in use" in done.stderr
+    assert "cannot listen on this address: Address already in use" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -285,7 +285,7 @@ def test_a_token_in_a_wrong_place_is_not_shown(words, tmp_path):
     "words",
     [["run", "x", "y\n::error::pwn"], ["run", "--foo\n::error::pwn"], ["run", "x", "##[error]pwn"],
      ["tool", "update", "x", "--set", "a\n::error::p=1", "--set", "a\n::error::p=2"],
-     ["simulator", "--switch", "y\n::error::pwn"], ["run", "x", "\x1b[31mred\x1b]0;t\x07"]],
+     ["simulator", "--flag", "y\n::error::pwn"], ["run", "x", "\x1b[31mred\x1b]0;t\x07"]],
 )  # fmt: skip
 def test_words_of_the_user_are_data(words):
     """Nothing that was typed is obeyed by a job's log or a terminal when it is told as wrong."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from opsera_step.simulator.loading import scenario_names
+from opsera_step.simulator import scenario_names
 from tests.support import ROOT
 
 ASKED = {

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import io
 import re
-from functools import partial
 
 import pytest
 
 from opsera_step import cli
-from opsera_step.cli.demo_player import Stage, list_scenarios, play
+from opsera_step.cli.demo import DemoHost, list_scenarios, play
 from opsera_step.clock import FakeClock
 from opsera_step.config import Setting
-from opsera_step.job import run_job
 from opsera_step.signals import Cancellation
-from opsera_step.simulator.loading import scenario_names
+from opsera_step.simulator import scenario_names
 from tests.oracles import github_runner, gitlab_log, secrets, terminal
 from tests.support.shell import process
+
+SETTINGS = {"show_outputs": True, "scenario": "success", "speed": 1.0, "flags": {}, "seed": 1}
 
 
 class Tty(io.StringIO):
@@ -24,20 +24,11 @@ class Tty(io.StringIO):
         return True
 
 
-@pytest.fixture(autouse=True)
-def fast(monkeypatch):
-    """Play on a fake clock; its speed is all that is not the demo's."""
-    clock = FakeClock()
-    monkeypatch.setattr("opsera_step.cli.demo_player.SpeedClock", lambda speed: clock)
-    monkeypatch.setattr("opsera_step.cli.demo_player.run_job", partial(run_job, clock=clock))
-
-
 def demo(platform: str, out: io.StringIO | None = None, **options) -> tuple[int, str]:
-    """Play a demo."""
+    """Run a demo on a fake clock; return its exit code and its log."""
     out = out or io.StringIO()
-    stage = Stage(out, {"TERM": "xterm"}, Cancellation(), platform)
-    given = {"show_outputs": True, "scenario": "success", "speed": 1.0, "switches": {}, "seed": 1}
-    return play(stage, **{**given, **options}), out.getvalue()
+    stage = DemoHost(out, {"TERM": "xterm"}, Cancellation(), platform)
+    return play(stage, **{**SETTINGS, "clock": FakeClock(), **options}), out.getvalue()
 
 
 def test_the_list_tells_every_scenario():
@@ -72,7 +63,7 @@ def test_each_platform_can_be_shown(platform):
     code, log = demo(platform, Tty() if platform == "terminal" else None)
     assert code == 0
     assert ("::group::" in log) is (platform == "github")
-    assert ("Step summary, as Markdown:" in log) is (platform == "github")
+    assert ("Step summary (Markdown):" in log) is (platform == "github")
     assert ("section_start:" in log) is (platform == "gitlab")
     assert ("\r\x1b[K" in log) is (platform == "terminal")
     assert ("[opsera] --- Build" in log) is (platform in ("auto", "plain"))
@@ -92,8 +83,9 @@ def test_inputs_of_the_job_are_taken(how):
     environ = {"TERM": "xterm", "OPSERA_PIPELINE": "another", how: "wait"}
     if how == "option":
         options = {"on_paused": Setting("wait", "--on-paused")}
-    stage = Stage(out, environ, Cancellation(), "plain", options)
-    code = play(stage, show_outputs=False, scenario="approval", speed=1.0, switches={}, seed=1)
+    stage = DemoHost(out, environ, Cancellation(), "plain", options)
+    settings = {**SETTINGS, "show_outputs": False, "scenario": "approval"}
+    code = play(stage, **settings, clock=FakeClock())
     assert code == 0
     assert "is waiting for approval at" in out.getvalue()
 
@@ -113,7 +105,7 @@ def test_the_token_shows_nowhere():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--scenario", "nonsense"], ["--switch", "nonsense=1"], ["--switch", "busy_answer=x"]],
+    [["--scenario", "nonsense"], ["--flag", "nonsense=1"], ["--flag", "busy_response=x"]],
 )
 def test_what_the_simulator_does_not_know_is_bad_input(capsys, arguments):
     """A scenario or a switch that is not there is told in a sentence, with exit code 2."""

@@ -19,7 +19,7 @@ from opsera_step.config import alias_of, first_config, is_alias
 from opsera_step.config.file import Config, parse_config
 from opsera_step.config.schema import address, build
 from opsera_step.config.yaml_data import read_yaml_data
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Simulator
 from tests.support import ROOT
 
 ID = "65a4f00dc0ffee0123456789"

@@ -24,8 +24,7 @@ from opsera_step.doctor.command import consult
 from opsera_step.errors import ExitCode
 from opsera_step.platforms.base import read_dotenv
 from opsera_step.signals import Cancellation
-from opsera_step.simulator.faults import Fault
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Fault, Simulator
 from tests.support.authority import Authority
 from tests.support.tokens import jwt as written
 from tests.support.wire import Proxy, Wire, http, ok, serving
@@ -108,7 +107,7 @@ def look(
 def play(scenario="success", *, scope="api", expires_in=1e7, look_at=None, **kwargs) -> Screen:
     """Consult the doctor about a simulated account."""
     clock = FakeClock()
-    options = {name: kwargs.pop(name) for name in ("switches", "faults") if name in kwargs}
+    options = {name: kwargs.pop(name) for name in ("flags", "faults") if name in kwargs}
     with Simulator(scenario, clock=clock, seed=1, **options) as simulator:
         token = simulator.issue_token(scope, expires_in=expires_in, role=kwargs.pop("role", None))
         basics = {"token": token, "pipeline": ID, "base_url": simulator.url}
@@ -506,11 +505,11 @@ class TestApi:
         assert screen.levels["api"] == "warning"
         assert "Check that base_url is the address of your tenant" in screen.line("api")
 
-    @pytest.mark.parametrize("switch", ["bad_token_status", "no_access_status"])
+    @pytest.mark.parametrize("switch", ["invalid_token_status", "forbidden_status"])
     @pytest.mark.parametrize("status", [401, 403, 404])
     def test_an_api_with_other_words(self, switch, status):
         """Whatever status stands for no access, a bad token is never called good."""
-        screen = play(switches={switch: status}, scope="tasks", expires_in=-5)
+        screen = play(flags={switch: status}, scope="tasks", expires_in=-5)
         assert screen.code in (ExitCode.AUTH, ExitCode.API)
         assert "Accepted" not in screen.text
         assert screen.levels["pipeline"] != "ok"
@@ -585,7 +584,7 @@ class TestToken:
 
     def test_one_that_may_only_read(self):
         """What was not tried is told with what the scope suggests."""
-        screen = play(scope="pipeline-readonly")
+        screen = play(scope="pipeline-readonly", flags={"scopes": "wide"})
         assert (screen.code, screen.at("warning")) == (0, ["changes", "run"])
         assert "the scope pipeline-readonly is not good for runs" in screen.line("changes")
         assert "a run would be refused" in screen.line("run")
@@ -593,7 +592,7 @@ class TestToken:
     @pytest.mark.parametrize("scope", ["registry", "tasks-readonly", "security-logs"])
     def test_one_of_another_scope(self, scope):
         """It may do something, but see no pipeline."""
-        screen = play(scope=scope)
+        screen = play(scope=scope, flags={"scopes": "wide"})
         assert screen.code == ExitCode.AUTH
         assert screen.at("fault") == ["access"]
         line = screen.line("access")

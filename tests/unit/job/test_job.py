@@ -14,8 +14,7 @@ import pytest
 from opsera_step.clock import FakeClock
 from opsera_step.job import run_job, utf8
 from opsera_step.signals import Cancellation
-from opsera_step.simulator.faults import Fault
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Fault, Simulator
 from tests.support import scenes
 from tests.support.jobs import Files, Finished, inputs_for, play_with
 from tests.support.wire import Wire, http, ok
@@ -30,7 +29,7 @@ EVERY_OUTPUT = {
 }  # fmt: skip
 TRAILS = scenes.scenario(
     scenes.step("Build", scenes.says("compiling"), duration=30, result="failed"),
-    switches={"log_lag": 20},
+    flags={"log_lag": 20},
 )
 
 
@@ -43,7 +42,7 @@ def cancelled_at(
     clock.call_at(seconds, lambda: cancellation.notice(signal.SIGTERM))
     with Simulator(scenario, clock=clock, seed=1, faults=list(faults)) as simulator:
         if somebody:
-            simulator.start_by_somebody_else()
+            simulator.start_run()
         return play_with(simulator, clock, Files(folder), cancellation, **inputs), simulator
 
 

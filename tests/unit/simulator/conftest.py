@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import requests
 
-from opsera_step.clock import FakeClock
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import FakeClock, Simulator
+
+TIMEOUT = 50
+"""Seconds for a request: far more than any takes, also on a busy machine."""
 
 
 class Api:
-    """A simulator, the clock that it moves on, and calls of its API by name."""
+    """A simulator, its clock, and its calls by name."""
 
     def __init__(self, sim: Simulator, clock: FakeClock, session: requests.Session) -> None:
         self.sim = sim
@@ -26,30 +28,58 @@ class Api:
         """Send a call about the first pipeline, unless the body names another."""
         whole = {"pipelineId": self.sim.pipeline_id, **body}
         url = f"{self.sim.url}/api/v1/pipeline/{call}"
-        return self.session.post(url, json=whole, timeout=5, allow_redirects=False)
+        return self.session.post(url, json=whole, timeout=TIMEOUT, allow_redirects=False)
 
     def ask(self, call: str, **body: Any) -> Any:
-        """Send a call and return the JSON of its answer."""
+        """Send such a call and return the JSON of the response."""
         return self.post(call, **body).json()
 
     def call(self, method: str, path: str, token: str = "", **sent: Any) -> requests.Response:
-        """Send any call; what is sent goes into the query of a GET and the body of a POST."""
+        """Send any call, with the arguments in the query of a GET or the body of a POST."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         place = {"params" if method == "GET" else "json": sent}
         url = f"{self.sim.url}/api/v1/{path}"
-        return self.session.request(method, url, headers=headers, timeout=5, **place)
+        return self.session.request(method, url, headers=headers, timeout=TIMEOUT, **place)
 
     def get(self, path: str, **query: Any) -> Any:
-        """Return the JSON of the answer to a GET."""
+        """Return the JSON of the response to a GET."""
         return self.call("GET", path, **query).json()
 
+    def act(self, action: Any, *targets: Any, **more: Any) -> requests.Response:
+        """Send an action of the second version of the API, by default to the first pipeline."""
+        target = list(targets) or [self.sim.pipeline_id]
+        body = {"action": action, "type": "pipeline", "version": 1, "target": target, **more}
+        return self.session.post(f"{self.sim.url}/api/v2/actions", json=body, timeout=TIMEOUT)
+
+    def run(self, seconds: float = 0, **body: Any) -> int:
+        """Start a run and let time pass; return the number of the run."""
+        number = self.ask("run", **body)["runCount"]
+        self.clock.sleep(seconds)
+        return int(number)
+
     def status(self, run_count: int) -> str:
-        """Return the state of a run in the API's words."""
+        """Return the status of a run."""
         return self.ask("status", runCount=run_count)["status"]
 
-    def control(self, path: str, **body: Any) -> Any:
-        """Send a wish to the control plane."""
-        return requests.post(f"{self.sim.url}/simulator/{path}", json=body, timeout=5).json()
+    def console(self, **body: Any) -> list[str]:
+        """Return the console texts of the log, oldest first, where the default field holds them."""
+        records = self.ask("logs", type="console output", **body)
+        return [record["api_response"]["jenkinsConsoleLog"] for record in reversed(records)]
+
+    def derived(self) -> str:
+        """Return the state that the portal derives from the summary."""
+        last = self.ask("summary")["workflow"]["last_step"]
+        if last.get("running", {}).get("paused"):
+            return "paused"
+        if last.get("status") == "running":
+            return "running"
+        if last.get("failed", {}).get("step_id"):
+            return "failed"
+        return "success" if last.get("success", {}).get("step_id") else "stopped"
+
+    def admin(self, path: str, **body: Any) -> Any:
+        """Send a request to the admin API."""
+        return requests.post(f"{self.sim.url}/simulator/{path}", json=body, timeout=TIMEOUT).json()
 
 
 Start = Callable[..., Api]
@@ -57,16 +87,16 @@ Start = Callable[..., Api]
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start simulators; they are closed at the end of the test."""
+    """Start simulators, which are closed at the end of the test."""
     with ExitStack() as stack:
 
-        def begin(scenario: Any = "success", **options: Any) -> Api:
+        def start_one(scenario: Any = "success", **options: Any) -> Api:
             clock = FakeClock()
             sim = stack.enter_context(Simulator(scenario, clock=clock, **options))
             session = stack.enter_context(requests.Session())
             return Api(sim, clock, session)
 
-        yield begin
+        yield start_one
 
 
 @pytest.fixture
@@ -79,32 +109,3 @@ def small() -> Callable[..., dict[str, Any]]:
         return {"pipelines": [{**first, "plan": [only], **(pipeline or {})}], **rest}
 
     return make
-
-
-def texts(records: list[dict[str, Any]]) -> list[str]:
-    """Return the console texts of log records where the default place is used, oldest first."""
-    return [record["api_response"]["jenkinsConsoleLog"] for record in reversed(records)]
-
-
-@pytest.fixture(name="texts")
-def texts_fixture() -> Callable[[list[dict[str, Any]]], list[str]]:
-    """Return the console texts of log records, oldest first."""
-    return texts
-
-
-def derived(pipeline: dict[str, Any]) -> str:
-    """Return the state of a pipeline by the portal's rule."""
-    last = pipeline["workflow"]["last_step"]
-    if last.get("running", {}).get("paused"):
-        return "paused"
-    if last.get("status") == "running":
-        return "running"
-    if last.get("failed", {}).get("step_id"):
-        return "failed"
-    return "success" if last.get("success", {}).get("step_id") else "stopped"
-
-
-@pytest.fixture(name="derived")
-def derived_fixture() -> Callable[[dict[str, Any]], str]:
-    """Return the state of a pipeline object by the portal's rule."""
-    return derived

@@ -1,19 +1,20 @@
-"""Each kind of fault, when it strikes, and whether the request took effect."""
+"""Each kind of fault, when it applies, and whether the request takes effect."""
 
 from __future__ import annotations
 
 import email.utils
+from pathlib import Path
 
 import pytest
 import requests
 
-from opsera_step.simulator.faults import Fault, FaultError, make_fault
+from opsera_step.simulator import CALLS, KINDS, Fault, ScenarioError, load_scenario
 
 DROPPED = requests.ConnectionError
 
 
-def _texts(api, call, times, **body):
-    """Send a call some times and return what became of it."""
+def _outcomes(api, call, times, **body):
+    """Send a call some times; return the statuses, or names of exceptions."""
     outcomes = []
     for _ in range(times):
         try:
@@ -24,62 +25,105 @@ def _texts(api, call, times, **body):
 
 
 def test_times_and_recovery(start):
-    """A fault strikes as often as it says, then all is well; other calls are spared."""
+    """A fault applies as often as it says, to its call only."""
     api = start(faults=[Fault(call="status", kind="http", status=502, times=3)])
-    assert _texts(api, "summary", 1) == ["200"]
-    assert _texts(api, "status", 5, runCount=41) == ["502", "502", "502", "200", "200"]
+    assert _outcomes(api, "summary", 1) == ["200"]
+    assert _outcomes(api, "status", 5, runCount=41) == ["502", "502", "502", "200", "200"]
 
 
-def test_nth(start):
-    """A fault can begin with the n-th call."""
+def test_nth_and_every(start):
+    """A fault can start with the n-th call, and apply to every so many."""
     api = start(faults=[Fault(call="status,summary", status=500, nth=3, times=1)])
-    assert _texts(api, "summary", 5) == ["200", "200", "500", "200", "200"]
+    assert _outcomes(api, "summary", 5) == ["200", "200", "500", "200", "200"]
+    api = start(faults=[Fault(call="summary", status=500, nth=2, every=3)])
+    assert _outcomes(api, "summary", 6) == ["200", "500", "200", "200", "500", "200"]
 
 
-def test_window_of_time(start):
-    """A fault can be bound to seconds of the world."""
-    api = start(faults=[Fault(status=503, after=10, until=20)])
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Fault(status=503, after=10, until=20), "200 200 503 503 200 200"),
+        (Fault(status=503, after=10), "200 200 503 503 503 503"),
+        (Fault(status=503, until=10), "503 503 200 200 200 200"),
+        (Fault(status=503, after=10, nth=2, times=1), "200 200 200 503 200 200"),
+        (Fault(status=503, after=5, until=10, since="run"), "200 200 200 200 200 200"),
+    ],
+)
+def test_a_window_of_time(start, fault, expected):
+    """A fault can be limited to a time; calls outside of it do not count."""
+    api = start(faults=[fault])
     outcomes = []
     for _ in range(6):
-        outcomes += _texts(api, "summary", 1)
+        outcomes += _outcomes(api, "summary", 1)
         api.clock.sleep(5)
-    assert outcomes == ["200", "200", "503", "503", "200", "200"]
+    assert outcomes == expected.split()
 
 
-def test_window_since_our_run(start):
-    """A fault can be bound to seconds since our run was accepted."""
+def test_windows_since_a_run_and_since_it_was_added(start):
+    """The time can count from our latest run, or from when the fault was added."""
     api = start("busy", faults=[Fault(call="summary", status=503, since="run", after=2, until=4)])
     api.clock.sleep(3)
-    assert _texts(api, "summary", 1) == ["200"]
-    api.ask("run")
-    api.clock.sleep(3)
-    assert _texts(api, "summary", 1) == ["503"]
+    assert _outcomes(api, "summary", 1) == ["200"]
+    api.run(3)
+    assert _outcomes(api, "summary", 1) == ["503"]
+    api.sim.clear_faults()
+    api.sim.add_fault(Fault(call="summary", status=500, since="added", after=2, until=4))
+    assert _outcomes(api, "summary", 1) == ["200"]
+    api.clock.sleep(2)
+    assert _outcomes(api, "summary", 1) == ["500"]
+    api.clock.sleep(2)
+    assert _outcomes(api, "summary", 1) == ["200"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_call_can_fail(start, call):
+    """Each call is known to faults by its name, and to the request log."""
+    api = start(faults=[Fault(call=call, status=599)])
+    tool, task = {"toolId": "65a4f00dc0ffee0000000101"}, {"taskId": "65a4f00dc0ffee0000000201"}
+    requests_by_call = {
+        "actions": lambda: api.act("status"),
+        "pipelines": lambda: api.call("GET", "pipeline/pipelines"),
+        "tools": lambda: api.call("GET", "registry/tools"),
+        "tool_summary": lambda: api.call("POST", "registry/summary", **tool),
+        "tool_update": lambda: api.call("POST", "registry/update", tool={}, **tool),
+        "user_actions": lambda: api.call("GET", "logs/user/actions"),
+        "token_uses": lambda: api.call("GET", "logs/user/tokens"),
+        "tasks": lambda: api.call("GET", "tasks"),
+        "task_summary": lambda: api.call("POST", "tasks/summary", **task),
+        "task_status": lambda: api.call("POST", "tasks/status", **task),
+        "task_logs": lambda: api.call("GET", "logs/task", **task),
+    }
+    send = requests_by_call.get(call, lambda: api.post(call))
+    assert send().status_code == 599
+    assert [(one.call, one.fault) for one in api.sim.requests] == [(call, "http")]
+    api.sim.clear_faults()
+    assert send().status_code == 200
 
 
 def test_probability_is_seeded(start):
-    """Chance decides, the same way for the same seed."""
+    """The same seed gives the same failures."""
     fault = Fault(status=500, probability=0.5)
     first, again, other = (
-        _texts(start(seed=seed, faults=[fault]), "summary", 30) for seed in (1, 1, 2)
+        _outcomes(start(seed=seed, faults=[fault]), "summary", 30) for seed in (1, 1, 2)
     )
     assert first == again != other
     assert 5 < first.count("500") < 25
 
 
 def test_one_after_the_other(start):
-    """Of several faults only one breaks an answer; the next waits for its turn."""
+    """Of several faults only one applies to a request, then the next."""
     faults = [Fault(status=500, times=1), Fault(status=503, times=1)]
-    assert _texts(start(faults=faults), "summary", 3) == ["500", "503", "200"]
+    assert _outcomes(start(faults=faults), "summary", 3) == ["500", "503", "200"]
 
 
 @pytest.mark.parametrize("effect", [False, True])
 @pytest.mark.parametrize("kind", ["hang", "close", "reset", "http", "html", "empty", "redirect"])
 def test_effect(start, kind, effect):
-    """A fault strikes before or after the run was accepted."""
+    """A fault applies before or after the run was accepted."""
     location = "http://127.0.0.1:9/" if kind == "redirect" else ""
     fault = Fault(call="run", kind=kind, times=1, effect=effect, location=location)
     api = start(faults=[fault])
-    _texts(api, "run", 1)
+    _outcomes(api, "run", 1)
     assert len(api.sim.runs()) == int(effect)
     request = api.sim.requests[0]
     assert (request.effect, request.fault) == (effect, kind)
@@ -87,17 +131,17 @@ def test_effect(start, kind, effect):
     assert api.ask("run")["status"] == "executed"
 
 
-@pytest.mark.parametrize("kind", ["half", "truncated", "content_type", "latency"])
+@pytest.mark.parametrize("kind", ["half", "drip", "truncated", "content_type", "latency"])
 def test_always_with_effect(start, kind):
-    """What spoils or delays a real answer leaves its effect in place."""
+    """Where the real response is damaged or delayed, the request takes effect."""
     api = start(faults=[Fault(call="run", kind=kind, times=1)])
-    _texts(api, "run", 1)
-    assert [run.count for run in api.sim.runs()] == [42]
+    _outcomes(api, "run", 1)
+    assert [run.number for run in api.sim.runs()] == [42]
 
 
 @pytest.mark.parametrize("kind", ["close", "reset", "hang"])
-def test_no_answer(start, kind):
-    """The connection ends without a word; the next one works."""
+def test_no_response(start, kind):
+    """The connection ends without a response; the next one works."""
     api = start(faults=[Fault(kind=kind, times=1)])
     with pytest.raises(DROPPED) as dropped:
         api.post("summary")
@@ -107,20 +151,20 @@ def test_no_answer(start, kind):
 
 
 def test_hang_and_latency_pass_on_the_clock(start):
-    """Waiting costs time of the world and none of ours."""
+    """Waiting costs simulated time, and no real time."""
     faults = [
         Fault(call="summary", kind="hang", seconds=300, times=1),
         Fault(call="status", kind="latency", seconds=7, times=1),
     ]
     api = start(faults=faults)
-    assert _texts(api, "summary", 1) == ["ConnectionError"]
+    assert _outcomes(api, "summary", 1) == ["ConnectionError"]
     assert api.sim.now == 300
-    assert _texts(api, "status", 1, runCount=41) == ["200"]
+    assert _outcomes(api, "status", 1, runCount=41) == ["200"]
     assert api.sim.now == 307
 
 
-def test_latency_answers_what_is_then(start):
-    """A late answer tells the state of the later moment."""
+def test_a_late_response_is_of_the_later_time(start):
+    """After a latency the response contains the state of the later time."""
     api = start(faults=[Fault(call="status", kind="latency", seconds=60)])
     api.ask("run")
     assert api.status(42) == "success"
@@ -135,16 +179,16 @@ def test_latency_before_and_after(start, effect, accepted):
 
 
 def test_latency_and_another(start):
-    """A fault can come late."""
+    """A failure can come late."""
     faults = [Fault(kind="latency", seconds=5, times=1), Fault(status=504, times=1)]
     api = start(faults=faults)
-    assert _texts(api, "summary", 1) == ["504"]
+    assert _outcomes(api, "summary", 1) == ["504"]
     assert api.sim.requests[0].fault == "latency,http"
     assert api.sim.now == 5
 
 
-def test_half_an_answer(start):
-    """The connection is closed when half of the announced bytes have come."""
+def test_half_a_response(start):
+    """The connection is closed after half of the announced bytes."""
     api = start(faults=[Fault(kind="half", times=1)])
     with pytest.raises((requests.exceptions.ChunkedEncodingError, DROPPED), match="IncompleteRead"):
         api.post("summary")
@@ -152,7 +196,7 @@ def test_half_an_answer(start):
 
 
 def test_truncated_json(start):
-    """The HTTP answer is whole and its JSON is not."""
+    """The HTTP response is complete and its JSON is not."""
     answer = start(faults=[Fault(kind="truncated")]).post("summary")
     assert (answer.status_code, answer.text[:8]) == (200, '{"_id": ')
     with pytest.raises(requests.JSONDecodeError):
@@ -160,7 +204,7 @@ def test_truncated_json(start):
 
 
 def test_html_and_empty(start):
-    """A page, or nothing, comes with 200."""
+    """A page, or nothing, is sent with 200."""
     faults = [Fault(kind="html", times=1), Fault(kind="empty", times=1)]
     api = start(faults=faults)
     page = api.post("summary")
@@ -171,7 +215,7 @@ def test_html_and_empty(start):
 
 
 def test_wrong_content_type(start):
-    """The right JSON is called text."""
+    """The correct JSON is labeled as text."""
     answer = start(faults=[Fault(kind="content_type")]).post("summary")
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert answer.json()["name"] == "Deploy shop"
@@ -179,7 +223,7 @@ def test_wrong_content_type(start):
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 429, 500, 502, 503, 504, 599])
 def test_any_http_status(start, status):
-    """Any HTTP status can be answered."""
+    """Any HTTP status can be sent."""
     assert start(faults=[Fault(status=status)]).post("summary").status_code == status
 
 
@@ -188,16 +232,27 @@ def test_own_body(start):
     assert start(faults=[Fault(status=500, body='{"oh": 1}')]).ask("summary") == {"oh": 1}
 
 
-def test_retry_after(start):
-    """Retry-After comes in seconds or as a date of the world's clock."""
-    faults = [
-        Fault(status=429, retry_after=7, times=1),
-        Fault(status=503, retry_after=90, retry_after_as="date", times=1),
-    ]
-    api = start(faults=faults)
-    assert api.post("summary").headers["Retry-After"] == "7"
+@pytest.mark.parametrize(
+    ("value", "shown"), [(7, "7"), (0.5, "0.5"), (31_536_000, "31536000"), ("soon", "soon")]
+)
+def test_retry_after(start, value, shown):
+    """Retry-After is sent in seconds, however many, or as it is."""
+    api = start(faults=[Fault(status=429, retry_after=value)])
+    assert api.post("summary").headers["Retry-After"] == shown
+
+
+def test_retry_after_as_a_date(start):
+    """Retry-After can be a date of the simulation's clock."""
+    api = start(faults=[Fault(status=503, retry_after=90, retry_after_as="date")])
     date = email.utils.parsedate_to_datetime(api.post("summary").headers["Retry-After"])
     assert date.timestamp() == api.clock.time() + 90
+
+
+def test_drip(start):
+    """The body arrives in pieces; the time between them passes on the clock."""
+    api = start(faults=[Fault(kind="drip", seconds=50)])
+    assert api.ask("summary")["name"] == "Deploy shop"
+    assert api.sim.now == 50
 
 
 def test_redirect(start):
@@ -207,8 +262,8 @@ def test_redirect(start):
     assert (answer.status_code, answer.headers["Location"]) == (307, faults[0].location)
 
 
-def test_faults_come_before_the_token_is_looked_at(start):
-    """A gateway's errors come whatever the token."""
+def test_faults_come_before_authentication(start):
+    """The error of a gateway does not depend on the token."""
     api = start(faults=[Fault(status=502)])
     api.session.headers["Authorization"] = "Bearer x"
     assert api.post("summary").status_code == 502
@@ -216,23 +271,23 @@ def test_faults_come_before_the_token_is_looked_at(start):
 
 
 def test_add_and_clear(start):
-    """Faults come and go while the simulator runs, the scenario's too."""
+    """Faults can be added and cleared at any time, those of the scenario too."""
     api = start("outage")
     api.sim.clear_faults()
     api.ask("run")
     api.sim.add_fault(Fault(call="*", status=500))
-    assert _texts(api, "status", 2, runCount=42) == ["500", "500"]
+    assert _outcomes(api, "status", 2, runCount=42) == ["500", "500"]
     api.sim.clear_faults()
-    assert _texts(api, "status", 2, runCount=42) == ["200", "200"]
+    assert _outcomes(api, "status", 2, runCount=42) == ["200", "200"]
 
 
-def test_outage_ends_and_the_run_goes_on(start):
-    """Through an outage the run takes its course."""
+def test_a_run_continues_during_an_outage(start):
+    """The run is not affected by the failures of the API."""
     api = start("outage")
     api.ask("run")
     outcomes = set()
     for _ in range(60):
-        outcomes |= set(_texts(api, "status", 1, runCount=42)) | set(_texts(api, "logs", 1))
+        outcomes |= set(_outcomes(api, "status", 1, runCount=42)) | set(_outcomes(api, "logs", 1))
         api.clock.sleep(0.5)
     assert {"200", "429", "500", "502", "503", "ConnectionError"} <= outcomes
     api.sim.clear_faults()
@@ -240,25 +295,34 @@ def test_outage_ends_and_the_run_goes_on(start):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"call": "runs"}, "call takes run, status, .* not 'runs'"),
         ({"call": "run,walk"}, "not 'walk'"),
         ({"kind": "explode"}, "kind takes latency, .* not 'explode'"),
-        ({"since": "now"}, "since takes start, run, not 'now'"),
-        ({"retry_after_as": "x"}, "retry_after_as takes"),
+        ({"since": "now"}, "since takes start, run, added, not 'now'"),
+        ({"retry_after_as": "x"}, "retry_after_as takes seconds, date"),
+        ({"retry_after": "a\nb"}, "retry_after takes printable ASCII"),
         ({"kind": "redirect"}, "needs a location"),
-        ({"kind": "half", "effect": False}, "always leaves the effect"),
-        ({"nth": 0}, "nth starts at 1"),
-        ({"probability": 2}, "probability is 0 to 1"),
-        ({"nth": "first"}, "nth of a fault takes int, not 'first'"),
-        ({"call": None}, "call of a fault takes str, not None"),
-        ({"effect": "yes"}, "effect of a fault takes bool"),
-        ({"often": 3}, "a fault has no 'often'"),
-        ({"seconds": [1]}, "seconds of a fault takes float"),
+        ({"kind": "redirect", "location": "\r"}, "location takes printable ASCII"),
+        ({"kind": "half", "effect": False}, "the request always takes effect"),
+        ({"nth": 0}, "nth and every start at 1"),
+        ({"every": 0}, "nth and every start at 1"),
+        ({"probability": 2}, "probability is between 0 and 1"),
+        ({"status": 99}, "status takes 200 to 599, not 99"),
+        ({"kind": "hang", "seconds": 2e9}, "seconds takes 0 to 1000000000 seconds"),
     ],
 )
-def test_impossible_faults(values, said):
-    """A fault that cannot be is refused in a sentence."""
-    with pytest.raises(FaultError, match=said):
-        make_fault(values)
+def test_impossible_faults(values, message):
+    """A fault that makes no sense is rejected, in Python and in a scenario."""
+    with pytest.raises(ValueError, match=message):
+        Fault(**values)
+    scenario = {"pipelines": [{"name": "P", "plan": [{"name": "S"}]}], "faults": [values]}
+    with pytest.raises(ScenarioError, match=rf"^scenario: faults\[0\]: .*{message}"):
+        load_scenario(scenario)
+
+
+def test_every_kind_is_tested_here():
+    """No kind of fault is without a test."""
+    text = Path(__file__).read_text("utf-8")
+    assert [kind for kind in KINDS if f'"{kind}"' not in text] == []

@@ -1,4 +1,4 @@
-"""Runs side by side: queues, other people, counts, attempts."""
+"""Runs side by side: the queue, other users, numbers, attempts, and large runs."""
 
 from __future__ import annotations
 
@@ -7,112 +7,163 @@ from itertools import pairwise
 import pytest
 
 
-def test_busy_pipeline_queues(start):
-    """A run submitted while another is going starts when that ends."""
+def test_a_busy_pipeline_queues(start):
+    """A run that is requested while another is in progress starts after it."""
     api = start("busy")
-    assert api.ask("run")["runCount"] == 43
+    assert api.run() == 43
     assert api.status(43) == "queued"
     assert api.ask("summary")["workflow"]["run_count"] == 42
+    assert {record["run_count"] for record in api.ask("logs")} == {42}
     api.clock.sleep(14)
     assert (api.status(42), api.status(43)) == ("success", "queued")
     api.clock.sleep(1)
     assert api.status(43) == "running"
     assert api.ask("summary")["workflow"]["run_count"] == 43
+    assert {record["run_count"] for record in api.ask("logs")} == {43}
     api.clock.sleep(20)
     assert api.status(43) == "success"
     assert [run.started_by for run in api.sim.runs()] == ["Dana Ortiz", "us"]
 
 
-def test_logs_without_count_are_of_the_newest_run(start):
-    """While our run is queued, the newest log is that of the other run."""
-    api = start("busy")
-    api.ask("run")
-    assert {record["run_count"] for record in api.ask("logs")} == {42}
-    api.clock.sleep(20)
-    assert {record["run_count"] for record in api.ask("logs")} == {43}
-
-
-def test_first_record_tells_who_started(start):
-    """The run's first record names the starter by user_id."""
-    api = start("busy")
-    api.ask("run")
-    api.clock.sleep(40)
-    first = [api.ask("logs", runCount=count)[-1] for count in (42, 43)]
-    assert [record["step_name"] for record in first] == ["start pipeline"] * 2
-    assert first[1]["user_id"] == api.sim.user_id != first[0]["user_id"]
-    assert "step_index" not in first[0]
-
-
-def test_somebody_else_starts_on_a_timetable(start, small):
-    """Somebody else can start runs at set times, also counted from ours."""
+def test_other_users_start_runs_on_the_timetable(start, small):
+    """At set times, or some seconds after a run of the token's owner."""
     timetable = [{"at": 3, "user": "Kim"}, {"at": 1, "since": "run", "user": "Lee"}]
     api = start(small(timetable=timetable))
     api.clock.sleep(5)
-    api.ask("run")
-    api.clock.sleep(60)
-    runs = [(run.count, run.started_by, run.accepted_at) for run in api.sim.runs()]
+    api.run(60)
+    runs = [(run.number, run.started_by, run.accepted_at) for run in api.sim.runs()]
     assert runs == [(5, "Kim", 3.0), (6, "us", 5.0), (7, "Lee", 6.0)]
 
 
-def test_timetable_before_the_beginning(start, small):
-    """What lies before the beginning has happened already."""
+def test_a_timetable_before_the_start(start, small):
+    """What the timetable puts before the start has happened already."""
     api = start(small(timetable=[{"at": -100}]))
     assert api.sim.now == 0
     assert [(run.state, run.ended_at) for run in api.sim.runs()] == [("success", -90)]
 
 
-@pytest.mark.parametrize("do", ["stop", "reset"])
-def test_timetable_of_other_deeds(start, small, do):
-    """Somebody can stop or reset on the timetable."""
-    api = start(small(timetable=[{"at": 4, "do": do, "since": "run"}]))
-    api.ask("run")
-    api.clock.sleep(7)
-    assert api.status(5) == "stopped"
+@pytest.mark.parametrize(
+    ("do", "step", "end"),
+    [
+        ("stop", {}, "stopped"),
+        ("reset", {}, "stopped"),
+        ("approve", {"tool": "approval", "duration": 1}, "success"),
+        ("reject", {"tool": "approval", "duration": 1}, "failed"),
+    ],
+)
+def test_other_users_act_on_the_timetable(start, small, do, step, end):
+    """A user can stop, reset, approve, and reject."""
+    api = start(small(step=step, timetable=[{"at": 4, "do": do, "since": "run"}]))
+    assert api.status(api.run(7)) == end
 
 
-@pytest.mark.parametrize(("do", "end"), [("approve", "success"), ("reject", "failed")])
-def test_timetable_of_decisions(start, small, do, end):
-    """Somebody can decide at a gate on the timetable."""
-    gate = {"tool": "approval", "duration": 1}
-    timetable = [{"at": 4, "do": do, "since": "run"}, {"at": 2, "since": "run"}]
-    api = start(small(step=gate, timetable=timetable))
-    api.ask("run")
-    api.clock.sleep(7)
-    assert api.status(5) == end
-    assert [run.count for run in api.sim.runs()] == [5]
+def test_a_deleted_queue_entry(start):
+    """A queued run that a user deletes is unknown from then on, and never starts."""
+    api = start("busy", flags={"queued_run_count": "at_request"})
+    number = api.run()
+    api.sim.delete_run(number)
+    assert api.post("status", runCount=number).status_code == 404
+    api.clock.sleep(60)
+    assert [(run.number, run.state, run.deleted) for run in api.sim.runs()] == [
+        (42, "success", False),
+        (43, "stopped", True),
+    ]
+    assert api.run() == 44
 
 
-def test_console_text_of_no_run(start):
-    """A run that is not of this world has no console text."""
+def test_a_deleted_run(start, small):
+    """A run that a user deletes while it is in progress is gone with its log."""
+    api = start(small({"text": "a"}, timetable=[{"at": 2, "do": "delete", "since": "run"}]))
+    api.run(1)
+    assert api.status(5) == "running"
+    api.clock.sleep(2)
+    assert api.post("status", runCount=5).status_code == 404
+    assert api.ask("logs", runCount=5) == []
+    with pytest.raises(KeyError, match="no run has the number 5"):
+        api.sim.delete_run(5)
+
+
+def test_a_run_moved_to_the_front(start):
+    """A user can change the order of the queue."""
+    api = start("busy")
+    api.run()
+    assert api.sim.start_run() == 44
+    api.sim.move_to_front(44)
+    api.clock.sleep(20)
+    assert (api.status(43), api.status(44)) == ("queued", "running")
+    with pytest.raises(ValueError, match="run 44 is not queued"):
+        api.sim.move_to_front(44)
+
+
+@pytest.mark.parametrize(("numbers", "ours"), [("kept", 43), ("renumbered", 44)])
+def test_numbers_of_queued_runs(start, numbers, ours):
+    """A queued run may have its number before it starts, or get another one."""
+    api = start("busy", flags={"queued_numbers": numbers})
+    assert api.run() == 43
+    api.sim.start_run()
+    api.sim.move_to_front()
+    assert [run.number for run in api.sim.runs() if run.started_by == "us"] == [ours]
+    api.sim.delete_run({"kept": 44, "renumbered": 43}[numbers])
+    api.clock.sleep(60)
+    assert [run.number for run in api.sim.runs() if run.started_by == "us"] == [43]
+    assert api.status(43) == "success"
+
+
+def test_a_locked_pipeline_can_be_unlocked(start, small):
+    """While a user has locked a pipeline nobody can start a run."""
+    timetable = [{"at": 1, "do": "lock", "user": "Kim"}, {"at": 5, "do": "unlock"}]
+    api = start(small(timetable=[*timetable, {"at": 2, "do": "run"}]))
+    api.clock.sleep(2)
+    assert api.ask("run")["status"] == "failed"
+    with pytest.raises(ValueError, match="paused or locked"):
+        api.sim.start_run()
+    assert api.sim.runs() == []
+    api.clock.sleep(3)
+    assert api.run() == 5
+
+
+def test_a_token_revoked_during_a_run(start, small):
+    """The timetable revokes the token; a renewed one is accepted."""
+    api = start(small(timetable=[{"at": 3, "do": "revoke_token", "since": "run"}]))
+    api.run(2)
+    assert api.post("status").status_code == 200
+    api.clock.sleep(1)
+    assert "deactivated" in api.ask("status")["message"]
+    old, new = api.sim.token, api.sim.renew_token()
+    assert api.sim.token == new != old
+    assert api.call("GET", "tasks", new).status_code == 200
+    assert api.call("GET", "tasks", old).status_code == 401
+
+
+def test_no_console_text(start):
+    """An unknown run has no console text."""
     assert start().sim.console_text() == start().sim.console_text(99) == []
 
 
-def test_count_can_jump(start, small):
-    """Run counts can grow by more than one."""
+def test_run_numbers_can_jump(start, small):
+    """A scenario can count runs in larger steps."""
     api = start(small(pipeline={"run_count_step": 3}))
-    assert api.ask("run")["runCount"] == 7
+    assert api.run() == 7
     assert api.post("status", runCount=6).status_code == 404
 
 
 def test_results_by_attempt(start):
-    """A step can fail at first and succeed at the next run."""
+    """A step can fail at first and succeed in the next run."""
     api = start("resting-failed")
-    api.ask("run")
-    api.clock.sleep(30)
+    api.run(30)
     assert (api.status(42), api.status(43)) == ("failed", "success")
 
 
 def test_parallel_steps(start):
-    """Steps of one stage run at the same time; the next begins when all have ended."""
+    """Steps of one stage run at the same time; the next step starts after all of them."""
     api = start("parallel")
-    api.ask("run")
-    api.clock.sleep(30)
-    began = {
+    api.run(30)
+    started = {
         record["step_name"]: record["createdAt"]
         for record in api.ask("logs")
         if record["action"] == "run"
     }
-    assert began["Scan licences"] == began["Scan secrets"] == began["Scan images"]
+    assert started["Scan licences"] == started["Scan secrets"] == started["Scan images"]
     names = [record["step_name"] for record in api.ask("logs", type="console output")]
     middle = names[10:50]
     assert set(middle) == {"Scan licences", "Scan secrets"}
@@ -120,27 +171,26 @@ def test_parallel_steps(start):
     assert names[0] == names[1] == "Report"
 
 
-def test_parallel_failure_waits_for_the_others(start):
+def test_a_parallel_failure_waits_for_the_others(start):
     """A stage with a failed step ends when its other steps have ended."""
     quick = {"name": "Quick", "duration": 1, "result": "failed"}
     slow = {"name": "Slow", "duration": 5, "parallel": True}
     plan = [quick, slow, {"name": "Never"}]
     api = start({"pipelines": [{"name": "P", "start_delay": 0, "plan": plan}]})
-    api.ask("run")
-    api.clock.sleep(4)
+    api.run(4)
     assert api.status(1) == "running"
     api.clock.sleep(2)
     assert api.status(1) == "failed"
     assert "Never" not in {record["step_name"] for record in api.ask("logs")}
 
 
-@pytest.mark.parametrize("looks", [1, 7, 400])
-def test_world_is_a_function_of_time(start, looks):
-    """However often somebody looks, the log is the same to the byte."""
+@pytest.mark.parametrize("reads", [7, 400])
+def test_the_world_is_a_function_of_time(start, reads):
+    """However often a client asks, the log is the same to the byte."""
     logs = []
-    for times in (1, looks):
-        api = start("parallel", seed=5, switches={"record_ids": "scattered"})
-        api.ask("run")
+    for times in (1, reads):
+        api = start("parallel", seed=5, flags={"record_ids": "scattered"})
+        api.run()
         for _ in range(times):
             api.clock.sleep(20 / times)
             assert api.sim.now > 0
@@ -149,32 +199,41 @@ def test_world_is_a_function_of_time(start, looks):
     assert logs[0] == logs[1]
 
 
-def test_seed_decides_what_is_random(start):
-    """The same seed gives the same IDs and token, another seed others."""
+def test_the_seed_decides_what_is_random(start):
+    """The same seed gives the same token, and another seed another one."""
     tokens = [start(seed=seed).sim.token for seed in (1, 1, 2)]
     assert tokens[0] == tokens[1] != tokens[2]
-    assert len(tokens[0]) > 40
     assert tokens[0].count(".") == 2
 
 
 def test_an_hour_passes_at_once(start):
-    """A run of an hour plays in a moment when the clock is a fake one."""
+    """On a fake clock a run of an hour needs no time."""
     api = start("slow")
-    api.ask("run")
-    api.clock.sleep(3599)
+    api.run(3599)
     assert api.status(312) == "running"
     api.clock.sleep(3)
     assert api.status(312) == "success"
     assert len(api.sim.console_text()) == 9
 
 
-def test_sudden_stop_keeps_what_was_written(start, small):
-    """After a stop nothing more is written but what trails."""
+def test_after_a_stop_only_trailing_text_is_written(start, small):
+    """What the stopped step would have written later is not written."""
     trailing = [{"at": 1, "text": "trails\n"}]
     scenario = small({"lines": list("abcdefgh"), "every": 1}, pipeline={"trailing": trailing})
     api = start(scenario)
-    api.ask("run")
-    api.clock.sleep(2.5)
+    api.run(2.5)
     api.ask("stop")
     api.clock.sleep(60)
     assert api.sim.console_text() == ["a", "b", "c", "d", "e", "trails"]
+
+
+def test_twelve_thousand_steps(start):
+    """A plan of any length is simulated in a time that grows with its length."""
+    step = {"name": "Step {n}", "repeat": 12_000, "duration": 1, "log": [{"text": "line\n"}]}
+    api = start({"pipelines": [{"name": "Long", "step_gap": 0, "plan": [step]}]})
+    api.run(6000)
+    assert api.status(1) == "running"
+    assert len(api.ask("summary")["workflow"]["plan"]) == 12_000
+    api.clock.sleep(6001)
+    assert (api.status(1), api.derived()) == ("success", "success")
+    assert len(api.sim.console_text()) == 12_000

@@ -1,4 +1,4 @@
-"""Scenarios: those that are shipped, and what is said about wrong ones."""
+"""Scenarios: the built-in ones, and the errors of invalid ones."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 
 import pytest
 
-from opsera_step.simulator.loading import load_scenario, scenario_names
-from opsera_step.simulator.reading import ScenarioError
-from opsera_step.simulator.recording import replay
+from opsera_step.simulator import ScenarioError, load_scenario, scenario_names
+from opsera_step.simulator.scenario.asciicast import replay
 
 ENDS = {
     "approval-denied": "failed",
     "failure": "failed",
+    "flicker": "failed",
     "hostile": "failed",
     "paused-refusal": "paused",
     "replay-pytest": "failed",
@@ -23,37 +23,26 @@ ENDS = {
 
 
 @pytest.mark.parametrize("name", scenario_names())
-def test_shipped_scenario_plays(start, name):
-    """Each shipped scenario plays to its end and has a log to show."""
+def test_a_built_in_scenario_runs_to_its_end(start, name):
+    """Each built-in scenario runs to its end and has a log."""
     api = start(name)
     api.sim.clear_faults()
     api.ask("run")
     for _ in range(40):
         api.clock.sleep(100)
-    newest = api.sim.runs()[-1]
-    assert api.status(newest.count) == ENDS.get(name, "success")
+    latest = api.sim.runs()[-1]
+    assert api.status(latest.number) == ENDS.get(name, "success")
     assert len(api.sim.console_text()) > 5
     assert api.ask("logs")[0]["createdAt"]
 
 
-def test_shipped_scenarios_are_described():
+def test_built_in_scenarios_are_described():
     """Each has a description of one line, the same in the listing as in the scenario."""
     names = scenario_names()
     assert len(names) >= 20
     for name, description in names.items():
         assert load_scenario(name).description == description
         assert 20 < len(description) < 110
-
-
-def test_hour_of_polling(start):
-    """Polling an hour-long run every few seconds takes no time to speak of."""
-    api = start("slow")
-    api.ask("run")
-    for _ in range(300):
-        api.clock.sleep(12)
-        api.ask("status", runCount=312)
-    api.clock.sleep(5)
-    assert api.status(312) == "success"
 
 
 def test_scenario_from_a_file(start, tmp_path):
@@ -90,67 +79,88 @@ def _log(**entry):
 
 
 @pytest.mark.parametrize(
-    ("scenario", "said"),
+    ("scenario", "message"),
     [
-        ({}, "scenario: pipelines must be a list with at least one pipeline, but it is missing"),
-        ({"pipelines": 5}, "scenario: pipelines must be a list, not 5"),
-        ({"pipelines": [5]}, "scenario: pipelines[0] must be a mapping, not 5"),
-        ({"pipelines": [{}]}, "scenario: pipelines[0].name must be a text, but it is missing"),
-        ({"pipelines": [{"name": "P"}]}, "pipelines[0].plan must be a list with at least one step"),
-        (_step(duration="soon"), "plan[0].duration must be a number of at least 0, not 'soon'"),
-        (_step(duration=-1), "plan[0].duration must be a number of at least 0, not -1"),
-        (_step(result="maybe"), "plan[0].result must be success, failed, or a list of these"),
-        (_step(parallel="yes"), "plan[0].parallel must be true or false, not 'yes'"),
-        (_step(place="pocket"), "plan[0].place must be one of"),
-        (_step(colour="red"), "pipelines[0].plan[0].colour is unknown; known are configuration,"),
-        (_step(configuration=[1]), "plan[0].configuration must be a mapping, not [1]"),
-        (_step(gate={"decision": "x"}), "plan[0].gate.decision must be one of wait, approve"),
-        (_step(replay="no.cast"), "plan[0].replay.file must be a recording that is there"),
-        (_log(at=1), "log[0].text must be given, or lines, or pieces: just one of them"),
-        (_log(text="a", lines=["b"]), "log[0].text must be given, or lines, or pieces"),
-        (_log(lines=[5]), "log[0].lines must be a list of texts, not [5]"),
-        (_log(text="a", rate=0), "log[0].rate must be a number of at least 0.001, not 0"),
-        (_log(text="a", count=1.5), "log[0].count must be a whole number, not 1.5"),
-        (_log(text="a", times=[0, 1]), "log[0].times must be one for each piece, not [0, 1]"),
-        (_log(pieces=["a", "b"], times=[1, 0]), "log[0].times must be a list of rising numbers"),
-        ({**_step(), "timetable": [{}]}, "timetable[0].at must be a number, but it is missing"),
-        ({**_step(), "timetable": [{"at": 1, "do": "x"}]}, "timetable[0].do must be one of run,"),
-        ({**_step(), "switches": {"x": 1}}, "scenario: switches: there is no switch named 'x'"),
-        ({**_step(), "faults": [{"kind": "x"}]}, "scenario: faults[0]: kind takes latency"),
-        ({**_step(), "seed": "x"}, "seed must be a whole number, not 'x'"),
-        ({**_step(), "tokens": 1}, "scenario: tokens is unknown"),
-        ({"extends": "nothing"}, "no scenario is named 'nothing'; there are approval,"),
-        ({"extends": "success", "steps": {"X": {}}}, "steps must be about steps of the base"),
-        ({"extends": "success", "steps": {"Build": 5}}, "steps must be a mapping of names"),
-        ("nothing", "no scenario is named 'nothing'; there are approval,"),
-        ("/no/such.yml", "/no/such.yml cannot be read: No such file or directory"),
-        ({"pipelines": [{"name": "P", "messages": {"x": "y"}}]}, "messages must be a mapping of"),
+        ({}, "scenario: pipelines: required, a list"),
+        ({"pipelines": []}, "scenario: pipelines needs at least one pipeline"),
+        ({"pipelines": 5}, "scenario: pipelines: expected a list, got 5"),
+        ({"pipelines": [5]}, "scenario: pipelines[0]: expected a mapping, got 5"),
+        ({"pipelines": [{"plan": []}]}, "scenario: pipelines[0].name: required, text"),
+        ({"pipelines": [{"name": "P", "plan": []}]}, "pipelines[0]: plan needs at least one step"),
+        (_step(duration="soon"), "plan[0].duration: expected a number from 0 to 1e+10, got 'soon'"),
+        (_step(duration=-1), "plan[0].duration: expected a number from 0 to 1e+10, got -1"),
+        (_step(duration=float("nan")), "plan[0].duration: expected a number"),
+        (_step(result="maybe"), "plan[0].result[0]: expected one of success, failed, got 'maybe'"),
+        (_step(parallel="yes"), "plan[0].parallel: expected true or false, got 'yes'"),
+        (_step(place="pocket"), "plan[0].place: expected one of "),
+        (
+            _step(colour="red"),
+            "plan[0].colour: unknown key; known keys: configuration",
+        ),
+        (_step(configuration=[1]), "plan[0].configuration: expected a mapping, got [1]"),
+        (_step(gate={"decision": "x"}), "plan[0].gate.decision: expected one of wait, approve"),
+        (_step(gate={"by": 5}), "plan[0].gate.by: expected a mapping, got 5"),
+        (
+            _step(replay="no.cast"),
+            "replay: expected an existing recording, got 'no.cast'",
+        ),
+        (_step(repeat="x"), "plan[0].repeat: expected a whole number"),
+        (_log(at=1), "log[0]: set exactly one of text, lines, and pieces"),
+        (_log(text="a", lines=["b"]), "log[0]: set exactly one of text, lines, and pieces"),
+        (_log(lines=[5]), "log[0].lines[0]: expected text, got 5"),
+        (_log(text="a", rate=0), "log[0].rate: expected a number from 0.001 to 1e+10, got 0"),
+        (_log(text="a", count=1.5), "log[0].count: expected a whole number from 0 to 1e+10"),
+        (_log(lines=["a", "b"], count=3), "log[0]: rate and count need exactly one piece"),
+        (_log(text="a", times=[0, 1]), "log[0]: times needs one number for each piece"),
+        (_log(pieces=["a", "b"], times=[1, 0]), "log[0]: times must not decrease"),
+        ({**_step(), "timetable": [{}]}, "timetable[0].at: required, a number"),
+        ({**_step(), "timetable": [{"at": 1, "do": "x"}]}, "timetable[0].do: expected one of run,"),
+        ({**_step(), "timetable": [{"at": 1, "pipeline": "Q"}]}, "timetable[0].pipeline takes P, "),
+        ({**_step(), "flags": {"x": 1}}, "scenario: flags.x: unknown key; known keys: action_form"),
+        ({**_step(), "seed": "x"}, "seed: expected a whole number"),
+        ({**_step(), "users": [{"name": "K", "role": "king"}]}, "users[0].role: expected one of"),
+        ({**_step(), "tools": [{"name": "x", "access": 5}]}, "access: expected true or false or a"),
+        ({**_step(), "tasks": [{"name": "x", "runs": [{}]}]}, "tasks[0].runs[0].at: required"),
+        ({**_step(), "token": {"scope": "x"}}, "token.scope: expected one of api"),
+        ({"extends": "nothing"}, "unknown scenario 'nothing'; known scenarios: approval,"),
+        ({"extends": "success", "steps": {"X": {}}}, "steps: expected a step of the base (Build,"),
+        ({"extends": "success", "steps": {"Build": 5}}, "steps.Build: expected a mapping, got 5"),
+        ({"extends": "success", "insert": [{}]}, "insert[0]: expected a step of the base (Build"),
+        ("nothing", "unknown scenario 'nothing'; known scenarios: approval,"),
+        ("/no/such.yml", "cannot read /no/such.yml: No such file or directory"),
+        ({"pipelines": [{**_step()["pipelines"][0], "messages": {"x": "y"}}]}, "messages takes qu"),
     ],
 )
-def test_wrong_scenarios(scenario, said):
-    """A wrong scenario is refused in a sentence that names the file and the key."""
-    with pytest.raises(ScenarioError, match=re.escape(said)):
+def test_invalid_scenarios(scenario, message):
+    """An invalid scenario is rejected with the file and the key."""
+    with pytest.raises(ScenarioError, match=re.escape(message)):
         load_scenario(scenario)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
-    [("a: [", "bad.yml is not YAML"), ("5", "bad.yml: the scenario must be a mapping, not 5")],
-)
-def test_wrong_files(tmp_path, text, said):
-    """What is no YAML mapping is refused by the file's name."""
+    ("content", "message"),
+    [(b"a: [", "bad.yml: invalid YAML, line 1, column 5: "),
+     (b"5", "bad.yml: expected a mapping, got 5"), (b"\xff", "bad.yml: not UTF-8")],
+)  # fmt: skip
+def test_invalid_files(tmp_path, content, message):
+    """A file that is not a YAML mapping is rejected by its name."""
     file = tmp_path / "bad.yml"
-    file.write_text(text)
-    with pytest.raises(ScenarioError, match=re.escape(said)):
+    file.write_bytes(content)
+    with pytest.raises(ScenarioError, match=re.escape(message)):
         load_scenario(file)
+
+
+def test_keys_without_a_value_count_as_left_out():
+    """`duration:` alone is the same as no duration."""
+    assert load_scenario(_step(duration=None, log=None)) == load_scenario(_step())
 
 
 def _cast(*events):
     return "\n".join(['{"version": 2, "width": 80}', *map(json.dumps, events), ""])
 
 
-def test_replay_of_lines():
-    """Bursts become records of whole lines; what is typed is left out."""
+def test_a_recording_as_lines():
+    """Bursts become records of whole lines; what was typed is left out."""
     events = [
         [0.5, "o", "a\r\nb"],
         [0.52, "i", "typed"],
@@ -159,30 +169,24 @@ def test_replay_of_lines():
         [2.0, "o", "gress\r\nrest"],
     ]
     entries = replay(_cast(*events), "x.cast", at=1, speed=2)
-    assert [(entry.at, entry.pieces[0]) for entry in entries] == [
+    assert [(entry.at, entry.text) for entry in entries] == [
         (1.25, "a\r\nbc\r\n"),
         (2.0, "progress\r\n"),
         (2.0, "rest"),
     ]
 
 
-def test_replay_growing():
-    """A recording can be one record that grows with each burst."""
+def test_a_recording_as_a_growing_record():
+    """A recording can be one record that grows with each burst; an empty one writes nothing."""
     (entry,) = replay(_cast([0.5, "o", "a"], [1.5, "o", "b\n"]), "x.cast", growing=True)
     assert (entry.pieces, entry.times, entry.growing) == (("a", "b\n"), (0.5, 1.5), True)
+    assert replay(_cast(), "x.cast") == replay(_cast([1, "i", "x"]), "x.cast", growing=True) == ()
 
 
-def test_replay_of_nothing():
-    """A recording without output writes nothing."""
-    assert replay(_cast(), "x.cast") == ()
-    assert replay(_cast([1, "i", "x"]), "x.cast", growing=True)[0].pieces == ()
-
-
-def test_recording_is_replayed_whole(start):
-    """The log of a replayed step is the recording, in its time."""
+def test_a_recording_is_replayed_completely(start):
+    """The log of the step is the recording, at its times."""
     api = start("replay-pytest")
-    api.ask("run")
-    api.clock.sleep(4)
+    api.run(4)
     early = api.sim.console_text()
     api.clock.sleep(20)
     late = api.sim.console_text()
@@ -193,15 +197,36 @@ def test_recording_is_replayed_whole(start):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "x.cast: line 1 is not asciicast v2"),
-        ('{"version": 1}', "x.cast is not an asciicast of version 2"),
+        ('{"version": 1}', "x.cast: not an asciicast of version 2"),
         ('{"version": 2}\n[1, "o"]', "x.cast: line 2 is not asciicast v2"),
         ('{"version": 2}\n[1, "o", "a"]\n{', "x.cast: line 3 is not asciicast v2"),
     ],
 )
-def test_wrong_recordings(text, said):
-    """A recording of another format is refused by file and line."""
-    with pytest.raises(ScenarioError, match=re.escape(said)):
+def test_invalid_recordings(text, message):
+    """A recording in another format is rejected with file and line."""
+    with pytest.raises(ScenarioError, match=re.escape(message)):
         replay(text, "x.cast")
+
+
+def test_the_long_run_does_not_fit_into_one_response(start):
+    """The run has more records than a response, and activity records of every step."""
+    api = start("long-run")
+    api.run(300)
+    assert api.status(108) == "success"
+    assert len(api.sim.console_text()) > 2000
+    records = api.ask("logs")
+    assert len(records) == 1000
+    steps = {record["step_name"] for record in records if record["action"] != "console output"}
+    assert 20 < len(steps) < 60
+
+
+def test_parameters_appear_in_the_log(start):
+    """The scenario with dynamic settings shows the branch of the run."""
+    api = start("parameters")
+    api.run(60, settings={"branch": "release/9"})
+    assert api.sim.console_text()[0] == "+ git checkout --force origin/release/9"
+    api.run(60)
+    assert api.sim.console_text()[0] == "+ git checkout --force origin/main"

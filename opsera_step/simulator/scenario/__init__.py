@@ -1,0 +1,1 @@
+"""Scenarios: what a simulation starts from, and how the simulated API behaves."""

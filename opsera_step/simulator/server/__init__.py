@@ -1,0 +1,1 @@
+"""The simulator on the network: HTTP, access checks and faults, the admin API, the portal page."""
