@@ -42,6 +42,9 @@ INPUTS = (
 )  # fmt: skip
 """The inputs of a job that the demo accepts, as options and from the environment."""
 _MOST_LISTED = 40
+_NEXT = """
+Next: `opsera-step demo --list` shows other scenarios, `opsera-step init` creates .opsera.yml.
+"""
 
 
 def _flag_settings(
@@ -208,6 +211,7 @@ def play(
             # The exit code stays the same if nobody reads the rest.
             with suppress(BrokenPipeError):
                 _print_files(stage.out, environ, options["output_file"], exit_code)
+                stage.out.write(_NEXT)
     return exit_code
 
 

@@ -54,7 +54,8 @@ _WITH_RESPONSE = ("latency", "half", "drip", "truncated", "content_type")
 class Fault:
     """One fault. Raises ValueError for values that make no sense.
 
-    `call` is the name of a call, several separated by commas, or `*`. Where it applies:
+    `call` is the name of a call, several separated by commas, or `*`. With `match` it applies only
+    to requests that contain this text in their URL or body. When it applies:
 
     - only between `after` and `until` seconds since the start of the simulation, or with `since`
       since the latest run of the token's owner was accepted (`run`), or since the fault was
@@ -69,6 +70,7 @@ class Fault:
 
     call: str = "*"
     kind: str = "http"
+    match: str = ""
     nth: int = 1
     every: int = 1
     times: int | None = None
@@ -149,15 +151,18 @@ class FaultPlan:
         """Remove all faults."""
         self._active.clear()
 
-    def apply(self, call: str, now: float, since_run: float | None) -> list[Fault]:
-        """Return the faults of this call: any latencies, and at most one of another kind."""
+    def apply(self, call: str, request: str, now: float, since_run: float | None) -> list[Fault]:
+        """Return the faults of this call: any latencies, and at most one of another kind.
+
+        `request` is the text that `match` is looked for in.
+        """
         delays: list[Fault] = []
         failures: list[Fault] = []
         for one in self._active:
             kind = delays if one.fault.kind == "latency" else failures
             since = {"start": now, "run": since_run, "added": now - one.added}[one.fault.since]
             # One that is displaced by another still counts the call.
-            matches = self._matches(one, call, since)
+            matches = one.fault.match in request and self._matches(one, call, since)
             if matches and not (kind is failures and failures) and self._applies(one):
                 kind.append(one.fault)
         return delays + failures

@@ -75,7 +75,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Result:
-    """What a call returns, and the number of the run that it started."""
+    """What a call returns, and the number of the run that it started or stopped."""
 
     response: Response
     run_count: int | None = None
@@ -264,7 +264,10 @@ def _logs(call: Call) -> Result:
 
 
 def _stop(call: Call) -> Result:
-    return _action(call, _stop_pipeline(call, _pipeline(call)))
+    pipeline = _pipeline(call)
+    running = pipeline.execution
+    number = None if running is None else running.run.number
+    return replace(_action(call, _stop_pipeline(call, pipeline)), run_count=number)
 
 
 def _stop_pipeline(call: Call, pipeline: Pipeline) -> _Data:

@@ -33,7 +33,7 @@ class LoggedRequest:
     """One request in the request log. `time` is seconds since the start of the simulation.
 
     `status` is the HTTP status sent (0: none), `effect` whether the call was carried out,
-    `run_count` the number of the run that it started, and `fault` the injected faults.
+    `run_count` the number of the run that it started or stopped, and `fault` the injected faults.
     """
 
     time: float
@@ -69,7 +69,7 @@ class Dispatcher:
             self.world.catch_up()
             request = self._log(http, endpoint)
             limited = self._limited()
-            active = [] if endpoint is None or limited else self._faults_of(endpoint)
+            active = [] if endpoint is None or limited else self._faults_of(endpoint, http)
         failure = next((fault for fault in active if fault.kind != "latency"), None)
         self._delay(active, after=False)
         if limited is None and (failure is None or failure.takes_effect):
@@ -120,11 +120,12 @@ class Dispatcher:
         headers = retry_after(wait, flags.rate_limit_retry_after, self._clock.time())
         return error_response(429, "Too many requests.", flags.error_body, headers)
 
-    def _faults_of(self, endpoint: Endpoint) -> list[Fault]:
+    def _faults_of(self, endpoint: Endpoint, http: HttpRequest) -> list[Fault]:
         world = self.world
         started = world.owner_run_at
         since_run = None if started is None else world.now - started
-        return self.faults.apply(endpoint.name, world.now, since_run)
+        text = f"{http.target} {http.body.decode('utf-8', 'replace')}"
+        return self.faults.apply(endpoint.name, text, world.now, since_run)
 
     def _delay(self, active: list[Fault], *, after: bool) -> None:
         """Let the time of latencies pass, before or after the call is carried out."""

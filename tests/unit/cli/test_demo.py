@@ -55,6 +55,7 @@ def test_the_exit_code_is_the_jobs(scenario, code):
     assert ended == code
     assert f"Exit code {code}. Outputs for later steps:" in log
     assert "  OPSERA_RUN_COUNT=42\n" in log
+    assert log.endswith("`opsera-step init` creates .opsera.yml.\n")
 
 
 @pytest.mark.parametrize("platform", ["auto", "plain", "github", "gitlab", "terminal"])

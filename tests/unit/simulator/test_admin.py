@@ -34,8 +34,10 @@ def test_request_log(start):
     assert first["body"] == {"pipelineId": api.sim.pipeline_id}
     assert (second["time"], second["status"], second["effect"]) == (2, 404, False)
     assert api.sim.token not in str(first)
-    assert [request.call for request in api.sim.requests] == ["run", "status"]
-    assert (api.sim.count("run"), api.sim.count("stop")) == (1, 0)
+    api.ask("stop")
+    assert _get(api, "requests")[2]["run_count"] == 42
+    assert [request.call for request in api.sim.requests] == ["run", "status", "stop"]
+    assert (api.sim.count("run"), api.sim.count("logs")) == (1, 0)
 
 
 @pytest.mark.parametrize(("path", "end"), [("approve", "success"), ("reject", "failed")])

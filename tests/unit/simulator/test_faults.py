@@ -75,6 +75,18 @@ def test_windows_since_a_run_and_since_it_was_added(start):
     assert _outcomes(api, "summary", 1) == ["200"]
 
 
+def test_match(start):
+    """A fault can apply to some requests of a call only; others do not count."""
+    fault = Fault(call="logs", status=500, match='"console output"', nth=2)
+    api = start(faults=[fault])
+    outcomes = [api.post("logs", **body).status_code for body in
+                ({}, {"type": "console output"}, {}, {"type": "console output"})]  # fmt: skip
+    assert outcomes == [200, 200, 200, 500]
+    api = start(faults=[Fault(call="tools,tasks", status=500, match="/tasks")])
+    assert api.call("GET", "registry/tools").status_code == 200
+    assert api.call("GET", "tasks").status_code == 500
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_every_call_can_fail(start, call):
     """Each call is known to faults by its name, and to the request log."""
