@@ -100,7 +100,9 @@ class Dispatcher:
             path=http.target,
             body=parse_json(http.body),
             headers={
-                name: value for name, value in http.headers.items() if name != "Authorization"
+                name: value
+                for name, value in http.headers.items()
+                if name.lower() != "authorization"
             },
         )
         self.requests.append(request)
