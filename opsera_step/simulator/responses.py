@@ -122,9 +122,8 @@ def error_response(
     return Response(status, body.encode(), content_type, dict(headers or {}))
 
 
-def faulty_response(fault: Fault, real: Response | None, now: float) -> Response:
-    """Return what a fault makes of a response; `real` is there if the request took effect."""
-    response = real or json_response({})
+def faulty_response(fault: Fault, response: Response, now: float) -> Response:
+    """Return what a fault makes of a response at the given wall-clock time."""
     if fault.kind in ("hang", "close"):
         return Response(0, b"", delivery="close")
     if fault.kind == "reset":

@@ -318,8 +318,7 @@ class Simulation:
             token = old.world.token
             if token.active and token.expires > new.world.wall:
                 new.world.adopt(token)
-            old.world, old.faults = new.world, new.faults
-            old.requests.clear()
+            old.restart(new.world, new.faults)
 
     @property
     def _world(self) -> World:

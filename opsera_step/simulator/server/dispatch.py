@@ -62,28 +62,44 @@ class Dispatcher:
         self._clock = clock
         self._recent: deque[float] = deque()
 
+    def restart(self, world: World, faults: FaultPlan) -> None:
+        """Continue with another world, and forget all requests."""
+        self.world, self.faults = world, faults
+        self.requests.clear()
+        self._recent.clear()
+
     def respond(self, http: HttpRequest) -> Response:
         """Answer one request, with its faults."""
         endpoint = endpoint_of(http.method, http.path)
         with self.lock:
             self.world.catch_up()
             request = self._log(http, endpoint)
-            limited = self._limited()
-            active = [] if endpoint is None or limited else self._faults_of(endpoint, http)
-        failure = next((fault for fault in active if fault.kind != "latency"), None)
-        self._delay(active, after=False)
-        if limited is None and (failure is None or failure.takes_effect):
-            response = self._carry_out(request, endpoint, http)
-        else:
-            response = limited or error_response(502, "Not carried out.")
-        self._delay(active, after=True)
-        if failure is not None:
-            if failure.kind == "hang":
-                self.wait_for(failure.seconds)
-            response = faulty_response(failure, response, self._clock.time())
+            response = self._limited()
+            active = [] if endpoint is None or response else self._faults_of(endpoint, http)
+        if response is None:
+            response = self._with_faults(active, request, endpoint, http)
         request.fault = ",".join(fault.kind for fault in active)
         request.status = response.status
         return response
+
+    def _with_faults(
+        self,
+        active: list[Fault],
+        request: LoggedRequest,
+        endpoint: Endpoint | None,
+        http: HttpRequest,
+    ) -> Response:
+        failure = next((fault for fault in active if fault.kind != "latency"), None)
+        response = Response(0, b"")
+        self._delay(active, after=False)
+        if failure is None or failure.takes_effect:
+            response = self._carry_out(request, endpoint, http)
+        self._delay(active, after=True)
+        if failure is None:
+            return response
+        if failure.kind == "hang":
+            self.wait_for(failure.seconds)
+        return faulty_response(failure, response, self._clock.time())
 
     def wait_for(self, seconds: float) -> None:
         """Let time pass on the simulation's clock."""

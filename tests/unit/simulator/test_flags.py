@@ -70,7 +70,9 @@ def test_rate_limit(start, form):
         assert value is None
     assert not api.sim.requests[-1].effect
     api.clock.sleep(51)
-    assert api.post("summary").status_code == 200
+    assert [api.post("summary").status_code for _ in range(2)] == [200, 429]
+    api.sim.restart()
+    assert [api.post("summary").status_code for _ in range(4)] == [200, 200, 200, 429]
 
 
 # Form of responses
