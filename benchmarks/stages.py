@@ -25,8 +25,8 @@ from benchmarks.children import ROOT
 from benchmarks.figures import Cell, Table, figure
 from benchmarks.listening import WINDOW, Run
 from opsera_step.api import JsonObject, LogRecord
+from opsera_step.api.client import RecordReader
 from opsera_step.api.models import parse_list
-from opsera_step.api.record_reader import RecordReader
 from opsera_step.clock import FakeClock
 from opsera_step.display import JobLog, LogLimit
 from opsera_step.platforms import detect

@@ -3,9 +3,9 @@
 OpseraStepError
 ├── InvalidInput        2   invalid configuration; holds all problems at once
 ├── ApiError            3
-│   ├── Unreachable         no answer: DNS, connection, TLS, time-out, reset
-│   ├── Unavailable         429 and 5xx
-│   ├── Malformed           an answer that is not what the API gives
+│   ├── Unreachable         no response: DNS, proxy, connection, TLS, timeout, reset
+│   ├── Unavailable         408, 429, and 5xx
+│   ├── Malformed           a response that is not what the API returns
 │   ├── Redirected          3xx; never followed, the token stays on its host
 │   ├── Rejected            400 and other 4xx
 │   ├── NotFound            404
@@ -52,11 +52,13 @@ class OpseraStepError(Exception):
     status: ClassVar[str] = "error"
     """The job's output `status` when this error ends it."""
     hint: str = ""
+    detail: str = ""
+    """The technical detail, such as the request that failed; shown last."""
     by_name: bool = False
-    """Whether a pipeline, tool or task was looked for by its name, in vain."""
+    """Whether a pipeline, tool or task was searched by its name, in vain."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        """Take the sentence, and a hint when there is a better one than the class's own."""
+        """Take the sentence, and a hint if there is a better one than the class's own."""
         super().__init__(message)
         self.message = message
         if hint is not None:
@@ -81,72 +83,70 @@ class InternalError(OpseraStepError):
 
 
 class ApiError(OpseraStepError):
-    """The API refused, answered nonsense, or could not be reached."""
+    """The API refused a request, returned nonsense, or could not be reached."""
 
     exit_code = ExitCode.API
-    transient: ClassVar[bool] = False
-    """Whether the same call may well work a little later."""
+    transient: bool = False
+    """Whether the same request may succeed a little later."""
     never_accepted: bool = False
     """Whether it is certain that the server did not act on the request."""
     suspect_configuration: bool = False
-    """Whether a wrong setting is likelier than an outage, as long as nothing ever worked."""
+    """Whether a wrong setting is likelier than an outage, as long as no request succeeded."""
     retry_after: float | None = None
     """Seconds that the server asked to wait, if it did."""
 
 
 class Unreachable(ApiError):
-    """No answer came."""
+    """No response came."""
 
     transient = True
     hint = (
-        "Usually the network between this runner and the API, a proxy, or a wrong base_url: "
-        "check base_url, HTTPS_PROXY and NO_PROXY, and that the runner may reach that host. A job "
-        "with command: doctor looks at each piece of the way."
+        "Check base_url, HTTPS_PROXY and NO_PROXY, and that this machine may connect to the host. "
+        "The doctor command checks each part of the connection."
     )
 
 
 class Unavailable(ApiError):
-    """The server is overloaded, throttles, or fails: 408, 425, 429 and 5xx."""
+    """The server is overloaded, throttles, or fails: 408, 429, and 5xx."""
 
     transient = True
     throttled: bool = False
     """Whether the API asked for fewer requests: 429."""
-    hint = "The Opsera API had trouble; if it lasts, ask your Opsera administrator."
+    hint = "Opsera, or a proxy on the way, has a problem. If it lasts, ask your administrator."
 
 
 class Malformed(ApiError):
-    """An answer came that the API does not give: not JSON, cut off, or of another shape."""
+    """A response that the API does not return: not JSON, cut off, or in another format."""
 
     transient = True
     hint = (
-        "Usually a proxy or a login page answers instead of the API: check that base_url is the "
-        "address of your Opsera tenant, without a path of its pages."
+        "A proxy or a login page may respond instead of the API. Check that base_url is the "
+        "address of your tenant's API, without the path of a page."
     )
 
 
 class Redirected(ApiError):
-    """The server sent us elsewhere; the token is not taken there."""
+    """A redirect, which is not followed: the token stays on its host."""
 
     transient = True
-    never_accepted = True
     suspect_configuration = True
-    hint = "Set base_url to the address that the API really has; redirects are not followed."
+    hint = (
+        "Check that base_url is the address of your tenant's API, and not of the portal or a login "
+        "page. Redirects are not followed, so that the token stays on its host."
+    )
 
 
 class Rejected(ApiError):
-    """The request was refused as wrong: 400 and the like."""
+    """The request was rejected: 400 and most other 4xx."""
 
     never_accepted = True
-    hint = "Usually a wrong pipeline ID or run_count: check both against the pipeline's page."
+    hint = "Check the pipeline ID and the run number."
 
 
 class NotFound(Rejected):
-    """There is no such thing there, or not for this token's owner: 404."""
+    """It does not exist, or not for the token's owner: 404."""
 
-    hint = (
-        "Usually a wrong pipeline ID, a run that does not exist, or a base_url of another "
-        "tenant: check them against the address of the pipeline's page in Opsera."
-    )
+    hint = "Check the pipeline ID, the run number, and base_url."
 
 
 class RunRefused(ApiError):
@@ -186,7 +186,7 @@ class RunUncertain(ApiError):
 
 
 class AuthError(ApiError):
-    """The token is not good, or not good enough."""
+    """The token is not valid, or not sufficient."""
 
     exit_code = ExitCode.AUTH
     never_accepted = True
@@ -196,20 +196,20 @@ class Unauthorized(AuthError):
     """401: the token itself is not accepted."""
 
     hint = (
-        "Usually the access token has expired, was deactivated, or was not copied whole: create "
-        "a new one in Opsera (user profile, access tokens) and update the secret that holds it."
+        "It has likely expired, was deactivated, or was copied incompletely. Create a new token in "
+        "Opsera (user profile, access tokens) and update the secret."
     )
 
 
 class Forbidden(AuthError):
-    """403: the token is fine, but may not do this."""
+    """403: the token is valid, but does not allow this."""
 
     hint = (
-        "Either the token has the wrong scope (running needs `pipeline` or `api`), or its owner "
-        "has no access to this pipeline: grant the access in Opsera, or use another token."
+        "Either the token has the wrong scope, or its owner has no access to this pipeline. Grant "
+        "the access in Opsera, or use another token."
     )
     by_page: bool = False
-    """Whether it came with a page of HTML: then something else than the API may have refused."""
+    """Whether it came with an HTML page: then a proxy or firewall may have refused, not the API."""
 
 
 class Cancelled(BaseException):

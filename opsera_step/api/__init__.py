@@ -1,4 +1,4 @@
-"""The customer API over HTTP. Nothing of requests or urllib3 gets out of here."""
+"""The customer API over HTTP. No error or object of requests or urllib3 leaves this package."""
 
 from opsera_step.api.account import Task, TaskRecord, TokenUse, Tool, UserAction
 from opsera_step.api.client import OpseraClient
@@ -15,9 +15,11 @@ from opsera_step.api.endpoints import (
     TOOLS,
     USER_ACTIONS,
     Endpoint,
+    describe_scopes,
 )
+from opsera_step.api.failures import HINT_NOT_OPSERA, is_locked
 from opsera_step.api.fields import JsonObject, format_timestamp, is_object_id, object_at, text_at
-from opsera_step.api.listing import Listing
+from opsera_step.api.listing import Listing, read_pages
 from opsera_step.api.lookup import Named, by_id_or_name, explain_name, pipeline_by_id_or_name
 from opsera_step.api.models import (
     CONSOLE_OUTPUT,
@@ -29,9 +31,12 @@ from opsera_step.api.models import (
     RunStatus,
     State,
     Step,
+    StepParameter,
+    make_settings,
     state_of,
 )
-from opsera_step.api.task_pages import read_pages
+from opsera_step.api.proxy import Proxy
+from opsera_step.api.session import Trust
 from opsera_step.api.token import (
     TokenFacts,
     contains_token,
@@ -42,7 +47,6 @@ from opsera_step.api.token import (
     redact_tokens,
     token_identities,
 )
-from opsera_step.api.wording import HINT_NOT_OPSERA
 
 __all__ = [
     "CONSOLE_OUTPUT",
@@ -66,25 +70,31 @@ __all__ = [
     "Named",
     "OpseraClient",
     "Pipeline",
+    "Proxy",
     "Run",
     "RunResponse",
     "RunStatus",
     "State",
     "Step",
+    "StepParameter",
     "Task",
     "TaskRecord",
     "TokenFacts",
     "TokenUse",
     "Tool",
+    "Trust",
     "UserAction",
     "by_id_or_name",
     "contains_token",
+    "describe_scopes",
     "expiry_warning",
     "explain_malformed",
     "explain_name",
     "format_span",
     "format_timestamp",
+    "is_locked",
     "is_object_id",
+    "make_settings",
     "object_at",
     "pipeline_by_id_or_name",
     "read_pages",

@@ -1,6 +1,6 @@
-"""Tools, tasks and audit logs: what the API says of them, and the tolerant parsers of its JSON.
+"""Tools, tasks, and audit logs as dataclasses, and tolerant parsers of their JSON.
 
-Each object keeps the JSON that it was read from, so that nothing the API sends is lost.
+Each object keeps the JSON from which it was parsed, so that nothing is lost that the API sends.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from opsera_step.api.console import console_text
 from opsera_step.api.fields import JsonObject, parse_time, text_at, whole_number
-from opsera_step.api.models import State, parse_object, parse_one, state_of
+from opsera_step.api.models import State, console_text, parse_object, parse_single, state_of
 
 T = TypeVar("T")
 
@@ -22,16 +21,16 @@ class Tool:
     id: str
     name: str
     kind: str = ""
-    """What it is: jenkins, sonar and so on."""
+    """The tool it is: jenkins, sonar, …"""
     description: str = ""
     owner: str = ""
     active: bool | None = None
-    """Whether it is in use; None where that is not said."""
+    """Whether it is active; None if unknown."""
     tags: tuple[str, ...] = ()
     updated: str = ""
     data: JsonObject = field(default_factory=dict, repr=False, compare=False)
     response: Any = field(default=None, repr=False, compare=False)
-    """The answer as it came, with all that was around the object; None for one of a list."""
+    """The response as it came, with everything around the object; None for one of a list."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,11 @@ class Task:
     updated: str = ""
     data: JsonObject = field(default_factory=dict, repr=False, compare=False)
     response: Any = field(default=None, repr=False, compare=False)
-    """The answer as it came, with all that was around the object; None for one of a list."""
+    """The response as it came, with everything around the object; None for one of a list."""
 
     @property
     def state(self) -> State:
-        """The state that its status stands for."""
+        """The state that its status means."""
         return state_of(self.status)
 
 
@@ -66,7 +65,7 @@ class TaskStatus:
 
     value: str
     response: Any = field(default=None, repr=False, compare=False)
-    """The answer as it came: the word alone, or what holds it."""
+    """The response as it came: the bare value, or what contains it."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +109,12 @@ class TokenUse:
 
 
 def parse_tool(data: Any) -> Tool | None:
-    """Read a tool object; None when it has no ID."""
-    return parse_one(data, read_tool)
+    """Parse a tool object; None if it has no ID."""
+    return parse_single(data, read_tool)
 
 
 def read_tool(item: JsonObject, response: Any = None) -> Tool:
-    """Read a tool: of a list, or with the whole answer that it is."""
+    """Read a tool: one of a list, or with the response that it is."""
     return Tool(
         id=text_at(item, "_id"),
         name=text_at(item, "name"),
@@ -131,12 +130,12 @@ def read_tool(item: JsonObject, response: Any = None) -> Tool:
 
 
 def parse_task(data: Any) -> Task | None:
-    """Read a task object; None when it has no ID."""
-    return parse_one(data, read_task)
+    """Parse a task object; None if it has no ID."""
+    return parse_single(data, read_task)
 
 
 def read_task(item: JsonObject, response: Any = None) -> Task:
-    """Read a task: of a list, or with the whole answer that it is."""
+    """Read a task: one of a list, or with the response that it is."""
     return Task(
         id=text_at(item, "_id"),
         name=text_at(item, "name"),
@@ -155,10 +154,10 @@ def read_task(item: JsonObject, response: Any = None) -> Task:
 
 
 def parse_task_status(data: Any) -> TaskStatus | None:
-    """Read the status of a task: a word, or an object that holds it; None when there is none."""
+    """Parse the status of a task: a bare value, or an object with it; None if there is none."""
     inner = data.get("data") if isinstance(data, dict) else data
-    word = inner if isinstance(inner, str) else text_at(parse_object(data), "status")
-    return TaskStatus(word.strip(), data) if word.strip() else None
+    value = inner if isinstance(inner, str) else text_at(parse_object(data), "status")
+    return TaskStatus(value.strip(), data) if value.strip() else None
 
 
 def read_task_record(item: JsonObject) -> TaskRecord:
@@ -202,18 +201,18 @@ def read_token_use(item: JsonObject) -> TokenUse:
 
 
 def _flag(value: Any) -> bool | None:
-    """Read a truth value, which may come as text."""
+    """Read a boolean, which may come as a string."""
     if isinstance(value, str):
         return {"true": True, "false": False}.get(value.strip().lower())
     return value if isinstance(value, bool) else None
 
 
 def _tags(value: Any) -> tuple[str, ...]:
-    """Read tags: words, or objects with the word in `value`."""
+    """Read tags: strings, or objects with the string in `value`."""
     items = value if isinstance(value, list) else []
-    words = (
+    values = (
         one if isinstance(one, str) else text_at(one, "value")
         for one in items
         if isinstance(one, (str, dict))
     )
-    return tuple(word for word in words if word)
+    return tuple(value for value in values if value)

@@ -1,19 +1,29 @@
-"""OpseraClient: one short method per call of the customer API over one request function.
+"""OpseraClient: one short method per endpoint.
 
-It does not retry and does not wait: who calls knows whether a call may be repeated, and
+It neither retries nor waits: the caller knows whether a request may be repeated, and
 `Endpoint.repeatable` says so for each. Source: https://docs.opsera.io (customer API page).
 """
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from opsera_step.api.asking import Asking, granted, same, understood
-from opsera_step.api.endpoints import LOGS, PIPELINES, RESET, RUN, STATUS, STOP, SUMMARY, Endpoint
+from opsera_step.api.endpoints import (
+    ACTIONS,
+    LOGS,
+    PIPELINES,
+    RESET,
+    RUN,
+    STATUS,
+    STOP,
+    SUMMARY,
+    Endpoint,
+    endpoint_of,
+)
+from opsera_step.api.fields import JsonObject
 from opsera_step.api.listing import Listing
 from opsera_step.api.models import (
     CONSOLE_OUTPUT,
@@ -24,21 +34,28 @@ from opsera_step.api.models import (
     RunResponse,
     RunStatus,
     parse_list,
+    parse_message,
     parse_pipeline,
-    parse_run_answer,
+    parse_record,
+    parse_run_response,
     parse_status,
     read_pipeline,
     unwrap,
 )
-from opsera_step.api.record_reader import RecordReader
-from opsera_step.api.transport import Guard, Transport
+from opsera_step.api.proxy import Proxy
+from opsera_step.api.session import Session, Trust
+from opsera_step.api.transport import Caller, Guard, RequestLog, Transport
 from opsera_step.clock import Clock, Deadline
+from opsera_step.errors import InvalidInput
 
 if TYPE_CHECKING:
     from opsera_step.api.account_client import AccountClient
 
+_MAX_KNOWN = 4096
+"""Longer records are not kept for comparison, so that a window of them takes few megabytes."""
 
-class OpseraClient(Asking):
+
+class OpseraClient(Caller):
     """The customer API of one tenant, with one token."""
 
     def __init__(
@@ -50,109 +67,201 @@ class OpseraClient(Asking):
         ca_bundle: str = "",
         agent: str = "",
         guard: Guard = nullcontext,
+        token_source: str = "",
+        log_request: RequestLog | None = None,
     ) -> None:
-        """Prepare a session; `guard` surrounds each wait for the network (for cancelling).
+        """Prepare a session.
+
+        `guard` surrounds each wait for the network (for cancelling); `token_source` is the variable
+        or file that the token comes from, for messages; `log_request` is called after each request.
 
         Raises:
-            InvalidInput: when the CA bundle can't be read.
+            InvalidInput: if the token, a CA bundle, or the proxy's address can't be used.
 
         """
+        session = Session(base_url, token, ca_bundle, agent)
         super().__init__(
-            Transport(base_url, token, clock, ca_bundle=ca_bundle, agent=agent, guard=guard)
+            Transport(
+                session,
+                base_url,
+                clock,
+                guard=guard,
+                token_source=token_source,
+                log_request=log_request,
+            )
         )
-        self._reader = RecordReader()
+        self._session = session
+        self._records = RecordReader()
 
     @cached_property
     def account(self) -> AccountClient:
-        """The calls about tools, tasks and audit logs."""
-        # No job needs them, and each would wait for their loading.
+        """The endpoints for tools, tasks, and audit logs."""
+        # A job that runs a pipeline does not need them, so it does not wait for them to load.
         from opsera_step.api.account_client import AccountClient  # noqa: PLC0415
 
         return AccountClient(self._transport)
 
     @property
     def ever_responded(self) -> bool:
-        """Whether any call ever got an answer of the API."""
+        """Whether any request was successful."""
         return self._transport.ever_responded
 
     @property
     def clock_skew(self) -> float | None:
-        """Seconds by which this machine's clock is ahead of the API's; None before an answer."""
+        """Seconds by which this machine's clock is ahead of the API's; None before a response."""
         return self._transport.clock_skew
 
     @property
-    def proxy(self) -> str:
-        """Address of the proxy on the way, with the credentials in it; empty without one."""
-        return self._transport.proxy
+    def proxy(self) -> Proxy | None:
+        """The proxy that requests go through; None if they are direct."""
+        return self._session.proxy
 
-    def trust(self) -> ssl.SSLContext:
-        """Make a context for TLS that trusts what this client trusts."""
-        return self._transport.trust()
+    @property
+    def trust(self) -> Trust:
+        """Whose certificates are accepted."""
+        return self._session.trust
 
-    def probe(self, call: Endpoint, body: Mapping[str, object] | None, deadline: Deadline) -> None:
-        """See whether a call that changes nothing is allowed and answered with what it gives.
+    def renew_token(self, token: str) -> None:
+        """Use another token from now on."""
+        self._transport.token = token
 
-        Of a long list the start is enough, for nobody needs the rest.
+    def run(
+        self, pipeline_id: str, deadline: Deadline, settings: Mapping[str, object] | None = None
+    ) -> RunResponse:
+        """Start a run; never repeat this unless the error is `never_accepted`.
+
+        `settings` are runtime settings as `make_settings` makes them. That this endpoint takes them
+        as the portal sends them is an assumption.
         """
-        with self.explained(call):
-            data, is_complete = self._transport.read_prefix(call, body, deadline)
-        if call.path == STATUS.path:
-            understood(data if is_complete else None, call, parse_status)
-        elif is_complete:
-            understood(data, call, _as_objects)
-
-    def run(self, pipeline_id: str, deadline: Deadline) -> RunResponse:
-        """Start a run; never call this again unless the error says `never_accepted`."""
-        return self.call(RUN, {"pipelineId": pipeline_id}, deadline, parse_run_answer)
+        body: dict[str, object] = {"pipelineId": pipeline_id}
+        if settings:
+            body["settings"] = settings
+        return self.call(RUN, body, deadline, parse_run_response)
 
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
-        """Ask how a run, current or past, stands."""
+        """Get the status of a run, current or past."""
         body = {"pipelineId": run.pipeline_id, "runCount": run.count}
         return self.call(STATUS, body, deadline, parse_status)
 
     def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
-        """Ask for the pipeline object."""
+        """Get the pipeline object."""
         pipeline = self.call(SUMMARY, {"pipelineId": pipeline_id}, deadline, parse_pipeline)
-        return same(pipeline, pipeline.id, pipeline_id, SUMMARY)
+        return self.check_id(pipeline, pipeline.id, pipeline_id, SUMMARY)
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
-        """Ask for the newest 1000 activity records of a run, newest first.
-
-        All that came is returned: an answer may not be filtered although that was asked for.
-        """
+        """Get the latest 1000 activity records of a run, latest first; see `log_listing`."""
         return list(self.log_listing(run, deadline, console_only=console_only).items)
 
     def log_listing(
         self, run: Run, deadline: Deadline, *, console_only: bool
     ) -> Listing[LogRecord]:
-        """Ask for the newest 1000 activity records of a run, with all that is around them."""
+        """Get the latest 1000 activity records of a run, latest first.
+
+        Everything that came is returned, because a server may ignore the filter. Of a response that
+        exceeds the size limit, the records that arrived before are returned, and `is_cut` is true.
+        """
         body: dict[str, object] = {"pipelineId": run.pipeline_id, "runCount": run.count}
         if console_only:
             body["type"] = CONSOLE_OUTPUT
-        return self.call(LOGS, body, deadline, self._read_log)
+        response = self._transport.send(LOGS, body, deadline, may_be_cut=True)
+        items = self.parse(response.data, LOGS, parse_list)
+        records = self.parse(items, LOGS, self._records.read)
+        return Listing(tuple(records), response=response.data, is_cut=response.is_cut)
 
     def stop(self, pipeline_id: str, deadline: Deadline) -> Ack:
-        """Ask the pipeline to stop after its current operation."""
-        return self._consent(STOP, pipeline_id, deadline)
+        """Stop the pipeline after its current operation."""
+        return self._change(STOP, pipeline_id, deadline)
 
     def reset(self, pipeline_id: str, deadline: Deadline) -> Ack:
-        """Put the pipeline back to its first step."""
-        return self._consent(RESET, pipeline_id, deadline)
+        """Reset the pipeline to its first step."""
+        return self._change(RESET, pipeline_id, deadline)
+
+    def act(self, action: str, pipeline_id: str, deadline: Deadline, message: str = "") -> Ack:
+        """Approve or reject (with a message) the step at which the pipeline is paused.
+
+        The shape of the response is not documented: `{"status", "message"}`, or the envelope of
+        other v2 endpoints, `{"status", "data", "metadata": {"message"}}`.
+        """
+        body: dict[str, object] = {
+            "action": action, "type": "pipeline", "version": 1, "target": [pipeline_id],
+        }  # fmt: skip
+        if message:
+            body["message"] = message
+        data = self._transport.send(ACTIONS, body, deadline).data
+        self.raise_if_refused(data, ACTIONS)
+        return Ack(parse_message(data), data)
 
     def pipelines(self, deadline: Deadline) -> Listing[Pipeline]:
-        """List the pipelines that the token's owner sees; the API gives 1000 at most."""
+        """List the pipelines that the token's owner may see; the API returns at most 1000."""
         return self.call_list(PIPELINES, deadline, read_pipeline)
 
-    def _consent(self, call: Endpoint, pipeline_id: str, deadline: Deadline) -> Ack:
-        body = {"pipelineId": pipeline_id}
-        answer = self.call(call, body, deadline, lambda data: granted(data, call))
-        return Ack(answer.message, answer.response)
+    def request(
+        self,
+        method: str,
+        path: str,
+        deadline: Deadline,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: JsonObject | None = None,
+    ) -> Any:
+        """Send any request with the same authentication and errors; return the JSON.
 
-    def _read_log(self, data: Any) -> Listing[LogRecord] | None:
-        items = parse_list(data)
-        return None if items is None else Listing(tuple(self._reader.read(items)), response=data)
+        Raises:
+            InvalidInput: if the path is not an absolute path on this host.
+            ApiError: see there.
+
+        """
+        if not path.startswith("/") or path.startswith("//") or set(path) & set("?#\\ \t\r\n"):
+            raise InvalidInput([f"Invalid path {path!r}. Use an absolute path such as /api/v1/…"])
+        endpoint = endpoint_of(method.upper(), path).with_query(**(query or {}))
+        return self._transport.send(endpoint, body, deadline).data
+
+    def probe(self, endpoint: Endpoint, body: JsonObject | None, deadline: Deadline) -> None:
+        """See whether a call that changes nothing is allowed and gets the response that it should.
+
+        Of a long list only the start is read.
+
+        Raises:
+            ApiError: if it is not.
+
+        """
+        response = self._transport.read_prefix(endpoint, body, deadline)
+        if endpoint.path == STATUS.path:
+            self.parse(response.data, endpoint, parse_status)
+        elif not response.is_cut:
+            self.parse(response.data, endpoint, _parse_objects)
+
+    def _change(self, endpoint: Endpoint, pipeline_id: str, deadline: Deadline) -> Ack:
+        data = self._transport.send(endpoint, {"pipelineId": pipeline_id}, deadline).data
+        response = self.parse(data, endpoint, lambda data: self.raise_if_refused(data, endpoint))
+        return Ack(response.message, response.response)
 
 
-def _as_objects(data: Any) -> Any:
-    """Read a list of objects; None when it is no list, or one of something else."""
-    return parse_list(data) if parse_list(data) or not unwrap(data) else None
+class RecordReader:
+    """Parses log responses one after the other; what came before unchanged is not parsed again.
+
+    While lines flow, each response repeats nearly all of the thousand records of the one before.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, LogRecord] = {}
+
+    def read(self, items: Sequence[JsonObject]) -> list[LogRecord]:
+        """Parse the records of a response, in its order."""
+        known, self._known = self._known, {}
+        records = []
+        for item in items:
+            item_id = item.get("_id")
+            record = known.get(item_id) if isinstance(item_id, str) else None
+            if record is None or record.data != item:
+                record = parse_record(item)
+            if record.id and len(record.text) <= _MAX_KNOWN:
+                self._known[record.id] = record
+            records.append(record)
+        return records
+
+
+def _parse_objects(data: Any) -> list[JsonObject] | None:
+    """Parse a list of objects; None if it is no list, or one of something else."""
+    items = parse_list(data)
+    return items if items or not unwrap(data) else None

@@ -1,4 +1,4 @@
-"""Find the pipeline, tool or task that the user named: by its ID, or by its exact name."""
+"""Find the pipeline, tool, or task that the user named by its ID or its exact name."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from opsera_step.api.fields import JsonObject, is_object_id
 from opsera_step.api.listing import Listing
 from opsera_step.api.models import Pipeline
 from opsera_step.clock import Deadline
-from opsera_step.errors import Forbidden, InvalidInput, NotFound
+from opsera_step.errors import Forbidden, InvalidInput
 from opsera_step.text import nearest
 
-_SHOWN = 20
-_PAGE = re.compile(r"https?://\S*?\b([0-9a-f]{24})\b", re.IGNORECASE)
-_NEARLY_AN_ID = re.compile(r"[0-9a-f]{18,30}", re.IGNORECASE)
-_A_NUMBER = re.compile(r"#?[0-9]{1,8}")
-_REFERENCE = re.compile(r"\$\w+|\$\{.*|%\w+%|.*\{\{.*", re.DOTALL)
+_MAX_SHOWN = 20
+_PAGE_URL = re.compile(r"https?://\S*?\b([0-9a-f]{24})\b", re.IGNORECASE)
+_ALMOST_AN_ID = re.compile(r"[0-9a-f]{18,30}", re.IGNORECASE)
+_NUMBER = re.compile(r"#?[0-9]{1,8}")
+_VARIABLE = re.compile(r"\$\w+|\$\{.*|%\w+%|.*\{\{.*", re.DOTALL)
+_FLOAT = re.compile(r"[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]+")
+_INVISIBLE = re.compile(r"[\u00a0\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]")
+_TYPOGRAPHIC = re.compile(r"[\u2018-\u201f\u2010-\u2015]")
 
 
 class Named(Protocol):
@@ -36,15 +39,15 @@ class Named(Protocol):
 
     @property
     def data(self) -> JsonObject:
-        """The JSON that it was read from."""
+        """The JSON from which it was parsed."""
         ...
 
 
-Thing = TypeVar("Thing", bound=Named)
+T = TypeVar("T", bound=Named)
 
 
 def _ignore(warning: str) -> None:
-    """Say nothing."""
+    """Drop a warning."""
 
 
 def by_id_or_name(
@@ -52,42 +55,44 @@ def by_id_or_name(
     name: str,
     *,
     is_id: bool,
-    get: Callable[[str, Deadline], Thing],
-    list_all: Callable[[Deadline], Listing[Thing]],
+    get: Callable[[str, Deadline], T],
+    list_all: Callable[[Deadline], Listing[T]],
     warn: Callable[[str], None] = _ignore,
-) -> Callable[[Deadline], Thing]:
-    """Return a function that asks for the one of that ID or name; it can be called again.
+) -> Callable[[Deadline], T]:
+    """Return a function that gets the object with an ID or a name; it can be called again.
 
-    `warn` is called, at most once, if another match may exist beyond the listed ones.
+    `warn` is called at most once, if another object of that name may exist beyond those listed.
 
     Raises (the function):
-        NotFound: when nothing has the name.
-        InvalidInput: when several have it.
-        ApiError: when asking fails.
+        InvalidInput: if no object has the name, or more than one.
+        ApiError: if a request fails.
 
     """
-    cautions: list[str] = []
+    warnings: list[str] = []
 
-    def find(deadline: Deadline) -> Thing:
+    def find(deadline: Deadline) -> T:
         if not name.strip():
-            raise InvalidInput([f"{kind}: its name is empty; give its ID or its exact name"])
+            raise InvalidInput([f"{kind}: the name is empty. Use the ID or the exact name."])
         if is_id:
             return get(name, deadline)
         try:
             listing = list_all(deadline)
         except Forbidden as error:
             error.hint = (
-                f"{explain_name(kind, name)} Finding a {kind} by its name takes the Power User "
-                "role: give its ID instead (24 hex digits, in the address of its page), or use "
-                "another token."
+                f"{explain_name(kind, name)} Finding a {kind} by its name requires the Power User "
+                f"role. Use its ID instead (24 hex digits, in the URL of the {kind}), or another "
+                "token."
             ).strip()
             error.by_name = True
             raise
-        chosen = choose(kind, name, listing)
-        if listing.is_truncated and not cautions:
-            cautions.append(_others_of_the_name(kind, chosen))
-            warn(cautions[0])
-        return get(chosen.id, deadline)
+        found = choose(kind, name, listing)
+        if listing.is_truncated and not warnings:
+            warnings.append(
+                f"The API lists at most {LIST_LIMIT} {kind}s; another one named “{found.name}” may "
+                f"exist. To be certain, use the ID {found.id}."
+            )
+            warn(warnings[0])
+        return get(found.id, deadline)
 
     return find
 
@@ -117,12 +122,11 @@ def pipeline_by_id_or_name(
     )
 
 
-def choose(kind: str, name: str, listing: Listing[Thing]) -> Thing:
-    """Find the one of a name; blanks around it, which nobody sees, do not count.
+def choose(kind: str, name: str, listing: Listing[T]) -> T:
+    """Find the object with a name; space around the name, which is invisible, does not count.
 
     Raises:
-        NotFound: when nothing has the name.
-        InvalidInput: when several have it.
+        InvalidInput: if no object has the name, or more than one.
 
     """
     listed = [one for one in listing.items if one.id]
@@ -131,58 +135,55 @@ def choose(kind: str, name: str, listing: Listing[Thing]) -> Thing:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        ids = ", ".join(one.id for one in matches[:_SHOWN])
-        more = " and more" if len(matches) > _SHOWN else ""
-        raise InvalidInput(
-            [f"{kind}: {len(matches)} {kind}s are named “{name}”; give an ID: {ids}{more}."]
+        ids = ", ".join(one.id for one in matches[:_MAX_SHOWN])
+        more = " and others" if len(matches) > _MAX_SHOWN else ""
+        raise InvalidInput([f"{len(matches)} {kind}s are named “{name}”. Use an ID: {ids}{more}."])
+    raise _not_found(kind, name, listed, is_truncated=listing.is_truncated)
+
+
+def _not_found(
+    kind: str, name: str, listed: Sequence[Named], *, is_truncated: bool
+) -> InvalidInput:
+    explanation, where = explain_name(kind, name), ""
+    close = "" if explanation else nearest(name, (one.name for one in listed))
+    if explanation:
+        hint = explanation
+    elif close:
+        is_case = close.casefold() == name.casefold()
+        rule = "are case-sensitive" if is_case else "must match exactly"
+        hint = f"Did you mean “{close}”? Names {rule}."
+    elif is_truncated:
+        where = f" among the first {LIST_LIMIT}"
+        hint = (
+            f"The API lists no more {kind}s. Use the ID instead (24 hex digits, in the URL of the "
+            f"{kind})."
         )
-    odd = explain_name(kind, name)
-    many = f" among the first {LIST_LIMIT}" if listing.is_truncated and not odd else ""
-    guess = "" if odd else _guess(name, listed)
-    hint = odd or (_beyond_the_list(kind) if many else _no_such_name(kind))
-    missing = NotFound(f"No {kind}{many} is named “{name}”.{guess}", hint)
-    missing.by_name = True
-    raise missing
-
-
-def _others_of_the_name(kind: str, chosen: Named) -> str:
-    return (
-        f"The API lists {LIST_LIMIT} {kind}s at most: another one named “{chosen.name}” may be "
-        f"beyond them. The ID {chosen.id} leaves no doubt."
-    )
-
-
-def _guess(name: str, listed: Sequence[Named]) -> str:
-    close = nearest(name, (one.name for one in listed))
-    return f" There is “{close}”: names have to match exactly." if close else ""
-
-
-def _no_such_name(kind: str) -> str:
-    return (
-        "Give its exact name or its ID (24 hex digits, in the address of its page), and check "
-        f"that base_url is your tenant and that the token's owner sees the {kind}."
-    )
-
-
-def _beyond_the_list(kind: str) -> str:
-    return (
-        f"The API lists no more {kind}s than that: give the ID instead (24 hex digits, in the "
-        f"address of the {kind}'s page)."
-    )
+    else:
+        hint = (
+            f"Use its exact name or its ID (24 hex digits, in the URL of the {kind}). Check that "
+            f"base_url is your tenant, and that the token's owner has access to the {kind}."
+        )
+    error = InvalidInput([f"No {kind}{where} is named “{name}”."])
+    error.hint, error.by_name = hint, True
+    return error
 
 
 def explain_name(kind: str, name: str) -> str:
-    """Say what is odd about a name that nothing has; nothing where it looks like one."""
-    page = _PAGE.match(name)
+    """Say what may be wrong with a name that nothing has; empty if it looks like a name."""
+    page = _PAGE_URL.match(name)
     if page is not None:
-        return f"That is the address of a page: give the ID in it, {page[1].lower()}."
-    if _REFERENCE.fullmatch(name):
-        return "That is the name of a variable that was not replaced by its value."
-    if kind == "pipeline" and _A_NUMBER.fullmatch(name):
-        return "If that is the number of a run, it belongs into run_count."
-    bare = name.strip("\"'`<> ")
-    if bare != name and is_object_id(bare):
-        return f"Without what is around it, {bare.lower()} is an ID."
-    if _NEARLY_AN_ID.fullmatch(name):
-        return f"The ID of a {kind} has 24 hex digits; this has {len(name)}."
+        return f"This is the URL of a page. Use the ID in it: {page[1].lower()}."
+    if _VARIABLE.fullmatch(name):
+        return "This is the name of a variable that was not replaced by its value."
+    if kind == "pipeline" and _NUMBER.fullmatch(name):
+        return "If this is a run number, set run_count to it."
+    if _FLOAT.fullmatch(name):
+        return f"This is a number. In YAML, put the ID of the {kind} in quotes."
+    plain = _TYPOGRAPHIC.sub("", _INVISIBLE.sub("", name)).strip("\"'`<> ")
+    if plain != name and is_object_id(plain):
+        return f"Remove what is around the ID: {plain.lower()}."
+    if _ALMOST_AN_ID.fullmatch(name):
+        return f"The ID of a {kind} has 24 hex digits; this one has {len(name)}."
+    if _INVISIBLE.search(name):
+        return "It contains invisible characters, such as a no-break space. Type the name again."
     return ""

@@ -1,251 +1,365 @@
-"""One request and its answer: the session, the time it may take, the JSON of a good answer.
+"""Requests to the API: one request, one response as JSON, within time and size limits.
 
-Does not retry and does not wait: who calls knows whether a call may be repeated.
+Nothing here retries or waits: the caller knows whether a request may be repeated.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import re
-import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple, TypeVar
 
 import requests
+import urllib3
 
-from opsera_step.api.bounded import bounded
+from opsera_step.api import failures
+from opsera_step.api.body import MAX_BYTES, MAX_RECORD, BodyParser, InvalidJson, TooManyValues
 from opsera_step.api.endpoints import Endpoint
-from opsera_step.api.failures import foreign_errors_mapped
+from opsera_step.api.failures import Route
+from opsera_step.api.fields import JsonObject
+from opsera_step.api.listing import Listing, Parsed, parse_listing
+from opsera_step.api.models import RunResponse, parse_run_response
 from opsera_step.api.session import Session
 from opsera_step.api.token import expiry_hint, explain_malformed, read_token
-from opsera_step.api.wording import (
-    HINT_NOT_OPSERA,
-    HINT_OF_THROTTLING,
-    hint_of,
-    name_of,
-    not_json,
-    reason_in,
-    shorten,
-)
-from opsera_step.clock import Clock, Deadline
-from opsera_step.errors import (
-    ApiError,
-    Forbidden,
-    Malformed,
-    NotFound,
-    Redirected,
-    Rejected,
-    Unauthorized,
-    Unavailable,
-)
+from opsera_step.clock import Clock, Deadline, SystemClock
+from opsera_step.errors import Malformed, Rejected
 
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
-LONGEST_RETRY_AFTER = 3600.0
-_LEAST_WAIT = 0.1
-"""Seconds that even a call begun at the last moment may take."""
-MOST_BYTES = 512 << 20
-"""Bytes of an answer, unpacked; a thousand large records stay well below it."""
+BODY_TIMEOUT = 120.0
+"""The most seconds for a response to arrive whole, once it started."""
+MAX_RETRY_AFTER = 3600.0
+_MIN_TIMEOUT = 0.5
+"""Seconds that a request gets even if it starts at the deadline."""
 _CHUNK = 1 << 16
-_TELLING = (400, 404, 409, 410, 422)
-"""The refusals that tell of what was asked for; any other is hardly Opsera's."""
-_START = 4096
-"""Bytes of an answer that are enough to say what it is when it is no JSON."""
+_MAX_ERROR_BYTES = 1 << 16
+_MAX_CACHED_BYTES = 1 << 20
+"""Responses up to this size are kept for If-None-Match, so that they cost no memory to speak of."""
 
-_SCALAR = rb'(?:"[^"\\]*"|[-+.\w]+)'
-_LIST = re.compile(
-    rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*(?:"\w+"\s*:\s*' + _SCALAR + rb'\s*,\s*)*"data"\s*:\s*)?\[\s*\{'
-)
-"""How a list of objects begins, bare or beside its count in a `{"data": …}` wrapper."""
-
+T = TypeVar("T")
+K = TypeVar("K", bound=Parsed)
 Guard = Callable[[], AbstractContextManager[Any]]
+RequestLog = Callable[[str, str, "int | None", float], None]
+"""Called after each request with its method, path, status (None without one), and seconds."""
+
+
+class Response(NamedTuple):
+    """The JSON of a successful response."""
+
+    data: Any
+    is_cut: bool = False
+    """Whether it exceeded the size limit, and `data` is the list of the records before that."""
+
+
+class _Cached(NamedTuple):
+    request: str
+    etag: str
+    data: Any
 
 
 class Transport:
-    """Requests to one host, with one token."""
+    """Sends requests to one tenant, with one token."""
 
     def __init__(
-        self, base_url: str, token: str, clock: Clock, *, ca_bundle: str, agent: str, guard: Guard
+        self,
+        session: Session,
+        base_url: str,
+        clock: Clock,
+        *,
+        guard: Guard,
+        token_source: str = "",
+        log_request: RequestLog | None = None,
     ) -> None:
-        """Prepare a session; `guard` surrounds each wait for the network (for cancelling).
+        self._session, self._base_url, self._clock = session, base_url.rstrip("/"), clock
+        self._guard, self._log_request = guard, log_request
+        self._token_source = token_source
+        self._cache: dict[str, _Cached] = {}
+        self._uses_etags = True
+        self.route = Route(self._base_url, session.proxy, session.trust)
+        self.ever_responded = False
+        """Whether any request was successful."""
+        self.clock_skew: float | None = None
+        """Seconds by which this machine's clock is ahead of the Date of the latest response."""
+
+    @property
+    def token(self) -> str:
+        """The access token."""
+        return self._session.bearer.token
+
+    @token.setter
+    def token(self, token: str) -> None:
+        self._session.bearer.token = token
+
+    def send(
+        self,
+        endpoint: Endpoint,
+        body: Mapping[str, object] | None,
+        deadline: Deadline,
+        *,
+        may_be_cut: bool = False,
+    ) -> Response:
+        """Send one request and return the JSON of its response.
+
+        A response beyond the size limit is an error, or cut off if that is allowed.
 
         Raises:
-            InvalidInput: when the CA bundle can't be read.
+            ApiError: see there.
 
         """
-        self._base_url, self._clock, self._guard = base_url.rstrip("/"), clock, guard
-        self._session, self._token = Session(base_url, token, ca_bundle, agent), token
-        self.ever_responded = False
-        """Whether any call ever got an answer of the API."""
-        self.clock_skew: float | None = None
-        """Seconds by which this machine's clock is ahead of the newest answer's Date."""
-
-    @property
-    def proxy(self) -> str:
-        """Address of the proxy that is asked to get there; empty when there is none."""
-        return self._session.proxy
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """The scopes that the token says it has; none where it tells nothing."""
-        return read_token(self._token).scopes
-
-    def trust(self) -> ssl.SSLContext:
-        """Make a context that trusts what the session trusts, for looking at a certificate."""
-        return self._session.trust()
-
-    def ask(self, call: Endpoint, body: Mapping[str, object] | None, deadline: Deadline) -> Any:
-        """Send one request and return the JSON of a good answer."""
-        if not call.repeatable:
-            # A kept connection may turn out closed by the server only after the request went out.
+        if not endpoint.repeatable:
+            # A kept connection may turn out to be closed only after the request was sent.
             self._session.close()
-        with self._exchange(call, body, deadline) as response:
-            raw = self._read(response, call, deadline)
-        data = self._judge(call, response, raw)
+        request = json.dumps([endpoint.query, body], sort_keys=True)
+        cached = self._cache.get(endpoint.path) if self._uses_etags else None
+        if cached is not None and cached.request != request:
+            cached = None
+        with self._exchange(endpoint, body, deadline, cached) as response:
+            if cached is not None and response.status_code in (304, 412):
+                self._uses_etags = response.status_code == 304
+                _ = response.content  # There is none, or a short one: this keeps the connection.
+                result, size = Response(cached.data), 0
+            else:
+                result, size = self._read(response, endpoint, deadline, may_be_cut=may_be_cut)
+        if cached is not None and not size:
+            # A server may refuse a condition on a POST (RFC 9110, section 13.1.2).
+            return result if self._uses_etags else self.send(endpoint, body, deadline)
+        etag = response.headers.get("ETag", "")
+        self._cache.pop(endpoint.path, None)
+        if etag and endpoint.repeatable and not result.is_cut and size <= _MAX_CACHED_BYTES:
+            self._cache[endpoint.path] = _Cached(request, etag, result.data)
         self.ever_responded = True
-        return data
+        return result
 
     def read_prefix(
-        self, call: Endpoint, body: Mapping[str, object] | None, deadline: Deadline
-    ) -> tuple[Any, bool]:
-        """Send one request; return the JSON of a good answer, and whether that is the whole of it.
+        self, endpoint: Endpoint, body: Mapping[str, object] | None, deadline: Deadline
+    ) -> Response:
+        """Send one request; of a long list read only as much as shows that it is one.
 
-        A long list is read only so far that it shows to be one: it is given as an empty list.
+        Such a list is returned as an empty one that is cut.
         """
-        with self._exchange(call, body, deadline) as response:
-            is_good = 200 <= response.status_code < 300
-            raw = self._read(response, call, deadline, until_list=is_good)
-        if is_good and _shows_a_list(raw):
-            self.ever_responded = True
-            return [], False
-        data = self._judge(call, response, raw)
+        with self._exchange(endpoint, body, deadline, None) as response:
+            result, _ = self._read(response, endpoint, deadline, until_list=True)
         self.ever_responded = True
-        return data, True
+        return result
 
     @contextmanager
     def _exchange(
-        self, call: Endpoint, body: Mapping[str, object] | None, deadline: Deadline
+        self,
+        endpoint: Endpoint,
+        body: Mapping[str, object] | None,
+        deadline: Deadline,
+        cached: _Cached | None,
     ) -> Iterator[requests.Response]:
-        """Send a request and give its answer, with its body yet to be read in the block."""
-        with self._guard(), foreign_errors_mapped(call, self._base_url):
-            wait = min(READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining))
-            with bounded(wait):
+        """Send a request and provide its response, with the body yet to be read."""
+        timeout = min(READ_TIMEOUT, max(_MIN_TIMEOUT, deadline.remaining))
+        started, status = self._clock.monotonic(), None
+        try:
+            with self._guard(), failures.map_errors(endpoint, self.route):
                 response = self._session.request(
-                    call.method,
-                    self._base_url + call.path,
-                    params=call.query,
+                    endpoint.method,
+                    self._base_url + endpoint.path,
+                    params=endpoint.query,
                     json=body,
-                    timeout=(min(CONNECT_TIMEOUT, wait), wait),
+                    headers={"If-None-Match": cached.etag} if cached is not None else None,
+                    timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
                     allow_redirects=False,
                     stream=True,
                 )
-            self._compare_clocks(response.headers.get("Date"))
-            with closing(response):
-                yield response
+                status = response.status_code
+                self._compare_clocks(response.headers.get("Date"))
+                with closing(response):
+                    yield response
+        finally:
+            if self._log_request is not None:
+                seconds = self._clock.monotonic() - started
+                self._log_request(endpoint.method, endpoint.path, status, seconds)
 
     def _read(
         self,
         response: requests.Response,
-        call: Endpoint,
+        endpoint: Endpoint,
         deadline: Deadline,
         *,
+        may_be_cut: bool = False,
         until_list: bool = False,
-    ) -> bytearray:
-        left, raw = min(2 * READ_TIMEOUT, max(_LEAST_WAIT, deadline.remaining)), bytearray()
-        with bounded(left):
-            for chunk in _chunks(response, call):
-                raw += chunk
-                if until_list and _shows_a_list(raw):
-                    break
-        return raw
-
-    def _judge(self, call: Endpoint, response: requests.Response, raw: bytearray) -> Any:
-        status, what = response.status_code, f"{name_of(call)} answered HTTP {response.status_code}"
+    ) -> tuple[Response, int]:
+        """Read the body; return its JSON, and its size in bytes."""
+        status = response.status_code
+        chunks = _chunks(response, min(BODY_TIMEOUT, max(_MIN_TIMEOUT, deadline.remaining)))
         if 300 <= status < 400:
-            target = response.headers.get("Location", "an unknown address")
-            redirected = Redirected(f"{what}, a redirect to {shorten(target)}.")
-            # These two may stand for "done, look there", as after a form.
-            redirected.never_accepted = status not in (302, 303)
-            raise redirected
+            target = response.headers.get("Location", "")
+            raise failures.redirected(status, target, endpoint, self.route)
         if status >= 400:
-            raise self._refusal(status, what, response, raw)
+            raise self._refusal(response, _read_start(chunks), endpoint)
+        parser, size = BodyParser(endpoint.max_values), 0
         try:
-            text = raw.decode("utf-8-sig", "replace")
-            del raw[_START:]  # An answer can be huge: not twice while its JSON is read.
-            return json.loads(text, parse_int=_whole, parse_float=_finite, parse_constant=str)
-        except (ValueError, RecursionError):  # RecursionError: nested without end.
-            start = shorten(raw.decode("utf-8", "replace"))
-            if call.may_be_text and start.replace(" ", "").isalpha():
-                return start
-            raise Malformed(
-                f"{what}, but not with JSON: it is {not_json(start)}.", hint_of(start)
-            ) from None
+            for chunk in chunks:
+                size += len(chunk)
+                parser.feed(chunk)
+                if size > MAX_BYTES or parser.is_full:
+                    return self._cut(parser, endpoint, allowed=may_be_cut), size
+                if until_list and size >= _CHUNK and parser.is_list:
+                    return Response([], is_cut=True), size
+            return Response(parser.finish()), size
+        except TooManyValues as error:
+            raise failures.too_large(str(error), endpoint, self.route) from None
+        except MemoryError:
+            raise failures.too_large("not enough memory", endpoint, self.route) from None
+        except InvalidJson:
+            text = parser.start.strip()
+            if endpoint.may_be_text and text.replace(" ", "").isalpha():
+                return Response(text), size
+            raise failures.not_json(status, parser.start, endpoint, self.route) from None
 
-    def _refusal(
-        self, status: int, what: str, response: requests.Response, raw: bytearray
-    ) -> ApiError:
-        message = f"{what}{reason_in(bytes(raw))}"
-        if status == 401:
-            hint = explain_malformed(self._token)
-            hint = hint or expiry_hint(read_token(self._token), self._clock.time())
-            return Unauthorized(message, hint or None)
-        if status == 403:
-            forbidden = Forbidden(message)
-            forbidden.by_page = raw[:_START].lstrip().startswith(b"<")
-            return forbidden
-        if status == 404:
-            path = urlsplit(self._base_url).path
-            hint = f"Usually base_url is the host alone: here it has the path {path}."
-            return NotFound(message, hint if path else None)
-        if status >= 500 or status in (408, 425, 429):
-            error = Unavailable(message)
-            error.throttled = status == 429
-            error.hint = HINT_OF_THROTTLING if error.throttled else error.hint
-            error.retry_after = self._retry_after(response.headers.get("Retry-After"))
-            return error
-        return Rejected(message, None if status in _TELLING else HINT_NOT_OPSERA)
+    def _cut(self, parser: BodyParser, endpoint: Endpoint, *, allowed: bool) -> Response:
+        records = parser.finish_cut() if allowed else None
+        if records is None:
+            limit = MAX_RECORD if parser.is_full else MAX_BYTES
+            raise failures.too_large(f"more than {limit >> 20} MiB", endpoint, self.route)
+        return Response(records, is_cut=True)
+
+    def _refusal(self, response: requests.Response, body: bytes, endpoint: Endpoint) -> Exception:
+        facts = read_token(self.token)
+        token_hint = explain_malformed(self.token) or expiry_hint(facts, self._clock.time())
+        return failures.refused(
+            response.status_code,
+            body,
+            endpoint,
+            self.route,
+            token_source=self._token_source,
+            token_hint=token_hint,
+            token_scopes=facts.scopes,
+            retry_after=self._retry_after(response.headers.get("Retry-After")),
+        )
 
     def _retry_after(self, value: str | None) -> float | None:
-        """Read Retry-After, seconds or an HTTP date (RFC 9110, section 10.2.3).
+        """Parse Retry-After: seconds or an HTTP date (RFC 9110, section 10.2.3).
 
-        More than an hour is some clock's mistake rather than meant.
+        More than an hour is an error of some clock rather than meant.
         """
         if value is None:
             return None
         if value.strip().isdecimal():
-            return min(LONGEST_RETRY_AFTER, float(value.strip()[:9]))
-        moment = _moment(value)
+            return min(MAX_RETRY_AFTER, float(value.strip()[:9]))
+        moment = _parse_date(value)
         if moment is None:
             return None
-        return min(LONGEST_RETRY_AFTER, max(0.0, moment - self._clock.time()))
+        return min(MAX_RETRY_AFTER, max(0.0, moment - self._clock.time()))
 
     def _compare_clocks(self, date: str | None) -> None:
-        moment = _moment(date) if date is not None else None
+        moment = _parse_date(date) if date is not None else None
         if moment is not None:
             self.clock_skew = self._clock.time() - moment
 
 
-def _whole(digits: str) -> int | str:
-    """Read a whole number; one of thousands of digits, which Python refuses, stays a text."""
-    try:
-        return int(digits)
-    except ValueError:
-        return digits
+class Caller:
+    """Calls endpoints over a transport: what the clients have in common."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def call(
+        self,
+        endpoint: Endpoint,
+        body: Mapping[str, object] | None,
+        deadline: Deadline,
+        parse: Callable[[Any], T | None],
+    ) -> T:
+        """Send a request and return what `parse` makes of the response.
+
+        Raises:
+            ApiError: if the request fails; Malformed if `parse` returns None.
+
+        """
+        return self.parse(self._transport.send(endpoint, body, deadline).data, endpoint, parse)
+
+    def call_list(
+        self, endpoint: Endpoint, deadline: Deadline, read: Callable[[JsonObject], K]
+    ) -> Listing[K]:
+        """Send a request and return the response as a list, each item as `read` reads it."""
+        return self.call(endpoint, None, deadline, lambda data: parse_listing(data, read))
+
+    def parse(self, data: Any, endpoint: Endpoint, parse: Callable[[Any], T | None]) -> T:
+        """Return what `parse` makes of a response.
+
+        Raises:
+            Malformed: if it returns None.
+
+        """
+        try:
+            value = parse(data)
+        except MemoryError:
+            what = "not enough memory"
+            raise failures.too_large(what, endpoint, self._transport.route) from None
+        if value is None:
+            raise failures.unexpected(data, endpoint, self._transport.route)
+        return value
+
+    def raise_if_refused(self, data: Any, endpoint: Endpoint) -> RunResponse | None:
+        """Parse a response that may be a refusal although its HTTP status is 200.
+
+        Raises:
+            Rejected: if it is one.
+
+        """
+        response = parse_run_response(data)
+        if response is not None and response.refused:
+            reason = failures.as_sentence(response.message or response.value)
+            error = Rejected(f"Opsera did not {endpoint.action}: {reason}")
+            error.hint = failures.rejected_hint(endpoint, reason)
+            error.detail = self._transport.route.detail(endpoint)
+            raise error
+        return response
+
+    def check_id(self, found: T, found_id: str, asked_id: str, endpoint: Endpoint) -> T:
+        """Return what was found if it has the ID that was asked for.
+
+        Raises:
+            Malformed: if it has another one.
+
+        """
+        if found_id.lower() != asked_id.lower():
+            what = f"Can't {endpoint.action}: the response is about another {endpoint.resource}."
+            error = Malformed(what)
+            error.detail = self._transport.route.detail(endpoint)
+            raise error
+        return found
 
 
-def _finite(digits: str) -> float | str:
-    """Read a number; one beyond all floats stays a text, for JSON can't write infinity."""
-    number = float(digits)
-    return number if math.isfinite(number) else digits
+def _read_start(chunks: Iterator[bytes]) -> bytes:
+    """Read the body of an error, or what arrives of it: the status is what counts."""
+    body = b""
+    with suppress(requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError):
+        for chunk in chunks:
+            body += chunk
+            if len(body) >= _MAX_ERROR_BYTES:
+                break
+    return body
 
 
-def _moment(date: str) -> float | None:
-    """Read an HTTP date as seconds since 1970 (RFC 9110, section 5.6.7)."""
+def _chunks(response: requests.Response, seconds: float) -> Iterator[bytes]:
+    """Read the body as it arrives, for no longer than this.
+
+    The timeout of a socket counts from each byte anew, so it is set again for each chunk.
+    """
+    deadline = Deadline.after(SystemClock(), seconds)
+    connection = response.raw.connection
+    while not deadline.expired:
+        sock = getattr(connection, "sock", None)
+        if sock is not None:
+            sock.settimeout(min(READ_TIMEOUT, max(_MIN_TIMEOUT, deadline.remaining)))
+        chunk = response.raw.read1(_CHUNK, decode_content=True)
+        if not chunk:
+            return
+        yield chunk
+    raise TimeoutError("timed out")
+
+
+def _parse_date(date: str) -> float | None:
+    """Parse an HTTP date as seconds since 1970 (RFC 9110, section 5.6.7)."""
     try:
         moment = parsedate_to_datetime(date)
         # Without a zone, as in the oldest form, it is UTC like the others.
@@ -253,18 +367,3 @@ def _moment(date: str) -> float | None:
         return moment.timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def _shows_a_list(raw: bytearray) -> bool:
-    """Whether the start of a long answer shows that it is a list, bare or wrapped."""
-    return len(raw) >= _CHUNK and _LIST.match(raw, 0, 2 * _CHUNK) is not None
-
-
-def _chunks(response: requests.Response, call: Endpoint) -> Iterator[bytes]:
-    """Read the body as it comes."""
-    size = 0
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
-        size += len(chunk)
-        if size > MOST_BYTES:
-            raise Malformed(f"{name_of(call)} answered with more than {MOST_BYTES >> 20} MiB.")
-        yield chunk

@@ -138,10 +138,11 @@ def _name_of(gathered: RawSettings) -> str:
         return pipeline_by_id_or_name(client, inputs.pipeline, is_id=inputs.pipeline_is_id)(
             deadline
         ).name
-    except NotFound as error:
-        _say(gathered, "Warning:", f"{error.message} {error.hint}".strip())
     except OpseraStepError as error:
-        _say(gathered, "The pipeline was not looked for:", error.message)
+        if error.by_name or isinstance(error, NotFound):
+            _say(gathered, "Warning:", f"{error.message} {error.hint}".strip())
+        else:
+            _say(gathered, "The pipeline was not looked for:", error.message)
     return ""
 
 

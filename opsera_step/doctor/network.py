@@ -5,7 +5,6 @@ No request is sent here, and so no token. Every step has a time limit.
 
 from __future__ import annotations
 
-import base64
 import http.client
 import socket
 import ssl
@@ -14,7 +13,9 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
+
+from opsera_step.api import Proxy
 
 _NO_CHECK_TIME = 0x200000
 """OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which `ssl` has no name."""
@@ -44,26 +45,14 @@ class Route:
         return self.proxy_host or self.host
 
     @classmethod
-    def to(cls, base_url: str, proxy: str) -> Route:
-        """Read the route out of both addresses.
-
-        Raises:
-            ValueError: when the proxy's address can't be read.
-
-        """
-        url, via = urlsplit(base_url), urlsplit(proxy if "//" in proxy else f"//{proxy}")
+    def to(cls, base_url: str, proxy: Proxy | None) -> Route:
+        """Read the route out of both addresses."""
+        url = urlsplit(base_url)
         host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
-        if not proxy:
+        if proxy is None:
             return cls(host, port)
-        if not via.hostname:
-            raise ValueError("it names no host")
-        header = ""
-        if via.username is not None:
-            credentials = f"{unquote(via.username)}:{unquote(via.password or '')}"
-            header = "Basic " + base64.b64encode(credentials.encode()).decode()
-        plain = via.scheme in ("", "http")
-        default = 443 if via.scheme == "https" else 80
-        return cls(host, port, via.hostname, via.port or default, header, plain)
+        plain = proxy.scheme == "http"
+        return cls(host, port, proxy.host, proxy.port, proxy.authorization, plain)
 
 
 @dataclass(frozen=True)
@@ -88,11 +77,6 @@ class ProxyRefused(OSError):
         """Take its answer."""
         super().__init__(words)
         self.status = status
-
-
-def variable_of(proxy: str, environ: Mapping[str, str]) -> str:
-    """Name the variable that a proxy's address comes from."""
-    return next((name for name in _VARIABLES if proxy and environ.get(name) == proxy), "")
 
 
 def any_variable(environ: Mapping[str, str]) -> str:

@@ -85,7 +85,7 @@ class Way:
         return good("proxy", f"{via} (from {self._variable() or 'the environment'}{known})")
 
     def _variable(self) -> str:
-        return network.variable_of(self._client.proxy, self._environ)
+        return self._client.proxy.source if self._client.proxy is not None else ""
 
     def _connection(self) -> Check:
         route, name = self._route, "connection"
@@ -109,7 +109,9 @@ class Way:
         return good(name, f"{route.host}:{route.port} answers; plain http, to this machine only.")
 
     def _certificate(self) -> network.Certificate:
-        return network.certificate(self._route, self._client.trust(), self._seconds)
+        return network.certificate(
+            self._route, self._client.trust.context or ssl.create_default_context(), self._seconds
+        )
 
     def _judged(self, found: network.Certificate) -> Check:
         left = found.ends - self._clock.time()

@@ -101,5 +101,5 @@ def test_a_bad_token(words):
             done = opsera(simulator, *words, token=bad)
             assert done.code == ExitCode.AUTH
             assert "HTTP 401" in done.out + done.err
-            assert "create a new one in Opsera" in done.out + done.err
+            assert "Create a new token in Opsera" in done.out + done.err
             assert bad not in done.out + done.err

@@ -256,7 +256,6 @@ runpy.run_path(entry, run_name="__main__")
 """
 
 
-@open_defect
 def test_a_private_ca_that_other_tools_accept_is_accepted(tmp_path):
     """Not critical basic constraints and no key identifiers: common in companies' own CAs."""
     context = lax_authority(tmp_path)

@@ -288,8 +288,8 @@ def test_a_pipeline_is_found_by_its_name(tmp_path):
 def test_an_unknown_name_says_what_there_is(tmp_path):
     """A name in the wrong case is told from one that is not there."""
     job, _ = run(scenes.PASSES, tmp_path, pipeline="deploy shop")
-    assert job.code == 3
-    assert "There is “Deploy shop”: names have to match exactly." in job.log
+    assert job.code == 2
+    assert "Did you mean “Deploy shop”? Names are case-sensitive." in job.log
 
 
 @pytest.mark.parametrize(

@@ -262,14 +262,14 @@ class TestLimits:
         first = unwrap(opsera(crowded, *listing, "--format", "json").json)[0]
         done = opsera(crowded, *words, first["name"])
         assert (done.code, first["_id"] in done.out) == (0, True)
-        assert "lists 1000" in done.err and "may be beyond them" in done.err
+        assert "lists at most 1000" in done.err and "may exist" in done.err
 
     def test_a_name_beyond_the_list(self, crowded):
         """A name that is not among the first 1000 may be there all the same, which is said."""
         done = opsera(crowded, "tool", "show", "No such tool at all")
-        assert done.code == ExitCode.API
+        assert done.code == ExitCode.INVALID_INPUT
         assert "among the first 1000" in done.err
-        assert "give the ID instead" in done.err
+        assert "Use the ID instead" in done.err
 
 
 class TestTaskLogs:
@@ -338,7 +338,7 @@ class TestUpdate:
             done = opsera(running, "tool", "update", TOOL, "--set", "name=new", "--yes")
             sent = [one for one in running.requests if one.call == "tool_update"]
         assert (done.code, len(sent)) == (ExitCode.API, 1)
-        assert "registry/update answered with a refusal: The tool is locked." in done.err
+        assert "Opsera did not update the tool: The tool is locked." in done.err
 
     def test_nothing_to_change(self):
         """What is so already is not sent, and that is said."""
@@ -418,9 +418,9 @@ class TestNames:
     def test_a_near_miss(self, simulator):
         """A name that is nearly right is told with the right one."""
         done = opsera(simulator, "tool", "show", "shop jenkins")
-        assert done.code == ExitCode.API
-        assert "There is “Shop Jenkins”" in done.err
-        assert "There is “Sync CRM" in opsera(simulator, "task", "show", "Sync CRM repo").err
+        assert done.code == ExitCode.INVALID_INPUT
+        assert "Did you mean “Shop Jenkins”?" in done.err
+        assert "Did you mean “Sync CRM" in opsera(simulator, "task", "show", "Sync CRM repo").err
 
     def test_an_ambiguous_name(self):
         """A name of several lists their IDs and ends with 2."""
@@ -454,7 +454,7 @@ class TestNames:
         token = simulator.issue_token("api", user="Dana Ortiz")
         done = opsera(simulator, "tool", "show", "Shop Jenkins", token=token)
         assert done.code == ExitCode.AUTH
-        assert "give its ID instead" in done.err
+        assert "Use its ID instead" in done.err
 
 
 class TestInputCommand:
@@ -651,7 +651,7 @@ def test_a_list_that_is_refused(words):
     with fast(faults=[Fault(call="*", status=400)]) as simulator:
         done = opsera(simulator, *words.split())
     assert done.code == ExitCode.API
-    assert "Usually a wrong base_url" in done.err
+    assert "Check base_url" in done.err
 
 
 @pytest.mark.parametrize("words", ["tool show", "tool update --set a=1", "task show"])
@@ -659,7 +659,7 @@ def test_an_empty_name(simulator, words):
     """A name that a script left empty is told as that, not searched for."""
     done = opsera(simulator, *words.split(), "")
     assert done.code == ExitCode.INVALID_INPUT
-    assert "its name is empty; give its ID or its exact name." in done.err
+    assert "the name is empty. Use the ID or the exact name." in done.err
 
 
 def test_the_token_shows_nowhere(simulator):

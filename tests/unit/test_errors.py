@@ -91,7 +91,7 @@ def test_bad_input_tells_all_faults():
 def test_what_is_transient_and_what_was_accepted(kind):
     """Only trouble is transient; only what the server refused was surely never accepted."""
     transient = issubclass(kind, (Unreachable, Unavailable, Malformed, Redirected))
-    never_accepted = issubclass(kind, (Redirected, Rejected, AuthError))
+    never_accepted = issubclass(kind, (Rejected, AuthError))
     assert (kind.transient, kind.never_accepted) == (transient, never_accepted)
 
 

@@ -99,7 +99,7 @@ class AboutTask:
         if page is not None:
             listing = ask(page, min(most or LIST_LIMIT, LIST_LIMIT))
         else:
-            listing = read_pages(ask, most=most)
+            listing = read_pages(ask, limit=most)
         found = listing.items
         if most is not None and len(found) >= most:
             more = "--count 0 gives all" if page is None else f"they are on --page {page + 1}"

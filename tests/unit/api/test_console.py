@@ -1,4 +1,4 @@
-"""The ten places of console text in a record."""
+"""Where a record holds its console text."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from opsera_step.api.console import console_text as console
+from opsera_step.api.models import console_text as console
 
 
 class TestConsoleText:
-    """The ten places of console text."""
+    """The places of console text."""
 
     PLACES = (
         lambda text: {"api_response": {"jenkinsConsoleLog": text}},
@@ -28,7 +28,7 @@ class TestConsoleText:
 
     @pytest.mark.parametrize("number", range(len(PLACES)))
     def test_each_place(self, number: int):
-        """Text is found in each place, and an earlier place goes before all later ones."""
+        """Text is found in each place, and an earlier place takes precedence."""
         assert console(self.PLACES[number]("text\nof it")) == "text\nof it"
         item: dict[str, Any] = {"api_response": {}}
         for place in reversed(self.PLACES[number:]):
@@ -40,7 +40,7 @@ class TestConsoleText:
 
     @pytest.mark.parametrize("empty", ["", None, {}, [], 0, False, 5])
     def test_an_empty_place_does_not_hide_the_next(self, empty: Any):
-        """A place without text is passed over, whatever is there."""
+        """A place without text is skipped, whatever is there."""
         for place in self.PLACES[:-1]:
             assert console({**place(empty), "message": "below"}) == "below"
 
@@ -65,7 +65,7 @@ class TestConsoleText:
         assert console({"api_response": {"consoleLog": parts}}) == text
 
     def test_else_the_json(self):
-        """Where no place holds text, the JSON of `api_response` is the text."""
+        """If no place holds text, the JSON of `api_response` is the text."""
         assert console({"api_response": {"ä": [1, None]}}) == '{"ä": [1, null]}'
         assert console({"api_response": [1, 2]}) == "[1, 2]"
         assert [console({"api_response": value}) for value in ("", {}, [], None, 0, False)] == [
@@ -74,7 +74,7 @@ class TestConsoleText:
         assert console({}) == ""
 
     def test_json_nested_too_deep(self):
-        """What is nested too deep to be written as JSON has no text, and does no harm."""
+        """JSON that is nested too deep to be written has no text."""
         value: Any = []
         for _ in range(100_000):
             value = [value]

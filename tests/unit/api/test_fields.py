@@ -1,4 +1,4 @@
-"""Single values of the API's JSON: times, here; numbers and texts are tried with the models."""
+"""Times of the API; numbers and strings are tested with the models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TestTimes:
         ],
     )
     def test_spellings(self, text: str):
-        """Zones, fractions of any length and blanks are understood; without a zone it is UTC."""
+        """Zones, fractions of any length, and space are read; without a zone it is UTC."""
         assert parse_time(text) == 1627661632.109
 
     def test_short_ones(self):
@@ -61,15 +61,28 @@ class TestTimes:
         assert parse_time(value) is None
 
     @pytest.mark.parametrize(
-        "text", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999-23:59"]
+        "text",
+        [
+            "0001-01-01T00:00:00Z",
+            "0001-01-01T00:00:00+23:59",
+            "9999-12-31T23:59:59.999999-23:59",
+            "1969-12-31T23:59:59Z",
+            "2200-01-01T00:00:00Z",
+        ],
     )
-    def test_the_ends_of_time(self, text: str):
-        """The first and the last moment there is do no harm."""
-        assert isinstance(parse_time(text), float)
+    def test_times_that_can_not_be_meant(self, text: str):
+        """A time before 1970 or after 2199 counts as none, and never raises."""
+        assert parse_time(text) is None
 
 
-def test_a_time_is_spelled_as_the_api_spells_it():
-    """What is written is read back as the same moment."""
+def test_a_time_is_formatted_as_the_api_does():
+    """It is parsed as the same time again."""
     text = format_timestamp(1627661632.109)
     assert text == "2021-07-30T16:13:52.109Z"
     assert parse_time(text) == 1627661632.109
+
+
+@pytest.mark.parametrize("seconds", [1e300, -1e300, float("inf"), float("nan"), 1e12, -1e12])
+def test_a_time_that_is_none_is_formatted_as_empty(seconds: float):
+    """No number raises."""
+    assert format_timestamp(seconds) == ""

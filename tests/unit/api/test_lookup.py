@@ -5,133 +5,167 @@ from __future__ import annotations
 import pytest
 
 from opsera_step.api import LIST_LIMIT, Pipeline, State, listing, pipeline_by_id_or_name
+from opsera_step.api.lookup import explain_name
 from opsera_step.clock import Deadline, FakeClock
-from opsera_step.errors import Forbidden, InvalidInput, NotFound, Unauthorized
+from opsera_step.errors import Forbidden, InvalidInput, Unauthorized
 
 SOON = Deadline.after(FakeClock(), 60.0)
 
 
-class Listing:
-    """An API with some pipelines, or with an error instead of the list."""
+class Client:
+    """A client of an API with some pipelines, or with an error instead of the list."""
 
-    def __init__(self, *names, error=None):
-        self.known = [Pipeline(f"{number:024x}", name, 7, State.SUCCESS)
-                      for number, name in enumerate(names)]  # fmt: skip
+    def __init__(self, *names: str, error: Exception | None = None) -> None:
+        self.known = [
+            Pipeline(f"{number:024x}", name, 7, State.SUCCESS) for number, name in enumerate(names)
+        ]
         self.error = error
-        self.calls = []
+        self.calls: list[str] = []
 
-    def summary(self, pipeline_id, deadline):
+    def summary(self, pipeline_id: str, _: Deadline) -> Pipeline:
         self.calls.append(f"summary {int(pipeline_id, 16)}")
         return next(one for one in self.known if one.id == pipeline_id)
 
-    def pipelines(self, deadline):
+    def pipelines(self, _: Deadline) -> listing.Listing[Pipeline]:
         self.calls.append("list")
         if self.error is not None:
             raise self.error
         return listing.Listing(tuple(self.known))
 
 
-def find(api, name, *, is_id=False):
-    return pipeline_by_id_or_name(api, name, is_id=is_id)(SOON)
+def find(client: Client, name: str, *, is_id: bool = False) -> Pipeline:
+    return pipeline_by_id_or_name(client, name, is_id=is_id)(SOON)
+
+
+def missing(client: Client, name: str) -> InvalidInput:
+    """Return the error for a name that no pipeline has, or more than one."""
+    with pytest.raises(InvalidInput) as caught:
+        find(client, name)
+    return caught.value
 
 
 def test_an_id_needs_no_list():
-    """By its ID a pipeline is asked for directly, which takes no special role."""
-    api = Listing("Build", "Deploy")
-    assert find(api, f"{1:024x}", is_id=True).name == "Deploy"
-    assert api.calls == ["summary 1"]
+    """A pipeline is requested by its ID directly, which needs no special role."""
+    client = Client("Build", "Deploy")
+    assert find(client, f"{1:024x}", is_id=True).name == "Deploy"
+    assert client.calls == ["summary 1"]
 
 
 @pytest.mark.parametrize("name", ["Deploy", "deploy", "Déployer ✓", "a.b*c"])
 def test_a_name_matches_exactly(name):
     """Case counts, and nothing in a name is a pattern; the summary is what is returned."""
-    api = Listing("Deploy shop", "Deploy", "deploy", "Déployer ✓", "a.b*c", "aXbc")
-    assert find(api, name).name == name
-    assert api.calls[0] == "list" and api.calls[1].startswith("summary")
+    client = Client("Deploy shop", "Deploy", "deploy", "Déployer ✓", "a.b*c", "aXbc")
+    assert find(client, name).name == name
+    assert client.calls[0] == "list" and client.calls[1].startswith("summary")
 
 
-def test_blanks_around_a_name_do_not_count():
-    """A trailing blank, which nobody sees, is forgiven; an exact name goes before."""
-    assert find(Listing("Build", "Deploy "), "Deploy").id == f"{1:024x}"
-    assert find(Listing("Deploy ", "Deploy"), "Deploy").id == f"{1:024x}"
+def test_space_around_a_name_does_not_count():
+    """A trailing space, which is invisible, is ignored; an exact match takes precedence."""
+    assert find(Client("Build", "Deploy "), "Deploy").id == f"{1:024x}"
+    assert find(Client("Deploy ", "Deploy"), "Deploy").id == f"{1:024x}"
 
 
-def test_an_ambiguous_name_lists_the_candidates():
-    """Two pipelines of one name are an input's fault, told with their IDs."""
-    api = Listing("Deploy", "Build", "Deploy")
-    with pytest.raises(InvalidInput) as caught:
-        find(api, "Deploy")
-    assert caught.value.problems == (
-        f"pipeline: 2 pipelines are named “Deploy”; give an ID: {0:024x}, {2:024x}.",
-    )
+@pytest.mark.parametrize(("count", "more"), [(2, ""), (30, " and others")])
+def test_an_ambiguous_name_lists_the_ids(count, more):
+    """Nothing is guessed: the message has the IDs to choose from, up to twenty."""
+    ids = ", ".join(f"{number:024x}" for number in range(min(count, 20)))
+    error = missing(Client(*["Deploy"] * count), "Deploy")
+    assert error.message == f"{count} pipelines are named “Deploy”. Use an ID: {ids}{more}."
 
 
-def test_a_long_list_of_candidates_is_cut():
-    """Of very many candidates some are shown."""
-    with pytest.raises(InvalidInput, match=f"30 pipelines .* {19:024x} and more.$"):
-        find(Listing(*["Deploy"] * 30), "Deploy")
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_an_empty_name(name):
+    """It is refused before any request."""
+    client = Client("", " ")
+    assert "the name is empty" in missing(client, name).message
+    assert client.calls == []
 
 
-@pytest.mark.parametrize("name", ["deploy shop", "Deploy  shop", "Deploy-shop", "DEPLOY SHOP"])
-def test_an_unknown_name_brings_the_likely_one(name):
-    """A name that is nearly there is told."""
-    with pytest.raises(NotFound) as caught:
-        find(Listing("Build", "Deploy shop"), name)
-    assert caught.value.message == (
-        f"No pipeline is named “{name}”. There is “Deploy shop”: names have to match exactly."
-    )
-    assert "exact name or its ID" in caught.value.hint
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("deploy shop", "are case-sensitive"), ("DEPLOY SHOP", "are case-sensitive"),
+     ("Deploy  shop", "must match exactly"), ("Deploy-shop", "must match exactly")],
+)  # fmt: skip
+def test_a_close_match_is_suggested(name, rule):
+    """An unknown name is invalid input; the hint has the likely one."""
+    error = missing(Client("Build", "Deploy shop"), name)
+    assert error.message == f"No pipeline is named “{name}”." and error.by_name
+    assert error.exit_code == 2
+    assert error.hint == f"Did you mean “Deploy shop”? Names {rule}."
 
 
-@pytest.mark.parametrize("names", [(), ("Build",), ("",)])
-def test_an_unknown_name_without_a_likely_one(names):
-    """Nothing is guessed where nothing is near."""
-    with pytest.raises(NotFound) as caught:
-        find(Listing(*names), "Deploy shop")
-    assert caught.value.message == "No pipeline is named “Deploy shop”."
+def test_without_a_close_match_the_hint_says_what_to_use():
+    """A pipeline without a name, or without an ID, is no match."""
+    client = Client("", "Build")
+    client.known.append(Pipeline("", "Deploy", 0, State.SUCCESS))
+    assert missing(client, "Deploy").hint.startswith("Use its exact name or its ID (24 hex digits")
 
 
-def test_the_limit_of_the_list_is_told():
-    """Beyond the first thousand a pipeline can't be found by its name, and that is said."""
+def test_the_limit_of_the_list():
+    """A pipeline beyond the first thousand can't be found by its name, and that is said."""
     names = [f"pipeline {number}" for number in range(LIST_LIMIT)]
-    with pytest.raises(NotFound) as caught:
-        find(Listing(*names), "Deploy")
-    assert caught.value.message == "No pipeline among the first 1000 is named “Deploy”."
-    assert "give the ID instead" in caught.value.hint
-    with pytest.raises(NotFound, match="No pipeline is named"):
-        find(Listing(*names[:-1]), "Deploy")
+    error = missing(Client(*names), "Deploy")
+    assert error.message == "No pipeline among the first 1000 is named “Deploy”."
+    assert "Use the ID instead" in error.hint
+    assert missing(Client(*names[:-1]), "Deploy").message == "No pipeline is named “Deploy”."
 
 
-def test_a_name_that_may_be_there_twice_is_told():
-    """Where the list is cut another one of the name may be beyond it: that is said, once."""
-    names, told = [f"pipeline {number}" for number in range(LIST_LIMIT)], []
+def test_a_name_that_may_exist_twice_is_a_warning():
+    """If the list is truncated, another match may exist: the warning comes once."""
+    names = [f"pipeline {number}" for number in range(LIST_LIMIT)]
     for listed, count in ((names[:-1], 0), (names, 1)):
-        find_it = pipeline_by_id_or_name(
-            Listing(*listed), "pipeline 7", is_id=False, warn=told.append
-        )
+        warnings: list[str] = []
+        client = Client(*listed)
+        find_it = pipeline_by_id_or_name(client, "pipeline 7", is_id=False, warn=warnings.append)
         assert find_it(SOON).id == find_it(SOON).id == f"{7:024x}"
-        assert len(told) == count
-    assert " ".join(told) == (
-        "The API lists 1000 pipelines at most: another one named “pipeline 7” may be beyond them. "
-        f"The ID {7:024x} leaves no doubt."
+        assert len(warnings) == count
+    assert " ".join(warnings) == (
+        "The API lists at most 1000 pipelines; another one named “pipeline 7” may exist. To be "
+        f"certain, use the ID {7:024x}."
     )
 
 
-def test_a_missing_role_is_told():
-    """Listing takes a role that running does not: the hint says what to give instead."""
+def test_a_missing_role():
+    """Listing needs a role that running does not: the hint says what to use instead."""
     with pytest.raises(Forbidden) as caught:
-        find(Listing(error=Forbidden("HTTP 403.")), "Deploy")
+        find(Client(error=Forbidden("HTTP 403.")), "Deploy")
     assert "Power User" in caught.value.hint and "24 hex digits" in caught.value.hint
     with pytest.raises(Unauthorized) as other:
-        find(Listing(error=Unauthorized("HTTP 401.")), "Deploy")
+        find(Client(error=Unauthorized("HTTP 401.")), "Deploy")
     assert other.value.hint == Unauthorized.hint
 
 
 def test_it_can_be_called_again():
     """After a failure the same function finds the pipeline."""
-    api = Listing("Deploy", error=Unauthorized("HTTP 401."))
-    search = pipeline_by_id_or_name(api, "Deploy", is_id=False)
+    client = Client("Deploy", error=Unauthorized("HTTP 401."))
+    search = pipeline_by_id_or_name(client, "Deploy", is_id=False)
     with pytest.raises(Unauthorized):
         search(SOON)
-    api.error = None
+    client.error = None
     assert search(SOON).name == "Deploy"
+
+
+ID = "65a4f00dc0ffee0123456789"
+
+
+@pytest.mark.parametrize(
+    ("name", "explanation"),
+    [
+        (f"https://portal.opsera.io/workflow/details/{ID}/summary", f"Use the ID in it: {ID}."),
+        ("$PIPELINE", "name of a variable"), ("${{ vars.X }}", "name of a variable"),
+        ("%PIPELINE%", "name of a variable"), ("#42", "set run_count to it"),
+        (ID[:-1], "this one has 23."), (ID + "0", "this one has 25."),
+        (f'"{ID}"', f"Remove what is around the ID: {ID}."),
+        (f"“{ID.upper()}”", f"Remove what is around the ID: {ID}."),
+        (f"{ID}\u200b", f"Remove what is around the ID: {ID}."),
+        (f"\u00a0{ID[:9]}\u00ad{ID[9:]}", f"Remove what is around the ID: {ID}."),
+        ("6.15e+23", "put the ID of the pipeline in quotes"),
+        ("Deploy\u00a0shop", "invisible characters"), ("Deploy shop", ""), ("Déployer ✓", ""),
+    ],
+)  # fmt: skip
+def test_what_may_be_wrong_with_a_name(name, explanation):
+    """What is no name is explained, instead of guessing a close one."""
+    found = explain_name("pipeline", name)
+    assert (explanation in found) if explanation else found == ""
+    if explanation:
+        assert missing(Client("Deploy shop"), name).hint == found

@@ -135,7 +135,7 @@ class TestAnswers:
     )
     def test_run(self, answer: Any, parsed: RunResponse, refused: bool):
         """The run call's answer says the run count, and whether it was refused."""
-        assert models.parse_run_answer(answer) == parsed
+        assert models.parse_run_response(answer) == parsed
         assert parsed.refused is refused
 
     @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ class TestAnswers:
     )
     def test_run_without_sense(self, answer: Any):
         """An answer with neither status nor run count is none."""
-        assert models.parse_run_answer(answer) is None
+        assert models.parse_run_response(answer) is None
 
     @pytest.mark.parametrize(
         "value",
@@ -172,7 +172,9 @@ class TestAnswers:
     )
     def test_what_is_no_count(self, value: Any):
         """Booleans, fractions, negative and absurd numbers are no run count."""
-        assert models.parse_run_answer({"status": "executed", "runCount": value}).run_count is None
+        assert (
+            models.parse_run_response({"status": "executed", "runCount": value}).run_count is None
+        )
 
 
 def pipeline_with(last_step: Any, **workflow: Any) -> Pipeline:
@@ -277,12 +279,64 @@ def test_a_whole_record():
         "jenkins",
         "u",
         "text",
+        user="u",
     )
     assert found.is_console
     assert not models.parse_record({"action": "run"}).is_console
 
 
+@pytest.mark.parametrize(
+    ("item", "user"),
+    [({"user_id": "u"}, "u"), ({"user_id": "u", "user_name": "Ada L"}, "Ada L"), ({}, ""),
+     ({"user_id": "u", "user": {"firstName": "Ada", "lastName": "L"}}, "Ada L"),
+     ({"user_id": "u", "user": {"name": "Ada"}}, "Ada"), ({"user_email": "a@b.c"}, "a@b.c")],
+)  # fmt: skip
+def test_the_user_of_a_record(item: Any, user: str):
+    """It is the name if the record carries one, else the ID."""
+    assert models.parse_record(item).user == user
+
+
+@pytest.mark.parametrize("key", ["branch", "gitBranch", "git_branch"])
+def test_the_branch_of_a_record(key: str):
+    """It is in the configuration of the step, or in the record itself."""
+    configuration = {"tool": {"configuration": {key: "main"}}}
+    assert models.parse_record({"step_configuration": configuration}).branch == "main"
+    assert models.parse_record({key: "main"}).branch == "main"
+    assert models.parse_record({"step_configuration": {"tool": {"configuration": {}}}}).branch == ""
+
+
+@pytest.mark.parametrize(("value", "found"), [(True, True), (False, False), ("x", None), (1, None)])
+def test_whether_runtime_settings_are_on(value: Any, found: bool | None):
+    """A pipeline that does not say it, or not with a boolean, says nothing."""
+    source = {"dynamicSettings": value, "branch": "main"}
+    pipeline = pipeline_with({}, source=source)
+    assert (pipeline.runtime_settings, pipeline.branch) == (found, "main")
+    assert pipeline_with({}).runtime_settings is None
+
+
+def test_the_parameters_of_a_step():
+    """Names with their defaults; a value that is no string is shown as JSON."""
+    listed = [
+        {"name": "VERSION", "value": "1.10"}, {"name": "debug", "value": True}, {"name": "x"},
+        {"name": "n", "value": 5}, {"value": "without a name"}, "odd", {"name": 5},
+    ]  # fmt: skip
+    step = {"_id": STEP, "tool": {"configuration": {"stepParameters": listed}}}
+    (found,) = pipeline_with({}, plan=[step]).plan
+    assert found.parameters == (("VERSION", "1.10"), ("debug", "true"), ("x", ""), ("n", "5"))
+    assert found.parameters[0].name == "VERSION"
+
+
+def test_settings_in_the_shape_of_the_portal():
+    """What is not set is not sent."""
+    assert models.make_settings() == {}
+    assert models.make_settings("main") == {"branch": "main"}
+    assert models.make_settings(parameters=[("A", "b", "c")]) == {
+        "steps": [{"name": "A", "stepParameters": [{"name": "b", "value": "c"}]}]
+    }
+
+
 WORDS = """
+    source branch dynamicSettings stepParameters value configuration user errors metadata
     data status message runCount _id name workflow run_count plan last_run last_step step_id running
     paused failed success completed active tool tool_identifier createdAt step_index action log id
     api_response jenkinsConsoleLog consoleLog buildLog apiResponse step_configuration topic
@@ -309,7 +363,7 @@ JSON = st.recursive(
 @given(JSON)
 def test_no_json_raises(value: Any):
     """Whatever JSON an answer is, each parser returns something of its type."""
-    status, answer = models.parse_status(value), models.parse_run_answer(value)
+    status, answer = models.parse_status(value), models.parse_run_response(value)
     assert status is None or (isinstance(status, RunStatus) and status.value)
     assert answer is None or isinstance(answer.refused, bool)
     items = [*(models.parse_list(value) or []), models.parse_object(value) or {}]
@@ -318,6 +372,7 @@ def test_no_json_raises(value: Any):
         assert isinstance(record.text, str)
         assert isinstance(record.is_console, bool)
         pipeline = models.parse_pipeline({"_id": ID, "workflow": item})
+        assert isinstance(models.parse_message(item), str)
         assert isinstance(pipeline.state, State)
         assert pipeline.run_count >= 0
         hash((record, pipeline, status, answer, Run(pipeline.id, pipeline.run_count)))

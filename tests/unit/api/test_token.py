@@ -59,7 +59,7 @@ def test_moments_in_milliseconds():
 def test_a_token_that_is_not_yet_good():
     """Its refusal is explained by that, and its end is not."""
     hint = expiry_hint(TokenFacts(True, NOW - 5, not_before=NOW + 7200), NOW)
-    assert "becomes good only in 2 h (its claim nbf)" in hint
+    assert "becomes valid in 2 h (claim nbf)" in hint
     assert expiry_hint(TokenFacts(True, not_before=NOW - 1), NOW) == ""
 
 
@@ -86,7 +86,7 @@ def test_no_text_is_too_odd(token):
 @pytest.mark.parametrize(
     ("left", "timeout", "told"),
     [(1500, 3600, "expires in 25 min, before the timeout of 1h."),
-     (3599, 3600, "expires in 59 min"), (50_000, None, "in 13 h, before a run of a day."),
+     (3599, 3600, "expires in 59 min"), (50_000, None, "in 13 h, and the job has no timeout."),
      (3600, 3600, ""), (3601, 3600, ""), (90_000, None, ""), (0, 3600, ""), (-5, 3600, "")],
 )  # fmt: skip
 def test_a_token_that_ends_before_the_job_may(left, timeout, told):
@@ -132,7 +132,7 @@ def test_a_token_that_has_ended_is_told_with_the_401(tmp_path):
         job = play(simulator, clock, tmp_path, token=token)
         asked = len(simulator.requests)
     assert (job.code, asked) == (4, 1)
-    assert "By this machine's clock the access token expired 2 days ago: create a new" in job.log
+    assert "By this machine's clock, the token expired 2 days ago. Create a new token" in job.log
 
 
 def test_a_good_looking_token_gets_the_usual_hint():

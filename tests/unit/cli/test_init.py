@@ -124,9 +124,9 @@ def test_what_has_no_place_in_the_file(folder, capsys, typed, told):
 @pytest.mark.parametrize(
     ("pipeline", "alias", "told"),
     [(ID, "deploy-shop", ""), ("Deploy shop", "deploy-shop", ""),
-     ("nosuch", "nosuch", "Warning: No pipeline is named “nosuch”. Give its exact name"),
-     ("deploy shop", "deploy-shop", "There is “Deploy shop”: names have to match exactly."),
-     (ID[::-1], "shop", f"Warning: pipeline/summary answered HTTP 404: Pipeline {ID[::-1]} was")],
+     ("nosuch", "nosuch", "Warning: No pipeline is named “nosuch”. Use its exact name"),
+     ("deploy shop", "deploy-shop", "Did you mean “Deploy shop”? Names are case-sensitive."),
+     (ID[::-1], "shop", f"did not find it (HTTP 404: Pipeline {ID[::-1]} was")],
 )  # fmt: skip
 def test_with_a_token_the_pipeline_is_looked_for(
     folder, capsys, monkeypatch, pipeline, alias, told
@@ -145,7 +145,7 @@ def test_with_a_token_the_pipeline_is_looked_for(
 
 @pytest.mark.parametrize(
     ("address", "told"),
-    [("http://127.0.0.1:1", "at http://127.0.0.1:1 failed: no connection could be made"),
+    [("http://127.0.0.1:1", "Can't connect to 127.0.0.1:1 (connection refused)."),
      ("app.opsera.io", "base_url: 'app.opsera.io' (from OPSERA_BASE_URL) won't do")],
 )  # fmt: skip
 def test_a_pipeline_that_cannot_be_looked_for(folder, capsys, monkeypatch, address, told):
@@ -205,7 +205,7 @@ def test_on_a_terminal_a_pipeline_can_be_chosen(folder):
     ("environ", "told"),
     [({}, "Without OPSERA_TOKEN there is no list"),
      ({"OPSERA_TOKEN": "s3cret-s3cret", "OPSERA_BASE_URL": "http://127.0.0.1:1"},
-      "No list of pipelines: pipeline/pipelines at http://127.0.0.1:1 failed")],
+      "No list of pipelines: Can't connect to 127.0.0.1:1")],
 )  # fmt: skip
 def test_without_a_list_the_template_is_written(folder, environ, told):
     """What can't be asked is told, and the file is written all the same."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from opsera_step.api.lookup import explain_name
 from opsera_step.config.inputs import COMMANDS, WIDER_COMMANDS
 from opsera_step.config.slips import meant_command, suggest_value
 
@@ -74,26 +73,3 @@ def test_a_synonym_counts_only_where_it_is_known():
     assert meant_command("deploy", ["list", "show"]) == ""
     assert meant_command("lst", ["list", "show"]) == "list"
     assert meant_command("help", ["run"]) == "--help"
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        (f"https://app.opsera.io/workflow/details/{ID}/summary", f"give the ID in it, {ID}."),
-        (f"'{ID.upper()}'", f"{ID} is an ID."),
-        (ID[:-1], "The ID of a pipeline has 24 hex digits; this has 23."),
-        ("42", "it belongs into run_count"),
-        ("$PIPELINE", "a variable that was not replaced"),
-        ("${{ vars.PIPELINE }}", "a variable that was not replaced"),
-        ("%PIPELINE%", "a variable that was not replaced"),
-    ],
-)
-def test_a_name_that_is_none(name, says):
-    """What can be no name says so."""
-    assert says in explain_name("pipeline", name)
-
-
-@pytest.mark.parametrize("name", ["Deploy shop", "shop", "100% of it", "Price in $", "cafe", "a/b"])
-def test_a_name_that_may_be_one(name):
-    """A name like any other is not doubted."""
-    assert explain_name("pipeline", name) == ""

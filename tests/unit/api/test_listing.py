@@ -47,7 +47,7 @@ def read(api, **wanted):
 def test_every_item_once(total, first, most):
     """All items come once and in order, however pages are counted, up to the number wanted."""
     api = Pages(total, first=first)
-    assert read(api, most=most) == [{"n": number} for number in range(total)][:most]
+    assert read(api, limit=most) == [{"n": number} for number in range(total)][:most]
     assert len(api.asked) <= 6
 
 
@@ -113,7 +113,7 @@ def test_a_short_page_is_the_last(total):
 def test_a_limit_asks_for_no_more():
     """A few items are asked for in one small page."""
     api = Pages(5000, first=1)
-    assert len(read(api, most=20)) == 20
+    assert len(read(api, limit=20)) == 20
     assert api.asked == [None]
 
 
@@ -124,7 +124,7 @@ def test_what_is_around_the_pages_stays(total, most):
     number = iter(range(10))
     wrap = lambda items: {f"field {next(number)}": 1, "data": items, "count": len(items)}  # noqa: E731
     api = Pages(total, first=1, wrap=wrap)
-    whole = read_pages(api, most=most).response
+    whole = read_pages(api, limit=most).response
     assert whole["data"] == [{"n": number} for number in range(total)][:most]
     assert whole["count"] >= len(whole["data"])
     fields = {f"field {number}" for number in range(len(api.asked))}
