@@ -108,14 +108,17 @@ class JobLog:
         shows_log: bool = True,
         timestamps: bool = False,
         waits_when_paused: bool = False,
+        verbose: bool = False,
     ) -> None:
         """Take the sink, and who keeps the full log, even if none of it is to be shown.
 
         `timestamps` puts the time of its record before each line; `waits_when_paused` says that
-        the job keeps waiting for an approval, which a user should know of at once.
+        the job keeps waiting for an approval, which a user should know of at once; `verbose`
+        prints the debug log.
         """
         self._sink, self._scrubber, self._clock, self._limit = sink, scrubber, clock, limit
         self._keeper, self._shows_log, self._waits = keeper, shows_log, waits_when_paused
+        self._verbose = verbose
         self._lines = _LineReader(scrubber, sink, timestamps=timestamps, full=keeper is not None)
         self._groups = _Groups(sink, clock)
         self._progress = StepProgress(clock.monotonic)
@@ -137,6 +140,11 @@ class JobLog:
         """Print a message of ours."""
         for line in self._scrubber.text(text).split("\n"):
             self._sink.say(line, level)
+
+    def say_debug(self, text: str) -> None:
+        """Print a line of the debug log, if there is one; it never closes a group."""
+        if self._verbose:
+            self.say(text, "debug")
 
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Show a message prominently, outside of the groups; the details are lines of a log."""

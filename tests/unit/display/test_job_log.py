@@ -514,6 +514,17 @@ def test_our_own_messages_are_safe_too():
     assert sheet.printed == ["one", "two", "three", "!error a: b\nc"]
 
 
+def test_the_debug_log_is_printed_if_it_is_wanted():
+    """Its lines stand where they come, in a group too; the token is not in them."""
+    for verbose in (True, False):
+        sheet = Sheet(folds=True)
+        log = joblog(sheet, verbose=verbose)
+        log.show(lines("A", "x"))
+        log.say_debug(f"GET /x?{TOKEN}")
+        log.show(lines("A", "y"))
+        assert sheet.printed[2:-1] == (["debug: GET /x?***"] if verbose else [])
+
+
 def test_names_and_messages_are_one_safe_line():
     """A name or message of any kind becomes one line that nothing obeys."""
     safe = Scrubber(TOKEN)
