@@ -18,7 +18,7 @@ import secrets
 import select
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TextIO
@@ -32,7 +32,6 @@ _NOCTTY: int = getattr(os, "O_NOCTTY", 0)
 _DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 _BASE: int = getattr(os, "O_PATH", os.O_RDONLY) | _DIRECTORY
 _REPARSE_POINT = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT of Windows
-_WORKSPACES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE")
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _MOST_LINKS = 40
 _MOST_RESTORED = 1 << 24
@@ -47,15 +46,18 @@ class UnsafePath(OSError):
         super().__init__(None, reason)
 
 
-def workspace_of(environ: Mapping[str, str]) -> Path:
-    """Return the top directory of the checkout: what the platform names, or the current one."""
+def workspace_of(named: str) -> Path:
+    """Return the top directory of the checkout.
+
+    That is the one that the platform names, if the current directory is in it; else the current
+    directory.
+    """
     try:
         here = Path.cwd()
     except OSError:  # it was removed
         return Path(os.sep)
-    for name in _WORKSPACES:
-        if environ.get(name) and _is_within(here, Path(environ[name]).resolve()):
-            return Path(environ[name]).resolve()
+    if named and _is_within(here, Path(named).resolve()):
+        return Path(named).resolve()
     return here
 
 

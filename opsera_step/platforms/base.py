@@ -27,6 +27,8 @@ class Platform:
     name: ClassVar[str] = "plain"
     auto_log_limit: ClassVar[int | None] = None
     """Bytes that `log_limit: auto` stands for; None for no limit."""
+    workspace_variable: ClassVar[str] = "WORKSPACE"
+    """Variable that names the directory of the checkout; here that of Jenkins."""
     keeps_state: ClassVar[bool] = False
     """Whether the platform itself keeps state for the cleanup, out of reach of the checkout."""
     folds: ClassVar[bool] = False
@@ -58,7 +60,7 @@ class Platform:
     @property
     def workspace(self) -> Path:
         """The top directory of the checkout, whose files and links are not trusted."""
-        return files.workspace_of(self._environ)
+        return files.workspace_of(self._environ.get(self.workspace_variable, ""))
 
     @property
     def time_left(self) -> float | None:

@@ -51,6 +51,7 @@ class GitHub(Platform):
     """A job of GitHub Actions."""
 
     name = "github"
+    workspace_variable = "GITHUB_WORKSPACE"
     colour = True
     folds = True
     keeps_state = True

@@ -61,6 +61,7 @@ class GitLab(Platform):
     """A job of GitLab CI."""
 
     name = "gitlab"
+    workspace_variable = "CI_PROJECT_DIR"
     colour = True
     folds = True
     auto_log_limit = LOG_LIMIT

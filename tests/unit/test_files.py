@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from opsera_step.clock import FakeClock
 from opsera_step.files import (
     Directory,
     UnsafePath,
@@ -21,9 +23,9 @@ from opsera_step.files import (
     read_limited,
     reason_of,
     report_dir_problem,
-    workspace_of,
     write_output_file,
 )
+from opsera_step.platforms import PLATFORMS
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links and modes of POSIX")
 needs_root = pytest.mark.skipif(
@@ -448,11 +450,20 @@ class TestWithoutDirectoryDescriptors(TestDirectory):
     test_the_second_job_in_it_is_told = None
 
 
-@pytest.mark.parametrize("name", ["GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE"])
-def test_the_workspace_is_the_platforms_while_the_job_is_in_it(top: Path, name: str, monkeypatch):
+@pytest.mark.parametrize(
+    ("platform", "name"),
+    [("github", "GITHUB_WORKSPACE"), ("gitlab", "CI_PROJECT_DIR"), ("plain", "WORKSPACE")],
+)
+def test_the_workspace_is_the_platforms_while_the_job_is_in_it(
+    top: Path, platform: str, name: str, monkeypatch
+):
     """A job that changed into a directory below is still in its checkout."""
     Path("sub").mkdir()
     monkeypatch.chdir("sub")
-    assert workspace_of({name: str(top)}) == top
-    assert workspace_of({name: "/nowhere"}) == top / "sub"
-    assert workspace_of({}) == top / "sub"
+
+    def workspace(**environ: str) -> Path:
+        return PLATFORMS[platform](environ, io.StringIO(), FakeClock()).workspace
+
+    assert workspace(**{name: str(top)}) == top
+    assert workspace(**{name: "/nowhere"}) == top / "sub"
+    assert workspace() == top / "sub"
