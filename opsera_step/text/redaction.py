@@ -20,8 +20,11 @@ _BREAKS = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
 _SEQUENCE = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[ -/]+[0-~])?|\x9b(?:[0-?]*[ -/]*[@-~])?"
 _HIDDEN = re.compile(rf"{_SEQUENCE}|\A[ \t]+|[{_BREAKS}]+[ \t]*|[^\t -~\x1b\x9b{_BREAKS}]+")
 """Color codes and the like, line breaks with indentation, and all that is not visible ASCII."""
-_HIDDEN_CONTROLS = re.compile(rf"\A[ \t]+|[{_BREAKS}]+[ \t]*|[^\t -~{_BREAKS}]+")
-"""The same, but of an escape sequence only the character that it begins with."""
+_HIDDEN_CONTROLS = re.compile(
+    r"\x1b(?:\[[0-9;:]*m|\([0AB])?|\x9b(?:[0-9;:]*m)?"
+    rf"|\A[ \t]+|[{_BREAKS}]+[ \t]*|[^\t -~\x1b\x9b{_BREAKS}]+"
+)
+"""The same, but of sequences other than colors only the character that they begin with."""
 _ESCAPES = {
     "%": re.compile(r"%([0-9A-Fa-f]{2})"),
     "\\": re.compile(r"\\u001[bB]\[[0-9;]*m|\\u([0-9A-Fa-f]{4})|\\(.)", re.DOTALL),
@@ -85,12 +88,10 @@ class Redactor:
         """
         if not self._forms:
             return line
-        text = _visible(line, hidden)
-        before, suspect, edge = "", False, self._edge
+        text, before, suspect = _visible(line, hidden), "", False
         if state is not None:
-            suspect = state.is_open or self._starts_inside(text)
-            if suspect or len(text) < edge:
-                before = state.tail
+            before = state.tail if state.is_open or self._may_continue(text) else ""
+            suspect = state.is_open or bool(before and len(text) >= self._edge)
             state.tail = (before + text)[-self._reach :]
             state.is_open = _CUT_ESCAPE.search(state.tail, len(state.tail) - 5) is not None
             suspect = suspect or self._ends_inside(state.tail)
@@ -117,10 +118,13 @@ class Redactor:
     def _may_hold_form(self, text: str) -> bool:
         return "%" in text or "\\" in text or any(map(text.__contains__, self._forms))
 
-    def _starts_inside(self, text: str) -> bool:
-        """Whether the beginning of a line can continue a token from the line before."""
-        head = text[: self._edge * _LONGEST_ESCAPE]
-        return any(view[: self._edge] in self._windows for view in _views(head))
+    def _may_continue(self, text: str) -> bool:
+        """Whether a line can continue a token: it begins with a piece of one, or is very short."""
+        edge = self._edge
+        return len(text) < edge or any(
+            len(view) < edge or view[:edge] in self._windows
+            for view in _views(text[: (edge + 1) * _LONGEST_ESCAPE])
+        )
 
     def _ends_inside(self, text: str) -> bool:
         """Whether the end of a line can be a part of a token."""
@@ -174,11 +178,11 @@ def _visible(text: str, hidden: re.Pattern[str] = _HIDDEN) -> str:
     return hidden.sub("", text)
 
 
-def _views(text: str) -> Iterator[str]:
-    yield text
-    for mark, escape in _ESCAPES.items():
-        if mark in text:
-            yield escape.sub(_decoded, _CUT_ESCAPE.sub("", text))
+def _views(text: str) -> tuple[str, ...]:
+    if "%" not in text and "\\" not in text:
+        return (text,)
+    cut = _CUT_ESCAPE.sub("", text)
+    return (text, *(escape.sub(_decoded, cut) for escape in _ESCAPES.values()))
 
 
 def _decoded(escape: re.Match[str]) -> str:
