@@ -121,15 +121,20 @@ class Redactor:
     def _may_continue(self, text: str) -> bool:
         """Whether a line can continue a token: it begins with a piece of one, or is very short."""
         edge = self._edge
-        return len(text) < edge or any(
-            len(view) < edge or view[:edge] in self._windows
-            for view in _views(text[: (edge + 1) * _LONGEST_ESCAPE])
+        if len(text) < edge or text[:edge] in self._windows:
+            return True
+        head = text[: edge * _LONGEST_ESCAPE + _LONGEST_ESCAPE]
+        return any(
+            len(view) < edge or view[:edge] in self._windows for view in _decoded_views(head)
         )
 
     def _ends_inside(self, text: str) -> bool:
         """Whether the end of a line can be a part of a token."""
-        last = text[-(self._edge + 1) * _LONGEST_ESCAPE :]
-        return any(view[-self._edge :] in self._windows for view in _views(last))
+        edge = self._edge
+        if text[-edge:] in self._windows:
+            return True
+        last = text[-(edge + 1) * _LONGEST_ESCAPE :]
+        return any(view[-edge:] in self._windows for view in _decoded_views(last))
 
     def _find(self, text: str, *, open_end: bool) -> Iterator[Span]:
         """Find the forms in all views of a text; the spans may overlap."""
@@ -178,11 +183,12 @@ def _visible(text: str, hidden: re.Pattern[str] = _HIDDEN) -> str:
     return hidden.sub("", text)
 
 
-def _views(text: str) -> tuple[str, ...]:
+def _decoded_views(text: str) -> list[str]:
     if "%" not in text and "\\" not in text:
-        return (text,)
-    cut = _CUT_ESCAPE.sub("", text)
-    return (text, *(escape.sub(_decoded, cut) for escape in _ESCAPES.values()))
+        return []
+    cut = _CUT_ESCAPE.search(text, max(0, len(text) - _LONGEST_ESCAPE))
+    text = text[: cut.start()] if cut else text
+    return [escape.sub(_decoded, text) for mark, escape in _ESCAPES.items() if mark in text]
 
 
 def _decoded(escape: re.Match[str]) -> str:

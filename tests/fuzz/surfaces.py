@@ -81,7 +81,8 @@ def redactor(rng: random.Random) -> Input:
     """A token in any form, with anything hidden in it, is gone; other text stays."""
     token, before, after = secret(rng), foreign(rng), foreign(rng)
     form = rng.choice(FORMS)(token)
-    text = f"{before} {hidden(rng, form)} {after}"
+    # A percent sign before a line break would make an escape of the first characters.
+    text = f"{before} = {hidden(rng, form)} {after}"
 
     def handle() -> tuple[str, str]:
         redacting = Redactor(token)
@@ -122,7 +123,7 @@ def encoded_data(rng: random.Random) -> Input:
     """JSON for a program holds no token and is valid for every reader."""
     token = secret(rng)
     plain = _data(rng, 4)
-    key, value = (f"{foreign(rng)[:99]} {hidden(rng, rng.choice(FORMS)(token))}" for _ in "kv")
+    key, value = (f"{foreign(rng)[:99]} = {hidden(rng, rng.choice(FORMS)(token))}" for _ in "kv")
 
     def handle() -> str:
         data = Scrubber(token).data({"plain": plain, key: [value, {key: value}]})
