@@ -13,8 +13,8 @@ from benchmarks.children import job_environment
 from benchmarks.figures import Cell, Section, Table, figure, percentile
 from benchmarks.traces import MARK, TRACES, Polled, Trace, bursty, polled, quiet, steady
 from opsera_step.clock import FakeClock
-from opsera_step.job import run_job
-from opsera_step.signals import Cancellation
+from opsera_step.job import Output, run_job
+from opsera_step.signals import Signals
 from opsera_step.simulator import Fault, Simulator
 
 ROUND_TRIP = 0.1
@@ -91,7 +91,7 @@ def watch(trace: Trace, seed: int) -> Watched:
         environ = job_environment(simulator.url, timeout="0")
         given = {"OPSERA_TOKEN": simulator.token, "OPSERA_PIPELINE": simulator.pipeline_id}
         jitter = random.Random(seed).random  # noqa: S311 - of a schedule, no secret
-        code = run_job({**environ, **given}, out, Cancellation(), clock=clock, jitter=jitter)
+        code = run_job({**environ, **given}, Output(out), Signals(), clock=clock, jitter=jitter)
         run, asked = simulator.runs()[0], simulator.requests
     if code or len(out.seen) != len(trace.times) or run.started_at is None or run.ended_at is None:
         raise RuntimeError(f"{trace.name}: exit code {code}, {len(out.seen)} lines")

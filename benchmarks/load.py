@@ -18,8 +18,8 @@ from benchmarks.figures import Cell, Section, Table, percentile, spell
 from benchmarks.traces import Trace, bursty
 from benchmarks.turns import TurnClock
 from opsera_step.clock import FakeClock
-from opsera_step.job import run_job
-from opsera_step.signals import Cancellation
+from opsera_step.job import Output, run_job
+from opsera_step.signals import Signals
 from opsera_step.simulator import Fault, HttpRequest, Response, Simulator
 
 _ROUND_TRIP = 0.1
@@ -109,8 +109,8 @@ def _hour(name: str, trace: Trace, since: float) -> tuple[Cell, ...]:
     with Counted(trace.scenario(), clock) as simulator:
         code = run_job(
             _environment(simulator, simulator.pipeline_id),
-            io.StringIO(),
-            Cancellation(),
+            Output(io.StringIO()),
+            Signals(),
             clock=clock,
             jitter=random.Random(1).random,  # noqa: S311 - of a schedule, no secret
         )
@@ -151,7 +151,7 @@ def _job(
 ) -> None:
     jitter = random.Random(number).random  # noqa: S311 - of a schedule, no secret
     environ = _environment(simulator, pipeline)
-    codes[number] = run_job(environ, io.StringIO(), Cancellation(), clock=clock, jitter=jitter)
+    codes[number] = run_job(environ, Output(io.StringIO()), Signals(), clock=clock, jitter=jitter)
 
 
 def _environment(simulator: Simulator, pipeline: str) -> dict[str, str]:

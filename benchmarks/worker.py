@@ -13,8 +13,8 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from opsera_step.clock import FakeClock
-from opsera_step.job import run_job, utf8
-from opsera_step.signals import Cancellation
+from opsera_step.job import Output, run_job, utf8
+from opsera_step.signals import Signals
 
 
 def peak() -> int:
@@ -29,6 +29,6 @@ def peak() -> int:
 
 
 if __name__ == "__main__":
-    exit_code = run_job(os.environ, utf8(sys.stdout), Cancellation(), clock=FakeClock())
+    exit_code = run_job(os.environ, Output(utf8(sys.stdout)), Signals(), clock=FakeClock())
     sys.stderr.write(f"{peak()}\n")
     sys.exit(exit_code)

@@ -74,6 +74,8 @@ class InvalidInput(OpseraStepError):
         """Take one sentence per problem."""
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+        self.output_file = ""
+        """Where the outputs go all the same, if that much of the configuration is valid."""
 
 
 class InternalError(OpseraStepError):
@@ -213,12 +215,13 @@ class Forbidden(AuthError):
 
 
 class Cancelled(BaseException):
-    """A signal asked to end; raised only where the program waits."""
+    """A signal asked the job to end; raised only where the program waits."""
 
     def __init__(self, signal_number: int) -> None:
-        """Take the number of the signal."""
         super().__init__(signal.Signals(signal_number).name)
         self.signal_number = signal_number
+        self.during = ""
+        """What was being changed, as in “the pipeline was being reset”; empty if nothing."""
 
     @property
     def exit_code(self) -> int:

@@ -6,44 +6,59 @@ import os
 import sys
 from collections.abc import Sequence
 
-from opsera_step.signals import Cancellation
+from opsera_step.signals import Signals
 
 _COMPLETION = "_OPSERA_STEP_COMPLETE"
 """Set by the shell that completes a command line, which must never start a job."""
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Run the job of the environment, or the command line, and return the exit code."""
-    cancellation = Cancellation()
-    cancellation.install()
+    """Run the job that the environment describes, or the command line; return the exit code."""
+    signals = Signals()
+    signals.install()
     # As PID 1 a process ignores SIGTERM until it has a handler; loading takes a third of a second.
-    if arguments or _COMPLETION in os.environ:
-        from opsera_step import cli  # noqa: PLC0415 - a job shall not wait for click
+    if _COMPLETION in os.environ or not is_job(arguments):
+        from opsera_step import cli  # noqa: PLC0415 - a job doesn't wait for click
 
-        return cli.main(list(arguments), cancellation)
-    from opsera_step.config.settings import asked_command  # noqa: PLC0415
-    from opsera_step.job.runner import run_job, utf8  # noqa: PLC0415
-
-    words = asked_command(os.environ)
-    if is_for_the_command_line(words):
-        # Only these wait for click.
-        from opsera_step.cli.app import obey  # noqa: PLC0415
-
-        exit_code = obey(words, os.environ, utf8(sys.stdout), cancellation)
-    else:
-        exit_code = run_job(os.environ, utf8(sys.stdout), cancellation)
+        return cli.main(list(arguments), signals)
+    exit_code = _run_job(["cleanup"] if arguments else [], signals)
     # From here on a signal could only spoil the exit code.
-    cancellation.ignore()
+    signals.ignore()
     return exit_code
 
 
-def is_for_the_command_line(words: Sequence[str]) -> bool:
-    """Whether a command has to be read as if typed: not the single words that are the job's own."""
-    from opsera_step.config.inputs import COMMANDS  # noqa: PLC0415 - after the signals
+def is_job(arguments: Sequence[str]) -> bool:
+    """Whether the environment describes all of it: in the container, and in its post step."""
+    return not arguments or list(arguments) == ["cleanup"]
+
+
+def _run_job(words: list[str], signals: Signals) -> int:
+    from opsera_step.config import Setting, asked_command  # noqa: PLC0415 - after signals
+    from opsera_step.job import Output, run_job, utf8  # noqa: PLC0415
+
+    # Elsewhere, INPUT_ variables belong to another program (design of GitHub's docker actions).
+    is_action = os.environ.get("GITHUB_ACTIONS") == "true"
+    out = utf8(sys.stdout)
+    asked = words or asked_command(os.environ, reads_input_variables=is_action)
+    if needs_command_line(asked):
+        # Only these commands wait for click.
+        from opsera_step.cli import run_words  # noqa: PLC0415
+
+        return run_words(asked, os.environ, out, signals, reads_input_variables=is_action)
+    source = "the command line" if words else "the input command"
+    options = {"command": Setting("cleanup", source)} if asked == ["cleanup"] else {}
+    return run_job(
+        os.environ, Output(out), signals, options=options, reads_input_variables=is_action
+    )
+
+
+def needs_command_line(words: Sequence[str]) -> bool:
+    """Whether a job's command is parsed like a command line: not the job's own single words."""
+    from opsera_step.config import COMMANDS  # noqa: PLC0415 - after the signals
 
     return len(words) > 1 or bool(words and words[0] not in COMMANDS)
 
 
 def command_line() -> int:
-    """Run the command line of this process: without arguments it tells how it is used."""
+    """Run the command line of this process; without arguments print how it is used."""
     return main(sys.argv[1:] or ["--help"])

@@ -1,35 +1,42 @@
-"""How it ended: the outcome, and the outputs that follow from it. Plain data, no effects."""
+"""How a job ended: the outcome, the outputs that follow from it, and the sentences about it.
+
+Plain data without effects. The texts in an outcome are safe to print already.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from opsera_step.api import State
-from opsera_step.errors import ExitCode
-from opsera_step.runs import StepResult
+from opsera_step.api import State, format_timestamp
+from opsera_step.clock import format_duration
+from opsera_step.errors import Cancelled, ExitCode
+from opsera_step.runs import Ended, EndReason, StepResult, StopResult
 
 OUTPUTS: Mapping[str, str] = {
-    "runCount": "The number of the run.",
+    "runCount": "Run number.",
     "status": (
-        "How it ended: success, failed, stopped, paused, running, timeout, cancelled or error."
+        "How the job ended: success, failed, stopped, paused, running, timeout, cancelled or error."
     ),
-    "message": "What Opsera, or opsera-step, says about it, in a sentence.",
-    "pipelineId": "The pipeline's ID.",
-    "pipelineName": "The pipeline's name.",
-    "url": "Address of the pipeline's page in Opsera.",
-    "duration": "How long it was followed, in seconds.",
+    "message": "What Opsera or opsera-step reports about it, in a sentence.",
+    "pipelineId": "Pipeline ID.",
+    "pipelineName": "Pipeline name.",
+    "url": "URL of the pipeline in the Opsera portal; empty if it can't be derived.",
+    "duration": "Seconds that the run took, from its first to its last record.",
+    "startedAt": "When the run started (ISO 8601, UTC); empty if unknown.",
+    "finishedAt": "When the run finished (ISO 8601, UTC); empty if unknown.",
     "failedStep": "Name of the step that failed, if one did and it is known.",
-    "logLines": "How many lines of the log were read.",
-    "logComplete": "true when every line of the log was seen up to its end, else false.",
+    "logLines": "Number of log lines read.",
+    "logComplete": "true if every line of the log was read, else false.",
     "result": "The whole outcome as JSON.",
 }
-"""The names of all outputs, and what they mean."""
+"""The names of all outputs, with their descriptions."""
 
 SCHEMA_VERSION = 1
-"""Of the outcome as JSON, which docs/result.schema.json describes."""
+"""Version of the outcome as JSON; see docs/result.schema.json."""
 
 EXIT_CODE_OF_STATE = {
     State.SUCCESS: ExitCode.SUCCESS,
@@ -37,11 +44,15 @@ EXIT_CODE_OF_STATE = {
     State.STOPPED: ExitCode.FAILED,
     State.PAUSED: ExitCode.PAUSED,
 }
+NOT_ACTIVE = ("success", "failed", "stopped")
+"""The statuses of a run that is over."""
+SIGNS = {State.SUCCESS: "✓", State.FAILED: "✗", State.STOPPED: "■", State.PAUSED: "‖"}
+"""The result of a step, where there are no colors."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a job; `status` is a word of the outputs, `duration` is in seconds."""
+    """The result of a job. `status` is a value of the output of that name; times are in seconds."""
 
     status: str
     exit_code: int
@@ -51,30 +62,54 @@ class Outcome:
     pipeline_name: str = ""
     run_count: int | None = None
     url: str = ""
-    duration: float = 0.0
+    started_at: float | None = None
+    """When the run started, in seconds since 1970 UTC; None if unknown."""
+    finished_at: float | None = None
+    """When the run finished, in seconds since 1970 UTC; None if unknown."""
+    elapsed: float = 0.0
+    """How long the job itself took."""
     failed_step: str = ""
     log_lines: int = 0
     log_complete: bool = False
     steps: tuple[StepResult, ...] = ()
     waits_for: str = ""
-    """The gate at which a run paused, if it is known."""
+    """The approval step at which the run paused, if it is known."""
+    stopped_by: str = ""
+    """Who stopped the run, if a record says so."""
     reason: str = ""
-    """What the failed step's own record says."""
+    """What the record of the failed step says."""
     answer: str = ""
-    """The answer to a question, as JSON."""
+    """The response to a query, as JSON."""
+    about_run: bool = True
+    """Whether the message is about the run; else it stands for itself, as after `stop`."""
 
     def but(self, **changes: Any) -> Outcome:
         """Return this outcome with some fields changed."""
         return replace(self, **changes)
 
     @property
+    def duration(self) -> float | None:
+        """Seconds that the run took; None if its start or its end is unknown."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return max(0.0, self.finished_at - self.started_at)
+
+    @property
     def is_decided(self) -> bool:
-        """Whether somebody has decided on the gate since the run paused there."""
-        gate = (step.state for step in self.steps if step.name == self.waits_for)
-        return self.status == "paused" and any(state and state.final for state in gate)
+        """Whether the approval at which the run paused was given or refused in the meantime."""
+        states = (step.state for step in self.steps if step.name == self.waits_for)
+        return self.status == "paused" and any(state and state.final for state in states)
+
+    @property
+    def paused_since(self) -> str:
+        """Time of day (UTC) at which the run paused; empty if unknown."""
+        waiting = (step for step in self.steps if step.state is State.PAUSED)
+        began = next((step.started_at for step in waiting if step.name == self.waits_for), None)
+        return "" if began is None else time_of_day(began)
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole outcome for the output `result` and for result.json."""
+        duration = self.duration
         return {
             "schemaVersion": SCHEMA_VERSION,
             "status": self.status,
@@ -85,10 +120,14 @@ class Outcome:
             "pipelineName": self.pipeline_name,
             "runCount": self.run_count,
             "url": self.url,
-            "duration": round(self.duration, 1),
+            "duration": None if duration is None else round(duration, 1),
+            "startedAt": _timestamp(self.started_at) or None,
+            "finishedAt": _timestamp(self.finished_at) or None,
+            "elapsed": round(self.elapsed, 1),
             "failedStep": self.failed_step,
             "reason": self.reason,
             "waitsFor": "" if self.is_decided else self.waits_for,
+            "stoppedBy": self.stopped_by,
             "logLines": self.log_lines,
             "logComplete": self.log_complete,
             "steps": [step.to_json() for step in self.steps],
@@ -100,16 +139,206 @@ class Outcome:
 
     def outputs(self) -> dict[str, str]:
         """Return all outputs as text."""
+        duration = self.duration
         return {
             **self.early_outputs(),
             "status": self.status,
             "message": self.message,
             "pipelineId": self.pipeline_id,
             "pipelineName": self.pipeline_name,
-            "duration": str(round(self.duration)),
+            "duration": "" if duration is None else str(round(duration)),
+            "startedAt": _timestamp(self.started_at),
+            "finishedAt": _timestamp(self.finished_at),
             "failedStep": self.failed_step,
             "logLines": str(self.log_lines),
             "logComplete": "true" if self.log_complete else "false",
             "result": self.answer
             or json.dumps(self.to_json(), ensure_ascii=False, separators=(",", ":")),
         }
+
+
+def _timestamp(moment: float | None) -> str:
+    return "" if moment is None else format_timestamp(moment)
+
+
+def outcome_of(
+    known: Outcome,
+    ended: Ended | None,
+    stop: StopResult | None,
+    *,
+    cancelled: Cancelled | None = None,
+    left: str = "",
+    timeout: float | None = None,
+) -> Outcome:
+    """Turn the end of a run, a timeout, a cancellation, and a stop result into one outcome.
+
+    `known` holds what else is known, with the message of the API. `left` says why a run was left
+    alone at a timeout or a cancellation; `timeout` is the job's, in seconds.
+    A run that turns out to have ended by itself is reported as it ended, with its exit code; after
+    a signal the exit code stays 128 plus the signal's number.
+    """
+    state = _final_state(ended, stop)
+    if cancelled is not None:
+        status = state.value if state is not None else "cancelled"
+        message = " ".join(filter(None, ("Cancelled.", stop.sentence if stop else left)))
+        return known.but(status=status, exit_code=cancelled.exit_code, message=message)
+    if state is not None:
+        return known.but(status=state.value, exit_code=EXIT_CODE_OF_STATE[state])
+    if ended is not None and ended.reason is EndReason.PAUSED:
+        return known.but(status="paused", exit_code=ExitCode.PAUSED, hint=_PAUSED_HINT)
+    if ended is not None and ended.reason is EndReason.LOST:
+        return known.but(status="error", exit_code=ExitCode.API, **_lost(known, ended))
+    return known.but(
+        status="timeout",
+        exit_code=ExitCode.TIMEOUT,
+        message=_timed_out(known, ended, stop, left, timeout),
+        hint="Increase `timeout`, or check why the run is stuck.",
+    )
+
+
+_PAUSED_HINT = (
+    "To make a job wait for the approval, re-run it with on_busy: attach and on_paused: wait "
+    "before approving."
+)
+
+
+def _final_state(ended: Ended | None, stop: StopResult | None) -> State | None:
+    """Return the state in which the run ended by itself; None if it did not, or was stopped."""
+    if ended is not None and ended.reason is EndReason.FINAL and ended.status is not None:
+        return ended.status.state
+    if stop is None or stop.status is None:
+        return None
+    # A run that our stop call reached ends as stopped; anything else is its own result.
+    return stop.status.state if stop.status.state in (State.SUCCESS, State.FAILED) else None
+
+
+def _timed_out(
+    known: Outcome,
+    ended: Ended | None,
+    stop: StopResult | None,
+    left: str,
+    timeout: float | None,
+) -> str:
+    run = f"run {known.run_count}" if known.run_count else "the run"
+    parts = [f"Timed out: {run} did not finish within {format_duration(timeout or 0)}."]
+    if ended is not None and ended.status is not None and ended.status.state is State.PAUSED:
+        where = f" at “{known.waits_for}”" if known.waits_for else ""
+        parts.append(f"It is waiting for approval{where}.")
+    if ended is not None and ended.detail:
+        parts.append(f"The API is not answering properly: {ended.detail}")
+    parts.append(stop.sentence if stop is not None else left)
+    return " ".join(filter(None, parts))
+
+
+def _lost(known: Outcome, ended: Ended) -> dict[str, str]:
+    if ended.status is not None and ended.status.state is State.UNKNOWN:
+        return {
+            "message": (
+                f"Unknown final status “{ended.status.value}” for run {known.run_count}; treating "
+                "it as an error."
+            ),
+            "hint": (
+                "Only recognized success statuses pass the job. Upgrade opsera-step, or report "
+                "this status."
+            ),
+        }
+    return {
+        "message": f"The result of run {known.run_count} is unknown: {ended.detail}",
+        "hint": "The run may still be in progress.",
+    }
+
+
+_SAYS_NOTHING_NEW = re.compile(
+    r"pipeline|workflow|run|step|s|the|this|your|it|is|was|were|has|have|had|been|with|in|an?|of"
+    r"|stopped|cancell?ed|aborted|failed|(?:un)?successful(?:ly)?",
+    re.IGNORECASE,
+)
+
+
+def sentence(outcome: Outcome) -> str:
+    """Say in a sentence how it ended."""
+    if not outcome.about_run:
+        return outcome.message
+    name = f" of “{outcome.pipeline_name}”" if outcome.pipeline_name else ""
+    run = f"Run {outcome.run_count}{name}" if outcome.run_count else ""
+    where = outcome.failed_step or (_stopped_at(outcome) if outcome.status == "stopped" else "")
+    step = f" at step “{where}”" if where else ""
+    reason = f" ({outcome.reason.rstrip('.')})" if outcome.reason else ""
+    by = f" by {outcome.stopped_by}" if outcome.stopped_by else ""
+    took = f" in {format_duration(outcome.duration)}" if outcome.duration else ""
+    sentences = {
+        "success": f"{run} succeeded{took}.",
+        "failed": f"{run} failed{step}{reason}.",
+        "stopped": f"{run} was stopped{step}{by}{reason}.",
+        "paused": _paused(outcome, run),
+    }
+    text = sentences.get(outcome.status, "") if run else ""
+    parts = [text, "" if text and _says_it_all(outcome) else outcome.message]
+    return " ".join(part for part in parts if part)
+
+
+def with_hint(outcome: Outcome) -> str:
+    """Say how it ended, and what to do if that is known."""
+    return f"{sentence(outcome)} {outcome.hint}".strip()
+
+
+def _stopped_at(outcome: Outcome) -> str:
+    return next((step.name for step in outcome.steps if step.state is State.STOPPED), "")
+
+
+def _paused(outcome: Outcome, run: str) -> str:
+    where = f" at “{outcome.waits_for}”" if outcome.waits_for else ""
+    since = outcome.paused_since
+    fails = outcome.exit_code == ExitCode.PAUSED
+    consequence = " The job fails because on_paused is set to fail." if fails else ""
+    if outcome.is_decided:
+        when = f" since {since}" if since else ""
+        return f"{run} was paused{where}{when}; the approval has been decided since.{consequence}"
+    if since:
+        return f"{run} has been waiting for approval{where} since {since}.{consequence}"
+    waiting = "is waiting for approval" if where else "is paused"
+    return f"{run} {waiting}{where}.{consequence}"
+
+
+def _says_it_all(outcome: Outcome) -> bool:
+    """Whether the message of the API would only repeat the sentence."""
+    if outcome.status in ("success", "paused") or outcome.reason:
+        return True
+    said = outcome.message
+    for name in filter(None, (outcome.pipeline_name, outcome.failed_step)):
+        said = said.replace(name, " ")
+    words = re.findall(r"[^\W\d_]+", said)
+    return all(map(_SAYS_NOTHING_NEW.fullmatch, words))
+
+
+def reason_of(step_name: str, message: str) -> str:
+    """Return the message of a step's record without the words that only name the failed step."""
+    name = re.escape(step_name)
+    said = re.match(
+        rf"\s*(?:the )?(?:step )?[“\"'`]?{name}[”\"'`]? (?:has |was )?(?:failed|stopped)"
+        r"(?P<end>\s*[:.,;–—-]+\s*|\s*$)",
+        message,
+        re.IGNORECASE,
+    )
+    return message[said.end() :].strip() if said is not None and step_name else message
+
+
+def step_result(step: StepResult) -> str:
+    """Return the result of a step as text: its state, and how long it took or since when it runs.
+
+    What is unknown is called unknown, never skipped, failed, or not started.
+    """
+    if step.state in (State.RUNNING, State.PAUSED):
+        word = "waiting" if step.state is State.PAUSED else "running"
+        return word if step.started_at is None else f"{word} since {time_of_day(step.started_at)}"
+    if step.state is None or step.state is State.UNKNOWN:
+        if step.not_started:
+            return "not started"
+        return "started (result unknown)" if step.started_at is not None else "result unknown"
+    word = {State.SUCCESS: "succeeded", State.FAILED: "failed"}.get(step.state, step.state.value)
+    return word if step.seconds is None else f"{word} in {format_duration(step.seconds)}"
+
+
+def time_of_day(moment: float) -> str:
+    """Format a moment, in seconds since 1970 UTC, as `23:09 UTC`."""
+    return f"{format_timestamp(moment)[11:16]} UTC"

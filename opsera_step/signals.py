@@ -1,207 +1,207 @@
-"""Signals: a cancelled job is told of it where it waits, once, and never outlives its grace.
+"""Signals: a cancelled job hears of it where it waits, once, and never outlives its grace period.
 
-A handler that raised anywhere could tear a file in two, so SIGINT and SIGTERM are only noted, and
-raise `Cancelled` inside of `guard`: around sleeping and waiting for the network. As PID 1 of a
-container the process would ignore SIGTERM without a handler of its own.
+A handler that raised anywhere could tear a file in two, so signals are only noted, and raise
+`Cancelled` inside `guard`: around sleeping and waiting for the network. As PID 1 of a container the
+process would ignore SIGTERM without a handler of its own.
 
 The main thread may also hang where no handler helps: in a name lookup, or in writing to a pipe that
-nobody reads. So a second thread hears of the signal too. It wakes the main one until that has
-heard, stands in for it where it does not come to its work, and ends the process at last.
+nobody reads. The watchdog, a second thread, hears of signals too, and of a job that overruns its
+timeout. It stops the run if the main thread does not, writes the outputs, and ends the process.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import Protocol
 
 from opsera_step.clock import Clock
-from opsera_step.errors import Cancelled
+from opsera_step.errors import Cancelled, ExitCode
 
 GRACE = 4.8
-"""Seconds from the signal to the end. GitHub kills 7.5 s after SIGINT, `docker stop` after 10 s."""
-
-LAST_WORDS = 1.0
-"""Seconds that the last words may take, once the grace is over."""
-
-PATIENCE = 0.6
-"""Seconds that the main thread has to do what a cancelled job must, before another stands in."""
-
-OVERTIME = 60.0
-"""Seconds that a job may go on after its timeout; it needs about twenty when all is well."""
-OVERTIME_WORDS = 6.0
-"""Seconds that stopping the run and saying so may take then."""
-
+"""Seconds from a signal to the end. GitHub kills 7.5 s after SIGINT, `docker stop` after 10 s."""
+HEARD_WITHIN = 0.6
+"""Seconds that the main thread has to react to a signal before the watchdog stops the run."""
+OVERRUN = 60.0
+"""Seconds that a job may continue after its timeout; it needs about twenty if all is well."""
+OVERRUN_GRACE = 6.0
+"""Seconds for stopping the run of a job that overran its timeout."""
+LAST_OUTPUTS = 1.0
+"""Seconds that writing the outputs may take before the process ends all the same."""
 _WAKE_EVERY = 0.05
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SLICE = 5.0
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
-class Once:
-    """Something that is done once, by the thread that claims it first."""
+class Emergency(Protocol):
+    """What the watchdog does for a job whose main thread hangs."""
 
-    def __init__(self) -> None:
-        """Begin unclaimed."""
-        self._lock = threading.Lock()
+    def stop_run(self, seconds: float) -> None:
+        """Stop the run within some seconds, unless that was begun already or is not wanted."""
 
-    def claim(self) -> bool:
-        """Take it; whether nobody had before."""
-        return self._lock.acquire(blocking=False)
-
-    @property
-    def is_claimed(self) -> bool:
-        """Whether somebody has taken it."""
-        return self._lock.locked()
+    def write_outputs(self, exit_code: int) -> int:
+        """Write the outputs; return the exit code, which is the job's own if it had ended."""
 
 
-class Cancellation:
+class Signals:
     """Notes the first signal and raises it where the program waits; later ones change nothing."""
 
     def __init__(self) -> None:
-        """Start without a signal."""
-        self.signal_number: int | None = None
+        self.number: int | None = None
+        """The first signal that came."""
+        self.emergency: Emergency | None = None
+        """Whom the watchdog calls; None while there is nothing to stop and to write."""
         self._waiting = False
-        self._told = False
-        self._installed = False
-        self._standing_in: threading.Thread | None = None
-        self.stand_in: Callable[[], None] = _nothing
-        """What to do, from another thread, when the main one seems to hang after a signal."""
-        self.last_words: Callable[[], None] = _nothing
-        """What to do before the process is ended because it hangs."""
+        self._raised = False
+        self._left: float | None = None
+        """Seconds until the job overruns; None for never."""
+        self._wakeup: socket.socket | None = None
 
-    def notice(self, signal_number: int, _frame: FrameType | None = None) -> None:
+    def notice(self, number: int, _frame: FrameType | None = None) -> None:
         """Take a signal; this is the handler.
 
         Raises:
-            Cancelled: when the program waits right now.
+            Cancelled: if the program is waiting.
 
         """
-        if self.signal_number is None:
-            self.signal_number = signal_number
-        self._tell()
+        if self.number is None:
+            self.number = number
+        self._raise()
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Let a signal raise `Cancelled` in this block, or one that came before it."""
+        """Let a signal raise `Cancelled` in this block, also one that came before it."""
         outer, self._waiting = self._waiting, True
         try:
-            self._tell()
+            self._raise()
             yield
         finally:
             self._waiting = outer
 
-    def _tell(self) -> None:
-        if self._waiting and not self._told and self.signal_number is not None:
-            self._told = True
-            raise Cancelled(self.signal_number)
+    def _raise(self) -> None:
+        if self._waiting and not self._raised and self.number is not None:
+            self._raised = True
+            raise Cancelled(self.number)
 
     def install(self) -> None:
-        """Handle the process's signals, and end it when the grace is over; for the main thread.
-
-        `stand_in` and `last_words` are called from other threads then.
-        """
-        for number in _SIGNALS:
+        """Handle the process's signals and start the watchdog; for the main thread."""
+        for number in _handled():
             signal.signal(number, self.notice)
-        reader, writer = os.pipe()
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        self._installed = True
+        reader, self._wakeup = socket.socketpair()
+        self._wakeup.setblocking(False)
+        signal.set_wakeup_fd(self._wakeup.fileno(), warn_on_full_buffer=False)
         threading.Thread(target=self._watch, args=(reader,), daemon=True).start()
 
     def ignore(self) -> None:
-        """Take no more signals: everything is done, only the interpreter has yet to end."""
-        for number in _SIGNALS:
+        """Take no more signals: all is done, only the interpreter has yet to end."""
+        for number in _handled():
             signal.signal(number, signal.SIG_IGN)
 
-    def end_overtime(
-        self, seconds: float, words: Callable[[], None], exit_code: Callable[[], int]
-    ) -> None:
-        """End the process when it goes on for `OVERTIME` after its time of some seconds.
+    def restore(self) -> None:
+        """Let signals raise KeyboardInterrupt again, for programs that clean up by themselves."""
+        signal.set_wakeup_fd(-1)
+        for number in _handled():
+            signal.signal(number, signal.default_int_handler)
 
-        Nobody may be there to cancel a job that hangs. Only where `install` was called.
-        """
-        if self._installed:
-            arguments = (seconds, words, exit_code)
-            threading.Thread(target=_end_overtime, args=arguments, daemon=True).start()
+    def end_after(self, seconds: float) -> None:
+        """End the process if it overruns the job's timeout of some seconds by `OVERRUN`."""
+        self._left = seconds + OVERRUN
+        if self._wakeup is not None:
+            # The watchdog has to learn of it.
+            with suppress(OSError):
+                self._wakeup.send(b"\0")
 
-    def wait_for_stand_in(self, seconds: float) -> None:
-        """Wait until what `stand_in` began is done."""
-        if self._standing_in is not None:
-            self._standing_in.join(seconds)
-
-    def _watch(self, reader: int) -> None:
-        """Wait for the first signal's byte, then for the grace, then end the process."""
-        while (number := os.read(reader, 1)[0]) not in _SIGNALS:
-            pass
+    def _watch(self, reader: socket.socket) -> None:
+        """Wait for a signal or the overrun, then see to it that the process ends."""
+        number = 0
+        while number not in _handled():
+            if self._left is not None and self._left <= 0:
+                self._end(ExitCode.TIMEOUT, OVERRUN_GRACE)
+            # In slices, so that the time during which the process was suspended doesn't count.
+            wait = None if self._left is None else min(_SLICE, self._left)
+            ready, _, _ = select.select([reader], [], [], wait)
+            number = reader.recv(1)[0] if ready else 0
+            if self._left is not None and wait is not None and not ready:
+                self._left -= wait
         came = time.monotonic()
-        self._wake_main_thread(number, came + PATIENCE)
-        time.sleep(max(0.0, came + PATIENCE - time.monotonic()))
-        self._standing_in = threading.Thread(target=self.stand_in, daemon=True)
-        self._standing_in.start()
-        time.sleep(max(0.0, came + GRACE - time.monotonic()))
-        _end(128 + number, self.last_words, LAST_WORDS)
+        if self.number is None:
+            # The main thread hangs where it doesn't come to running the handler.
+            self.number = number
+        time.sleep(_WAKE_EVERY)
+        self._wake_main_thread(number, came + HEARD_WITHIN)
+        time.sleep(max(0.0, came + HEARD_WITHIN - time.monotonic()))
+        self._end(128 + number, came + GRACE - time.monotonic())
 
     def _wake_main_thread(self, number: int, until: float) -> None:
-        """Send the signal on until it was told of.
+        """Send the signal again until it was heard.
 
-        It may have come just before a wait began: the handler is only run between two steps of
-        the interpreter, and the wait would go on. Another signal breaks it.
+        It may have come just before a wait began: Python runs the handler only between two steps
+        of the interpreter, and the wait would continue. Another signal ends it.
         """
         main = threading.main_thread().ident
-        while main is not None and not self._told and time.monotonic() < until:
-            time.sleep(_WAKE_EVERY)
-            if not self._told:
+        while main is not None and time.monotonic() < until:
+            if self._raised:
+                return
+            if sys.platform != "win32":
                 signal.pthread_kill(main, number)
+            time.sleep(_WAKE_EVERY)
+
+    def _end(self, exit_code: int, grace: float) -> None:
+        """Stop the run, write the outputs, and end the process, whatever the main thread does."""
+        emergency, until = self.emergency, time.monotonic() + grace
+        try:
+            if emergency is not None:
+                _run(lambda: emergency.stop_run(max(1.0, grace - 1.0)), grace)
+                # The main thread may be about to finish by itself.
+                time.sleep(max(0.0, until - time.monotonic()))
+                result: list[int] = []
+                _run(lambda: result.append(emergency.write_outputs(exit_code)), LAST_OUTPUTS)
+                exit_code = result[0] if result else exit_code
+            else:
+                time.sleep(max(0.0, until - time.monotonic()))
+        finally:
+            os._exit(exit_code)
 
 
-def _end_overtime(seconds: float, words: Callable[[], None], exit_code: Callable[[], int]) -> None:
-    time.sleep(seconds)
-    # Apart: a process that was stopped for a while shall have this time all the same.
-    time.sleep(OVERTIME)
-    _end(exit_code(), words, OVERTIME_WORDS)
+def _handled() -> list[signal.Signals]:
+    """Return the signals to handle: of SIGHUP nothing if it was ignored at the start (nohup)."""
+    found = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    return [one for one in found if one.name != "SIGHUP" or not _HANGUP_IGNORED]
 
 
-def _end(exit_code: int, words: Callable[[], None], seconds: float) -> None:
-    """Say the last words and end the process, from whatever thread."""
-    # In a thread of their own: what the main one hangs on may hold up these words too.
-    thread = threading.Thread(target=words, daemon=True)
-    try:
-        thread.start()
-        thread.join(seconds)
-    finally:
-        os._exit(exit_code)
+_HANGUP_IGNORED = sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
-def _nothing() -> None:
-    """Do and say nothing."""
-
-
-def interrupt_as_usual() -> None:
-    """Let signals raise KeyboardInterrupt again, for what has no run and cleans up by itself."""
-    signal.set_wakeup_fd(-1)
-    for number in _SIGNALS:
-        signal.signal(number, signal.default_int_handler)
+def _run(action: Callable[[], None], seconds: float) -> None:
+    """Run something in a thread of its own: what the main thread hangs on may hold it up too."""
+    thread = threading.Thread(target=action, daemon=True)
+    thread.start()
+    thread.join(seconds)
 
 
 class InterruptibleClock:
     """A clock whose sleep ends with `Cancelled` when a signal comes."""
 
-    def __init__(self, clock: Clock, cancellation: Cancellation) -> None:
-        """Wrap a clock."""
-        self._clock, self._cancellation = clock, cancellation
+    def __init__(self, clock: Clock, signals: Signals) -> None:
+        self._clock, self._signals = clock, signals
 
     def monotonic(self) -> float:
-        """Return the wrapped clock's time."""
+        """Return the wrapped clock's monotonic time in seconds."""
         return self._clock.monotonic()
 
     def time(self) -> float:
-        """Return the wrapped clock's wall time."""
+        """Return the wrapped clock's wall time in seconds since 1970 UTC."""
         return self._clock.time()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep; raise Cancelled when a signal comes meanwhile."""
-        with self._cancellation.guard():
+        """Sleep; raise Cancelled when a signal comes."""
+        with self._signals.guard():
             self._clock.sleep(seconds)

@@ -1,9 +1,9 @@
-"""The command line: one module a group of commands, and what they share in `host` and `options`.
+"""The command line: a module per group of commands; `invocation` and `options` are shared.
 
 Only what the user typed is read here; what it means is the same as in a job. The same words can
-come from a job's input `command`; then `obey` reads them.
+come from a job's input `command`; then `run_words` reads them.
 """
 
-from opsera_step.cli.app import group, main, obey
+from opsera_step.cli.app import group, main, run_words
 
-__all__ = ["group", "main", "obey"]
+__all__ = ["group", "main", "run_words"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from opsera_step.cli.invocation import host
+from opsera_step.cli.invocation import invocation
 from opsera_step.cli.options import (
     ALWAYS,
     HelpfulCommand,
@@ -22,8 +22,8 @@ from opsera_step.cli.options import (
     with_inputs,
 )
 from opsera_step.errors import InvalidInput
-from opsera_step.job import Wish, read_assignments, read_properties
-from opsera_step.job.commands import account as queries
+from opsera_step.job.commands import account as commands
+from opsera_step.job.commands.update_tool import ToolUpdate, read_assignments, read_properties
 
 
 def _day(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
@@ -54,7 +54,7 @@ _TASK_RECORDS = 1000
 @with_inputs(*ALWAYS)
 def pipelines(form: str, **typed: str | None) -> int:
     """List the pipelines that the token's owner sees; it takes the Power User role."""
-    return host().answer("pipelines", typed, queries.list_pipelines, form=form)
+    return invocation().run("pipelines", typed, commands.list_pipelines, form=form)
 
 
 @click.command(
@@ -74,7 +74,7 @@ def pipelines(form: str, **typed: str | None) -> int:
 def summary(pipeline_argument: str | None, form: str, **typed: str | None) -> int:
     """Show a pipeline and its steps: by ID, exact name, or alias of the config file."""
     name_pipeline(typed, pipeline_argument)
-    return host().answer("summary", typed, queries.show_pipeline, form=form)
+    return invocation().run("summary", typed, commands.show_pipeline, form=form)
 
 
 @click.group(short_help="List, show and update tools of the registry.")
@@ -92,7 +92,7 @@ def tool() -> None:
 @with_inputs(*ALWAYS)
 def tool_list(form: str, **typed: str | None) -> int:
     """List the tools that the token's owner sees; it takes the Power User role."""
-    return host().answer("tool list", typed, queries.list_tools, form=form)
+    return invocation().run("tool list", typed, commands.list_tools, form=form)
 
 
 @tool.command(
@@ -109,7 +109,7 @@ def tool_list(form: str, **typed: str | None) -> int:
 @with_inputs(*ALWAYS)
 def tool_show(name: str, form: str, **typed: str | None) -> int:
     """Show a tool: by ID, exact name, or alias of the config file."""
-    return host().answer("tool show", typed, queries.show_tool, form=form, tool=name)
+    return invocation().run("tool show", typed, commands.show_tool, form=form, tool=name)
 
 
 @tool.command(
@@ -147,10 +147,10 @@ def tool_update(
         named = {**_properties(file), **read_assignments(assignments)}
     except InvalidInput as error:
         raise click.UsageError(f"{'; '.join(error.problems)}.") from None
-    here = host()
-    ask = partial(here.agrees, "Make these changes?") if here.is_interactive else None
-    wish = Wish(named, agreed=yes, ask=ask)
-    return here.answer("tool update", typed, wish.carry_out, form=form, tool=name)
+    here = invocation()
+    ask = partial(here.confirm, "Make these changes?") if here.is_interactive else None
+    update = ToolUpdate(named, confirmed=yes, ask=ask)
+    return here.run("tool update", typed, update.carry_out, form=form, tool=name)
 
 
 def _properties(file: str | None) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _properties(file: str | None) -> dict[str, Any]:
 def _stdin() -> str:
     if sys.stdin is None:
         raise OSError(errno.EBADF, "standard input is closed")
-    text: str = host().ask(sys.stdin.read)
+    text: str = invocation().ask(sys.stdin.read)
     return text
 
 
@@ -191,7 +191,7 @@ def task() -> None:
 @with_inputs(*ALWAYS)
 def task_list(form: str, **typed: str | None) -> int:
     """List the tasks that the token's owner may use."""
-    return host().answer("task list", typed, queries.list_tasks, form=form)
+    return invocation().run("task list", typed, commands.list_tasks, form=form)
 
 
 @task.command(
@@ -205,7 +205,7 @@ def task_list(form: str, **typed: str | None) -> int:
 @with_inputs(*ALWAYS)
 def task_show(name: str, form: str, **typed: str | None) -> int:
     """Show a task: by ID or exact name."""
-    return host().answer("task show", typed, queries.AboutTask(name).show, form=form)
+    return invocation().run("task show", typed, commands.TaskCommands(name).show, form=form)
 
 
 @task.command(
@@ -219,7 +219,7 @@ def task_show(name: str, form: str, **typed: str | None) -> int:
 @with_inputs(*ALWAYS)
 def task_status(name: str, form: str, **typed: str | None) -> int:
     """Tell how a task's newest run stands, in the API's word."""
-    return host().answer("task status", typed, queries.AboutTask(name).status, form=form)
+    return invocation().run("task status", typed, commands.TaskCommands(name).status, form=form)
 
 
 @task.command(
@@ -248,10 +248,10 @@ def task_logs(
 ) -> int:
     """Print the log of a task."""
     act = partial(
-        queries.AboutTask(name).logs,
+        commands.TaskCommands(name).logs,
         run_count=run, page=page, count=count, as_text=form == "text",
     )  # fmt: skip
-    return host().answer("task logs", typed, act, form=form)
+    return invocation().run("task logs", typed, act, form=form)
 
 
 @click.group(short_help="Read the audit logs: who changed what, which token was used.")
@@ -279,8 +279,8 @@ def audit() -> None:
 @with_inputs(*ALWAYS)
 def audit_actions(day: str, kind: str, count: int | None, form: str, **typed: Any) -> int:
     """List what users changed, the newest first."""
-    question = queries.Audit(day, kind=kind, count=count)
-    return host().answer("audit actions", typed, question.actions, form=form)
+    question = commands.AuditCommands(day, kind=kind, count=count)
+    return invocation().run("audit actions", typed, question.actions, form=form)
 
 
 @audit.command(
@@ -295,7 +295,9 @@ def audit_actions(day: str, kind: str, count: int | None, form: str, **typed: An
 @with_inputs(*ALWAYS)
 def audit_tokens(day: str, scope: str, form: str, **typed: Any) -> int:
     """List for what tokens were used, the newest first."""
-    return host().answer("audit tokens", typed, queries.Audit(day, scope=scope).tokens, form=form)
+    return invocation().run(
+        "audit tokens", typed, commands.AuditCommands(day, scope=scope).tokens, form=form
+    )
 
 
 ACCOUNT_COMMANDS: tuple[click.Command, ...] = (summary, pipelines, tool, task, audit)

@@ -15,15 +15,15 @@ from opsera_step.api.token import redact_tokens
 from opsera_step.cli.account import ACCOUNT_COMMANDS
 from opsera_step.cli.completion import completion
 from opsera_step.cli.demo import demo, simulator
-from opsera_step.cli.invocation import Host, this_process
+from opsera_step.cli.invocation import Invocation, this_process
 from opsera_step.cli.runs import RUN_COMMANDS
 from opsera_step.cli.setup import SETUP_COMMANDS
 from opsera_step.cli.usage import explained, in_a_job
 from opsera_step.config import from_environment
 from opsera_step.errors import Cancelled, ExitCode, InternalError, InvalidInput, OpseraStepError
-from opsera_step.job import refuse
+from opsera_step.job import Output, reject
 from opsera_step.platforms.github import escape_commands
-from opsera_step.signals import Cancellation
+from opsera_step.signals import Signals
 from opsera_step.text import Scrubber
 
 _NAME = "opsera-step"
@@ -65,13 +65,13 @@ for _commands in _PURPOSES.values():
         group.add_command(_command)
 
 
-def main(arguments: list[str] | None = None, cancellation: Cancellation | None = None) -> int:
+def main(arguments: list[str] | None = None, signals: Signals | None = None) -> int:
     """Run the command line and return the exit code; signals may be heard already."""
-    if cancellation is not None and cancellation.signal_number is not None:
-        # One came while all this was loaded, before anything was begun.
-        return 128 + cancellation.signal_number
+    if signals is not None and signals.number is not None:
+        # One came while all this was loaded, before anything was started.
+        return 128 + signals.number
     try:
-        here = this_process(cancellation)
+        here = this_process(signals)
         code = _invoke(arguments, here)
         _flush(here)
     except BrokenPipeError:
@@ -129,14 +129,21 @@ def _harmless(text: str) -> str:
     return escape_commands(safe.inline(redact_tokens(text), _LONGEST))
 
 
-def obey(
-    words: Sequence[str], environ: Mapping[str, str], out: TextIO, cancellation: Cancellation
+def run_words(
+    words: Sequence[str],
+    environ: Mapping[str, str],
+    out: TextIO,
+    signals: Signals,
+    *,
+    reads_input_variables: bool,
 ) -> int:
     """Carry out the words of a job's input `command`, and leave its outputs on every way out."""
-    here = Host(environ, out, out, cancellation, is_job=True)
+    here = Invocation(
+        environ, out, out, signals, is_job=True, reads_input_variables=reads_input_variables
+    )
     try:
         code = _invoke(words, here)
-        if here.has_settled:
+        if here.carried_out:
             return code
         trouble: OpseraStepError = InvalidInput(
             [f"command: {_as_typed(words)!r} does nothing in a job."]
@@ -147,7 +154,7 @@ def obey(
         trouble = error
     except Exception as error:  # noqa: BLE001 - the last boundary: a fault of our own
         trouble = InternalError(f"{type(error).__name__}: {error}")
-    return refuse(environ, out, trouble)
+    return reject(environ, Output(out), trouble)
 
 
 def _as_typed(words: Sequence[str]) -> str:
@@ -157,14 +164,14 @@ def _as_typed(words: Sequence[str]) -> str:
     )
 
 
-def _flush(surroundings: Host) -> None:
+def _flush(invocation: Invocation) -> None:
     """Write what is left; of a command that was carried out the code stands, whoever reads it."""
     try:
-        surroundings.out.flush()
+        invocation.out.flush()
         if sys.stdout is not None:
             sys.stdout.flush()
     except OSError:
-        if not surroundings.has_settled:
+        if not invocation.carried_out:
             raise
         _silence_stdout()
 
@@ -175,7 +182,7 @@ def _silence_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _invoke(arguments: Sequence[str] | None, surroundings: Host) -> int:
+def _invoke(arguments: Sequence[str] | None, invocation: Invocation) -> int:
     typed = list(arguments) if arguments is not None else None
-    code = group.main(typed, prog_name=_NAME, standalone_mode=False, obj=surroundings)
+    code = group.main(typed, prog_name=_NAME, standalone_mode=False, obj=invocation)
     return int(code or 0)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 from click.shell_completion import get_completion_class
 
-from opsera_step.cli.invocation import host
+from opsera_step.cli.invocation import invocation
 from opsera_step.cli.options import HelpfulCommand
 
 SHELLS = ("bash", "zsh", "fish")
@@ -47,5 +47,5 @@ def completion(context: click.Context, shell: str) -> int:
     script = kind(root.command, {}, "opsera-step", "_OPSERA_STEP_COMPLETE")
     # Not `source()`: of bash it first asks for the version, and there need be none here.
     template = script.source_template.replace(*_MENDED[shell])
-    host().out.write(template % script.source_vars() + "\n")
+    invocation().out.write(template % script.source_vars() + "\n")
     return 0

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from opsera_step.cli.invocation import host
+from opsera_step.cli.invocation import invocation
 from opsera_step.cli.options import HelpfulCommand, completing, with_inputs
 from opsera_step.cli.runs import FOLLOWING, STARTING
 from opsera_step.config import PREFIXES, Setting
 from opsera_step.errors import ExitCode, InvalidInput
-from opsera_step.job import run_job
-from opsera_step.signals import Cancellation, interrupt_as_usual
+from opsera_step.job import Output, run_job
+from opsera_step.signals import Signals
 from opsera_step.text import nearest
 
 if TYPE_CHECKING:
@@ -113,13 +113,13 @@ def demo(platform: str, *, listing: bool, show_outputs: bool, **options: Any) ->
     Exits with the job's exit code, so 1 for a scenario that fails. Accepts the options of
     `opsera-step run` that control the job.
     """
-    here = host()
-    here.has_settled = not listing
+    here = invocation()
+    here.carried_out = not listing
     if listing:
         list_scenarios(here.out)
         return ExitCode.SUCCESS
     typed = here.options("run", {name: options.pop(name) for name in INPUTS})
-    stage = DemoHost(here.out, here.environ, here.cancel(), platform, typed)
+    stage = DemoHost(here.out, here.environ, here.install_signals(), platform, typed)
     with _as_usage_errors():
         return play(stage, show_outputs=show_outputs, **options)
 
@@ -153,7 +153,7 @@ def simulator(address: str, port: int, **options: Any) -> int:
             err=True,
         )
     with _as_usage_errors():
-        return serve(host().out, address, port, **options)
+        return serve(invocation().out, address, port, **options)
 
 
 def list_scenarios(out: TextIO) -> None:
@@ -170,7 +170,7 @@ class DemoHost:
 
     out: TextIO
     environ: Mapping[str, str]
-    cancellation: Cancellation
+    signals: Signals
     platform: str = "auto"
     options: Mapping[str, Setting] = field(default_factory=dict)
     """The inputs of the job that were typed as options."""
@@ -206,7 +206,14 @@ def play(
         }
         own = {name: Setting(value, "the demo") for name, value in options.items()}
         given = {**stage.options, **own}
-        exit_code = run_job(environ, stage.out, stage.cancellation, options=given, clock=clock)
+        exit_code = run_job(
+            environ,
+            Output(stage.out),
+            stage.signals,
+            options=given,
+            reads_input_variables=True,
+            clock=clock,
+        )
         if show_outputs:
             # The exit code stays the same if nobody reads the rest.
             with suppress(BrokenPipeError):
@@ -219,7 +226,7 @@ def serve(out: TextIO, address: str, port: int, *, speed: float, **options: Any)
     """Serve the simulator until it is interrupted (SIGINT, or SIGTERM as in a container)."""
     from opsera_step.simulator import Simulator, SpeedClock  # noqa: PLC0415
 
-    interrupt_as_usual()
+    Signals().restore()
     made = Simulator(clock=SpeedClock(speed), host=address, port=port, **options)
     with _listening(made) as simulated, suppress(KeyboardInterrupt):
         out.write(

@@ -1,4 +1,4 @@
-"""Where a command was typed: on a command line, or in a job's input `command`."""
+"""One invocation of a command: on a command line, or by the input `command` of a job."""
 
 from __future__ import annotations
 
@@ -15,92 +15,104 @@ import click
 from opsera_step.cli.options import PATHS, option_name
 from opsera_step.config import BY_NAME, Setting
 from opsera_step.errors import Cancelled
-from opsera_step.job import Context, Order, run_job, utf8
+from opsera_step.job import CommandResult, Job, Output, run_job, utf8
 from opsera_step.platforms import window_size
-from opsera_step.signals import Cancellation
+from opsera_step.signals import Signals
 
-Answered = TypeVar("Answered")
+Reply = TypeVar("Reply")
+
+_LOG_IS_DATA = ("run", "watch")
+"""The commands whose job log is the data, and goes to stdout."""
 
 
 @dataclass
-class Host:
-    """What a command needs of its surroundings, and what became of it."""
+class Invocation:
+    """The surroundings of a command, and whether it was carried out."""
 
     environ: Mapping[str, str]
     out: TextIO
     err: TextIO
-    cancellation: Cancellation | None = None
-    """That of the job; a command line makes its own when it first needs one."""
+    signals: Signals | None = None
+    """Those of the process; None until they are needed."""
     is_job: bool = False
-    has_settled: bool = False
+    """Whether the words are the input `command` of a job."""
+    reads_input_variables: bool = False
+    """Whether the INPUT_ variables are ours; see `load_inputs`."""
+    carried_out: bool = False
     """Whether a command was carried out, so that the outputs are written."""
 
-    def cancel(self) -> Cancellation:
-        """Return what signals are heard with, installed."""
-        if self.cancellation is None:
-            self.cancellation = Cancellation()
-            self.cancellation.install()
-        return self.cancellation
+    def install_signals(self) -> Signals:
+        """Return the signals of the process, installed."""
+        if self.signals is None:
+            self.signals = Signals()
+            self.signals.install()
+        return self.signals
 
     @property
     def is_interactive(self) -> bool:
-        """Whether there is somebody to ask."""
-        # A stream that was closed before we began is None.
+        """Whether a user can be asked."""
+        # A stream that was closed before we started is None.
         asked = sys.stdin is not None and sys.stdin.isatty()
         return not self.is_job and asked and self.err.isatty()
 
-    def ask(self, question: Callable[[], Answered]) -> Answered:
+    def ask(self, question: Callable[[], Reply]) -> Reply:
         """Wait for what the user types; a signal ends that at once."""
         try:
-            with self.cancel().guard():
+            with self.install_signals().guard():
                 return question()
         except (Cancelled, click.Abort):
-            # What was typed so far has no end of its own.
+            # What was typed so far has no line end of its own.
             click.echo(err=True)
             raise
 
-    def agrees(self, question: str) -> bool:
-        """Ask whether the user agrees; the end of the input is no agreement."""
+    def confirm(self, question: str) -> bool:
+        """Ask the user to confirm; the end of the input is a no."""
         try:
             return self.ask(partial(click.confirm, question, err=True))
         except click.Abort:
             return False
 
-    def carry_out(self, command: str, typed: Mapping[str, str | None]) -> int:
-        """Carry out a command of the job, with its log on stdout."""
-        self.has_settled = True
-        options = self.options(command, typed)
-        order = Order(complaints=None if self.is_job else self.err)
-        return run_job(self.environ, self.out, self.cancel(), options=options, order=order)
-
-    def answer(
+    def run(
         self,
-        command: str,
+        name: str,
         typed: Mapping[str, str | None],
-        act: Callable[[Context], None] | None,
+        command: Callable[[Job], CommandResult] | None = None,
         *,
-        form: str = "table",
+        form: str = "",
         tool: str = "",
     ) -> int:
-        """Carry out a command that has an answer: that on stdout, all talk on stderr."""
-        self.has_settled = True
-        options = self.options(command, typed)
-        if tool:
-            options["tool"] = Setting(tool, "the command")
-        data = None if self.is_job else self.out
-        order = Order(act, data, form, self.width())
-        talk = self.out if self.is_job else self.err
-        return run_job(self.environ, talk, self.cancel(), options=options, order=order)
+        """Carry out a command: the input of that name, or a function that does it.
+
+        In a job everything goes to the job log. On a command line data goes to stdout and progress
+        to stderr; of `run` and `watch` without a format the job log is the data.
+        """
+        self.carried_out = True
+        options = self.options(name, typed)
+        if self.is_job:
+            output = Output(self.out, form=form, width=self.width())
+        elif name in _LOG_IS_DATA and not form:
+            output = Output(self.out, complaints=self.err)
+        else:
+            output = Output(self.err, self.out, form, self.width())
+        return run_job(
+            self.environ,
+            output,
+            self.install_signals(),
+            command=command,
+            options=options,
+            tool=tool,
+            reads_input_variables=self.reads_input_variables,
+        )
 
     def options(self, command: str, typed: Mapping[str, str | None]) -> dict[str, Setting]:
-        """Return what was typed as inputs, with the options' names as where they are from."""
+        """Return what was typed as inputs, each with its option as the source."""
         options = {
             name: Setting(_expanded(name, value.strip()), option_name(BY_NAME[name]))
             for name, value in typed.items()
             if name in BY_NAME and value is not None and value.strip()
         }
-        where = "the input command" if self.is_job else "the command line"
-        return {**options, "command": Setting(command, where)}
+        source = "the input command" if self.is_job else "the command line"
+        return {**options, "command": Setting(command, source)}
 
     def width(self) -> int | None:
         """Return the columns of a terminal; what is no terminal has no width."""
@@ -108,17 +120,17 @@ class Host:
 
 
 def _expanded(name: str, value: str) -> str:
-    """Put the home folder for the ~ of a path: most shells leave it in `--output-file=~/x`."""
+    """Expand the ~ of a path: most shells leave it in `--output-file=~/x`."""
     is_home = name in PATHS and value.startswith("~/")
     return str(Path(value).expanduser()) if is_home else value
 
 
-def this_process(cancellation: Cancellation | None = None) -> Host:
-    """Return the host of this process's command line."""
-    return Host(os.environ, utf8(sys.stdout), utf8(sys.stderr), cancellation)
+def this_process(signals: Signals | None = None) -> Invocation:
+    """Return the invocation of this process's command line."""
+    return Invocation(os.environ, utf8(sys.stdout), utf8(sys.stderr), signals)
 
 
-def host() -> Host:
-    """Return where the command that is being carried out was typed."""
-    found = click.get_current_context().find_object(Host)
+def invocation() -> Invocation:
+    """Return the invocation of the command that is being carried out."""
+    found = click.get_current_context().find_object(Invocation)
     return found if found is not None else this_process()

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from opsera_step.cli.invocation import host
+from opsera_step.cli.invocation import invocation
 from opsera_step.cli.options import (
     ALWAYS,
     FORMATS,
@@ -16,7 +16,7 @@ from opsera_step.cli.options import (
     input_options,
     name_pipeline,
 )
-from opsera_step.job import LogQuery
+from opsera_step.job.commands.logs import LogQuery
 
 _PIPELINE = ("pipeline", *ALWAYS)
 FOLLOWING = (
@@ -83,9 +83,7 @@ def _pipeline_command(name: str, option_names: Iterable[str]) -> click.Command:
             if (typed["wait"] or "false").strip().lower() not in ("false", "no", "off", "0"):
                 raise click.UsageError("--wait and --no-wait say opposite things: give one.")
             typed["wait"] = "false"
-        if form:
-            return host().answer(name, typed, None, form=form)
-        return host().carry_out(name, typed)
+        return invocation().run(name, typed, form=form)
 
     formats = ("text", *FORMATS) if name == "logs" else FORMATS
     form = click.Option(
@@ -131,9 +129,9 @@ def _logs(form: str, typed: dict[str, Any]) -> int:
         raise click.UsageError("--follow prints text as it comes: it takes no --format.")
     if follow and kind.strip().lower() not in ("", "console output", "any"):
         raise click.UsageError("--follow takes the types `console output` and `any` only.")
-    wish = LogQuery(kind, step, is_text)
-    act = wish.follow if follow else wish.show
-    return host().answer("logs", typed, act, form="" if is_text else form)
+    query = LogQuery(kind, step, is_text)
+    command = query.follow if follow else query.show
+    return invocation().run("logs", typed, command, form="" if is_text else form)
 
 
 RUN_COMMANDS = tuple(_pipeline_command(name, names) for name, names in _OPTIONS.items())

@@ -11,7 +11,7 @@ import click
 from opsera_step import __version__
 from opsera_step.api import OpseraClient, Pipeline, pipeline_by_id_or_name
 from opsera_step.api.fields import is_object_id
-from opsera_step.cli.invocation import host
+from opsera_step.cli.invocation import invocation
 from opsera_step.cli.options import (
     ALWAYS,
     HelpfulCommand,
@@ -67,13 +67,13 @@ def doctor(pipeline_argument: str | None, form: str, **typed: str | None) -> int
     The exit code is 0 when all is well, else that with which a job would end: 2 for inputs, 3 for
     the API and the way to it, 4 for the token.
     """
-    here = host()
-    here.has_settled = True
+    here = invocation()
+    here.carried_out = True
     name_pipeline(typed, pipeline_argument)
     return consult(
         here.environ,
         here.out,
-        here.cancel(),
+        here.install_signals(),
         options=here.options("doctor", typed),
         form=form,
         is_job=here.is_job,
@@ -98,7 +98,7 @@ def init(alias: str, *, force: bool, **typed: str | None) -> int:
     On a terminal, and with a token, the pipeline can be chosen from a list. Without one the file
     shows how to name pipelines. Nothing that is there is overwritten without --force.
     """
-    here = host()
+    here = invocation()
     path = Path(typed["config"] or BY_NAME["config"].default)
     pipeline, options = (typed["pipeline"] or "").strip(), here.options("init", typed)
     faults = []
@@ -173,7 +173,7 @@ def _choose(gathered: RawSettings) -> tuple[str, str]:
         click.echo(f"      and {len(found) - _SHOWN} more: name one of them with --pipeline")
     limits = click.IntRange(0, min(len(found), _SHOWN))
     question = "Which pipeline (0 for none)"
-    answer = int(host().ask(lambda: click.prompt(question, type=limits, default=0)))
+    answer = int(invocation().ask(lambda: click.prompt(question, type=limits, default=0)))
     return (found[answer - 1].id, found[answer - 1].name) if answer else ("", "")
 
 

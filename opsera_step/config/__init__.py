@@ -2,6 +2,7 @@
 
 from opsera_step.config.inputs import (
     BY_NAME,
+    COMMANDS,
     PREFIXES,
     TABLE,
     Input,
@@ -12,12 +13,20 @@ from opsera_step.config.inputs import (
     from_environment,
     parse,
 )
-from opsera_step.config.settings import RawSettings, collect, gather, known_config, load_inputs
+from opsera_step.config.settings import (
+    RawSettings,
+    asked_command,
+    collect,
+    gather,
+    known_config,
+    load_inputs,
+)
 from opsera_step.config.template import alias_of, first_config, is_alias
 from opsera_step.config.typos import likely_typos
 
 __all__ = [
     "BY_NAME",
+    "COMMANDS",
     "PREFIXES",
     "TABLE",
     "Input",
@@ -26,6 +35,7 @@ __all__ = [
     "RawSettings",
     "Setting",
     "alias_of",
+    "asked_command",
     "collect",
     "fault_of",
     "first_config",

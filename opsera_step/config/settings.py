@@ -165,13 +165,14 @@ def _near_alias(name: str, aliases: Mapping[str, Layer]) -> dict[str, Setting]:
     return {"near_alias": Setting(near, "the config file")} if near else {}
 
 
-def asked_command(environ: Mapping[str, str]) -> list[str]:
+def asked_command(environ: Mapping[str, str], *, reads_input_variables: bool = False) -> list[str]:
     """Return the words of the command that a job's environment or config file names.
 
     It is looked for before all else is read: it decides who reads the rest. What is no command
     has no words; who reads the rest says so.
     """
-    typed = from_environment(environ)
+    prefixes = PREFIXES if reads_input_variables else ("OPSERA_",)
+    typed = from_environment(environ, prefixes)
     if "command" not in typed:
         config = _read_config(typed, [])
         named = typed.get("pipeline") or config.defaults.get("pipeline")

@@ -15,7 +15,7 @@ from opsera_step.doctor.screen import conclusion, ending, lines, may_merge, merg
 from opsera_step.errors import Cancelled, ExitCode, InternalError
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import Platform, detect
-from opsera_step.signals import Cancellation, InterruptibleClock
+from opsera_step.signals import InterruptibleClock, Signals
 from opsera_step.text import Scrubber
 from opsera_step.text.json_text import json_text
 
@@ -23,7 +23,7 @@ from opsera_step.text.json_text import json_text
 def consult(
     environ: Mapping[str, str],
     out: TextIO,
-    cancellation: Cancellation,
+    signals: Signals,
     *,
     options: Mapping[str, Setting],
     form: str = "table",
@@ -36,7 +36,7 @@ def consult(
     In a job (`is_job`) it is told in the log with the platform's own means, and the outputs are
     written; else it goes to `out` in the form that was asked for, and nothing else does.
     """
-    clock = InterruptibleClock(clock or SystemClock(), cancellation)
+    clock = InterruptibleClock(clock or SystemClock(), signals)
     platform = detect(environ, out, clock)
     gathered = gather(environ, options, platform.input_defaults)
     token = gathered.given["token"].value if "token" in gathered.given else ""
@@ -49,7 +49,7 @@ def consult(
         clock,
         auto_log_limit=platform.auto_log_limit,
         agent=f"({platform.name})",
-        guard=cancellation.guard,
+        guard=signals.guard,
     )
     checks, code = _examine(examination, Scrubber(token), teller)
     teller.conclude(checks, code)

@@ -1,19 +1,7 @@
 """One job, from inputs to exit code."""
 
-from opsera_step.job.commands.logs import LogQuery
-from opsera_step.job.commands.update_command import Wish
-from opsera_step.job.commands.update_tool import read_assignments, read_properties
-from opsera_step.job.context import Context
-from opsera_step.job.runner import Order, refuse, run_job, utf8
+from opsera_step.job.job import CommandResult, Job, page_url
+from opsera_step.job.output import Output, utf8
+from opsera_step.job.runner import reject, run_job
 
-__all__ = [
-    "Context",
-    "LogQuery",
-    "Order",
-    "Wish",
-    "read_assignments",
-    "read_properties",
-    "refuse",
-    "run_job",
-    "utf8",
-]
+__all__ = ["CommandResult", "Job", "Output", "page_url", "reject", "run_job", "utf8"]

@@ -1,24 +1,22 @@
-"""The use case: inputs to client to trigger to follow to render to platform to exit code.
+"""One job from inputs to exit code: load the inputs, carry out the command, finish.
 
-Everything that happens to a job ends here: each way out writes the outputs and tells the verdict.
+Every exit passes through `_Ending`, which writes the outputs, the job log, the report, the step
+summary, and the state, each under a guard of its own.
 """
 
 from __future__ import annotations
 
-import io
-import os
 import random
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import NamedTuple, TextIO
+from contextlib import ExitStack, suppress
+from typing import TypeVar
 
 from opsera_step import files
-from opsera_step.api import OpseraClient
-from opsera_step.api.token import redact_tokens
+from opsera_step.api import OpseraClient, redact_tokens
 from opsera_step.clock import Clock, Deadline, SystemClock
-from opsera_step.config import Inputs, Setting, collect, from_environment, likely_typos
-from opsera_step.display import JobLog, LogLimit, print_result, print_steps
+from opsera_step.config import Inputs, Setting, from_environment, load_inputs
+from opsera_step.display import Answer, JobLog, LogLimit, print_result, print_steps, step_lines
 from opsera_step.errors import (
     Cancelled,
     ExitCode,
@@ -28,80 +26,81 @@ from opsera_step.errors import (
     NotFound,
     OpseraStepError,
 )
-from opsera_step.job.cancellation import cancel, prepare_for_the_worst
-from opsera_step.job.commands.run import COMMANDS
-from opsera_step.job.context import FOLLOWING, Context
-from opsera_step.outcome import Outcome
+from opsera_step.job.cancellation import JobEmergency, cancel
+from opsera_step.job.commands import cleanup, table
+from opsera_step.job.job import CommandResult, Job
+from opsera_step.job.output import Output
+from opsera_step.outcome import Outcome, with_hint
 from opsera_step.platforms import Platform, Split, detect
 from opsera_step.report import Report
-from opsera_step.signals import Cancellation, InterruptibleClock
+from opsera_step.signals import InterruptibleClock, Signals
 from opsera_step.text import Scrubber
 
-_WITH_LOG = (*FOLLOWING, "logs")
-"""The commands that read a log, and so have all of a report."""
+Command = Callable[[Job], CommandResult]
+T = TypeVar("T")
 
-
-class Order(NamedTuple):
-    """A command that has an answer: what to do, and where and how to print the answer."""
-
-    act: Callable[[Context], None] | None = None
-    """What to do; None for the job's own command of that name."""
-    data: TextIO | None = None
-    """Where the answer goes; None: into the job log."""
-    form: str = ""
-    """How to print the answer: table, json or yaml; empty for what the job log says anyway."""
-    width: int | None = None
-    """Columns that the answer may take, None for any number."""
-    complaints: TextIO | None = None
-    """Where to say that the job log can't be written; None where there is no other place."""
+_WITH_LOG = ("run", "watch", "logs")
+"""The commands that read a log, and so have a whole report."""
 
 
 def run_job(
     environ: Mapping[str, str],
-    out: TextIO,
-    cancellation: Cancellation,
+    output: Output,
+    signals: Signals,
     *,
+    command: Command | None = None,
     options: Mapping[str, Setting] | None = None,
-    order: Order | None = None,
+    tool: str = "",
+    reads_input_variables: bool = False,
     clock: Clock | None = None,
     jitter: Callable[[], float] = random.random,
 ) -> int:
-    """Do what the inputs say and return the exit code; nothing escapes, not even our own faults."""
-    clock, order = clock or SystemClock(), order or Order()
-    platform = detect(environ, out, clock)
-    for typo in likely_typos(environ):
-        platform.say(typo, "warning")
-    try:
-        inputs = collect(environ, options or {}, platform.input_defaults, platform.auto_log_limit)
-        _check_files(inputs, platform)
-        act = order.act or _act_of(inputs.command)
-        data = detect(environ, order.data, clock) if order.data else platform
-        lines = data if order.data and not order.form else None
-        job = _prepare(inputs, platform, clock, cancellation, jitter, lines)
-        job.data = data if order.data else None
-    except InvalidInput as error:
-        return _refuse(error, platform, {**from_environment(environ), **(options or {})})
-    prepare_for_the_worst(job, real_time=isinstance(clock, SystemClock))
-    with job.report:
-        if job.report.note:
-            job.log.say(job.report.note)
-        _carry_out(job, act)
-        _finish(job, order, data)
-    return int(job.outcome.exit_code)
+    """Do what the inputs say and return the exit code; no exception escapes, not even our bugs.
+
+    `command` is what to do instead of the input `command`, and `tool` what it is about, by ID,
+    name, or alias. `reads_input_variables` says that the INPUT_ variables are ours.
+    """
+    clock, options = clock or SystemClock(), dict(options or {})
+    platform = detect(environ, output.log, clock)
+    end = _Ending(platform, output, environ, options)
+    with ExitStack() as stack:
+        try:
+            if cleanup.is_asked(options):
+                nothing = cleanup.nothing_to_do(platform, environ, options)
+                if nothing:
+                    platform.say(nothing)
+                    return ExitCode.SUCCESS
+                environ, options = cleanup.needed_inputs(platform, environ, options)
+            inputs = load_inputs(
+                environ, options, platform, reads_input_variables=reads_input_variables, tool=tool
+            )
+            _check_files(inputs, platform)
+            end.job = job = _connect(inputs, environ, output, platform, clock, signals, jitter)
+            stack.enter_context(job.report)
+            if job.report.note:
+                job.log.say(job.report.note)
+            if isinstance(clock, SystemClock) and inputs.timeout:
+                signals.end_after(inputs.timeout)
+            end.result = _carry_out(job, command or table.command(inputs.command))
+        except OpseraStepError as error:
+            end.error = error
+        except Exception as error:  # noqa: BLE001 - the last boundary: a bug of our own
+            if platform.debug:
+                platform.lines(traceback.format_exc().splitlines())
+            end.error = InternalError(f"{type(error).__name__}: {error}")
+        return end.finish()
 
 
-def refuse(environ: Mapping[str, str], out: TextIO, error: OpseraStepError) -> int:
-    """Tell of a command that can't be carried out; the outputs are written even now."""
-    platform = detect(environ, out, SystemClock())
-    return _refuse(error, platform, from_environment(environ))
-
-
-def _act_of(command: str) -> Callable[[Context], None]:
-    if command not in COMMANDS:
-        raise InvalidInput(
-            [f"command: {command!r} is for the command line, which can't be used here"]
-        )
-    return COMMANDS[command]
+def reject(
+    environ: Mapping[str, str],
+    output: Output,
+    error: OpseraStepError,
+    options: Mapping[str, Setting] | None = None,
+) -> int:
+    """Report a command that can't be carried out; the outputs are written even now."""
+    end = _Ending(detect(environ, output.log, SystemClock()), output, environ, options or {})
+    end.error = error
+    return end.finish()
 
 
 def _check_files(inputs: Inputs, platform: Platform) -> None:
@@ -116,215 +115,288 @@ def _check_files(inputs: Inputs, platform: Platform) -> None:
         raise InvalidInput([f"{name}: {text}" for name, text in problems.items() if text])
 
 
-def _refuse(error: OpseraStepError, platform: Platform, given: Mapping[str, Setting]) -> int:
-    """Tell why nothing was begun, all faults of the inputs; the outputs are written even now."""
-    safe = Scrubber(given["token"].value if "token" in given else "")
-    told = error.problems if isinstance(error, InvalidInput) else [f"{error.message} {error.hint}"]
-    faults = [redact_tokens(fault) for fault in told]
-    # Past what the platform shows of annotations the faults still stand in the log.
-    most = platform.most_errors or len(faults)
-    for fault in faults[most:]:
-        platform.say(safe.inline(fault, 1000), "error")
-    for fault in faults[:most]:
-        platform.annotate("error", "opsera-step input", safe.inline(fault, 1000))
-    outcome = Outcome("error", error.exit_code, safe.inline(redact_tokens(error.message), 2000))
-    file = given["output_file"].value if "output_file" in given else ""
-    file = file or platform.input_defaults.get("output_file", "")
-    failure = platform.write_outputs(outcome.outputs(), file)
-    if failure:
-        platform.say(failure, "warning")
-    return int(outcome.exit_code)
-
-
-def _prepare(
+def _connect(
     inputs: Inputs,
+    environ: Mapping[str, str],
+    output: Output,
     platform: Platform,
     clock: Clock,
-    cancellation: Cancellation,
+    signals: Signals,
     jitter: Callable[[], float],
-    lines: Platform | None,
-) -> Context:
+) -> Job:
+    """Make the collaborators of the job; nothing is requested yet."""
     platform.mask(inputs.token)
-    # What cleans up after a job, or asks about an account, must not replace that job's report.
-    folder = inputs.report_dir if inputs.command != "cleanup" else ""
-    is_question = inputs.command not in COMMANDS
-    report = Report(
-        folder, platform.workspace, with_log=inputs.command in _WITH_LOG, is_answer=is_question
-    )
-    safe = Scrubber(inputs.token)
-    interruptible = InterruptibleClock(clock, cancellation)
+    for warning in inputs.warnings:
+        platform.say(redact_tokens(warning), "warning")
+    scrubber, interruptible = Scrubber(inputs.token), InterruptibleClock(clock, signals)
     client = OpseraClient(
         inputs.base_url,
         inputs.token,
         interruptible,
         ca_bundle=inputs.ca_bundle,
         agent=f"({platform.name})",
-        guard=cancellation.guard,
+        guard=signals.guard,
     )
-    return Context(
+    # Neither a cleanup nor a query must replace the report of a job.
+    directory = inputs.report_dir if inputs.command != "cleanup" else ""
+    is_query = inputs.command not in table.COMMANDS
+    report = Report(
+        directory, platform.workspace, with_log=inputs.command in _WITH_LOG, is_answer=is_query
+    )
+    data = detect(environ, output.data, clock) if output.data is not None else None
+    # The lines of a log are the data of the command `logs`; all else is progress.
+    lines_apart = data is not None and not output.form and inputs.command == "logs"
+    job = Job(
         inputs=inputs,
         platform=platform,
         client=client,
         clock=interruptible,
         deadline=Deadline.after(interruptible, inputs.timeout),
         jitter=jitter,
-        scrubber=safe,
+        scrubber=scrubber,
         log=JobLog(
-            platform if lines is None else Split(platform, lines),
-            safe,
+            Split(platform, data) if data is not None and lines_apart else platform,
+            scrubber,
             interruptible,
             LogLimit(inputs.log_limit),
             report if report.keeps_log else None,
             shows_log=inputs.logs != "none",
         ),
         report=report,
-        cancellation=cancellation,
-        outcome=Outcome("error", ExitCode.INTERNAL),
-        began=interruptible.monotonic(),
+        signals=signals,
+        started=interruptible.monotonic(),
+        data=data,
     )
+    signals.emergency = JobEmergency(job)
+    return job
 
 
-def _carry_out(job: Context, act: Callable[[Context], None]) -> None:
+def _carry_out(job: Job, command: Command) -> CommandResult:
     try:
-        act(job)
+        if job.follows:
+            # What an earlier job left in the output file must not be taken for this one's.
+            job.write_outputs({})
+        return command(job)
     except Cancelled as cancelled:
-        cancel(job, cancelled)
-    except OpseraStepError as error:
-        _fail(job, error)
-    except Exception as error:  # noqa: BLE001 - the last boundary: a fault of our own
-        if job.platform.debug:
-            job.log.say(job.scrubber.text(traceback.format_exc()))
-        _fail(job, InternalError(f"{type(error).__name__}: {error}"))
+        return cancel(job, cancelled)
 
 
-def _fail(job: Context, error: OpseraStepError) -> None:
+class _Ending:
+    """The end of a job: what every exit passes through."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        output: Output,
+        environ: Mapping[str, str],
+        options: Mapping[str, Setting],
+    ) -> None:
+        self._platform, self._output = platform, output
+        self._environ, self._options = environ, options
+        self.job: Job | None = None
+        """None until the inputs are loaded."""
+        self.result: CommandResult | None = None
+        self.error: OpseraStepError | None = None
+        """What ended the job, if there is no result."""
+
+    def finish(self) -> int:
+        """Write to every sink and return the exit code."""
+        if self.job is None:
+            return self._finish_rejected(self.error or InternalError("the job has no result"))
+        job, error = self.job, self.error or InternalError("the job has no result")
+        result = self.result or CommandResult(_failed(job, error))
+        outcome = result.outcome.but(
+            elapsed=job.clock.monotonic() - job.started, log_lines=job.log.line_count
+        )
+        # The data first: where it can't be written, the outputs have to say so too.
+        outcome = self._guarded("the data", lambda: self._print_data(job, result, outcome), outcome)
+        if result.writes_outputs:
+            self._guarded("the outputs", lambda: job.write_outputs(outcome.outputs()), None)
+        if isinstance(job.signals.emergency, JobEmergency):
+            job.signals.emergency.settled = outcome
+        for what, sink in (
+            ("the job log", lambda: self._print_log(job, result, outcome)),
+            ("the report", lambda: job.report.write(outcome, job.clock.time())),
+            ("the links", lambda: _write_links(job, outcome)),
+            ("the step summary", lambda: _write_summary(job, outcome)),
+            ("the state", lambda: _save_state(job, result)),
+        ):
+            failure = self._guarded(what, sink, "")
+            if failure:
+                self._platform.say(failure, "warning")
+        self._report_lost_log()
+        return int(outcome.exit_code)
+
+    def _guarded(self, what: str, sink: Callable[[], T], default: T) -> T:
+        """Write to one sink; whatever goes wrong there must not keep the others from theirs."""
+        try:
+            return sink()
+        except Exception as error:  # noqa: BLE001 - each sink on its own
+            if self._platform.debug:
+                self._platform.lines(traceback.format_exc().splitlines())
+            with suppress(Exception):
+                self._platform.say(f"Can't write {what}: {type(error).__name__}.", "warning")
+            return default
+
+    def _print_data(self, job: Job, result: CommandResult, outcome: Outcome) -> Outcome:
+        """Print what was asked for; return the outcome with the answer in it."""
+        to = job.data or job.platform
+        try:
+            outcome, lines = self._data_lines(job, result, outcome)
+        except RecursionError:
+            malformed = Malformed("The API's response is nested too deep to be printed.")
+            outcome, lines = _failed(job, malformed), []
+        to.lines(lines)
+        if job.data is not None and job.data.lost and not job.follows:
+            lost = InvalidInput([f"stdout: can't write the data: {job.data.lost}"])
+            return _failed(job, lost) if outcome.exit_code == ExitCode.SUCCESS else outcome
+        return outcome
+
+    def _data_lines(
+        self, job: Job, result: CommandResult, outcome: Outcome
+    ) -> tuple[Outcome, list[str]]:
+        form, answer = self._output.form, result.answer
+        if answer is None and not form:
+            return outcome, _sentence_lines(job, outcome) if _is_sentence(job, outcome) else []
+        # Only queries wait for these to load.
+        from opsera_step.display.formats import answer_lines  # noqa: PLC0415
+        from opsera_step.display.views import outcome_answer  # noqa: PLC0415
+        from opsera_step.text.json_text import json_text  # noqa: PLC0415
+
+        if answer is not None:
+            outcome = outcome.but(answer=json_text(job.scrubber.data(answer.data), indent=None))
+        elif job.inputs.command in table.COMMANDS:
+            answer = outcome_answer(outcome, job.state.responses)
+            if outcome.status == "error" and isinstance(answer.data, dict):
+                answer = Answer({**answer.data, **_error_document(outcome)}, answer.tables)
+        elif form == "json":
+            answer = Answer(_error_document(outcome))
+        else:
+            return outcome, []
+        return outcome, list(answer_lines(answer, form, self._output.width, job.scrubber))
+
+    def _print_log(self, job: Job, result: CommandResult, outcome: Outcome) -> str:
+        job.log.finish()
+        no_answer = not self._output.form and result.answer is None
+        printed_as_data = no_answer and _is_sentence(job, outcome)
+        if job.follows or (job.inputs.command == "status" and job.data is None):
+            print_steps(outcome, job.log)
+        if job.follows or not printed_as_data:
+            print_result(
+                outcome,
+                job.log,
+                log_wanted=job.follows and job.inputs.logs != "none",
+                most_errors=job.platform.most_errors,
+                with_link=not job.follows or (job.inputs.wait and job.state.status is not None),
+            )
+        if job.data is not None and job.data.lost and job.follows:
+            job.log.say(f"stdout: can't write the result: {job.data.lost}", "warning")
+        return ""
+
+    def _report_lost_log(self) -> None:
+        """Report a job log that could not be written, where there is another place for that."""
+        if self._output.complaints is not None and self._platform.lost:
+            with suppress(OSError, ValueError):
+                self._output.complaints.write(f"Can't write to stdout: {self._platform.lost}.\n")
+
+    def _finish_rejected(self, error: OpseraStepError) -> int:
+        """Report why nothing was started: all problems of the inputs, and the outputs."""
+        platform, settings = self._platform, {**from_environment(self._environ), **self._options}
+        scrubber = Scrubber(settings["token"].value if "token" in settings else "")
+        problems, file = [f"{error.message} {error.hint}".strip()], self._output_file(settings)
+        if isinstance(error, InvalidInput):
+            problems, file = list(error.problems), error.output_file or file
+        problems = [scrubber.inline(redact_tokens(problem), 1000) for problem in problems]
+        # Past what the platform shows of annotations the problems are still in the log.
+        most = platform.most_errors or len(problems)
+        for problem in problems[most:]:
+            platform.say(problem, "error")
+        for problem in problems[:most]:
+            platform.annotate("error", "opsera-step: invalid input", problem)
+        message = scrubber.inline(redact_tokens(error.message), 2000)
+        outcome = Outcome(error.status, error.exit_code, message, scrubber.inline(error.hint))
+        failure = self._guarded(
+            "the outputs", lambda: platform.write_outputs(outcome.outputs(), file), ""
+        )
+        if failure:
+            platform.say(failure, "warning")
+        if self._output.form == "json" and self._output.data is not None:
+            self._guarded("the data", lambda: self._print_error(outcome), None)
+        self._report_lost_log()
+        return int(outcome.exit_code)
+
+    def _output_file(self, settings: Mapping[str, Setting]) -> str:
+        if "output_file" in settings:
+            return settings["output_file"].value
+        return self._platform.input_defaults.get("output_file", "")
+
+    def _print_error(self, outcome: Outcome) -> None:
+        from opsera_step.text.json_text import json_text  # noqa: PLC0415 - only where it is asked
+
+        data = detect(self._environ, self._output.data or self._output.log, SystemClock())
+        data.lines(json_text(_error_document(outcome)).split("\n"))
+
+
+def _error_document(outcome: Outcome) -> dict[str, object]:
+    return {
+        "error": {
+            "message": outcome.message,
+            "hint": outcome.hint,
+            "exitCode": int(outcome.exit_code),
+        }
+    }
+
+
+def _is_sentence(job: Job, outcome: Outcome) -> bool:
+    """Whether the data of a command is the sentence about its outcome; of others it is a log."""
+    is_data = job.data is not None and outcome.exit_code == ExitCode.SUCCESS
+    return is_data and job.inputs.command not in _WITH_LOG
+
+
+def _sentence_lines(job: Job, outcome: Outcome) -> list[str]:
+    """Return the data of a command that has no answer of its own: its result, in a sentence."""
+    lines = [with_hint(outcome)]
+    if job.inputs.command == "status":
+        lines += step_lines(outcome)
+    return lines
+
+
+def _failed(job: Job, error: OpseraStepError) -> Outcome:
+    """Return the outcome of a job that an error ended."""
     message = error.message
     message += "" if message.endswith((".", "!", "?", "…")) else "."
-    if job.run is not None and job.inputs.command in FOLLOWING:
-        message += f" Run {job.run.count} is not watched any more; see {job.outcome.url}"
-    job.learn(
-        status="error",
-        exit_code=error.exit_code,
-        message=job.scrubber.inline(message, 1000),
-        hint=job.scrubber.inline(_hint(job, error), 1000),
+    state, hint = job.state, error.hint
+    unknown_run = isinstance(error, NotFound) and state.status is None
+    over = state.status is not None and state.status.state.final
+    if state.run is not None and job.follows and not over and not unknown_run:
+        message += f" Run {state.run.count} may still be in progress; this job stopped watching it."
+    if isinstance(error, NotFound) and job.inputs.run_count and state.pipeline and state.run:
+        hint = f"Check run_count: the latest run is {state.pipeline.run_count}."
+    return job.known(error.status, error.exit_code).but(
+        message=job.scrubber.inline(message, 1000), hint=job.scrubber.inline(hint, 1000)
     )
 
 
-def _hint(job: Context, error: OpseraStepError) -> str:
-    """Say what to do, with what is known here of how the pipeline or the run was named."""
-    inputs, is_missing = job.inputs, isinstance(error, NotFound)
-    if is_missing and inputs.run_count and job.run is not None and job.pipeline is not None:
-        return f"Check run_count: the newest run is {job.pipeline.run_count}."
-    near = inputs.near_alias
-    if not near or not error.by_name:
-        return error.hint
-    if near == (inputs.tool or inputs.pipeline):
-        return f"“{near}” is an alias itself, and an alias can't stand for another. {error.hint}"
-    return f"The config file has the alias “{near}”. {error.hint}"
+def _write_links(job: Job, outcome: Outcome) -> str:
+    if not job.report.keeps_log:
+        return ""
+    label = f"Opsera run {outcome.run_count}" if outcome.run_count else "Opsera"
+    return job.platform.write_links(job.inputs.report_dir, {label: outcome.url})
 
 
-def _finish(job: Context, order: Order, data: Platform) -> None:
-    """Write the outputs, then tell the verdict: what later steps need goes first."""
-    job.learn(
-        duration=job.clock.monotonic() - job.began,
-        log_lines=job.log.line_count,
-    )
-    if not job.outcome.steps and job.inputs.command in _WITH_LOG:
-        job.take_details(job.state.details)
-    lines = _answer_lines(job, order)
-    if job.reports:
-        job.write_outputs(job.outcome.outputs())
-        job.platform.save_state({"done": "true"})
-    job.is_settled = True
-    job.log.finish()
-    data.lines(lines)
-    room = job.platform.summary_room
-    follows = job.inputs.command in FOLLOWING
-    if data.lost and order.data and not follows and job.outcome.exit_code == ExitCode.SUCCESS:
-        _fail(job, InvalidInput([f"stdout: the answer can't be written: {data.lost}"]))
-    if (follows and not room) or (job.inputs.command == "status" and not order.form):
-        print_steps(job.outcome, job.log)
-    most = job.platform.most_errors
-    followed = follows and not job.was_over
-    print_result(
-        job.outcome, job.log, log_wanted=_shows_log(job), most_errors=most, followed=followed
-    )
-    failures = [job.report.write(job.outcome, job.clock.time()), _write_links(job)]
-    if follows and room:
-        failures.append(_write_summary(job, room))
-    for failure in filter(None, failures):
-        job.log.say(failure, "warning")
-    _tell_loss(job, order, data)
+def _write_summary(job: Job, outcome: Outcome) -> str:
+    room = job.platform.summary_room if job.follows else 0
+    if not room:
+        return ""
+    from opsera_step.report.summary import summary  # noqa: PLC0415 - only the end waits for it
 
-
-def _tell_loss(job: Context, order: Order, data: Platform) -> None:
-    """Say that not all could be written; where that was the answer it is no success.
-
-    Of a run that is followed the verdict matters more.
-    """
-    if order.data and data.lost and job.inputs.command in FOLLOWING:
-        job.log.say(f"stdout: the result can't be written: {data.lost}", "warning")
-    if order.complaints is None or not job.platform.lost:
-        return
-    with suppress(OSError, ValueError):
-        order.complaints.write(f"Not all could be written to stdout: {job.platform.lost}.\n")
-    if job.inputs.command not in FOLLOWING and job.outcome.exit_code == ExitCode.SUCCESS:
-        job.learn(exit_code=ExitCode.INVALID_INPUT)
-
-
-def _write_summary(job: Context, room: int) -> str:
-    from opsera_step.report.summary import summary  # noqa: PLC0415 - not before a run has begun
-
-    page = summary(job.outcome, job.log.excerpts, room, report=job.inputs.report_dir)
+    page = summary(outcome, job.log.excerpts, room, report=job.inputs.report_dir)
     return job.platform.write_summary(page)
 
 
-def _write_links(job: Context) -> str:
-    if not job.report.keeps_log:
-        return ""
-    run = f"Opsera run {job.outcome.run_count}" if job.outcome.run_count else "Opsera"
-    return job.platform.write_links(job.inputs.report_dir, {run: job.outcome.url})
-
-
-def _answer_lines(job: Context, order: Order) -> list[str]:
-    """Write down what was asked for, as data that no job log takes for a command."""
-    is_question = order.act is not None
-    if job.answer is None and (is_question or not order.form or job.outcome.status == "error"):
-        return []
-    # Only who asks waits for these to load.
-    from opsera_step.display.formats import answer_lines  # noqa: PLC0415
-    from opsera_step.display.views import outcome_answer  # noqa: PLC0415
-    from opsera_step.text.json_text import json_text  # noqa: PLC0415
-
-    answer = job.answer
-    try:
-        if answer is not None:
-            job.learn(answer=json_text(job.scrubber.data(answer.data), indent=None))
-        else:
-            answer = outcome_answer(job.outcome, job.answers)
-        return list(answer_lines(answer, order.form, order.width, job.scrubber))
-    except RecursionError:
-        _fail(job, Malformed("The API's answer is nested too deep to be printed."))
-        job.learn(answer="")
-        return []
-
-
-def _shows_log(job: Context) -> bool:
-    return job.inputs.logs != "none" and job.inputs.command in FOLLOWING
-
-
-def utf8(stream: TextIO | None) -> TextIO:
-    """Make a stream take any text, whatever the locale says: containers often have none.
-
-    A log that is closed is as good as one that nobody reads. One that does not block would lose
-    what it can't take at once.
-    """
-    if stream is None:
-        return io.StringIO()
-    with suppress(OSError, ValueError):
-        os.set_blocking(stream.fileno(), True)
-    if isinstance(stream.buffer, io.RawIOBase):
-        # As under `python3 -u`: what a signal cuts off a write would be lost.
-        return os.fdopen(stream.fileno(), "w", 1, "utf-8", "replace", newline="\n", closefd=False)
-    stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")  # type: ignore[attr-defined]
-    return stream
+def _save_state(job: Job, result: CommandResult) -> str:
+    """Note that the cleanup has nothing to do, unless a stop that was wanted failed."""
+    stop = job.state.stop
+    if result.writes_outputs and (stop is None or stop.failure is None):
+        job.save_state(done="true")
+    return ""

@@ -17,6 +17,9 @@ DEBUG, NOTICE, WARNING, ERROR = "debug", "notice", "warning", "error"
 """Levels of a message; the empty string is an ordinary one."""
 
 
+_OPEN = ("cancelled", "timeout", "")
+
+
 class Platform:
     """A job log without commands; outputs are `OPSERA_…=` lines in a file, if one is named.
 
@@ -182,7 +185,9 @@ class Platform:
             return {}
         return {
             "run_count": found.get("OPSERA_RUN_COUNT", ""),
-            "done": "true" if found.get("OPSERA_STATUS") else "",
+            "status": found.get("OPSERA_STATUS", ""),
+            # After these the run may be in progress: the cleanup has to look.
+            "done": "true" if found.get("OPSERA_STATUS", "timeout") not in _OPEN else "",
         }
 
     def _is_on(self, variable: str) -> bool:

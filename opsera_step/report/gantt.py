@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from opsera_step.api import State
-from opsera_step.display import SIGNS
+from opsera_step.outcome import SIGNS
 from opsera_step.runs import StepResult
 
 MOST_BARS = 30

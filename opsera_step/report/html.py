@@ -15,8 +15,7 @@ from typing import Any
 from opsera_step import __version__
 from opsera_step.api import State, format_timestamp
 from opsera_step.clock import format_duration
-from opsera_step.display import verdict_sentence
-from opsera_step.outcome import Outcome
+from opsera_step.outcome import Outcome, sentence
 from opsera_step.report.jinja import fill, source
 from opsera_step.report.log_blocks import StepLog
 from opsera_step.report.timeline import Bar, timeline
@@ -112,7 +111,7 @@ def head(
     times = timeline(outcome.steps)
     values: dict[str, Any] = {
         "outcome": outcome,
-        "sentence": verdict_sentence(outcome),
+        "sentence": sentence(outcome),
         "icon": _ICONS.get(outcome.status, "·"),
         "rows": rows(outcome, logs),
         "ticks": [(place, format_duration(seconds)) for place, seconds in times.ticks],

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opsera_step.api import State, format_timestamp
-from opsera_step.display import verdict_sentence
-from opsera_step.outcome import Outcome
+from opsera_step.outcome import Outcome, sentence
 from opsera_step.report.jinja import fill
 from opsera_step.report.log_blocks import StepLog
 from opsera_step.runs import StepResult
@@ -49,9 +48,9 @@ def junit(outcome: Outcome, logs: Sequence[StepLog], now: float) -> str:
         "failures": told.count("failure"),
         "errors": told.count("error"),
         "skipped": told.count("skipped"),
-        "time": f"{outcome.duration:.3f}",
+        "time": f"{outcome.duration or 0.0:.3f}",
         # The common schema knows no zone: it is UTC.
-        "timestamp": format_timestamp(now - outcome.duration if began is None else began)[:19],
+        "timestamp": format_timestamp(now - outcome.elapsed if began is None else began)[:19],
         "properties": _properties(outcome),
     }
     return _ILLEGAL.sub("\ufffd", fill("junit.xml.j2", values))
@@ -103,8 +102,8 @@ def _case(name: str, step: StepResult, outcome: Outcome, log: StepLog | None) ->
 
 def _of_run(outcome: Outcome) -> Case:
     name = f"Run {outcome.run_count}" if outcome.run_count else "Run"
-    time = f"{outcome.duration:.3f}"
-    message = verdict_sentence(outcome) or outcome.status
+    time = f"{outcome.duration or 0.0:.3f}"
+    message = sentence(outcome) or outcome.status
     text = "\n".join(part for part in (message, outcome.hint, outcome.url) if part)
     if outcome.status == "success":
         return Case(name, time)

@@ -10,16 +10,10 @@ from urllib.parse import quote
 from opsera_step.api import State
 from opsera_step.clock import format_duration
 from opsera_step.display import (
-    ENDED,
     Excerpts,
-    paused_since,
-    reason_of,
     shortened,
-    took,
-    verdict_sentence,
-    with_advice,
 )
-from opsera_step.outcome import Outcome
+from opsera_step.outcome import NOT_ACTIVE, Outcome, reason_of, step_result, with_hint
 from opsera_step.report.gantt import MOST_BARS, gantt
 from opsera_step.runs import StepResult
 
@@ -90,7 +84,7 @@ def _filled(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     environment.filters["linked"] = lambda text: _linked(text, values["outcome"].url, link)
     environment.filters["fenced"] = fenced
     environment.filters["duration"] = format_duration
-    environment.filters["took"] = took
+    environment.filters["took"] = step_result
     environment.filters["shortened"] = lambda text: shortened(text, _NAME_WIDTH)
     template = environment.get_template("summary.md.j2")
     context = template.new_context(dict(values))
@@ -102,7 +96,7 @@ def _values(outcome: Outcome, excerpts: Excerpts, report: str) -> dict[str, Any]
     if outcome.failed_step and not any(step.name == outcome.failed_step for step in bad):
         bad.insert(0, StepResult(outcome.failed_step))
     chart, bars = gantt(outcome.steps)
-    since = paused_since(outcome)
+    since = outcome.paused_since
     waits = outcome.status == "paused" and not outcome.is_decided
     gate = (outcome.waits_for or "somebody") if waits else ""
     return {
@@ -110,7 +104,7 @@ def _values(outcome: Outcome, excerpts: Excerpts, report: str) -> dict[str, Any]
         "icons": _ICONS,
         "icon": _ICONS.get(outcome.status, "⚠️"),
         "name": outcome.pipeline_name or outcome.pipeline_id or "pipeline",
-        "sentence": with_advice(outcome, verdict_sentence(outcome)),
+        "sentence": with_hint(outcome),
         "link": link_to(outcome.url),
         "waits_for": f"{gate}, since {since}" if gate and since else gate,
         "failures": [_failure(outcome, step, excerpts) for step in bad[:MOST_FAILURES]],
@@ -118,7 +112,7 @@ def _values(outcome: Outcome, excerpts: Excerpts, report: str) -> dict[str, Any]
         "rows": outcome.steps[:MOST_ROWS],
         "more_rows": max(0, len(outcome.steps) - MOST_ROWS),
         "folded": len(outcome.steps) > MOST_OPEN_ROWS,
-        "over": outcome.status in ENDED,
+        "over": outcome.status in NOT_ACTIVE,
         "chart": "\n".join(chart),
         "bars": bars,
         "most_bars": MOST_BARS,

@@ -1,13 +1,21 @@
 """Start, follow, and stop a run. Pure: prints nothing, reads no environment, knows no platform."""
 
-from opsera_step.runs.events import Ended, EndReason
+from opsera_step.runs.events import (
+    Ended,
+    EndReason,
+    Event,
+    LinesMissing,
+    LogLines,
+    RunKnown,
+)
 from opsera_step.runs.find import find_unconfirmed_run
 from opsera_step.runs.follow import FollowPolicy, follow, read_details
 from opsera_step.runs.log_reader import lines_of
+from opsera_step.runs.ownership import RunOwnership
 from opsera_step.runs.retry import call_with_retry
 from opsera_step.runs.start import Parameter, RuntimeSettings, StartPolicy, start_run
 from opsera_step.runs.state import ATTACHED, STARTED, WATCHED, RunState, StopResult
-from opsera_step.runs.steps import Failure, RunDetails, StepResult
+from opsera_step.runs.steps import Failure, RunDetails, StepResult, steps_of
 from opsera_step.runs.stop import LATE_STOP, LONGEST_STOP, stop_run
 
 __all__ = [
@@ -18,10 +26,15 @@ __all__ = [
     "WATCHED",
     "EndReason",
     "Ended",
+    "Event",
     "Failure",
     "FollowPolicy",
+    "LinesMissing",
+    "LogLines",
     "Parameter",
     "RunDetails",
+    "RunKnown",
+    "RunOwnership",
     "RunState",
     "RuntimeSettings",
     "StartPolicy",
@@ -33,5 +46,6 @@ __all__ = [
     "lines_of",
     "read_details",
     "start_run",
+    "steps_of",
     "stop_run",
 ]

@@ -32,7 +32,8 @@ STEPS = (
 )  # fmt: skip
 FAILED = Outcome(
     "failed", 1, "Run 42 has failed.", pipeline_id="65a4f00dc0ffee0123456789",
-    pipeline_name="Deploy shop", run_count=42, url=URL, duration=41.0, failed_step="Test",
+    pipeline_name="Deploy shop", run_count=42, url=URL, started_at=0.0, finished_at=41.0,
+    failed_step="Test",
     reason="1 failed", log_complete=True, steps=STEPS,
 )  # fmt: skip
 PAUSED = FAILED.but(
@@ -45,7 +46,13 @@ PAUSED = FAILED.but(
     steps=(STEPS[0], StepResult("Approve", "approval", State.PAUSED, 1.0, BEGAN + 5, id="a")),
 )
 SUCCESS = FAILED.but(
-    status="success", exit_code=0, failed_step="", reason="", steps=STEPS[:1], duration=5.0
+    status="success",
+    exit_code=0,
+    failed_step="",
+    reason="",
+    steps=STEPS[:1],
+    started_at=0.0,
+    finished_at=5.0,
 )
 NOTHING = Outcome("error", 3, "The API can't be reached.", hint="Check base_url.")
 
@@ -140,7 +147,7 @@ def many_steps(folder: Path, count: int = 60) -> Path:
         )
         for n in range(count)
     )  # fmt: skip
-    outcome = SUCCESS.but(steps=steps, duration=4.0 * count)
+    outcome = SUCCESS.but(steps=steps, started_at=0.0, finished_at=4.0 * count)
     return write(folder, outcome, {f"s{n}": [f"line of step {n}"] for n in range(0, count, 2)})
 
 

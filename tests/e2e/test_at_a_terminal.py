@@ -86,11 +86,11 @@ class Terminal:
 @pytest.mark.parametrize(
     ("keys", "code", "said", "updates"),
     [
-        (b"y\n", 0, "was updated: description", 1),
-        (b"n\n", 0, "Nothing was changed.", 0),
-        (b"\n", 0, "Nothing was changed.", 0),
-        (CTRL_D, 0, "Nothing was changed.", 0),
-        (CTRL_C, 130, "The command was cancelled; nothing was changed by it.", 0),
+        (b"y\n", 0, "Updated tool", 1),
+        (b"n\n", 0, "No changes were made.", 0),
+        (b"\n", 0, "No changes were made.", 0),
+        (CTRL_D, 0, "No changes were made.", 0),
+        (CTRL_C, 130, "Cancelled. No changes were made.", 0),
     ],
     ids=["yes", "no", "enter", "end of input", "interrupt"],
 )
@@ -168,7 +168,7 @@ def test_a_log_that_nobody_reads_on_is_not_followed_on(tmp_path):
         job = process.wait(30)
         assert simulator.count("stop") == 0
     assert job.code == ExitCode.SUCCESS
-    assert "Nobody reads on; run 42 was left as it is." in job.errors
+    assert "Output closed; run 42 continues." in job.errors
 
 
 def test_the_home_folder(simulator, tmp_path):

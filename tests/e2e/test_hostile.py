@@ -101,7 +101,7 @@ class Played:
             self.leaked |= {leak}
         self.log.finish()
         name, message = (self.scrubber.inline(text, 200) for text in samples[40:42])
-        outcome = Outcome("failed", 1, message, "", "p", name, 42, "", 1.0, name)
+        outcome = Outcome("failed", 1, message, "", "p", name, 42, failed_step=name)
         print_result(outcome, self.log, log_wanted=True)
 
     def print(self, name: str, message: str, lines: list[str]) -> None:

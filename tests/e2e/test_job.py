@@ -37,7 +37,9 @@ def test_success_ends_with_zero_and_all_outputs(tmp_path):
         "OPSERA_MESSAGE": "Pipeline: Deploy shop's Run 42 was successful.",
         "OPSERA_PIPELINE_ID": simulator.pipeline_id,
         "OPSERA_PIPELINE_NAME": "Deploy shop",
-        "OPSERA_DURATION": str(round(job.seconds)),
+        "OPSERA_DURATION": "3",
+        "OPSERA_STARTED_AT": "2026-01-01T00:00:00.000Z",
+        "OPSERA_FINISHED_AT": "2026-01-01T00:00:02.700Z",
         "OPSERA_FAILED_STEP": "",
         "OPSERA_LOG_LINES": "4",
         "OPSERA_LOG_COMPLETE": "true",
@@ -50,7 +52,7 @@ def test_success_ends_with_zero_and_all_outputs(tmp_path):
 def test_failure_names_the_step_under_its_last_lines(tmp_path):
     """A run that fails gives exit code 1 and the step that failed, under its last lines."""
     job, _ = run(scenes.FAILS, tmp_path)
-    sentence = "Run 42 of “Deploy shop” failed in step “Unit tests” after"
+    sentence = "Run 42 of “Deploy shop” failed at step “Unit tests”"
     assert job.code == 1
     assert job.outputs["OPSERA_STATUS"] == "failed"
     assert job.outputs["OPSERA_FAILED_STEP"] == "Unit tests"
@@ -72,7 +74,7 @@ def test_a_pause_fails_the_job_and_names_the_gate(tmp_path):
     job, simulator = run(scenes.PAUSES, tmp_path)
     assert job.code == 8
     assert job.outputs["OPSERA_STATUS"] == "paused"
-    assert "paused at “Approve production”" in job.log
+    assert "waiting for approval at “Approve production”" in job.log
     assert "on_paused: wait" in job.log
     assert simulator.count("stop") == 0
 
@@ -154,7 +156,8 @@ def test_refusals_in_the_middle_end_it_with_the_address(tmp_path, status):
     job, _ = run(scenes.SLOW, tmp_path, faults)
     assert job.code == (4 if status in (401, 403) else 3)
     assert 55 < job.seconds < 80
-    assert f"Run 42 is not watched any more; see {job.base_url}" in job.outputs["OPSERA_MESSAGE"]
+    assert "Run 42 may still be in progress" in job.outputs["OPSERA_MESSAGE"]
+    assert f"View in Opsera: {job.base_url}" in job.log
 
 
 def test_a_refused_log_changes_no_verdict(tmp_path):
@@ -365,14 +368,14 @@ def test_the_other_commands(tmp_path, command, code, status):
 
 
 def test_watching_a_run_that_has_ended(tmp_path):
-    """How long its log was read is not told as the time that the run took."""
+    """The duration is that of the run, not of the reading of its log."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         simulator.start_run()
         clock.sleep(60)
         job = play(simulator, clock, tmp_path, command="watch")
     assert float(job.outputs["OPSERA_DURATION"]) > 1
-    assert re.search(r"^\[opsera\] Run 42 of “.*” succeeded\.$", job.log, re.MULTILINE)
+    assert re.search(r"^\[opsera\] Run 42 of “.*” succeeded in 3s\.$", job.log, re.MULTILINE)
 
 
 def test_a_stop_with_nothing_to_stop(tmp_path):
@@ -383,8 +386,8 @@ def test_a_stop_with_nothing_to_stop(tmp_path):
         clock.sleep(60)
         job = play(simulator, clock, tmp_path, command="stop")
         assert (job.code, simulator.count("stop")) == (0, 0)
-        assert "There was nothing to stop: no run is going" in job.outputs["OPSERA_MESSAGE"]
-        assert job.log.count("There was nothing to stop") == 1
+        assert "Nothing to stop: run 42 already finished" in job.outputs["OPSERA_MESSAGE"]
+        assert job.log.count("Nothing to stop") == 1
 
 
 def test_the_status_of_a_run_that_goes_on(tmp_path):
@@ -396,22 +399,21 @@ def test_the_status_of_a_run_that_goes_on(tmp_path):
         clock.sleep(60)
         job = play(simulator, clock, tmp_path, command="status")
         name = job.outputs["OPSERA_PIPELINE_NAME"]
-    assert (job.code, job.log.count("running")) == (0, 1)
+    assert (job.code, job.log.count("is running")) == (0, 1)
     assert job.outputs["OPSERA_MESSAGE"] == f"Run 42 of “{name}” is running."
-    assert re.search(r"^\[opsera\] · .* · since \d\d:\d\d UTC$", job.log, re.MULTILINE)
-    assert "after" not in job.log
+    assert re.search(r"^\[opsera\] · .* · running since \d\d:\d\d UTC$", job.log, re.MULTILINE)
 
 
 def test_the_status_of_a_run_that_ended(tmp_path):
-    """The steps are told with their times, but no time of the run: that was not followed."""
+    """The steps are listed with their times, and the run with the time that it took itself."""
     clock = FakeClock()
     faults = [Fault(call="status", kind="latency", seconds=3)]
     with Simulator(scenes.PASSES, clock=clock, seed=1, faults=faults) as simulator:
         simulator.start_run()
         clock.sleep(60)
         job = play(simulator, clock, tmp_path, command="status")
-    assert re.search(r"^\[opsera\] ✓ .* · \d+s$", job.log, re.MULTILINE)
-    assert re.search(r"^\[opsera\] Run 42 of “.*” succeeded\.$", job.log, re.MULTILINE)
+    assert re.search(r"^\[opsera\] ✓ .* · succeeded in \d+s$", job.log, re.MULTILINE)
+    assert re.search(r"^\[opsera\] Run 42 of “.*” succeeded in 3s\.$", job.log, re.MULTILINE)
 
 
 def test_a_stop_of_what_is_going(tmp_path):

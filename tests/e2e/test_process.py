@@ -51,7 +51,7 @@ def test_github(failing, tmp_path):
     assert [group.title for group in runner.groups] == ["Build · jenkins", "Unit tests · jenkins"]
     assert runner.balanced
     assert [one.level for one in runner.annotations] == ["error"]
-    assert "in step “Unit tests”" in runner.annotations[0].message
+    assert "at step “Unit tests”" in runner.annotations[0].message
     assert outputs.error is None
     assert outputs.values["runCount"] == "42"
     assert outputs.values["status"] == "failed"
@@ -172,7 +172,7 @@ def test_a_signal_before_anything_starts_no_run(tmp_path):
         process.send(signal.SIGINT)
         job = process.wait(10)
         assert (job.code, simulator.count("run"), simulator.count("stop")) == (130, 0, 0)
-        assert "before a run was started" in job.outputs["OPSERA_MESSAGE"]
+        assert "No run was started" in job.outputs["OPSERA_MESSAGE"]
 
 
 def test_a_signal_while_the_request_is_on_the_wire(tmp_path):
@@ -253,7 +253,7 @@ def test_cancelling_a_question_stops_nothing(tmp_path, command):
         process.send(signal.SIGINT)
         job = process.wait(10)
         assert (job.code, simulator.count("stop")) == (130, 0)
-        assert "nothing was changed by it" in job.log
+        assert "No changes were made" in job.log
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_cancelling_a_change_says_that_it_may_have_been_made(tmp_path, command, 
         process.send(signal.SIGINT)
         job = process.wait(10)
     assert (job.code, simulator.count("stop")) == (130, int(call == "stop"))
-    assert f"The command was cancelled while {told}. That may have been done" in job.log
+    assert f"This happened while {told}, which may have taken effect." in job.log
 
 
 def test_an_old_output_file_is_not_taken_for_this_jobs(slow, tmp_path):

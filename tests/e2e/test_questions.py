@@ -198,13 +198,13 @@ class TestLogs:
         """That there is nothing is said, and not taken for success without a word."""
         done = opsera(simulator, "logs", "--run-count", "7")
         assert (done.code, done.out) == (0, "")
-        assert "There is nothing in the log of run 7." in done.err
+        assert "The log of run 7 has no records." in done.err
 
     def test_a_type_of_which_there_is_nothing(self, simulator):
         """A word that no record has as its type is repeated: it may be mistyped."""
         done = opsera(simulator, "logs", "--type", "consol")
         assert (done.code, done.out) == (0, "")
-        assert "There is nothing of the type “consol” in the log of run" in done.err
+        assert "has no records of type “consol”" in done.err
 
     def test_more_than_the_api_gives(self):
         """Of a log of more than 1000 records the oldest are missing, which is said."""
@@ -249,7 +249,7 @@ class TestLimits:
         """A list of 1000 is never passed over as if it were all."""
         done = opsera(crowded, *words, "--format", "json")
         assert (done.code, len(unwrap(done.json))) == (0, 1000)
-        assert "The API gives 1000 at most; there may be more." in done.err
+        assert "The API returns at most 1,000; there may be more." in done.err
 
     def test_a_short_list_does_not(self, simulator):
         """A list that is not full says nothing of a limit."""
@@ -359,7 +359,7 @@ class TestUpdate:
             "--set", "_id=1", "--set", "updatedAt=x", "--set", "tags=[]", "--yes"
         )
         assert [one.body["tool"] for one in sent] == [{"tags": []}]
-        assert "Not sent, since Opsera keeps them itself: _id, updatedAt." in done.err
+        assert "Not sent because Opsera manages them: _id, updatedAt." in done.err
 
     @pytest.mark.parametrize("name", ["tool.yml", "tool.json"])
     def test_a_file(self, tmp_path, name):
@@ -373,11 +373,11 @@ class TestUpdate:
     @pytest.mark.parametrize(
         ("words", "told"),
         [
-            (["--set", "description"], "has to be KEY=VALUE"),
+            (["--set", "description"], "expected KEY=VALUE"),
             (["--set", "a=1", "--set", "a=2"], "a is given twice"),
             (["--file", "/nonexistent/tool.yml"], "No such file"),
             ([], "Nothing is named to change"),
-            (["--set", "configuration.jenkinsUrl=x", "--yes"], "give all of configuration"),
+            (["--set", "configuration.jenkinsUrl=x", "--yes"], "Pass all of configuration"),
         ],
     )
     def test_what_users_get_wrong(self, words, told):
@@ -400,7 +400,7 @@ class TestUpdate:
         """What the API says of a wrong type comes with exit code 3 and a warning before."""
         done, _ = self.update("--set", "tags=5", "--yes")
         assert done.code == ExitCode.API
-        assert "tags: it is a list so far, and would be a number." in done.err
+        assert "tags: expected a list, got a number." in done.err
         assert "tags of a tool must be an array" in done.err
 
     def test_an_update_that_was_lost_is_sent_again(self):
@@ -619,8 +619,8 @@ class TestInputCommand:
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        ("tool list --format json", 2, "stdout: the answer can't be written: No space left on"),
-        ("status --format yaml", 2, "stdout: the answer can't be written: No space left on"),
+        ("tool list --format json", 2, "stdout: can't write the data: No space left on"),
+        ("status --format yaml", 2, "stdout: can't write the data: No space left on"),
         ("doctor --format json", 2, "Not all could be written to stdout: No space left on device"),
         ("run --format json", 0, "succeeded"),
     ],

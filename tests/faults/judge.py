@@ -13,7 +13,7 @@ from typing import Any
 from opsera_step.clock import FakeClock
 from opsera_step.config.parsers import parse_duration
 from opsera_step.runs.log_reader import STILL_FOR
-from opsera_step.signals import Cancellation
+from opsera_step.signals import Signals
 from opsera_step.simulator import RunView, Simulator
 from tests.faults.schedule import Schedule
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
@@ -68,7 +68,7 @@ class Played:
 
 def play(schedule: Schedule, folder: Path) -> Played:
     """Play a schedule in this process on a fake clock, over real HTTP."""
-    clock, cancellation = FakeClock(), Cancellation()
+    clock, cancellation = FakeClock(), Signals()
     with Simulator(
         schedule.scenario,
         clock=clock,
@@ -93,7 +93,7 @@ def known_truth(schedule: Schedule, simulator: Simulator, job: Finished) -> Play
     return Played(schedule, job, runs, list(simulator.requests), truth, simulator.token)
 
 
-def _signal(cancellation: Cancellation) -> None:
+def _signal(cancellation: Signals) -> None:
     """Send SIGTERM; where the server's thread moves the clock the job's thread must not raise."""
     if threading.current_thread() is threading.main_thread():
         cancellation.notice(signal.SIGTERM)

@@ -47,7 +47,7 @@ INPUTS = {
 }
 OUTPUTS = (
     "runCount", "status", "message", "pipelineId", "pipelineName", "url", "duration",
-    "failedStep", "logLines", "logComplete", "result",
+    "startedAt", "finishedAt", "failedStep", "logLines", "logComplete", "result",
 )  # fmt: skip
 EXIT_CODES = {
     "SUCCESS": 0,

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 from opsera_step.clock import FakeClock
-from opsera_step.job import run_job
+from opsera_step.job import Output, run_job
 from opsera_step.platforms.base import read_dotenv
-from opsera_step.signals import Cancellation
+from opsera_step.signals import Signals
 from opsera_step.simulator import Simulator
 from tests.support import ROOT
 
@@ -88,11 +88,11 @@ def play(
     simulator: Simulator, clock: FakeClock, folder: Path, platform: str = "plain", **inputs: str
 ) -> Finished:
     """Run the job in this process, on the simulator's fake clock: an hour takes a second."""
-    return play_with(simulator, clock, Files(folder, platform), Cancellation(), **inputs)
+    return play_with(simulator, clock, Files(folder, platform), Signals(), **inputs)
 
 
 def play_with(
-    simulator: Simulator, clock: FakeClock, files: Files, cancel: Cancellation, **inputs: str
+    simulator: Simulator, clock: FakeClock, files: Files, cancel: Signals, **inputs: str
 ) -> Finished:
     """Run the job in this process, with a cancellation that the test can use."""
     out = io.StringIO()
@@ -102,7 +102,7 @@ def play_with(
         **inputs_for(simulator, **{"output_file": str(files.folder / "opsera.env"), **inputs}),
     }
     jitter = random.Random(7).random
-    code = run_job(environ, out, cancel, clock=clock, jitter=jitter)
+    code = run_job(environ, Output(out), cancel, clock=clock, jitter=jitter)
     return Finished(
         code,
         out.getvalue(),

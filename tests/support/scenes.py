@@ -41,5 +41,6 @@ SLOW = scenario(step("Build", says("working"), duration=3600))
 
 OUTPUTS = (
     "runCount", "status", "message", "pipelineId", "pipelineName", "url", "duration",
+    "startedAt", "finishedAt",
     "failedStep", "logLines", "logComplete", "result",
 )  # fmt: skip

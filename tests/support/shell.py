@@ -17,11 +17,11 @@ import requests
 import yaml
 
 from opsera_step import cli
-from opsera_step.cli.app import obey
+from opsera_step.cli.app import run_words
 from opsera_step.config.settings import asked_command
-from opsera_step.job import run_job
-from opsera_step.main import is_for_the_command_line
-from opsera_step.signals import Cancellation
+from opsera_step.job import Output, run_job
+from opsera_step.main import needs_command_line
+from opsera_step.signals import Signals
 from opsera_step.simulator import Simulator, SpeedClock
 from tests.support import ROOT
 
@@ -72,7 +72,7 @@ def opsera(simulator: Simulator | None, *words: str, token: str = "", **environ:
     out, err = stream(), stream()
     given = environment(simulator, token, **environ)
     with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
-        code = cli.main(list(words), Cancellation())
+        code = cli.main(list(words), Signals())
     return Typed(code, text_of(out), text_of(err))
 
 
@@ -81,11 +81,11 @@ def command(simulator: Simulator, words: str, **environ: str) -> Typed:
     out, err = stream(), stream()
     given = {**environment(simulator), "INPUT_COMMAND": words, **environ}
     with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
-        asked = asked_command(given)
-        if is_for_the_command_line(asked):
-            code = obey(asked, given, out, Cancellation())
+        asked = asked_command(given, reads_input_variables=True)
+        if needs_command_line(asked):
+            code = run_words(asked, given, out, Signals(), reads_input_variables=True)
         else:
-            code = run_job(given, out, Cancellation())
+            code = run_job(given, Output(out), Signals(), reads_input_variables=True)
     return Typed(code, text_of(out), text_of(err))
 
 

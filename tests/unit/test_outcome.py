@@ -14,8 +14,9 @@ from opsera_step.outcome import EXIT_CODE_OF_STATE, OUTPUTS, SCHEMA_VERSION, Out
 from opsera_step.runs import StepResult
 
 FULL = Outcome(
-    "failed", 1, "It “failed”.", "Look.", "65a4", "Déploy shop", 42, "https://app/x", 75.46,
-    "Test", 1234, log_complete=True, waits_for="",
+    "failed", 1, "It “failed”.", "Look.", "65a4", "Déploy shop", 42, "https://app/x",
+    started_at=1_767_225_600.0, finished_at=1_767_225_675.46, elapsed=80.04,
+    failed_step="Test", log_lines=1234, log_complete=True,
     steps=(StepResult("Build", "jenkins", State.SUCCESS, 5.04), StepResult("Test")),
 )  # fmt: skip
 
@@ -27,6 +28,7 @@ def test_outputs_of_a_run():
     assert outputs == {
         "runCount": "42", "url": "https://app/x", "status": "failed", "message": "It “failed”.",
         "pipelineId": "65a4", "pipelineName": "Déploy shop", "duration": "75",
+        "startedAt": "2026-01-01T00:00:00.000Z", "finishedAt": "2026-01-01T00:01:15.460Z",
         "failedStep": "Test", "logLines": "1234", "logComplete": "true",
     }  # fmt: skip
 
@@ -39,6 +41,8 @@ def test_the_result_is_the_whole_outcome():
         "status": "failed", "exitCode": 1, "message": "It “failed”.", "hint": "Look.",
         "pipelineId": "65a4", "pipelineName": "Déploy shop", "runCount": 42,
         "url": "https://app/x", "duration": 75.5, "failedStep": "Test", "reason": "",
+        "startedAt": "2026-01-01T00:00:00.000Z", "finishedAt": "2026-01-01T00:01:15.460Z",
+        "elapsed": 80.0, "stoppedBy": "",
         "waitsFor": "",
         "logLines": 1234, "logComplete": True,
         "steps": [
@@ -57,7 +61,7 @@ def test_outputs_of_nothing():
     """What is not known is empty, never `None`."""
     outputs = Outcome("error", 2).outputs()
     assert (outputs["runCount"], outputs["url"], outputs["failedStep"]) == ("", "", "")
-    assert (outputs["duration"], outputs["logLines"], outputs["logComplete"]) == ("0", "0", "false")
+    assert (outputs["duration"], outputs["logLines"], outputs["logComplete"]) == ("", "0", "false")
     assert "None" not in "".join(value for name, value in outputs.items() if name != "result")
 
 

@@ -1,11 +1,10 @@
-"""Cancelling: in this process by calling the handler, in a child process with real signals."""
+"""Signals: in this process by calling the handler, in a child process with real signals."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from opsera_step.clock import FakeClock
 from opsera_step.errors import Cancelled
-from opsera_step.signals import GRACE, LAST_WORDS, Cancellation, InterruptibleClock, Once
+from opsera_step.signals import GRACE, LAST_OUTPUTS, InterruptibleClock, Signals
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED_AFTER = 7.5
@@ -21,131 +20,136 @@ KILLED_AFTER = 7.5
 
 
 @pytest.fixture
-def cancellation() -> Cancellation:
-    return Cancellation()
+def signals() -> Signals:
+    return Signals()
 
 
-def test_nothing_happens_without_a_signal(cancellation):
+def test_nothing_happens_without_a_signal(signals):
     """A guard without a signal is nothing."""
-    with cancellation.guard():
+    with signals.guard():
         pass
-    assert cancellation.signal_number is None
+    assert signals.number is None
 
 
-def test_outside_of_a_guard_a_signal_is_only_noted(cancellation):
+def test_outside_of_a_guard_a_signal_is_only_noted(signals):
     """Where the program works, a signal does not tear it out of what it does."""
-    cancellation.notice(signal.SIGTERM)
-    assert cancellation.signal_number == signal.SIGTERM
+    signals.notice(signal.SIGTERM)
+    assert signals.number == signal.SIGTERM
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_in_a_guard_a_signal_raises_at_once(cancellation, number, code):
+def test_in_a_guard_a_signal_raises_at_once(signals, number, code):
     """Where the program waits, a signal raises Cancelled with its exit code."""
-    with pytest.raises(Cancelled) as caught, cancellation.guard():
-        cancellation.notice(number)
+    with pytest.raises(Cancelled) as caught, signals.guard():
+        signals.notice(number)
     assert (caught.value.signal_number, caught.value.exit_code) == (number, code)
     assert str(caught.value) == number.name
 
 
-def test_a_signal_that_came_before_raises_in_the_next_guard(cancellation):
+def test_a_signal_that_came_before_raises_in_the_next_guard(signals):
     """A noted signal is told at the next wait, before the wait begins."""
-    cancellation.notice(signal.SIGINT)
+    signals.notice(signal.SIGINT)
     began = False
-    with pytest.raises(Cancelled), cancellation.guard():
+    with pytest.raises(Cancelled), signals.guard():
         began = True
     assert not began
 
 
-def test_it_is_told_once(cancellation):
+def test_it_is_told_once(signals):
     """After it was told, the clean-up may wait as it likes."""
-    with pytest.raises(Cancelled), cancellation.guard():
-        cancellation.notice(signal.SIGTERM)
+    with pytest.raises(Cancelled), signals.guard():
+        signals.notice(signal.SIGTERM)
     for _ in range(3):
-        with cancellation.guard():
+        with signals.guard():
             pass
 
 
-def test_a_second_signal_changes_nothing(cancellation):
+def test_a_second_signal_changes_nothing(signals):
     """Later signals neither raise again nor change the exit code."""
-    with pytest.raises(Cancelled) as caught, cancellation.guard():
-        cancellation.notice(signal.SIGTERM)
-    with cancellation.guard():
-        cancellation.notice(signal.SIGINT)
-        cancellation.notice(signal.SIGTERM)
+    with pytest.raises(Cancelled) as caught, signals.guard():
+        signals.notice(signal.SIGTERM)
+    with signals.guard():
+        signals.notice(signal.SIGINT)
+        signals.notice(signal.SIGTERM)
     assert caught.value.exit_code == 143
-    assert cancellation.signal_number == signal.SIGTERM
+    assert signals.number == signal.SIGTERM
 
 
-def test_two_signals_before_the_first_guard(cancellation):
+def test_two_signals_before_the_first_guard(signals):
     """Of two signals that were noted, the first counts."""
-    cancellation.notice(signal.SIGINT)
-    cancellation.notice(signal.SIGTERM)
-    with pytest.raises(Cancelled) as caught, cancellation.guard():
+    signals.notice(signal.SIGINT)
+    signals.notice(signal.SIGTERM)
+    with pytest.raises(Cancelled) as caught, signals.guard():
         pass
     assert caught.value.exit_code == 130
 
 
-def test_a_guard_within_a_guard_ends_only_itself(cancellation):
+def test_a_guard_within_a_guard_ends_only_itself(signals):
     """After an inner guard the outer one still lets a signal raise."""
-    inner = cancellation.guard()
-    with pytest.raises(Cancelled), cancellation.guard():  # noqa: PT012 - the guards are the point
+    inner = signals.guard()
+    with pytest.raises(Cancelled), signals.guard():  # noqa: PT012 - the guards are the point
         with inner:
             pass
-        cancellation.notice(signal.SIGTERM)
+        signals.notice(signal.SIGTERM)
 
 
-def test_after_an_error_in_a_guard_a_signal_is_only_noted(cancellation):
+def test_after_an_error_in_a_guard_a_signal_is_only_noted(signals):
     """A guard ends with its block, however that ends."""
-    with pytest.raises(OSError, match="broken"), cancellation.guard():
+    with pytest.raises(OSError, match="broken"), signals.guard():
         raise OSError("broken")
-    cancellation.notice(signal.SIGTERM)
-    with pytest.raises(Cancelled), cancellation.guard():
+    signals.notice(signal.SIGTERM)
+    with pytest.raises(Cancelled), signals.guard():
         pass
 
 
-def test_an_interruptible_sleep_ends_with_the_signal(cancellation):
+def test_an_interruptible_sleep_ends_with_the_signal(signals):
     """A sleep ends when the signal comes, not when it is over."""
     inner = FakeClock()
-    clock = InterruptibleClock(inner, cancellation)
-    inner.call_at(3.0, lambda: cancellation.notice(signal.SIGTERM))
+    clock = InterruptibleClock(inner, signals)
+    inner.call_at(3.0, lambda: signals.notice(signal.SIGTERM))
     with pytest.raises(Cancelled):
         clock.sleep(60)
     assert clock.monotonic() == 3.0
 
 
-def test_an_interruptible_clock_is_its_clock(cancellation):
+def test_an_interruptible_clock_is_its_clock(signals):
     """Else it is the clock that it wraps."""
     inner = FakeClock()
-    clock = InterruptibleClock(inner, cancellation)
+    clock = InterruptibleClock(inner, signals)
     clock.sleep(5)
     assert clock.monotonic() == inner.monotonic() == 5
     assert clock.time() == inner.time()
 
 
-def test_no_sleep_begins_after_a_signal(cancellation):
+def test_no_sleep_begins_after_a_signal(signals):
     """A signal that came while the program worked ends the next sleep before it begins."""
     inner = FakeClock()
-    cancellation.notice(signal.SIGINT)
+    signals.notice(signal.SIGINT)
     with pytest.raises(Cancelled):
-        InterruptibleClock(inner, cancellation).sleep(60)
+        InterruptibleClock(inner, signals).sleep(60)
     assert inner.monotonic() == 0
 
 
-def test_the_grace_and_the_last_words_fit_into_githubs_patience():
-    """The process has ended by itself, with time to spare, before GitHub kills it."""
-    assert GRACE + LAST_WORDS < KILLED_AFTER - 1
+def test_the_grace_period_fits_into_githubs():
+    """The process ends by itself, with time to spare, before GitHub kills it."""
+    assert GRACE + LAST_OUTPUTS < KILLED_AFTER - 1
 
-
-# --- in a process of its own ----------------------------------------------------------------------
 
 CHILD = """
 import os, signal, sys, time
-from opsera_step import signals as cancel
+from opsera_step import signals as module
 from opsera_step.errors import Cancelled
-cancel.GRACE, cancel.LAST_WORDS, cancel.PATIENCE = 0.5, 0.3, 0.2
-cancellation = cancel.Cancellation()
-cancellation.last_words = lambda: os.write(1, b"last words\\n")
-cancellation.install()
+module.GRACE, module.LAST_OUTPUTS, module.HEARD_WITHIN = 0.5, 0.3, 0.2
+module.OVERRUN = module.OVERRUN_GRACE = 0.2
+signals = module.Signals()
+class Emergency:
+    def stop_run(self, seconds):
+        os.write(1, b"stopped\\n")
+    def write_outputs(self, exit_code):
+        os.write(1, b"outputs\\n")
+        return exit_code
+signals.emergency = Emergency()
+signals.install()
 def hang():
     while True:
         time.sleep(0.01)
@@ -156,19 +160,18 @@ HANGS = "ready(); hang()"
 WAITS = """
 ready()
 try:
-    with cancellation.guard():
+    with signals.guard():
         hang()
 except Cancelled as cancelled:
-    time.sleep(0.2)
     os.write(1, b"cleaned up\\n")
     sys.exit(cancelled.exit_code)
 """
-WORDLESS = "def fail(): raise RuntimeError('no words')\ncancellation.last_words = fail\n" + HANGS
-ENDLESS = "cancellation.last_words = hang\n" + HANGS
-CLEANS_UP_FOR_EVER = """
+FAILING = "def fail(*_): raise RuntimeError\nEmergency.write_outputs = fail\n" + HANGS
+ENDLESS = "Emergency.write_outputs = Emergency.stop_run = lambda *_: hang()\n" + HANGS
+CLEANS_UP_FOREVER = """
 try:
     ready()
-    with cancellation.guard():
+    with signals.guard():
         hang()
 finally:
     hang()
@@ -181,43 +184,41 @@ while True:
 """
 
 
-def play(script: str, *signals: signal.Signals) -> tuple[int, list[str], float]:
-    """Run a child, send it signals once it is ready; return its code, its lines, its last time."""
+def play(
+    script: str, *numbers: signal.Signals, wrapper: tuple[str, ...] = ()
+) -> tuple[int, list[str], float]:
+    """Run a child, send it signals once it is ready; return its code, lines, and last seconds."""
     with subprocess.Popen(
-        [sys.executable, "-c", CHILD + script], cwd=ROOT, stdout=subprocess.PIPE,
+        [*wrapper, sys.executable, "-c", CHILD + script], cwd=ROOT, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True,
     ) as child:  # fmt: skip
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         began = time.monotonic()
-        for number in signals:
+        for number in numbers:
             child.send_signal(number)
             time.sleep(0.05)
         said, _ = child.communicate(timeout=20)
         return child.returncode, said.split("\n")[:-1], time.monotonic() - began
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_process_that_hangs_is_ended_after_its_grace(number, code):
-    """When the main thread does not come back, last words are said and the process ends."""
-    ended, said, seconds = play(HANGS, number)
-    assert (ended, said) == (code, ["last words"])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+@pytest.mark.parametrize(
+    "script", [HANGS, FULL_PIPE, CLEANS_UP_FOREVER], ids=["working", "writing", "cleaning up"]
+)
+def test_a_process_that_hangs_is_ended(script, number, code):
+    """Wherever the main thread hangs, the run is stopped, outputs are written, the process ends."""
+    ended, said, seconds = play(script, number)
+    assert (ended, said) == (code, ["stopped", "outputs"])
     assert 0.5 <= seconds < 10
 
 
-@pytest.mark.parametrize("script", [FULL_PIPE, CLEANS_UP_FOR_EVER], ids=["writing", "cleaning up"])
-def test_wherever_it_hangs(script):
-    """In a write to a pipe that nobody reads, or in its clean-up: it is ended all the same."""
-    ended, said, seconds = play(script, signal.SIGTERM)
-    assert (ended, said) == (143, ["last words"])
-    assert seconds < 10
-
-
 def test_a_process_that_waits_ends_by_itself():
-    """Where it waits it is told at once, cleans up, and needs no last words."""
-    ended, said, seconds = play(WAITS, signal.SIGTERM)
+    """Where it waits it hears of the signal at once and cleans up without the watchdog."""
+    ended, said, _ = play(WAITS, signal.SIGTERM)
     assert (ended, said) == (143, ["cleaned up"])
-    assert seconds < 10
 
 
 @pytest.mark.parametrize("script", [HANGS, WAITS])
@@ -228,89 +229,58 @@ def test_the_first_of_several_signals_counts(script):
     assert seconds < 10
 
 
-@pytest.mark.parametrize("script", [WORDLESS, ENDLESS], ids=["that fail", "without end"])
-def test_last_words_cannot_keep_it(script):
-    """Last words that fail or hang do not keep the process."""
+@pytest.mark.parametrize("script", [FAILING, ENDLESS], ids=["failing", "endless"])
+def test_nothing_keeps_the_process(script):
+    """Stopping and outputs that fail or hang do not keep the process."""
     ended, _, seconds = play(script, signal.SIGINT)
     assert ended == 130
     assert seconds < 10
 
 
-STANDS_IN = "cancellation.stand_in = lambda: os.write(1, b'stood in\\n')\n"
-
-
-@pytest.mark.parametrize("script", [HANGS, FULL_PIPE], ids=["working", "writing"])
-def test_another_thread_stands_in_for_one_that_hangs(script):
-    """What a cancelled job must do is done although the main thread does not come to it."""
-    ended, said, _ = play(STANDS_IN + script, signal.SIGTERM, signal.SIGINT)
-    assert (ended, said) == (143, ["stood in", "last words"])
+def test_a_hangup_that_was_ignored_stays_ignored():
+    """Under nohup a closed terminal does not cancel the job."""
+    ended, said, _ = play("ready(); time.sleep(0.5)", signal.SIGHUP, wrapper=("nohup",))
+    assert (ended, said) == (0, [])
 
 
 JUST_BEFORE = """
-import select
 reader, writer = os.pipe()
 def notice(number, frame):
     # As if the signal had come just before the wait, where the handler runs only after it.
-    if cancellation.signal_number is not None:
-        cancellation.notice(number)
-    cancellation.signal_number = number
+    if signals.number is not None:
+        signals.notice(number)
+    signals.number = number
 signal.signal(signal.SIGTERM, notice)
 ready()
 try:
-    with cancellation.guard():
+    with signals.guard():
         os.read(reader, 1)
 except Cancelled as cancelled:
-    os.write(1, b"told\\n")
+    os.write(1, b"heard\\n")
     os._exit(cancelled.exit_code)
 """
 
 
-def test_a_signal_just_before_a_wait_is_told_all_the_same():
-    """A wait that began although the signal was there is broken by another one."""
+def test_a_signal_just_before_a_wait_is_heard():
+    """A wait that began although the signal was there is ended by another one."""
     ended, said, _ = play(JUST_BEFORE, signal.SIGTERM)
-    assert (ended, said) == (143, ["told"])
+    assert (ended, said) == (143, ["heard"])
 
 
-OVERTIME = """
-cancel.OVERTIME = 0.2
-words = lambda: os.write(1, b"overtime\\n")
-cancellation.end_overtime(0.2, words, lambda: 124)
-"""
+def test_a_process_that_overruns_its_timeout_is_ended():
+    """A job that hangs beyond its timeout ends although no one cancels it."""
+    ended, said, _ = play("signals.end_after(0.2)\n" + FULL_PIPE)
+    assert (ended, said) == (124, ["stopped", "outputs"])
 
 
-def test_a_process_that_goes_on_beyond_its_time_is_ended():
-    """Nobody has to cancel a job that hangs beyond its timeout."""
-    ended, said, _ = play(OVERTIME + FULL_PIPE)
-    assert (ended, said) == (124, ["overtime"])
-
-
-def test_a_process_that_is_done_in_time_is_not_kept():
-    """Watching over the time keeps no process that has ended."""
-    ended, said, _ = play(OVERTIME + "ready()")
+def test_a_process_that_ends_in_time_is_not_kept():
+    """The watchdog keeps no process that has ended."""
+    ended, said, _ = play("signals.end_after(0.2)\nready()")
     assert (ended, said) == (0, [])
 
 
-def test_without_handlers_no_process_is_ended(cancellation):
-    """Where signals are not handled, in a test for instance, nothing ends the process."""
-    before = threading.active_count()
-    cancellation.end_overtime(0.0, lambda: None, lambda: 1)
-    assert threading.active_count() == before
-
-
-def test_something_is_done_once():
-    """Of many threads that claim the same, one gets it."""
-    once, got = Once(), []
-    assert not once.is_claimed
-    threads = [threading.Thread(target=lambda: got.append(once.claim())) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert (got.count(True), once.is_claimed) == (1, True)
-
-
-AS_USUAL = """
-cancel.interrupt_as_usual()
+RESTORED = """
+signals.restore()
 try:
     ready()
     hang()
@@ -321,7 +291,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signals_as_usual(number):
-    """A command that cleans up by itself hears of signals as KeyboardInterrupt, without a grace."""
-    ended, said, _ = play(AS_USUAL, number)
+def test_restored_signals(number):
+    """A command that cleans up by itself gets KeyboardInterrupt, and no watchdog."""
+    ended, said, _ = play(RESTORED, number)
     assert (ended, said) == (0, ["interrupted"])

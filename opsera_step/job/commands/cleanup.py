@@ -1,63 +1,118 @@
 """The command `cleanup`: stop the run that a killed job left behind.
 
 GitHub runs it as the action's post step, GitLab in `after_script`, Jenkins in `post { aborted }`.
+
+What a job left for it in the workspace is not trusted: pipeline and address come from the inputs,
+on GitHub also from the runner's own state. A file in the workspace gives the run number at most,
+and the run is stopped only if its log does not say that another user started it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from urllib.parse import unquote
 
 from opsera_step.api import Run
+from opsera_step.config import PREFIXES, Setting, from_environment
 from opsera_step.errors import ExitCode
-from opsera_step.job.context import Context, page_url
-from opsera_step.runs import LONGEST_STOP, RunState, find_unconfirmed_run, stop_run
+from opsera_step.job.job import CommandResult, Job
+from opsera_step.platforms import Platform
+from opsera_step.runs import LONGEST_STOP, STARTED, RunOwnership, stop_run
+
+_NEEDED = frozenset(
+    {
+        "command", "token", "token_file", "pipeline", "base_url", "portal_url", "ca_bundle",
+        "config", "timeout", "on_cancel", "on_timeout", "on_busy", "output_file", "verbose",
+    }
+)  # fmt: skip
+"""The inputs that a cleanup uses; the others may be wrong by now, and it must not matter."""
+_NOTHING = "Nothing to clean up."
 
 
-def cleanup(job: Context) -> None:
+def is_asked(options: Mapping[str, Setting]) -> bool:
+    """Whether the command is a cleanup."""
+    return options.get("command", Setting("", "")).value == "cleanup"
+
+
+def nothing_to_do(
+    platform: Platform, environ: Mapping[str, str], options: Mapping[str, Setting]
+) -> str:
+    """Say that the job left nothing behind, before any input is looked at; else return ""."""
+    state = platform.saved_state(_output_file(platform, environ, options))
+    if state.get("done") or not (state.get("run_count") or state.get("before")):
+        return _NOTHING
+    return ""
+
+
+def needed_inputs(
+    platform: Platform, environ: Mapping[str, str], options: Mapping[str, Setting]
+) -> tuple[dict[str, str], dict[str, Setting]]:
+    """Return the environment and the options without the inputs that a cleanup does not use.
+
+    Where the platform itself kept the state of the main step, pipeline and address come from there.
+    """
+    unused = {
+        prefix + name.upper()
+        for prefix in PREFIXES
+        for name in from_environment(environ)
+        if name not in _NEEDED
+    }
+    kept = {name: value for name, value in environ.items() if name not in unused}
+    if not platform.keeps_state:
+        return kept, dict(options)
+    state = platform.saved_state("")
+    own = {
+        name: Setting(state[name], "the main step")
+        for name in ("pipeline", "base_url")
+        if state.get(name)
+    }
+    return kept, {**options, **own}
+
+
+def cleanup(job: Job) -> CommandResult:
     """Stop the run that a killed job left behind; do nothing after a job that ended by itself."""
     state = job.platform.saved_state(job.inputs.output_file)
-    job.reports = False
-    job.learn(status="success", exit_code=ExitCode.SUCCESS)
-    if state.get("done") or not (state.get("run_count") or state.get("before")):
-        job.learn(message="There is nothing to clean up.")
-        return
     left = _left_run(job, state)
-    if left is None or job.inputs.on_cancel == "leave":
-        job.learn(message="There is nothing to stop.")
-        return
-    job.run, job.reports = left, True
-    job.state = RunState.watching(left)
-    job.learn(status="cancelled", run_count=left.count)
-    until = job.deadline.no_later_than(LONGEST_STOP)
-    job.changing = f"run {left.count} was being stopped"
-    stopped = stop_run(job.client, job.state, job.clock, until)
-    job.changing = ""
+    if left is None or not _is_to_be_stopped(job, state):
+        outcome = job.known("success", ExitCode.SUCCESS).but(message=_NOTHING, about_run=False)
+        return CommandResult(outcome, writes_outputs=False)
+    job.state.run = left
+    with job.change(f"run {left.count} was being stopped"):
+        until = job.deadline.no_later_than(LONGEST_STOP)
+        stopped = stop_run(job.client, job.state, job.clock, until, is_active=False)
     if stopped.failure is not None:
         raise stopped.failure
-    job.learn(message=job.scrubber.inline(stopped.sentence))
+    message = job.scrubber.inline(stopped.sentence)
+    outcome = job.known("cancelled", ExitCode.SUCCESS)
+    return CommandResult(outcome.but(message=message, about_run=False))
 
 
-def _left_run(job: Context, state: Mapping[str, str]) -> Run | None:
-    """Tell which run a killed job left; None when there is none."""
-    pipeline_id = state.get("pipeline") or _id_of_url(job, state.get("url", ""))
-    if not pipeline_id and not job.inputs.pipeline:
-        return None
-    if not pipeline_id:
-        pipeline_id = job.find_pipeline().id
-    job.learn(pipeline_id=pipeline_id, url=page_url(job.inputs.base_url, pipeline_id))
+def _output_file(
+    platform: Platform, environ: Mapping[str, str], options: Mapping[str, Setting]
+) -> str:
+    named = {**from_environment(environ), **options}.get("output_file")
+    return named.value if named is not None else platform.input_defaults.get("output_file", "")
+
+
+def _is_to_be_stopped(job: Job, state: Mapping[str, str]) -> bool:
+    """Whether the inputs want a run of this origin to be stopped."""
+    wanted = job.inputs.on_timeout if state.get("status") == "timeout" else job.inputs.on_cancel
+    if wanted != "auto":
+        return wanted == "stop"
+    if state.get("origin"):
+        return state["origin"] == STARTED
+    # Without a state of the platform only the inputs tell whether the job attached to the run.
+    return job.inputs.on_busy != "attach"
+
+
+def _left_run(job: Job, state: Mapping[str, str]) -> Run | None:
+    """Return the run that the killed job left; None if there is none of ours."""
+    pipeline = job.find_pipeline()
     if state.get("run_count", "").isdecimal():
-        return Run(pipeline_id, int(state["run_count"]))
-    if not state.get("before", "").isdecimal():
+        run = Run(pipeline.id, int(state["run_count"]))
+    elif state.get("before", "").isdecimal() and pipeline.run_count == int(state["before"]) + 1:
+        # Killed while the request was in flight: only the very next run can be ours.
+        run = Run(pipeline.id, pipeline.run_count)
+    else:
         return None
-    until = job.deadline.no_later_than(LONGEST_STOP)
-    before, token = int(state["before"]), job.inputs.token
-    return find_unconfirmed_run(job.client, pipeline_id, before, token, job.clock, until)
-
-
-def _id_of_url(job: Context, url: str) -> str:
-    """Take the pipeline's ID out of the address of its page, which the job wrote itself."""
-    pattern = re.escape(page_url(job.inputs.base_url, "ID")).replace("/ID/", "/([^/]+)/")
-    found = re.fullmatch(pattern, url)
-    return unquote(found[1]) if found else ""
+    owner = RunOwnership(job.client, job.inputs.token, job.clock, job.deadline)
+    return None if owner.is_foreign(run) else run

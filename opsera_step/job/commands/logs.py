@@ -1,20 +1,32 @@
-"""The command `logs`: the log of a run as it is now, or as it comes; whole, or that of one step."""
+"""The command `logs`: print or follow the log of a run, all of it or some steps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from opsera_step.api import CONSOLE_OUTPUT, LogRecord, Pipeline, Run
+from opsera_step.api import CONSOLE_OUTPUT, Listing, LogRecord, Pipeline, Run, State
 from opsera_step.clock import format_duration
-from opsera_step.display import Answer, records_table
-from opsera_step.errors import ApiError, ExitCode, InvalidInput
-from opsera_step.job.context import Context, word_of
-from opsera_step.runs import EndReason, FollowPolicy, RunState, events, follow, lines_of
+from opsera_step.display import Answer, views
+from opsera_step.errors import ExitCode, InvalidInput
+from opsera_step.job.job import CommandResult, Job, status_output
+from opsera_step.outcome import outcome_of
+from opsera_step.runs import (
+    WATCHED,
+    Ended,
+    EndReason,
+    Event,
+    FollowPolicy,
+    LinesMissing,
+    LogLines,
+    follow,
+    lines_of,
+    steps_of,
+)
 from opsera_step.text import nearest
 
-_LOOK_EVERY = 1.0
-"""Seconds between looks whether the log that is followed is still read."""
+_CHECK_EVERY = 1.0
+"""Seconds between checks whether the output is still read, while a log is followed."""
 ANY = "any"
 """The type that stands for records of every type."""
 
@@ -28,92 +40,132 @@ class LogQuery(NamedTuple):
     """The step's ID or name; empty for all."""
     as_text: bool = True
     """Whether the text is wanted, rather than the records."""
+    failed: bool = False
+    """Only the steps that failed."""
+    tail: int | None = None
+    """Only so many lines from the end."""
+    since: float | None = None
+    """Only what was written within so many seconds."""
 
-    def show(self, job: Context) -> None:
+    def show(self, job: Job) -> CommandResult:
         """Print the log of a run as it is now."""
         pipeline = job.find_pipeline()
-        asked = job.asked_run(pipeline)
-        job.know_run(asked)
-        answer = job.call_with_retry(lambda until: job.client.status(asked, until))
+        run = job.requested_run(pipeline)
+        job.use_run(run, "")
+        job.state.status = status = job.retry(lambda until: job.client.status(run, until))
+        job.state.responses["status"] = status.response
         kind = self._kind(job)
-        listing = job.call_with_retry(
-            lambda until: job.client.log_listing(asked, until, console_only=kind == CONSOLE_OUTPUT)
+        only_console = kind == CONSOLE_OUTPUT and not self.failed
+        listing = job.retry(
+            lambda until: job.client.log_listing(run, until, console_only=only_console)
         )
-        records = listing.items
-        chosen = [one for one in records if self._is_of_kind(one, kind)]
-        if self.step:
-            wanted = find_step(self.step, pipeline, records)
-            chosen = [one for one in chosen if wanted.has(one.step_id, one.step_name)]
+        wanted = self._wanted(job, pipeline, listing.items)
+        chosen = [one for one in listing.items if _is_of_kind(one, kind) and wanted(one)]
+        answer = None
         if self.as_text:
-            self._print(job, chosen, is_cut=listing.is_truncated)
+            self._print(job, chosen, listing)
         else:
-            job.answer = Answer(listing.only(chosen).response, (records_table(chosen),))
+            answer = Answer(listing.only(chosen).response, (views.records_table(chosen),))
             if listing.is_truncated:
-                text = "The API returns only the latest 1,000 records; older ones are missing."
-                job.log.say(text, "warning")
+                job.log.say(
+                    "The API returns only the latest 1,000 records; there may be more.", "warning"
+                )
         if not chosen:
-            self._tell_nothing(job, asked)
-        is_complete = answer.state.final and not job.log.missing and not listing.is_truncated
-        job.learn(status=word_of(answer), exit_code=ExitCode.SUCCESS, log_complete=is_complete)
-        job.learn_status(answer)
+            self._report_nothing(job, run)
+        complete = status.state.final and not job.log.missing and not listing.is_truncated
+        outcome = job.known(status_output(status.state), ExitCode.SUCCESS)
+        return CommandResult(outcome.but(log_complete=complete), answer)
 
-    def follow(self, job: Context) -> None:
-        """Print the log of a run until it ends; however it ends, that is an answer."""
+    def follow(self, job: Job) -> CommandResult:
+        """Print the log of a run until it ends; however it ends, the exit code is 0."""
         pipeline = job.find_pipeline()
-        asked = job.asked_run(pipeline)
-        job.know_run(asked)
+        job.use_run(job.requested_run(pipeline), WATCHED)
         wanted = find_step(self.step, pipeline, ()) if self.step else None
         policy = FollowPolicy(
             wait_when_paused=job.inputs.on_paused == "wait",
             logs="console" if self._kind(job) == CONSOLE_OUTPUT else "all",
             poll_interval=job.inputs.poll_interval,
-            # A pipe that nobody reads any more has to be noticed while nothing is written to it.
-            tick=job.platform.tick or (_LOOK_EVERY if job.data is not None else None),
+            # A pipe that is not read any more has to be noticed while nothing is written to it.
+            tick=job.platform.tick or (_CHECK_EVERY if job.data is not None else None),
+            watched_by_person=True,
         )
-        job.state = RunState.watching(asked, pipeline)
+        ended: Ended | None = None
         for event in follow(job.client, job.state, policy, job.clock, job.deadline, job.jitter):
-            if isinstance(event, events.Ended):
-                job.log.show(event)
-                _conclude(job, asked, event)
+            if isinstance(event, Ended):
+                ended = event
             elif job.data is not None and job.data.is_deserted:
-                message = f"Nobody reads on; run {asked.count} was left as it is."
-                job.learn(status="running", exit_code=ExitCode.SUCCESS, message=message)
-                return
-            elif (
-                wanted is None
-                or not isinstance(event, events.LogLines)
-                or wanted.has(event.step_id, event.step_name)
-            ):
+                return _closed(job)
+            if _is_wanted(event, wanted):
                 job.log.show(event)
+        return _followed(job, ended)
 
-    def _kind(self, job: Context) -> str:
+    def _kind(self, job: Job) -> str:
         word = " ".join(self.kind.lower().split())
         if word in ("", "console"):
             wants_all = not word and job.inputs.logs == "all"
             return ANY if wants_all else CONSOLE_OUTPUT
         return ANY if word in (ANY, "all") else word
 
-    @staticmethod
-    def _is_of_kind(record: LogRecord, kind: str) -> bool:
-        if kind == ANY:
-            return True
-        if kind == CONSOLE_OUTPUT:
-            # One without an action may be console text.
-            return record.is_console or not record.action
-        return record.action.strip().lower() == kind
+    def _wanted(
+        self, job: Job, pipeline: Pipeline, records: Sequence[LogRecord]
+    ) -> Callable[[LogRecord], bool]:
+        """Return whether a record is of the steps and of the time that are asked for."""
+        step = find_step(self.step, pipeline, records) if self.step else None
+        failed = _failed_steps(pipeline, records) if self.failed else None
+        since = job.clock.time() - self.since if self.since is not None else None
 
-    @staticmethod
-    def _print(job: Context, records: list[LogRecord], *, is_cut: bool) -> None:
-        if is_cut:
-            job.log.show(events.LinesMissing())
-        for event in lines_of(records):
+        def wanted(one: LogRecord) -> bool:
+            if step is not None and not step.has(one.step_id, one.step_name):
+                return False
+            if failed is not None and one.step_id not in failed:
+                return False
+            return since is None or (one.created is not None and one.created >= since)
+
+        return wanted
+
+    def _print(self, job: Job, chosen: list[LogRecord], listing: Listing[LogRecord]) -> None:
+        if listing.is_truncated:
+            job.log.show(LinesMissing(None))
+        events = list(lines_of(chosen))
+        for event in _tail(events, self.tail) if self.tail is not None else events:
             job.log.show(event)
         job.log.finish()
 
-    def _tell_nothing(self, job: Context, run: Run) -> None:
-        step = f" of the step “{job.scrubber.inline(self.step, 200)}”" if self.step else ""
-        kind = f" of the type “{job.scrubber.inline(self.kind, 200)}”" if self.kind else ""
-        job.log.say(f"There is nothing{kind} in the log of run {run.count}{step}.")
+    def _report_nothing(self, job: Job, run: Run) -> None:
+        step = f" for step “{job.scrubber.inline(self.step, 200)}”" if self.step else ""
+        kind = f" of type “{job.scrubber.inline(self.kind, 200)}”" if self.kind else ""
+        failed = " of failed steps" if self.failed else ""
+        recent = f" in the last {format_duration(self.since)}" if self.since is not None else ""
+        job.log.say(f"The log of run {run.count} has no records{kind}{failed}{step}{recent}.")
+
+
+def logs(job: Job) -> CommandResult:
+    """Print the log of a run as it is now."""
+    return LogQuery().show(job)
+
+
+def _is_of_kind(record: LogRecord, kind: str) -> bool:
+    if kind == ANY:
+        return True
+    if kind == CONSOLE_OUTPUT:
+        # One without an action may be console text.
+        return record.is_console or not record.action
+    return record.action.strip().lower() == kind
+
+
+def _failed_steps(pipeline: Pipeline, records: Sequence[LogRecord]) -> set[str]:
+    return {one.id for one in steps_of(pipeline, records) if one.state is State.FAILED}
+
+
+def _tail(events: list[LogLines], lines: int) -> list[LogLines]:
+    """Keep the last lines of some events."""
+    kept: list[LogLines] = []
+    for event in reversed(events):
+        if lines <= 0:
+            break
+        kept.append(event._replace(lines=event.lines[-lines:]))
+        lines -= len(event.lines)
+    return kept[::-1]
 
 
 class _Step(NamedTuple):
@@ -123,17 +175,23 @@ class _Step(NamedTuple):
     names: frozenset[str]
 
     def has(self, step_id: str, step_name: str) -> bool:
-        """Tell whether a record is of this step; one without an ID goes by its name."""
+        """Whether a record is of this step; one without an ID goes by its name."""
         if step_id:
             return step_id.casefold() in self.ids
         return step_name.strip().casefold() in self.names
+
+
+def _is_wanted(event: Event, step: _Step | None) -> bool:
+    return (
+        step is None or not isinstance(event, LogLines) or step.has(event.step_id, event.step_name)
+    )
 
 
 def find_step(step: str, pipeline: Pipeline, records: Sequence[LogRecord]) -> _Step:
     """Find a step that the user named, in any case.
 
     Raises:
-        InvalidInput: when neither the pipeline nor the log has it, with what was meant maybe.
+        InvalidInput: if neither the pipeline nor the log has it, with a near match.
 
     """
     pairs = [(one.id, one.name) for one in pipeline.plan]
@@ -147,25 +205,20 @@ def find_step(step: str, pipeline: Pipeline, records: Sequence[LogRecord]) -> _S
     close = nearest(step, dict.fromkeys(name for _, name in pairs if name))
     guess = f" Did you mean “{close}”?" if close else ""
     steps = ", ".join(f"“{name}”" for name in dict.fromkeys(name for _, name in pairs if name))
-    raise InvalidInput(
-        [f"step: there is no step “{step}” in this run.{guess} The steps are {steps}."]
-    )
+    raise InvalidInput([f"step: unknown step “{step}”.{guess} The steps are {steps}."])
 
 
-def _conclude(job: Context, run: Run, ended: events.Ended) -> None:
-    job.learn(log_complete=ended.log_complete)
-    job.learn_status(ended.status)
-    if ended.reason is EndReason.TIMEOUT:
-        limit = format_duration(job.inputs.timeout or 0)
-        job.learn(
-            status="timeout",
-            exit_code=ExitCode.TIMEOUT,
-            message=f"Run {run.count} had not ended after {limit}, the timeout; it was left.",
-        )
-    elif ended.status is None or ended.reason is EndReason.LOST:
-        raise ApiError(
-            f"It can't be told how run {run.count} ended: {job.scrubber.inline(ended.detail)}.",
-            f"Look at its page: {job.outcome.url}",
-        )
-    else:
-        job.learn(status=word_of(ended.status), exit_code=ExitCode.SUCCESS)
+def _closed(job: Job) -> CommandResult:
+    count = job.state.run.count if job.state.run else "?"
+    message = f"Output closed; run {count} continues."
+    return CommandResult(job.known("running", ExitCode.SUCCESS).but(message=message))
+
+
+def _followed(job: Job, ended: Ended | None) -> CommandResult:
+    known = job.known().but(log_complete=ended.log_complete if ended else False)
+    left = f"Run {known.run_count} continues."
+    outcome = outcome_of(known, ended, None, left=left, timeout=job.inputs.timeout)
+    if ended is not None and ended.reason in (EndReason.FINAL, EndReason.PAUSED):
+        # The question was the log, and it is answered.
+        outcome = outcome.but(exit_code=ExitCode.SUCCESS, hint="")
+    return CommandResult(outcome)

@@ -1,31 +1,37 @@
-"""What an update of a tool changes: the user's words against the tool as it is. Pure."""
+"""The command `tool update`: show what changes, ask, send it, and check what came of it.
+
+It is sent again only if no good response came: the same values twice are the same tool.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from opsera_step.api import Tool
 from opsera_step.errors import InvalidInput
+from opsera_step.job.commands.account import answer_of, called, find_tool, query_result
+from opsera_step.job.job import CommandResult, Job
 from opsera_step.text import nearest
 
 NOT_SENT = ("_id", "createdAt", "updatedAt")
-"""Properties that Opsera keeps itself; sending them is at best of no use."""
-_KINDS = {str: "a text", bool: "true or false", list: "a list", dict: "an object"}
+"""Properties that Opsera manages itself (API page: best not sent)."""
+_KINDS = {str: "a string", bool: "a boolean", list: "a list", dict: "an object"}
 _WRITTEN = {
-    "true or false": "it takes the words true and false",
-    "a list": 'a list is written ["a", "b"]',
-    "an object": 'an object is written {"key": "value"}',
+    "a boolean": "use true or false",
+    "a list": 'write ["a", "b"]',
+    "an object": 'write {"key": "value"}',
 }
 _GONE = object()
 
 
 @dataclass(frozen=True)
 class Update:
-    """What is to be sent, what of that differs, and what the user should know of it."""
+    """What is to be sent, how it differs, and what to warn of."""
 
     changes: Mapping[str, Any]
     """Root properties to replace: those that the user named, and that differ."""
@@ -33,32 +39,94 @@ class Update:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class ToolUpdate:
+    """How a tool is to be changed, and who confirms it."""
+
+    named: dict[str, Any]
+    """The properties that the user named, with their new values."""
+    confirmed: bool
+    ask: Callable[[], bool] | None = None
+    """Asks the user; None if there is no terminal to ask at."""
+    dry_run: bool = False
+    """Only show what would change."""
+    merge: bool = False
+    """Merge objects deeply instead of replacing a root property as a whole."""
+
+    def carry_out(self, job: Job) -> CommandResult:
+        """Replace properties of a tool, after showing what changes."""
+        tool = find_tool(job)
+        named = merged(tool.data, self.named) if self.merge else self.named
+        update = plan_update(tool.data, named)
+        for warning in update.warnings:
+            job.warn(warning)
+        if not update.changes:
+            sentence = f"Nothing to change: {called(job, tool)} already has these values."
+            return query_result(job, answer_of(tool), sentence)
+        job.log.say(f"Changes to tool {called(job, tool)}:")
+        for line in update.differences:
+            job.log.say("  " + job.scrubber.inline(line, 1000))
+        if self.dry_run:
+            return query_result(job, answer_of(tool), "Dry run: no changes were made.")
+        if not self.confirmed and not self._ask():
+            return query_result(job, answer_of(tool), "No changes were made.")
+        updated = _send(job, tool, update)
+        for key in not_taken(updated.data, update.changes):
+            job.warn(f"{key}: the tool does not show the value that was sent.")
+        done = ", ".join(job.scrubber.inline(key, 100) for key in update.changes)
+        sentence = f"Updated tool {called(job, updated)}: {done}."
+        return query_result(job, answer_of(updated), sentence)
+
+    def _ask(self) -> bool:
+        if self.ask is None:
+            raise InvalidInput(["tool update: not a terminal; pass --yes to confirm"])
+        return self.ask()
+
+
+def _send(job: Job, tool: Tool, update: Update) -> Tool:
+    """Send the changes; return the tool as the API returned it, else as it is read back."""
+    calls = job.client.account
+    with job.change("the tool was being changed"):
+        updated = job.retry(lambda until: calls.update_tool(tool.id, update.changes, until))
+    return updated or job.retry(lambda until: calls.tool(tool.id, until))
+
+
+def merged(current: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge the named properties into the tool's: objects key by key, all else as a whole."""
+    result = {}
+    for key, value in named.items():
+        old = current.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        result[key] = {**old, **merged(old, value)} if both else value  # type: ignore[dict-item,arg-type]
+    return result
+
+
 def read_assignments(assignments: Sequence[str]) -> dict[str, Any]:
-    """Read `key=value` words: a value that is JSON is taken as that, any other as text.
+    """Read `key=value` words: a value that is JSON is read as JSON, any other as text.
 
     Raises:
-        InvalidInput: with each word that is no assignment.
+        InvalidInput: with each word that is not an assignment.
 
     """
-    faults, values = [], {}
+    problems, values = [], {}
     for one in assignments:
         key, equals, value = one.partition("=")
         if not equals or not key.strip():
-            faults.append(f"--set: {one[:80]!r} has to be KEY=VALUE")
+            problems.append(f"--set: expected KEY=VALUE, got {one[:80]!r}")
         elif key.strip() in values:
-            faults.append(f"--set: {key.strip()} is given twice")
+            problems.append(f"--set: {key.strip()} is given twice")
         else:
             values[key.strip()] = _value(value)
-    if faults:
-        raise InvalidInput(faults)
+    if problems:
+        raise InvalidInput(problems)
     return values
 
 
 def read_properties(data: Any, origin: str) -> dict[str, Any]:
-    """Take the properties out of what a file holds: they are its root, or its `tool`.
+    """Return the properties in a file: they are its root, or its `tool`.
 
     Raises:
-        InvalidInput: when it holds no properties.
+        InvalidInput: if it holds no properties.
 
     """
     if isinstance(data, dict) and isinstance(data.get("tool"), dict) and set(data) <= _WRAPPER:
@@ -66,13 +134,13 @@ def read_properties(data: Any, origin: str) -> dict[str, Any]:
     like = "like `description: Builds the shop`"
     if not isinstance(data, dict) or not data:
         raise InvalidInput(
-            [f"--file: {origin} has to map properties of the tool to their values, {like}"]
+            [f"--file: {origin} must map properties of the tool to their values, {like}"]
         )
     odd = [key for key in data if not isinstance(key, str)]
     if odd:
         told = ", ".join(map(str, odd[:5]))
         raise InvalidInput(
-            [f"--file: the keys in {origin} have to be names of properties, not {told}"]
+            [f"--file: the keys in {origin} must be names of properties, not {told}"]
         )
     return dict(data)
 
@@ -81,10 +149,10 @@ _WRAPPER = {"tool", "toolId"}
 
 
 def plan_update(current: Mapping[str, Any], named: Mapping[str, Any]) -> Update:
-    """Compare what the user named with the tool; what is the same need not be sent.
+    """Compare what the user named with the tool; equal values are not sent.
 
     Raises:
-        InvalidInput: when a part of a property is named, which the API can't replace by itself.
+        InvalidInput: if a part of a property is named, which the API can't replace by itself.
 
     """
     kept = {key: value for key, value in named.items() if key not in NOT_SENT}
@@ -107,7 +175,7 @@ def plan_update(current: Mapping[str, Any], named: Mapping[str, Any]) -> Update:
 
 
 def not_taken(updated: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
-    """Return the properties that are not as they were sent."""
+    """Return the properties whose value is not the one that was sent."""
     return [key for key, value in changes.items() if updated.get(key, _GONE) != value]
 
 
@@ -132,21 +200,21 @@ def _finite(text: str) -> float:
 def _part_fault(key: str) -> str:
     root = key.partition(".")[0]
     return (
-        f"{key}: the API replaces whole root properties; give all of {root}, as in "
-        f"--set '{root}={{…}}', or in a file"
+        f"{key}: the API replaces root properties as a whole. Pass all of {root}, for example with "
+        f"--set '{root}={{…}}', or use --file with --merge"
     )
 
 
 def _other_tool(current: Mapping[str, Any], named: Mapping[str, Any]) -> Iterator[str]:
-    """Warn of the properties of another tool: of a file that is not the one that was meant."""
+    """Warn if the file has the properties of another tool."""
     here, there = current.get("_id"), named.get("_id", current.get("_id"))
     if str(here).lower() != str(there).lower():
-        yield f"_id: these are properties of another tool, {there}; the one to change is {here}."
+        yield f"_id: these are the properties of tool {there}, but the tool to change is {here}."
 
 
 def _drop_warnings(dropped: Sequence[str]) -> Iterator[str]:
     if dropped:
-        yield f"Not sent, since Opsera keeps them itself: {', '.join(dropped)}."
+        yield f"Not sent because Opsera manages them: {', '.join(dropped)}."
 
 
 def _warnings(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterator[str]:
@@ -154,12 +222,12 @@ def _warnings(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterato
         if key not in current:
             close = nearest(key, current)
             guess = f" Did you mean {close}?" if close else ""
-            yield f"{key}: the tool has no such property so far.{guess}"
+            yield f"{key}: the tool does not have this property yet.{guess}"
             continue
         before, after = _kind(current[key]), _kind(value)
         if before and after and before != after:
-            told = f"; {_WRITTEN[before]}" if after == "a text" and before in _WRITTEN else ""
-            yield f"{key}: it is {before} so far, and would be {after}{told}."
+            told = f"; {_WRITTEN[before]}" if after == "a string" and before in _WRITTEN else ""
+            yield f"{key}: expected {before}, got {after}{told}."
 
 
 def _kind(value: Any) -> str:
@@ -179,7 +247,7 @@ def _differences(name: str, before: Any, after: Any) -> Iterator[str]:
 
 def _shown(value: Any) -> str:
     if value is _GONE:
-        return "(nothing)"
+        return "(unset)"
     text = json.dumps(value, ensure_ascii=False)
-    # Where blanks are all that differs, they have to be seen.
+    # If only white space differs, it has to be visible.
     return re.sub(r"(?<= ) |[^\S ]", lambda found: f"\\u{ord(found.group()):04x}", text)

@@ -18,7 +18,7 @@ from opsera_step.config import Setting
 from opsera_step.config.inputs import PIPELINE_COMMANDS
 from opsera_step.errors import ExitCode, OpseraStepError
 from opsera_step.job import utf8
-from opsera_step.signals import Cancellation
+from opsera_step.signals import Signals
 from tests.support import ROOT
 from tests.support.shell import process, to_a_full_disk
 
@@ -39,17 +39,17 @@ def asked(monkeypatch):
     """Replace the job by a note of what it was asked, ending with code 0."""
     calls: list[dict[str, Setting]] = []
 
-    def job(environ, out, cancellation, *, options, order=None):
+    def job(environ, output, signals, *, options, **_):
         calls.append(dict(options))
         return 0
 
     monkeypatch.setattr(host, "run_job", job)
     monkeypatch.setattr(host, "utf8", lambda stream: stream)
-    monkeypatch.setattr(host, "Cancellation", Deaf)
+    monkeypatch.setattr(host, "Signals", Deaf)
     return calls
 
 
-class Deaf(Cancellation):
+class Deaf(Signals):
     """One that takes no signals from the tests."""
 
     def install(self):

@@ -11,7 +11,7 @@ from opsera_step import cli
 from opsera_step.cli.demo import DemoHost, list_scenarios, play
 from opsera_step.clock import FakeClock
 from opsera_step.config import Setting
-from opsera_step.signals import Cancellation
+from opsera_step.signals import Signals
 from opsera_step.simulator import scenario_names
 from tests.oracles import github_runner, gitlab_log, secrets, terminal
 from tests.support.shell import process
@@ -27,7 +27,7 @@ class Tty(io.StringIO):
 def demo(platform: str, out: io.StringIO | None = None, **options) -> tuple[int, str]:
     """Run a demo on a fake clock; return its exit code and its log."""
     out = out or io.StringIO()
-    stage = DemoHost(out, {"TERM": "xterm"}, Cancellation(), platform)
+    stage = DemoHost(out, {"TERM": "xterm"}, Signals(), platform)
     return play(stage, **{**SETTINGS, "clock": FakeClock(), **options}), out.getvalue()
 
 
@@ -84,7 +84,7 @@ def test_inputs_of_the_job_are_taken(how):
     environ = {"TERM": "xterm", "OPSERA_PIPELINE": "another", how: "wait"}
     if how == "option":
         options = {"on_paused": Setting("wait", "--on-paused")}
-    stage = DemoHost(out, environ, Cancellation(), "plain", options)
+    stage = DemoHost(out, environ, Signals(), "plain", options)
     settings = {**SETTINGS, "show_outputs": False, "scenario": "approval"}
     code = play(stage, **settings, clock=FakeClock())
     assert code == 0

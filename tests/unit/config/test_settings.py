@@ -299,13 +299,18 @@ class TestCommand:
         [
             ({}, []),
             ({"OPSERA_COMMAND": "tool list"}, ["tool", "list"]),
-            ({"INPUT_COMMAND": "stop", "OPSERA_COMMAND": "tool list"}, ["stop"]),
-            ({"INPUT_COMMAND": "frob"}, []),
+            ({"INPUT_COMMAND": "stop", "OPSERA_COMMAND": "tool list"}, ["tool", "list"]),
+            ({"OPSERA_COMMAND": "frob"}, []),
         ],
     )
     def test_of_the_environment(self, environ, words):
-        """INPUT_ goes before OPSERA_; what is no command has no words."""
+        """INPUT_ variables count only where they are ours; an unknown command has no words."""
         assert asked_command(environ) == words
+
+    def test_of_an_action(self):
+        """In a GitHub action INPUT_ goes before OPSERA_."""
+        environ = {"INPUT_COMMAND": "stop", "OPSERA_COMMAND": "tool list"}
+        assert asked_command(environ, reads_input_variables=True) == ["stop"]
 
     def test_of_the_config_file(self, folder):
         """The file is asked where the environment says nothing, an alias of it first."""

@@ -23,7 +23,7 @@ from opsera_step.doctor import network
 from opsera_step.doctor.command import consult
 from opsera_step.errors import ExitCode
 from opsera_step.platforms.base import read_dotenv
-from opsera_step.signals import Cancellation
+from opsera_step.signals import Signals
 from opsera_step.simulator import Fault, Simulator
 from tests.support.authority import Authority
 from tests.support.tokens import jwt as written
@@ -93,7 +93,7 @@ def look(
     out = io.StringIO()
     variables = {f"OPSERA_{name.upper()}": value for name, value in inputs.items()}
     code = consult(
-        {**variables, **(environ or {})}, out, cancellation or Cancellation(),
+        {**variables, **(environ or {})}, out, cancellation or Signals(),
         options={name: Setting(value, f"--{name}") for name, value in options.items()},
         form=form, is_job=is_job, width=width, clock=clock or FakeClock(),
     )  # fmt: skip
@@ -842,7 +842,7 @@ class TestForms:
 
     def test_a_signal_ends_it(self):
         """Ctrl-C ends a wait for the network at once, with the code that shells expect."""
-        cancellation = Cancellation()
+        cancellation = Signals()
         before = signal.signal(signal.SIGUSR1, lambda *_: cancellation.notice(signal.SIGINT))
         try:
             with Wire() as wire:

@@ -12,8 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from opsera_step.clock import FakeClock
-from opsera_step.job import run_job, utf8
-from opsera_step.signals import Cancellation
+from opsera_step.job import Output, run_job, utf8
+from opsera_step.signals import Signals
 from opsera_step.simulator import Fault, Simulator
 from tests.support import scenes
 from tests.support.jobs import Files, Finished, inputs_for, play_with
@@ -25,7 +25,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1cyJ9.c2lnbmF0dXJl"
 EVERY_OUTPUT = {
     "OPSERA_RUN_COUNT", "OPSERA_URL", "OPSERA_STATUS", "OPSERA_MESSAGE", "OPSERA_PIPELINE_ID",
     "OPSERA_PIPELINE_NAME", "OPSERA_DURATION", "OPSERA_FAILED_STEP", "OPSERA_LOG_LINES",
-    "OPSERA_LOG_COMPLETE", "OPSERA_RESULT",
+    "OPSERA_LOG_COMPLETE", "OPSERA_RESULT", "OPSERA_STARTED_AT", "OPSERA_FINISHED_AT",
 }  # fmt: skip
 TRAILS = scenes.scenario(
     scenes.step("Build", scenes.says("compiling"), duration=30, result="failed"),
@@ -38,7 +38,7 @@ def cancelled_at(
     faults: tuple[Fault, ...] = (), **inputs: str,
 ) -> tuple[Finished, Simulator]:  # fmt: skip
     """Play a job that gets SIGTERM at some second; `somebody` else may have a run going."""
-    clock, cancellation = FakeClock(), Cancellation()
+    clock, cancellation = FakeClock(), Signals()
     clock.call_at(seconds, lambda: cancellation.notice(signal.SIGTERM))
     with Simulator(scenario, clock=clock, seed=1, faults=list(faults)) as simulator:
         if somebody:
@@ -57,7 +57,7 @@ def test_cancelled_while_the_run_goes(tmp_path):
 
 def test_cancelled_before_anything(tmp_path):
     """A signal before the first call ends it without one."""
-    clock, cancellation = FakeClock(), Cancellation()
+    clock, cancellation = FakeClock(), Signals()
     cancellation.notice(signal.SIGTERM)
     with Simulator(scenes.SLOW, clock=clock, seed=1) as simulator:
         job = play_with(simulator, clock, Files(tmp_path), cancellation)
@@ -117,7 +117,7 @@ def test_a_fault_of_our_own(tmp_path, debug):
     with Simulator(scenes.PASSES, clock=clock, seed=1, faults=faults) as simulator:
         environ = inputs_for(simulator, output_file=str(tmp_path / "opsera.env"))
         code = run_job(
-            {**environ, "OPSERA_DEBUG": debug}, out, Cancellation(), clock=clock,
+            {**environ, "OPSERA_DEBUG": debug}, Output(out), Signals(), clock=clock,
             jitter=lambda: 1 // 0,
         )  # fmt: skip
     outputs = Files(tmp_path).outputs
@@ -133,7 +133,7 @@ def test_outputs_that_cannot_be_written_change_no_verdict(tmp_path):
     (tmp_path / "file").write_text("")
     with Simulator(scenes.FAILS, clock=clock, seed=1) as simulator:
         path = str(tmp_path / "file" / "opsera.env")
-        job = play_with(simulator, clock, Files(tmp_path), Cancellation(), output_file=path)
+        job = play_with(simulator, clock, Files(tmp_path), Signals(), output_file=path)
     assert job.code == 1
     assert "The outputs can't be written" in job.log
 
@@ -154,7 +154,7 @@ def play_against(wire: Wire, folder: Path, **inputs: str) -> tuple[int, str, str
         "output_file": str(folder / "opsera.env"), "report_dir": str(folder / "report"), **inputs,
     }  # fmt: skip
     environ = {f"OPSERA_{name.upper()}": value for name, value in given.items()}
-    code = run_job({**environ, "OPSERA_DEBUG": "1"}, out, Cancellation(), clock=clock)
+    code = run_job({**environ, "OPSERA_DEBUG": "1"}, Output(out), Signals(), clock=clock)
     written = [path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()]
     return code, out.getvalue(), "\n".join(written)
 

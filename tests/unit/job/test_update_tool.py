@@ -9,8 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.errors import InvalidInput
-from opsera_step.job import read_assignments, read_properties
-from opsera_step.job.commands.update_tool import NOT_SENT, not_taken, plan_update
+from opsera_step.job.commands.update_tool import (
+    NOT_SENT,
+    merged,
+    not_taken,
+    plan_update,
+    read_assignments,
+    read_properties,
+)
 from opsera_step.text import clean_inline
 
 TOOL = {
@@ -55,13 +61,13 @@ def _nested(data):
     return any(isinstance(one, list) for one in data.values())
 
 
-def test_differences_are_told_property_by_property():
+def test_differences_are_shown_property_by_property():
     """Of an object only what differs is shown, and what would be gone."""
     update = plan_update(TOOL, {"configuration": {"url": "v", "user": "x"}, "name": "Jenkins"})
     assert update.differences == (
         'configuration.url: "u" → "v"',
-        "configuration.port: 1 → (nothing)",
-        'configuration.user: (nothing) → "x"',
+        "configuration.port: 1 → (unset)",
+        'configuration.user: (unset) → "x"',
     )
 
 
@@ -70,29 +76,29 @@ def test_differences_are_told_property_by_property():
     [
         (
             {"_id": TOOL["_id"], "updatedAt": ""},
-            "Not sent, since Opsera keeps them itself: _id, updatedAt.",
+            "Not sent because Opsera manages them: _id, updatedAt.",
         ),
-        ({"nam": "x"}, "nam: the tool has no such property so far. Did you mean name?"),
+        ({"nam": "x"}, "nam: the tool does not have this property yet. Did you mean name?"),
         (
             {"tags": "a"},
-            'tags: it is a list so far, and would be a text; a list is written ["a", "b"].',
+            'tags: expected a list, got a string; write ["a", "b"].',
         ),
-        ({"active": 1.5}, "active: it is true or false so far, and would be a number."),
+        ({"active": 1.5}, "active: expected a boolean, got a number."),
     ],
 )
 def test_warnings(named, told):
-    """What is likely a mistake is told before anything is sent."""
+    """Likely mistakes are reported before anything is sent."""
     assert list(plan_update(TOOL, named).warnings) == [told]
 
 
-def test_the_properties_of_another_tool_are_warned_of():
+def test_a_warning_of_the_properties_of_another_tool():
     """A file of another tool is likely not the one that was meant; its ID is not sent in any case.
 
     It may be the body of a call, where the ID is beside the properties.
     """
     for file in ({"_id": "f00", "name": "x"}, {"toolId": "f00", "tool": {"name": "x"}}):
         update = plan_update(TOOL, read_properties(file, "tool.yml"))
-        other = f"properties of another tool, f00; the one to change is {TOOL['_id']}"
+        other = f"properties of tool f00, but the tool to change is {TOOL['_id']}"
         assert other in update.warnings[0]
         assert update.changes == {"name": "x"}
 
@@ -107,7 +113,7 @@ def test_blanks_that_differ_are_seen(before, after):
 
 def test_a_part_of_an_object_is_refused():
     """The API replaces whole root properties; a path would make it a property of that name."""
-    with pytest.raises(InvalidInput, match="give all of configuration"):
+    with pytest.raises(InvalidInput, match="Pass all of configuration"):
         plan_update(TOOL, {"configuration.url": "v"})
     assert plan_update({"a.b": 1}, {"a.b": 2}).changes == {"a.b": 2}
 
@@ -129,3 +135,14 @@ def test_a_file_without_properties(data):
 def test_what_was_not_taken():
     """What the answer does not show as it was sent is found."""
     assert not_taken({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}) == ["b", "c"]
+
+
+def test_a_deep_merge():
+    """With --merge only the named parts of an object change; all else is as it was."""
+    current = {"configuration": {"url": "u", "auth": {"user": "a", "key": 1}}, "tags": ["a"]}
+    named = {"configuration": {"auth": {"key": 2}}, "tags": ["b"], "new": {"x": 1}}
+    assert merged(current, named) == {
+        "configuration": {"url": "u", "auth": {"user": "a", "key": 2}},
+        "tags": ["b"],
+        "new": {"x": 1},
+    }

@@ -122,7 +122,8 @@ def test_output_variables():
     """An output is a variable by its name: runCount is OPSERA_RUN_COUNT."""
     assert [output_variable(name) for name in OUTPUTS] == [
         "OPSERA_RUN_COUNT", "OPSERA_STATUS", "OPSERA_MESSAGE", "OPSERA_PIPELINE_ID",
-        "OPSERA_PIPELINE_NAME", "OPSERA_URL", "OPSERA_DURATION", "OPSERA_FAILED_STEP",
+        "OPSERA_PIPELINE_NAME", "OPSERA_URL", "OPSERA_DURATION",
+        "OPSERA_STARTED_AT", "OPSERA_FINISHED_AT", "OPSERA_FAILED_STEP",
         "OPSERA_LOG_LINES", "OPSERA_LOG_COMPLETE", "OPSERA_RESULT",
     ]  # fmt: skip
 
@@ -205,10 +206,14 @@ def test_the_clean_up_finds_what_the_job_left(tmp_path):
     file = str(tmp_path / "opsera.env")
     assert platform.saved_state(file) == {}
     platform.write_outputs({"runCount": "42", "pipelineId": "x", "url": "https://x/y"}, file)
-    assert platform.saved_state(file) == {"run_count": "42", "done": ""}
+    assert platform.saved_state(file) == {"run_count": "42", "status": "", "done": ""}
     assert not platform.keeps_state
     platform.write_outputs({"runCount": "42", "url": "https://x/y", "status": "failed"}, file)
     assert platform.saved_state(file)["done"] == "true"
+    for status in ("cancelled", "timeout"):
+        # The run may be in progress: stopping it may have failed.
+        platform.write_outputs({"runCount": "42", "status": status}, file)
+        assert platform.saved_state(file) == {"run_count": "42", "status": status, "done": ""}
 
 
 def test_a_spoilt_output_file_leaves_no_state(tmp_path):

@@ -92,8 +92,9 @@ def big(text: str, steps: int = 0) -> Outcome:
     """Make an outcome whose every text is as long as a job lets it become."""
     return Outcome(
         "failed", 1, clean_inline(text, 1000), "hint", "65a4f00dc0ffee0123456789",
-        clean_inline(text, 200), 42, "https://app.opsera.io/workflow/details/65a4/summary", 1.0,
-        clean_inline(text, 200), 7, log_complete=True,
+        clean_inline(text, 200), 42, "https://app.opsera.io/workflow/details/65a4/summary",
+        started_at=0.0, finished_at=1.0, failed_step=clean_inline(text, 200), log_lines=7,
+        log_complete=True,
         steps=tuple(StepResult(clean_inline(text, 200), "jenkins") for _ in range(steps)),
     )  # fmt: skip
 
@@ -144,7 +145,7 @@ def test_nothing_is_shortened_without_need(tmp_path):
     outcome = big("x" * 300)
     found = report(tmp_path, outcome.outputs())
     assert found.variables["OPSERA_MESSAGE"] == "x" * 300
-    assert len(found.variables) == 11
+    assert len(found.variables) == 13
 
 
 def test_there_are_few_variables(tmp_path):
@@ -276,7 +277,7 @@ def test_the_clean_up_reads_the_encoded_file(tmp_path):
     platform.write_outputs(
         {"runCount": "42", "url": "https://app/workflow/details/a/summary"}, file
     )
-    assert platform.saved_state(file) == {"run_count": "42", "done": ""}
+    assert platform.saved_state(file) == {"run_count": "42", "status": "", "done": ""}
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -215,7 +215,7 @@ def test_the_time_of_each_line(tmp_path):
 def test_a_fault_of_our_own_ends_nothing(tmp_path):
     """Whatever goes wrong in making the report is told and nothing more."""
     with Report(str(tmp_path)) as report:
-        told = report.write(OUTCOME.but(duration="a fault"), NOW)
+        told = report.write(OUTCOME.but(elapsed="a fault"), NOW)
     assert "TypeError" in told
 
 

@@ -23,7 +23,8 @@ SHIP = StepResult("Ship", id="s")
 GATE = StepResult("Approve", "approval", State.PAUSED, 1.0, id="g", message="Robin is asked.")
 FAILED = Outcome(
     "failed", 1, pipeline_id="65a4", pipeline_name="Shop", run_count=42,
-    url="https://app.opsera.io/x", duration=8.0, failed_step="Test", reason="2 failed",
+    url="https://app.opsera.io/x", started_at=0.0, finished_at=8.0,
+    failed_step="Test", reason="2 failed",
     steps=(BUILD, TEST, SHIP),
 )  # fmt: skip
 
@@ -81,8 +82,8 @@ def test_the_suite_tells_of_the_run():
     properties = {one.attrib["name"]: one.attrib["value"] for one in found.find("properties")}
     assert properties["opsera.runCount"] == "42"
     assert properties["opsera.url"] == "https://app.opsera.io/x"
-    unknown = suite(FAILED.but(steps=(SHIP,), duration=60.0))
-    assert unknown.attrib["timestamp"] == "2026-01-01T00:00:00"
+    unknown = suite(FAILED.but(steps=(SHIP,), started_at=0.0, finished_at=60.0))
+    assert unknown.attrib["timestamp"] == "2026-01-01T00:01:00"
 
 
 @pytest.mark.parametrize(

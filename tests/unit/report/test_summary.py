@@ -26,8 +26,8 @@ from tests.oracles import github_files, hostile
 URL = "https://app.opsera.io/workflow/details/65a4/summary"
 NOON = 1_700_000_000.0
 GOOD = Outcome(
-    "success", 0, "Fine.", "", "65a4", "Deploy shop", 42, URL, 75.0, "", 9,
-    log_complete=True,
+    "success", 0, "Fine.", "", "65a4", "Deploy shop", 42, URL, started_at=NOON,
+    finished_at=NOON + 75.0, log_lines=9, log_complete=True,
     steps=(StepResult("Build", "jenkins", State.SUCCESS, 5.0, NOON), StepResult("Deploy")),
 )  # fmt: skip
 TEST = StepResult("Test", "jenkins", State.FAILED, 65.0, NOON, id="t")
@@ -75,14 +75,14 @@ def test_a_summary_at_a_glance():
     """The headline says how it ended; tables tell the run and its steps, a chart when they ran."""
     assert summary(GOOD) == (
         "### ✅ Opsera: Deploy shop – success\n\n"
-        "Run 42 of “Deploy shop” succeeded after 1m15s.\n\n"
+        "Run 42 of “Deploy shop” succeeded in 1m15s.\n\n"
         "| Pipeline | Run | State | Duration |\n"
         "| --- | --- | --- | --- |\n"
         f"| [Deploy shop]({URL}) | 42 | ✅ success | 1m15s |\n\n"
         "| Step | Tool | State | Duration |\n"
         "| --- | --- | --- | --- |\n"
-        "| Build | jenkins | ✅ success | 5s |\n"
-        "| Deploy | – | did not begin | – |\n\n"
+        "| Build | jenkins | ✅ success | succeeded in 5s |\n"
+        "| Deploy | – | did not begin | not started |\n\n"
         "```mermaid\n"
         "gantt\n"
         "    dateFormat x\n"
@@ -109,7 +109,7 @@ def test_a_summary_of_almost_nothing():
     """A job that ended before anything was known still has a sound summary."""
     text = summary(Outcome("error", 3, "It is down.", "Wait."))
     assert text.startswith("### ⚠️ Opsera: pipeline – error\n\nIt is down. Wait.\n")
-    assert "| – | – | ⚠️ error | 0s |" in text
+    assert "| – | – | ⚠️ error | – |" in text
     assert "Step" not in text
     assert "mermaid" not in text
 
@@ -157,7 +157,7 @@ def test_a_pause_tells_who_is_waited_for():
     text = summary(GOOD.but(status="paused", exit_code=8, waits_for="Approve", steps=(gate,)))
     assert "| 1m15s | Approve, since 22&#58;13 UTC |\n" in text
     assert "| Waits for |" in text
-    assert "| Approve | – | ⏸️ paused | since 22:13 UTC |\n" in text
+    assert "| Approve | – | ⏸️ paused | waiting since 22:13 UTC |\n" in text
     assert "| 1m15s | somebody |\n" in summary(GOOD.but(status="paused", steps=()))
     decided = StepResult("Approve", "", State.SUCCESS, 3.0, NOON)
     steps = (decided,)
@@ -179,7 +179,8 @@ def test_what_began_is_told_where_no_more_is_known():
     known = StepResult("Build", "jenkins", started_at=NOON, out_of_reach=True)
     steps = (known, StepResult("Deploy", out_of_reach=True))
     text = summary(GOOD.but(status="cancelled", exit_code=143, steps=steps))
-    assert "| Build | jenkins | began | – |\n| Deploy | – | – | – |\n" in text
+    assert "| Build | jenkins | began | started (result unknown) |" in text
+    assert "| Deploy | – | – | result unknown |" in text
 
 
 def test_the_page_is_a_link_in_a_sentence():

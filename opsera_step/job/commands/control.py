@@ -1,0 +1,82 @@
+"""The commands `status`, `stop`, and `reset` of a pipeline."""
+
+from __future__ import annotations
+
+from opsera_step.api import Pipeline, Run, State
+from opsera_step.display import says_only_running
+from opsera_step.errors import ApiError, ExitCode, Rejected
+from opsera_step.job.job import CommandResult, Job, status_output
+from opsera_step.runs import LONGEST_STOP, read_details, stop_run
+
+DETAILS_WITHIN = 10.0
+"""Seconds to spend on the steps, without which the status is an answer too."""
+
+
+def status(job: Job) -> CommandResult:
+    """Report the status of a run; the exit code is 0 whatever it is."""
+    run = job.requested_run(job.find_pipeline())
+    job.use_run(run, "")
+    state = job.state
+    state.status = job.retry(lambda until: job.client.status(run, until))
+    state.responses["status"] = state.status.response
+    try:
+        state.details = read_details(job.client, run, job.deadline.no_later_than(DETAILS_WITHIN))
+    except ApiError as error:
+        job.warn(f"The steps are unknown: {error.message}")
+    outcome = job.known(status_output(state.status.state), ExitCode.SUCCESS)
+    if state.status.state in (State.RUNNING, State.UNKNOWN):
+        word = job.scrubber.inline(state.status.value, 80)
+        sentence = f"Run {run.count} of “{outcome.pipeline_name}” is {word}."
+        more = "" if says_only_running(outcome.message) else outcome.message
+        outcome = outcome.but(message=f"{sentence} {more}".strip())
+    return CommandResult(outcome)
+
+
+def stop(job: Job) -> CommandResult:
+    """Ask the pipeline to stop; a run_count that is not its current run stops nothing."""
+    pipeline = job.find_pipeline()
+    run = job.requested_run(pipeline)
+    job.use_run(run, "")
+    if not pipeline.state.active:
+        finished = _already_finished(job, run, pipeline)
+        if finished is not None:
+            return finished
+    with job.change(f"run {run.count} was being stopped"):
+        until = job.deadline.no_later_than(LONGEST_STOP)
+        stopped = stop_run(
+            job.client, job.state, job.clock, until, is_active=job.inputs.run_count is None
+        )
+    if stopped.failure is not None:
+        raise stopped.failure
+    status = status_output(stopped.status.state) if stopped.status else "running"
+    message = job.scrubber.inline(stopped.sentence)
+    outcome = job.known(status, ExitCode.SUCCESS)
+    return CommandResult(outcome.but(message=message, about_run=False))
+
+
+def _already_finished(job: Job, run: Run, pipeline: Pipeline) -> CommandResult | None:
+    """Report that there is nothing to stop, if so: a call could only hit a run that starts now."""
+    try:
+        status = job.retry(lambda until: job.client.status(run, until))
+    except Rejected:
+        if run.count > pipeline.run_count:
+            # Neither the pipeline nor the status call knows such a run.
+            raise
+        return None
+    if not status.state.final:
+        return None
+    job.state.status, job.state.responses["status"] = status, status.response
+    word = job.scrubber.inline(status.value, 80)
+    message = f"Nothing to stop: run {run.count} already finished ({word})."
+    outcome = job.known(status_output(status.state), ExitCode.SUCCESS)
+    return CommandResult(outcome.but(message=message, about_run=False))
+
+
+def reset(job: Job) -> CommandResult:
+    """Reset the pipeline to its first step."""
+    pipeline = job.find_pipeline()
+    with job.change("the pipeline was being reset"):
+        ack = job.retry(lambda until: job.client.reset(pipeline.id, until))
+    job.state.responses["reset"] = ack.response
+    message = job.scrubber.inline(ack.message) or "The pipeline was reset."
+    return CommandResult(job.known("success", ExitCode.SUCCESS).but(message=message))

@@ -1,0 +1,190 @@
+"""One job: what its commands work with, and what they return."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import quote
+
+from opsera_step.api import OpseraClient, Pipeline, Run, State, pipeline_by_id_or_name
+from opsera_step.clock import Clock, Deadline
+from opsera_step.config import Inputs
+from opsera_step.display import Answer, JobLog
+from opsera_step.errors import Cancelled, ExitCode, NotFound
+from opsera_step.outcome import Outcome, reason_of
+from opsera_step.platforms import Platform
+from opsera_step.report import Report
+from opsera_step.runs import Event, RunDetails, RunKnown, RunState, call_with_retry
+from opsera_step.signals import Signals
+from opsera_step.text import Scrubber
+
+FOLLOWING = ("run", "watch")
+"""The commands that follow a run; only these stop it when they are cancelled or time out."""
+LONGEST_QUERY = 300.0
+"""Seconds for which a command that follows no run retries: it can simply be repeated."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """What a command found out."""
+
+    outcome: Outcome
+    answer: Answer | None = None
+    """The response to a query."""
+    writes_outputs: bool = True
+    """Whether the outcome goes into the outputs; a cleanup must not replace its job's."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The collaborators of one job, and the state of its run."""
+
+    inputs: Inputs
+    platform: Platform
+    client: OpseraClient
+    clock: Clock
+    deadline: Deadline
+    jitter: Callable[[], float]
+    scrubber: Scrubber
+    log: JobLog
+    report: Report
+    signals: Signals
+    started: float
+    """When the job started, in monotonic seconds."""
+    data: Platform | None = None
+    """Where the answer goes, if that is not the job log."""
+    state: RunState = field(default_factory=RunState)
+    stop_claim: threading.Lock = field(default_factory=threading.Lock)
+    """Held by the thread that stops the run; never released."""
+    stop_done: threading.Event = field(default_factory=threading.Event)
+    _reported: set[str] = field(default_factory=set)
+    """Problems with writing outputs that were reported already."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether its command follows a run."""
+        return self.inputs.command in FOLLOWING
+
+    @property
+    def url(self) -> str:
+        """URL of the pipeline in the portal; empty if it or the portal is unknown."""
+        pipeline = self.state.pipeline
+        return page_url(self.inputs.portal_url, pipeline.id) if pipeline is not None else ""
+
+    def known(self, status: str = "error", exit_code: int = ExitCode.INTERNAL) -> Outcome:
+        """Return an outcome with all that is known of the pipeline and its run."""
+        pipeline, run, status_now = self.state.pipeline, self.state.run, self.state.status
+        outcome = Outcome(
+            status,
+            exit_code,
+            message=self.scrubber.inline(status_now.message) if status_now else "",
+            pipeline_id=self.scrubber.inline(pipeline.id, 100) if pipeline else "",
+            pipeline_name=self.scrubber.inline(pipeline.name, 200) if pipeline else "",
+            run_count=run.count if run else None,
+            url=self.url,
+            log_lines=self.log.line_count,
+        )
+        return self._with_details(outcome, self.state.details)
+
+    def _with_details(self, outcome: Outcome, details: RunDetails) -> Outcome:
+        failure = details.failure
+        name = self.scrubber.inline(failure.step.name, 200) if failure else ""
+        reason = reason_of(name, self.scrubber.inline(failure.message)) if failure else ""
+        return outcome.but(
+            steps=tuple(step.but_safe(self.scrubber.inline) for step in details.steps),
+            started_at=details.started_at,
+            finished_at=details.finished_at,
+            failed_step=name,
+            reason=reason,
+            waits_for=self.scrubber.inline(details.waiting_for, 200),
+            stopped_by=self.scrubber.inline(details.stopped_by, 100),
+        )
+
+    def find_pipeline(self) -> Pipeline:
+        """Look up the user's pipeline, retrying while the API has problems."""
+        name, is_id = self.inputs.pipeline, self.inputs.pipeline_is_id
+        find = pipeline_by_id_or_name(self.client, name, is_id=is_id, warn=self.warn)
+        self.state.pipeline = self.retry(find)
+        return self.state.pipeline
+
+    def requested_run(self, pipeline: Pipeline) -> Run:
+        """Return the run that the user asks about: the one of run_count, else the latest."""
+        count = self.inputs.run_count or pipeline.run_count
+        if count < 1:
+            name = self.scrubber.inline(pipeline.name, 200)
+            raise NotFound(f"The pipeline “{name}” has never run.", "Start it with command: run.")
+        return Run(pipeline.id, count)
+
+    def warn(self, text: str) -> None:
+        """Print a warning, which may quote the API."""
+        self.log.say(self.scrubber.inline(text, 1000), "warning")
+
+    def use_run(self, run: Run, origin: str) -> None:
+        """Take the run to follow or to ask about, and write the early outputs."""
+        self.state.run, self.state.origin = run, origin
+        self.announce_run()
+
+    def announce_run(self) -> None:
+        """Write the early outputs: later CI steps may need them most if this job is killed."""
+        run = self.state.run
+        if run is None:
+            return
+        self.write_outputs(self.known().early_outputs())
+        self.save_state(run_count=str(run.count), origin=self.state.origin)
+
+    def save_state(self, **values: str) -> None:
+        """Leave a note for the cleanup after a killed job, where the platform keeps one."""
+        pipeline = self.state.pipeline
+        where = {"pipeline": pipeline.id if pipeline else "", "base_url": self.inputs.base_url}
+        self.platform.save_state({**where, **values})
+
+    def write_outputs(self, outputs: dict[str, str]) -> None:
+        """Write outputs; a failure is a warning, since the run matters more."""
+        failure = self.platform.write_outputs(outputs, self.inputs.output_file)
+        if failure and failure not in self._reported:
+            self._reported.add(failure)
+            self.log.say(failure, "warning")
+
+    def retry(self, call: Callable[[Deadline], T]) -> T:
+        """Call until there is a response, showing the problems meanwhile."""
+        until = self.deadline if self.follows else self.deadline.no_later_than(LONGEST_QUERY)
+        return self.show(call_with_retry(call, self.client, self.clock, until, self.jitter))
+
+    def show(self, events: Generator[Event, None, T]) -> T:
+        """Show the events of a generator and return what it returns."""
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            if isinstance(event, RunKnown):
+                # Before a line says so: writing that may hang.
+                self.announce_run()
+            self.log.show(event)
+
+    @contextmanager
+    def change(self, what: str) -> Iterator[None]:
+        """Note for a cancellation what was being changed, as in “the pipeline was being reset”."""
+        try:
+            yield
+        except Cancelled as cancelled:
+            cancelled.during = what
+            raise
+
+
+def status_output(state: State) -> str:
+    """Return the value of the output `status` for a run; an unknown one counts as running."""
+    return "running" if state is State.UNKNOWN else state.value
+
+
+def page_url(portal_url: str, pipeline_id: str) -> str:
+    """Return the URL of a pipeline in the portal; empty if the portal is unknown."""
+    if not portal_url:
+        return ""
+    return f"{portal_url}/workflow/details/{quote(pipeline_id, safe='', errors='replace')}/summary"

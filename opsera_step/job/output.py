@@ -1,0 +1,42 @@
+"""Where a job prints: its log, and the data that a command was asked for."""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TextIO
+
+
+@dataclass(frozen=True)
+class Output:
+    """The streams of a job."""
+
+    log: TextIO
+    """The job log: progress, and in a CI job everything else too."""
+    data: TextIO | None = None
+    """Where the data goes, on a command line; None: into the job log."""
+    form: str = ""
+    """How to print the data: table, json, yaml, csv, text; empty for a sentence."""
+    width: int | None = None
+    """Columns that a table may take; None for any number."""
+    complaints: TextIO | None = None
+    """Where to report that the log can't be written; None where there is no other place."""
+
+
+def utf8(stream: TextIO | None) -> TextIO:
+    """Make a stream take any text, whatever the locale says: containers often have none.
+
+    A closed stream is as good as one that is not read. A non-blocking one would lose what it can't
+    take at once.
+    """
+    if stream is None:
+        return io.StringIO()
+    with suppress(OSError, ValueError):
+        os.set_blocking(stream.fileno(), True)
+    if isinstance(stream.buffer, io.RawIOBase):
+        # As under `python3 -u`: what a signal cuts off a write would be lost.
+        return os.fdopen(stream.fileno(), "w", 1, "utf-8", "replace", newline="\n", closefd=False)
+    stream.reconfigure(encoding="utf-8", errors="replace", newline="\n")  # type: ignore[attr-defined]
+    return stream
