@@ -1,4 +1,4 @@
-"""Set this project up and run it: demo, test, check, bench, lock, schema.
+"""Set this project up and run it: demo, test, check, bench, lock, schema, package.
 
 Needs Python 3.10 or newer and nothing else; installs into .venv (or the folder that
 OPSERA_STEP_VENV names) and nowhere else.
@@ -42,7 +42,9 @@ Usage: python3 dev.py COMMAND [ARGUMENTS]
                    Uses Docker; as root on a Debian without it, installs Podman and tools with apt
   bench [OPTIONS]  measure, and write docs/benchmarks.md; --quick for a first impression
   lock [OPTIONS]   write the requirements*.txt anew from the .in files; --upgrade for newer versions
-  schema           write the config file's JSON Schema anew from the table of inputs
+  schema           rewrite what follows from the table of inputs: the config file's JSON Schema and
+                   native/action.yml
+  package [FILE]   build the single file, dist/opsera-step.pyz, and its SHA-256
 """
 
 NO_NETWORK = re.compile(
@@ -283,27 +285,24 @@ def lock(arguments: Sequence[str]) -> int:
     return 0
 
 
-SCHEMA = """
-import json, pathlib, opsera_step
-from opsera_step.config.schema import PATH, build
-text = json.dumps(build(opsera_step.__version__), indent=2, ensure_ascii=False)
-pathlib.Path(PATH).write_text(text + "\\n", "utf-8")
-"""
-
-
 def schema(arguments: Sequence[str]) -> int:
-    """Write the config file's JSON Schema."""
+    """Write the files that follow from the tables of inputs and outputs."""
     if arguments:
         raise Failed("schema takes no arguments.")
     set_up(RUNTIME)
-    call([programs(VENV) / "python", "-c", SCHEMA], "write the schema")
-    return 0
+    return become([programs(VENV) / "python", ROOT / "scripts/generate.py"])
+
+
+def package(arguments: Sequence[str]) -> int:
+    """Build the single file."""
+    set_up(RUNTIME)
+    return become([programs(VENV) / "python", "-I", ROOT / "scripts/package.py", *arguments])
 
 
 def main() -> int:
     """Do what the command line says."""
     commands = {"demo": demo, "test": test, "check": check, "bench": bench, "lock": lock}
-    commands |= {"schema": schema, "platforms": platforms}
+    commands |= {"schema": schema, "package": package, "platforms": platforms}
     name, *arguments = sys.argv[1:] or ["--help"]
     if name not in commands:
         wanted = name in {"-h", "--help", "help"}

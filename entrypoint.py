@@ -4,6 +4,10 @@ import os
 import signal
 import sys
 
+# What is below needs no newer Python to be read than Python 3.6.
+if sys.version_info < (3, 10):  # noqa: UP036
+    sys.exit("opsera-step needs Python 3.10 or newer; this is {}.{}.".format(*sys.version_info))
+
 
 def main() -> int:
     """Take signals, find the package, and load and run what is asked for."""

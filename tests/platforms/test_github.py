@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scripts import package
 from tests.oracles import github_files
 from tests.platforms.containers import inputs, until
 from tests.platforms.running import ROOT, run
@@ -139,6 +140,56 @@ def test_the_job_fails_with_its_pipeline(example, simulate, name, scenario, told
     assert "Job failed" in done.output
 
 
+NATIVE = """\
+on: push
+jobs:
+  native:
+    runs-on: ubuntu-latest
+    steps:
+      - id: opsera
+        continue-on-error: true
+        uses: opsera-step/opsera-step/native@0123456789abcdef0123456789abcdef01234567
+        with:
+          base_url: ${{ env.OPSERA_BASE_URL }}
+          token: ${{ secrets.OPSERA_TOKEN }}
+          pipeline: Deploy shop
+          report_dir: report
+      - env:
+          RESULT: ${{ steps.opsera.outputs.status }} ${{ steps.opsera.outputs.runCount }}
+        run: |
+          echo "native: $RESULT"
+          test -s report/result.json
+"""
+
+
+@pytest.mark.parametrize(
+    ("scenario", "released", "told"),
+    [
+        ("success", True, "success 42"),
+        ("failure", True, "failed 42"),
+        ("success", False, "success 42"),
+    ],
+)
+def test_the_native_action(act, repository, facts, simulate, scenario, released, told):
+    """With the runner's own Python: a release, which has the single file, and a checkout."""
+    action = repository.parent / "action"
+    shutil.copytree(Path(facts["checkout"]), action, dirs_exist_ok=True)
+    if released:
+        package.build(action / "native/opsera-step.pyz")
+    (repository / ".github/workflows/native.yml").write_text(NATIVE, "utf-8")
+    used = "opsera-step/opsera-step@0123456789abcdef0123456789abcdef01234567"
+    simulator = simulate(scenario)
+    with alone(Path(facts["folder"], "native.lock")):
+        done = act(
+            "push", "--local-repository", f"{used}={action}",
+            "--secret", f"OPSERA_TOKEN={simulator.token}",
+            "--env", f"OPSERA_BASE_URL={simulator.url}", repository=repository,
+        )  # fmt: skip
+    assert done.ok, done
+    assert f"native: {told}" in done.output, done
+    assert simulator.count("run") == 1
+
+
 def test_the_post_step_stops_what_a_killed_job_left(containers, simulate, tmp_path):
     """The post step gets the state that the killed main step saved, and stops the run.
 
@@ -175,8 +226,8 @@ def test_githubs_own_parser(facts, tmp_path):
         "--log-level=error", "--outfile=validate.cjs",
     ]  # fmt: skip
     assert run(bundle, 60, cwd=folder).ok
-    files = [ROOT / "action.yml", *sorted(ROOT.glob(".github/workflows/*.yml")),
-             *sorted(EXAMPLES.glob("*.yml"))]  # fmt: skip
+    files = [ROOT / "action.yml", ROOT / "native/action.yml",
+             *sorted(ROOT.glob(".github/workflows/*.yml")), *sorted(EXAMPLES.glob("*.yml"))]  # fmt: skip
     broken = folder / "broken.yml"
     broken.write_text(
         "on: push\njobs: {a: {runs-on: x, steps: [{run: 'echo ${{ nothing.x }}'}]}}\n"
