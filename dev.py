@@ -214,14 +214,14 @@ def checks(folder: str) -> Iterator[tuple[object, ...]]:
     yield ("lint-imports", "--no-cache")
     yield ("hadolint", "Dockerfile")
     yield ("yamllint", "--strict", ".")
-    yield (*schema, "vendor.github-actions", "action.yml")
+    yield (*schema, "vendor.github-actions", "action.yml", "native/action.yml")
     yield (*schema, "vendor.github-workflows", *workflows)
     yield (*schema, "vendor.gitlab-ci", component_without_spec(folder), *gitlab)
     # It does not know that a docker action has post-if too, and a path inside of its image.
     ours = ('--ignore="post-if" is not allowed', '--ignore="/opt/opsera-step/cleanup" does not')
     yield ("jactionlint", *ours, *workflows)
     zizmor = ("zizmor", "--offline", "--no-progress", "--quiet", "--config", ".github/zizmor.yml")
-    yield (*zizmor, "action.yml", *workflows)
+    yield (*zizmor, "action.yml", "native/action.yml", *workflows)
 
 
 def run_check(command: Sequence[object]) -> bool:

@@ -226,8 +226,8 @@ def test_githubs_own_parser(facts, tmp_path):
         "--log-level=error", "--outfile=validate.cjs",
     ]  # fmt: skip
     assert run(bundle, 60, cwd=folder).ok
-    files = [ROOT / "action.yml", ROOT / "native/action.yml",
-             *sorted(ROOT.glob(".github/workflows/*.yml")), *sorted(EXAMPLES.glob("*.yml"))]  # fmt: skip
+    workflows = [*ROOT.glob(".github/workflows/*.yml"), *EXAMPLES.glob("*.yml")]
+    files = [ROOT / "action.yml", ROOT / "native/action.yml", *sorted(workflows)]
     broken = folder / "broken.yml"
     broken.write_text(
         "on: push\njobs: {a: {runs-on: x, steps: [{run: 'echo ${{ nothing.x }}'}]}}\n"
