@@ -119,7 +119,6 @@ class TestGithubOutput:
 class TestForeignInputs:
     """Variables that belong to another program."""
 
-    @open_defect
     @pytest.mark.parametrize("environ", [{"GITHUB_ACTIONS": "true"}, {}])
     def test_inputs_of_another_action_are_not_read(self, tmp_path, environ):
         foreign = {"INPUT_TOKEN": FOREIGN_TOKEN, "INPUT_RESET": "always", **environ}
@@ -152,7 +151,6 @@ class TestForeignInputs:
 class TestPostStep:
     """The post step of the action on GitHub."""
 
-    @open_defect
     def test_it_needs_no_inputs_after_a_job_that_ended(self, tmp_path):
         files = github(tmp_path)
         with Opsera() as opsera:
@@ -160,7 +158,6 @@ class TestPostStep:
             done = post_step(None, files)
         assert done.code == 0, done.log
 
-    @open_defect
     def test_it_needs_no_token_file_after_a_job_that_ended(self, tmp_path):
         files = github(tmp_path)
         with Opsera() as opsera:
@@ -171,7 +168,6 @@ class TestPostStep:
             done = post_step(opsera, files, **inputs)
         assert done.code == 0, done.log
 
-    @open_defect
     def test_after_a_killed_job_it_needs_the_token_only(self, tmp_path):
         files = github(tmp_path)
         with Opsera([(0, "running"), (90, "success")]) as opsera:
@@ -183,7 +179,6 @@ class TestPostStep:
         assert (done.code, opsera.stopped) == (0, True), done.log
 
 
-@open_defect
 @pytest.mark.parametrize(
     ("platform", "number"), [("github", signal.SIGINT), ("gitlab", signal.SIGTERM)]
 )

@@ -29,7 +29,7 @@ from opsera_step.errors import (
     Unavailable,
     Unreachable,
 )
-from opsera_step.signals import Cancellation
+from opsera_step.signals import Signals
 from tests.support.client import (
     PIPELINE,
     RUN,
@@ -520,8 +520,8 @@ def test_a_server_that_refuses_conditions_gets_none():
 
 def test_a_signal_ends_the_wait():
     """A signal that comes while a response is awaited ends the request at once, as Cancelled."""
-    cancellation = Cancellation()
-    before = signal.signal(signal.SIGUSR1, lambda *_: cancellation.notice(signal.SIGTERM))
+    signals = Signals()
+    before = signal.signal(signal.SIGUSR1, lambda *_: signals.notice(signal.SIGTERM))
     try:
         with Wire() as wire:
 
@@ -532,7 +532,7 @@ def test_a_signal_ends_the_wait():
                 wire.hang(peer)
 
             wire.answers = [kill]
-            client = connect(wire.url, guard=cancellation.guard)
+            client = connect(wire.url, guard=signals.guard)
             started = time.monotonic()
             with pytest.raises(Cancelled):
                 client.status(RUN, soon(10))
