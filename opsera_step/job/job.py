@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from opsera_step.api import OpseraClient, Pipeline, Run, State, pipeline_by_id_or_name
@@ -19,7 +19,7 @@ from opsera_step.platforms import Platform
 from opsera_step.report import Report
 from opsera_step.runs import Event, RunDetails, RunKnown, RunState, call_with_retry
 from opsera_step.signals import Signals
-from opsera_step.text import Scrubber
+from opsera_step.text import Scrubber, mask_secrets
 
 FOLLOWING = ("run", "watch")
 """The commands that follow a run; only these stop it when they are cancelled or time out."""
@@ -58,6 +58,8 @@ class Job:
     """When the job started, in monotonic seconds."""
     data: Platform | None = None
     """Where the answer goes, if that is not the job log."""
+    shows_secrets: bool = False
+    """Whether values of API objects whose keys look secret are printed."""
     state: RunState = field(default_factory=RunState)
     stop_claim: threading.Lock = field(default_factory=threading.Lock)
     """Held by the thread that stops the run; never released."""
@@ -104,6 +106,10 @@ class Job:
             waits_for=self.scrubber.inline(details.waiting_for, 200),
             stopped_by=self.scrubber.inline(details.stopped_by, 100),
         )
+
+    def presentable(self, data: Any) -> Any:
+        """Return an API object as it may be shown: values whose keys look secret are masked."""
+        return data if self.shows_secrets else mask_secrets(data)
 
     def find_pipeline(self) -> Pipeline:
         """Look up the user's pipeline, retrying while the API has problems."""

@@ -21,6 +21,10 @@ class Output:
     """How to print the data: table, json, yaml, csv, text; empty for a sentence."""
     width: int | None = None
     """Columns that a table may take; None for any number."""
+    shows_secrets: bool = False
+    """Whether values of API objects whose keys look secret are printed."""
+    is_quiet: bool = False
+    """Whether progress is left out; errors and the data are still printed."""
     complaints: TextIO | None = None
     """Where to report that the log can't be written; None where there is no other place."""
 

@@ -32,6 +32,7 @@ from opsera_step.job.job import CommandResult, Job
 from opsera_step.job.output import Output
 from opsera_step.outcome import Outcome, with_hint
 from opsera_step.platforms import Platform, Split, detect
+from opsera_step.platforms.base import DEBUG
 from opsera_step.report import Report
 from opsera_step.signals import InterruptibleClock, Signals
 from opsera_step.text import Scrubber
@@ -136,6 +137,8 @@ def _connect(
         ca_bundle=inputs.ca_bundle,
         agent=f"({platform.name})",
         guard=signals.guard,
+        token_source=inputs.token_source,
+        log_request=_request_log(platform) if inputs.verbose else None,
     )
     # Neither a cleanup nor a query must replace the report of a job.
     directory = inputs.report_dir if inputs.command != "cleanup" else ""
@@ -166,9 +169,18 @@ def _connect(
         signals=signals,
         started=interruptible.monotonic(),
         data=data,
+        shows_secrets=output.shows_secrets,
     )
     signals.emergency = JobEmergency(job)
     return job
+
+
+def _request_log(platform: Platform) -> Callable[[str, str, int | None, float], None]:
+    def log_request(method: str, path: str, status: int | None, seconds: float) -> None:
+        result = status if status is not None else "no response"
+        platform.say(f"{method} {path}: {result}, {seconds * 1000:.0f} ms", DEBUG)
+
+    return log_request
 
 
 def _carry_out(job: Job, command: Command) -> CommandResult:

@@ -47,7 +47,7 @@ def list_tools(job: Job) -> CommandResult:
 def show_tool(job: Job) -> CommandResult:
     """Show a tool."""
     tool = find_tool(job)
-    return query_result(job, answer_of(tool), f"Tool {called(job, tool)}.")
+    return query_result(job, answer_of(job, tool), f"Tool {called(job, tool)}.")
 
 
 def list_tasks(job: Job) -> CommandResult:
@@ -65,7 +65,7 @@ class TaskCommands:
     def show(self, job: Job) -> CommandResult:
         """Show the task."""
         task = self._find(job)
-        answer = Answer(task.response, (views.object_table(task.data),))
+        answer = Answer(task.response, (views.object_table(job.presentable(task.data)),))
         return query_result(job, answer, f"Task {called(job, task)}.")
 
     def status(self, job: Job) -> CommandResult:
@@ -177,9 +177,9 @@ def find_tool(job: Job) -> Tool:
     return job.retry(find)
 
 
-def answer_of(tool: Tool) -> Answer:
+def answer_of(job: Job, tool: Tool) -> Answer:
     """Return what is printed about a tool."""
-    return Answer(tool.response, (views.object_table(tool.data),))
+    return Answer(tool.response, (views.object_table(job.presentable(tool.data)),))
 
 
 def _log_lines(job: Job, records: Sequence[TaskRecord]) -> list[str]:
@@ -224,4 +224,6 @@ def _warn_of_limit(job: Job, listing: Listing[Any], advice: str = "") -> None:
 
 def query_result(job: Job, answer: Answer, sentence: str) -> CommandResult:
     """Return the answer to a query, with a sentence about it."""
-    return CommandResult(job.known("success", ExitCode.SUCCESS).but(message=sentence), answer)
+    answer = answer._replace(data=job.presentable(answer.data))
+    outcome = job.known("success", ExitCode.SUCCESS)
+    return CommandResult(outcome.but(message=sentence, about_run=False), answer)

@@ -15,7 +15,9 @@ from opsera_step.runs import (
     Ended,
     EndReason,
     FollowPolicy,
+    Parameter,
     RunKnown,
+    RuntimeSettings,
     StartPolicy,
     follow,
     start_run,
@@ -28,7 +30,7 @@ def run(job: Job) -> CommandResult:
     _introduce(job, pipeline)
     job.save_state(before=str(pipeline.run_count))
     inputs = job.inputs
-    policy = StartPolicy(on_busy=inputs.on_busy, reset=inputs.reset)
+    policy = StartPolicy(inputs.on_busy, inputs.reset, _runtime_settings(job))
     job.show(
         start_run(
             job.client,
@@ -56,6 +58,14 @@ def watch(job: Job) -> CommandResult:
     if job.state.run is not None:
         job.log.show(RunKnown(job.state.run, started=False))
     return _follow(job)
+
+
+def _runtime_settings(job: Job) -> RuntimeSettings | None:
+    inputs = job.inputs
+    if not inputs.branch and not inputs.parameters:
+        return None
+    parameters = (Parameter(one.step or "", one.name, one.value) for one in inputs.parameters)
+    return RuntimeSettings(inputs.branch, tuple(parameters))
 
 
 def _introduce(job: Job, pipeline: Pipeline) -> None:

@@ -16,7 +16,7 @@ from opsera_step.api import Tool
 from opsera_step.errors import InvalidInput
 from opsera_step.job.commands.account import answer_of, called, find_tool, query_result
 from opsera_step.job.job import CommandResult, Job
-from opsera_step.text import nearest
+from opsera_step.text import MASK, holds_mask, is_secret_key, mask_secrets, nearest
 
 NOT_SENT = ("_id", "createdAt", "updatedAt")
 """Properties that Opsera manages itself (API page: best not sent)."""
@@ -36,6 +36,8 @@ class Update:
     changes: Mapping[str, Any]
     """Root properties to replace: those that the user named, and that differ."""
     differences: tuple[str, ...] = ()
+    masked_differences: tuple[str, ...] = ()
+    """The differences without values whose keys look secret."""
     warnings: tuple[str, ...] = ()
 
 
@@ -56,26 +58,30 @@ class ToolUpdate:
     def carry_out(self, job: Job) -> CommandResult:
         """Replace properties of a tool, after showing what changes."""
         tool = find_tool(job)
+        if holds_mask(self.named):
+            raise InvalidInput(
+                [f"tool update: a value is the mask {MASK!r}. Export the tool with --show-secrets"]
+            )
         named = merged(tool.data, self.named) if self.merge else self.named
         update = plan_update(tool.data, named)
         for warning in update.warnings:
             job.warn(warning)
         if not update.changes:
             sentence = f"Nothing to change: {called(job, tool)} already has these values."
-            return query_result(job, answer_of(tool), sentence)
+            return query_result(job, answer_of(job, tool), sentence)
         job.log.say(f"Changes to tool {called(job, tool)}:")
-        for line in update.differences:
+        for line in update.differences if job.shows_secrets else update.masked_differences:
             job.log.say("  " + job.scrubber.inline(line, 1000))
         if self.dry_run:
-            return query_result(job, answer_of(tool), "Dry run: no changes were made.")
+            return query_result(job, answer_of(job, tool), "Dry run: no changes were made.")
         if not self.confirmed and not self._ask():
-            return query_result(job, answer_of(tool), "No changes were made.")
+            return query_result(job, answer_of(job, tool), "No changes were made.")
         updated = _send(job, tool, update)
         for key in not_taken(updated.data, update.changes):
             job.warn(f"{key}: the tool does not show the value that was sent.")
         done = ", ".join(job.scrubber.inline(key, 100) for key in update.changes)
         sentence = f"Updated tool {called(job, updated)}: {done}."
-        return query_result(job, answer_of(updated), sentence)
+        return query_result(job, answer_of(job, updated), sentence)
 
     def _ask(self) -> bool:
         if self.ask is None:
@@ -166,12 +172,15 @@ def plan_update(current: Mapping[str, Any], named: Mapping[str, Any]) -> Update:
     warnings = [
         *_other_tool(current, named), *_drop_warnings(dropped), *_warnings(current, changes)
     ]  # fmt: skip
-    differences = (
-        line
-        for key, value in changes.items()
-        for line in _differences(key, current.get(key, _GONE), value)
+    differences, masked = (
+        tuple(
+            line
+            for key, value in changes.items()
+            for line in _differences(key, current.get(key, _GONE), value, masks=masks)
+        )
+        for masks in (False, True)
     )
-    return Update(changes, tuple(differences), tuple(warnings))
+    return Update(changes, differences, masked, tuple(warnings))
 
 
 def not_taken(updated: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
@@ -236,13 +245,19 @@ def _kind(value: Any) -> str:
     return _KINDS.get(type(value), "a number")
 
 
-def _differences(name: str, before: Any, after: Any) -> Iterator[str]:
+def _differences(name: str, before: Any, after: Any, *, masks: bool) -> Iterator[str]:
     """Yield a line for each value that differs; objects are compared property by property."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in dict.fromkeys((*before, *after)):
-            yield from _differences(f"{name}.{key}", before.get(key, _GONE), after.get(key, _GONE))
+            part = before.get(key, _GONE), after.get(key, _GONE)
+            yield from _differences(f"{name}.{key}", *part, masks=masks)
     elif before is _GONE or after is _GONE or before != after:
-        yield f"{name}: {_shown(before)} → {_shown(after)}"
+        if masks and is_secret_key(name.rpartition(".")[2]):
+            yield f"{name}: {MASK} (changed)"
+        else:
+            yield f"{name}: {_shown(mask_secrets(before) if masks else before)} → " + (
+                _shown(mask_secrets(after) if masks else after)
+            )
 
 
 def _shown(value: Any) -> str:

@@ -1,0 +1,127 @@
+"""The commands `approve` and `reject`: decide an approval at which the latest run is waiting.
+
+Source: the vendor's API page, `POST /api/v2/actions`. The call names a pipeline, not a run or a
+step, so both are checked before it is sent. It is repeated only if the first request was certainly
+not accepted: a second approval could decide the next approval step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opsera_step.api import Ack, Pipeline, Run, State
+from opsera_step.clock import format_duration
+from opsera_step.display import Answer
+from opsera_step.errors import ApiError, ExitCode, InvalidInput
+from opsera_step.job.job import CommandResult, Job
+from opsera_step.outcome import time_of_day
+from opsera_step.runs import RunDetails, read_details
+
+APPROVE, REJECT = "approve", "reject"
+_DONE = {APPROVE: "Approved", REJECT: "Rejected"}
+_DETAILS_WITHIN = 10.0
+_RETRY_AFTER = 2.0
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How to decide an approval, and who confirms that."""
+
+    action: str
+    """APPROVE or REJECT."""
+    message: str = ""
+    """For the record; why it is rejected."""
+    step: str = ""
+    """The approval step that must be the waiting one; empty for any."""
+    confirmed: bool = False
+    ask: Callable[[str], bool] | None = None
+    """Asks the user; None if there is no terminal to ask at."""
+
+    def carry_out(self, job: Job) -> CommandResult:
+        """Check what is waiting, ask for confirmation, and send the decision."""
+        pipeline = job.find_pipeline()
+        run = Run(pipeline.id, pipeline.run_count)
+        job.use_run(run, "")
+        details = read_details(job.client, run, job.deadline.no_later_than(_DETAILS_WITHIN))
+        job.state.details = details
+        self._check(job, pipeline, details)
+        name = job.scrubber.inline(details.waiting_for, 200)
+        where = f" at “{name}”" if name else ""
+        job.log.say(
+            f"Run {run.count} of “{job.scrubber.inline(pipeline.name, 200)}” is waiting for "
+            f"approval{where}{_since(job, details)}."
+        )
+        if not self._is_confirmed():
+            outcome = job.known("paused", ExitCode.SUCCESS)
+            return CommandResult(outcome.but(message="No changes were made."))
+        with job.change(f"the approval of run {run.count} was being decided"):
+            ack = self._send(job, pipeline, details)
+        message = f"{_DONE[self.action]} run {run.count}{where}."
+        said = job.scrubber.inline(ack.message) if ack else ""
+        outcome = job.known("running", ExitCode.SUCCESS).but(message=f"{message} {said}".strip())
+        return CommandResult(outcome, Answer(ack.response, ()) if ack else None)
+
+    def _check(self, job: Job, pipeline: Pipeline, details: RunDetails) -> None:
+        """Refuse a decision about anything else than what the user means.
+
+        Raises:
+            InvalidInput: if the run is not paused, or another run or step is waiting.
+
+        """
+        name, count = job.scrubber.inline(pipeline.name, 200), pipeline.run_count
+        waiting = job.scrubber.inline(details.waiting_for, 200)
+        problems = []
+        if pipeline.state is not State.PAUSED:
+            problems.append(
+                f"run {count} of “{name}” is not waiting for approval: it is {pipeline.state.value}"
+            )
+        elif job.inputs.run_count and job.inputs.run_count != count:
+            problems.append(
+                f"run_count: run {count} is waiting for approval, not run {job.inputs.run_count}"
+            )
+        elif self.step and self.step.strip().casefold() != details.waiting_for.strip().casefold():
+            found = f"“{waiting}”" if waiting else "an unknown step"
+            problems.append(f"--step: the run is waiting at {found}, not at “{self.step}”")
+        if problems:
+            raise InvalidInput(problems)
+
+    def _is_confirmed(self) -> bool:
+        if self.confirmed:
+            return True
+        if self.ask is None:
+            raise InvalidInput([f"{self.action}: not a terminal; pass --yes to confirm"])
+        return self.ask("Approve it?" if self.action == APPROVE else "Reject it?")
+
+    def _send(self, job: Job, pipeline: Pipeline, details: RunDetails) -> Ack | None:
+        """Send the decision; None if its response was lost but the run waits there no more."""
+        while True:
+            try:
+                return job.client.act(self.action, pipeline.id, job.deadline, message=self.message)
+            except ApiError as error:
+                if not error.transient or job.deadline.expired:
+                    raise
+                if not error.never_accepted:
+                    if self._still_waits(job, pipeline, details):
+                        raise
+                    return None
+                job.warn(f"{error.message} The request was not delivered; retrying.")
+                job.clock.sleep(max(_RETRY_AFTER, error.retry_after or 0.0))
+
+    @staticmethod
+    def _still_waits(job: Job, before: Pipeline, details: RunDetails) -> bool:
+        now = job.retry(lambda until: job.client.summary(before.id, until))
+        if now.run_count != before.run_count or now.state is not State.PAUSED:
+            return False
+        until = job.deadline.no_later_than(_DETAILS_WITHIN)
+        return read_details(job.client, Run(before.id, now.run_count), until).waiting_for == (
+            details.waiting_for
+        )
+
+
+def _since(job: Job, details: RunDetails) -> str:
+    step = next((one for one in details.steps if one.name == details.waiting_for), None)
+    if step is None or step.started_at is None:
+        return ""
+    waited = format_duration(max(0.0, job.clock.time() - step.started_at))
+    return f", since {time_of_day(step.started_at)} ({waited})"
