@@ -13,7 +13,7 @@ from opsera_step.api import OpseraClient, Pipeline, Run, State, pipeline_by_id_o
 from opsera_step.clock import Clock, Deadline
 from opsera_step.config import Inputs
 from opsera_step.display import Answer, JobLog
-from opsera_step.errors import Cancelled, ExitCode, NotFound
+from opsera_step.errors import Cancelled, ExitCode, Malformed, NotFound
 from opsera_step.outcome import Outcome, reason_of
 from opsera_step.platforms import Platform
 from opsera_step.report import Report
@@ -108,8 +108,16 @@ class Job:
         )
 
     def presentable(self, data: Any) -> Any:
-        """Return an API object as it may be shown: values whose keys look secret are masked."""
-        return data if self.shows_secrets else mask_secrets(data)
+        """Return an API object as it may be shown: values whose keys look secret are masked.
+
+        Raises:
+            Malformed: if it is nested too deep.
+
+        """
+        try:
+            return data if self.shows_secrets else mask_secrets(data)
+        except RecursionError:
+            raise Malformed("The API's response is nested too deep to be printed.") from None
 
     def find_pipeline(self) -> Pipeline:
         """Look up the user's pipeline, retrying while the API has problems."""
