@@ -26,7 +26,7 @@ STATUSES = {
     4: ("error",),
     8: ("paused",),
     124: ("timeout",),
-    143: ("cancelled",),
+    143: ("cancelled", "success", "failed", "stopped"),  # After a signal the status is the run's.
 }
 SLACK = 45.0
 """Seconds beyond the timeout: a last look, a stop call, and a request that hangs in each."""
