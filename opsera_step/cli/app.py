@@ -1,4 +1,4 @@
-"""The program: the group of all commands, and the ways in which one of them can end."""
+"""The program: the group of all commands, and the ways in which one can end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from opsera_step.cli.demo import demo, simulator
 from opsera_step.cli.invocation import Invocation, this_process
 from opsera_step.cli.runs import RUN_COMMANDS
 from opsera_step.cli.setup import SETUP_COMMANDS
-from opsera_step.cli.usage import explained, in_a_job
+from opsera_step.cli.usage import explain, one_line
 from opsera_step.config import from_environment
 from opsera_step.errors import Cancelled, ExitCode, InternalError, InvalidInput, OpseraStepError
 from opsera_step.job import Output, reject
@@ -32,10 +32,10 @@ _LONGEST = 2000
 
 
 class _Group(click.Group):
-    """The commands by what they are for, the most used first."""
+    """The commands by purpose, the most used first."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands, a section for each purpose."""
+        """List the commands, one section per purpose."""
         for purpose, commands in _PURPOSES.items():
             with formatter.section(purpose):
                 told = [(one.name or "", one.get_short_help_str(100)) for one in commands]
@@ -47,17 +47,17 @@ class _Group(click.Group):
 )
 @click.version_option(__version__, prog_name=_NAME)
 def group() -> None:
-    """Run Opsera pipelines, follow their logs, and end with their verdicts.
+    """Run Opsera pipelines, stream their logs, and exit with their result.
 
-    The access token comes from OPSERA_TOKEN or --token-file. Every option can be set as a
-    variable too: --on-paused is OPSERA_ON_PAUSED. Try `opsera-step demo`: it needs no account.
+    The access token comes from OPSERA_TOKEN or --token-file. Every input can also be set as a
+    variable: --on-paused is OPSERA_ON_PAUSED. Try `opsera-step demo`; it needs no account.
     """
 
 
 _PURPOSES: Mapping[str, tuple[click.Command, ...]] = {
-    "A run of a pipeline": RUN_COMMANDS,
-    "The account": ACCOUNT_COMMANDS,
-    "Setting up": (*SETUP_COMMANDS, completion),
+    "Runs": RUN_COMMANDS,
+    "Account": ACCOUNT_COMMANDS,
+    "Setup": (*SETUP_COMMANDS, completion),
     "Without an account": (demo, simulator),
 }
 for _commands in _PURPOSES.values():
@@ -75,16 +75,16 @@ def main(arguments: list[str] | None = None, signals: Signals | None = None) -> 
         code = _invoke(arguments, here)
         _flush(here)
     except BrokenPipeError:
-        # Whoever read has had enough.
+        # The reader is gone.
         _silence_stdout()
         code = ExitCode.SUCCESS
     except OSError as error:
         _silence_stdout()
         where = _harmless(str(error.filename or "stdout"))
-        click.echo(f"Not all could be written to {where}: {error.strerror or error}.", err=True)
+        click.echo(f"Can't write to {where}: {error.strerror or error}.", err=True)
         code = ExitCode.INVALID_INPUT
     except click.ClickException as error:
-        _show(explained(error))
+        _show(explain(error))
         code = ExitCode.INVALID_INPUT
     except Cancelled as cancelled:
         code = cancelled.exit_code
@@ -93,26 +93,26 @@ def main(arguments: list[str] | None = None, signals: Signals | None = None) -> 
     except OpseraStepError as error:
         _tell(error)
         code = error.exit_code
-    except Exception as error:  # noqa: BLE001 - the last boundary: a fault of our own
+    except Exception as error:  # noqa: BLE001 - the last boundary: a bug of our own
         _tell(InternalError(f"{type(error).__name__}: {error}."))
         code = ExitCode.INTERNAL
     return code
 
 
 def _tell(error: OpseraStepError) -> None:
-    """Say on stderr what went wrong, as click does: of inputs all faults, a line each."""
-    faults = (
+    """Print an error to stderr as click does: all problems of the inputs, one per line."""
+    problems = (
         error.problems if isinstance(error, InvalidInput) else [f"{error.message} {error.hint}"]
     )
-    for fault in faults:
-        told = _harmless(fault)
+    for problem in problems:
+        told = _harmless(problem)
         click.echo(f"Error: {told if told.endswith(('.', '?', '!')) else told + '.'}", err=True)
 
 
 def _show(error: click.ClickException) -> None:
-    """Show an error as click does, with words of the user that nothing obeys."""
+    """Show an error as click does, with harmless text."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        # It is the help, with no word of the user.
+        # It is the help.
         error.show()
         return
     told = _harmless(error.format_message())
@@ -123,7 +123,7 @@ def _show(error: click.ClickException) -> None:
 
 
 def _harmless(text: str) -> str:
-    """Return a sentence as one safe line, without a token that stands in a wrong place."""
+    """Return a text as one safe line, without a token typed in the wrong place."""
     given = from_environment(os.environ)
     safe = Scrubber(given["token"].value if "token" in given else "")
     return escape_commands(safe.inline(redact_tokens(text), _LONGEST))
@@ -137,7 +137,7 @@ def run_words(
     *,
     reads_input_variables: bool,
 ) -> int:
-    """Carry out the words of a job's input `command`, and leave its outputs on every way out."""
+    """Carry out the words of a job's input `command`; outputs are written on every exit."""
     here = Invocation(
         environ, out, out, signals, is_job=True, reads_input_variables=reads_input_variables
     )
@@ -146,26 +146,28 @@ def run_words(
         if here.carried_out:
             return code
         trouble: OpseraStepError = InvalidInput(
-            [f"command: {_as_typed(words)!r} does nothing in a job."]
+            [f"Invalid value {_as_typed(words)!r} for command. It is not available in a job."]
         )
     except click.ClickException as error:
-        trouble = InvalidInput([f"command: {_as_typed(words)!r} won't do: {in_a_job(error)}"])
+        trouble = InvalidInput(
+            [f"Invalid value {_as_typed(words)!r} for command. {one_line(error)}"]
+        )
     except OpseraStepError as error:
         trouble = error
-    except Exception as error:  # noqa: BLE001 - the last boundary: a fault of our own
+    except Exception as error:  # noqa: BLE001 - the last boundary: a bug of our own
         trouble = InternalError(f"{type(error).__name__}: {error}")
     return reject(environ, Output(out), trouble)
 
 
 def _as_typed(words: Sequence[str]) -> str:
-    """Write words as somebody would type them: in quotes only where blanks ask for them."""
+    """Write words as a user would type them, quoted only if they contain spaces."""
     return " ".join(
         word if word and word.split() == [word] else shlex.quote(word) for word in words
     )
 
 
 def _flush(invocation: Invocation) -> None:
-    """Write what is left; of a command that was carried out the code stands, whoever reads it."""
+    """Flush the streams; a command that was carried out keeps its exit code."""
     try:
         invocation.out.flush()
         if sys.stdout is not None:
@@ -177,7 +179,7 @@ def _flush(invocation: Invocation) -> None:
 
 
 def _silence_stdout() -> None:
-    """Have nothing more written there: Python would complain once more when it ends."""
+    """Point stdout at nothing: Python would complain once more at its end."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

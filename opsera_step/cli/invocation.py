@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TextIO, TypeVar
@@ -80,6 +80,8 @@ class Invocation:
         *,
         form: str = "",
         tool: str = "",
+        quiet: bool = False,
+        show_secrets: bool = False,
     ) -> int:
         """Carry out a command: the input of that name, or a function that does it.
 
@@ -96,7 +98,7 @@ class Invocation:
             output = Output(self.err, self.out, form, self.width())
         return run_job(
             self.environ,
-            output,
+            replace(output, shows_secrets=show_secrets, is_quiet=quiet),
             self.install_signals(),
             command=command,
             options=options,

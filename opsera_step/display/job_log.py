@@ -109,16 +109,17 @@ class JobLog:
         timestamps: bool = False,
         waits_when_paused: bool = False,
         verbose: bool = False,
+        is_quiet: bool = False,
     ) -> None:
         """Take the sink, and who keeps the full log, even if none of it is to be shown.
 
         `timestamps` puts the time of its record before each line; `waits_when_paused` says that
         the job keeps waiting for an approval, which a user should know of at once; `verbose`
-        prints the debug log.
+        prints the debug log; `is_quiet` leaves out all but warnings and errors.
         """
         self._sink, self._scrubber, self._clock, self._limit = sink, scrubber, clock, limit
         self._keeper, self._shows_log, self._waits = keeper, shows_log, waits_when_paused
-        self._verbose = verbose
+        self._verbose, self._quiet = verbose, is_quiet
         self._lines = _LineReader(scrubber, sink, timestamps=timestamps, full=keeper is not None)
         self._groups = _Groups(sink, clock)
         self._progress = StepProgress(clock.monotonic)
@@ -138,6 +139,8 @@ class JobLog:
 
     def say(self, text: str, level: str = "") -> None:
         """Print a message of ours."""
+        if self._quiet and level not in ("warning", "error"):
+            return
         for line in self._scrubber.text(text).split("\n"):
             self._sink.say(line, level)
 

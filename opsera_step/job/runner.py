@@ -32,7 +32,6 @@ from opsera_step.job.job import CommandResult, Job
 from opsera_step.job.output import Output
 from opsera_step.outcome import Outcome, with_hint
 from opsera_step.platforms import Platform, Split, detect
-from opsera_step.platforms.base import DEBUG
 from opsera_step.report import Report
 from opsera_step.signals import InterruptibleClock, Signals
 from opsera_step.text import Scrubber
@@ -130,16 +129,6 @@ def _connect(
     for warning in inputs.warnings:
         platform.say(redact_tokens(warning), "warning")
     scrubber, interruptible = Scrubber(inputs.token), InterruptibleClock(clock, signals)
-    client = OpseraClient(
-        inputs.base_url,
-        inputs.token,
-        interruptible,
-        ca_bundle=inputs.ca_bundle,
-        agent=f"({platform.name})",
-        guard=signals.guard,
-        token_source=inputs.token_source,
-        log_request=_request_log(platform) if inputs.verbose else None,
-    )
     # Neither a cleanup nor a query must replace the report of a job.
     directory = inputs.report_dir if inputs.command != "cleanup" else ""
     is_query = inputs.command not in table.COMMANDS
@@ -149,6 +138,28 @@ def _connect(
     data = detect(environ, output.data, clock) if output.data is not None else None
     # The lines of a log are the data of the command `logs`; all else is progress.
     lines_apart = data is not None and not output.form and inputs.command == "logs"
+    log = JobLog(
+        Split(platform, data) if data is not None and lines_apart else platform,
+        scrubber,
+        interruptible,
+        LogLimit(inputs.log_limit),
+        report if report.keeps_log else None,
+        shows_log=inputs.logs != "none" and not output.is_quiet,
+        is_quiet=output.is_quiet,
+        timestamps=inputs.timestamps,
+        waits_when_paused=inputs.on_paused == "wait",
+        verbose=inputs.verbose,
+    )
+    client = OpseraClient(
+        inputs.base_url,
+        inputs.token,
+        interruptible,
+        ca_bundle=inputs.ca_bundle,
+        agent=f"({platform.name})",
+        guard=signals.guard,
+        token_source=inputs.token_source,
+        log_request=_request_log(log) if inputs.verbose else None,
+    )
     job = Job(
         inputs=inputs,
         platform=platform,
@@ -157,14 +168,7 @@ def _connect(
         deadline=Deadline.after(interruptible, inputs.timeout),
         jitter=jitter,
         scrubber=scrubber,
-        log=JobLog(
-            Split(platform, data) if data is not None and lines_apart else platform,
-            scrubber,
-            interruptible,
-            LogLimit(inputs.log_limit),
-            report if report.keeps_log else None,
-            shows_log=inputs.logs != "none",
-        ),
+        log=log,
         report=report,
         signals=signals,
         started=interruptible.monotonic(),
@@ -175,10 +179,10 @@ def _connect(
     return job
 
 
-def _request_log(platform: Platform) -> Callable[[str, str, int | None, float], None]:
+def _request_log(log: JobLog) -> Callable[[str, str, int | None, float], None]:
     def log_request(method: str, path: str, status: int | None, seconds: float) -> None:
         result = status if status is not None else "no response"
-        platform.say(f"{method} {path}: {result}, {seconds * 1000:.0f} ms", DEBUG)
+        log.say_debug(f"{method} {path}: {result}, {seconds * 1000:.0f} ms")
 
     return log_request
 

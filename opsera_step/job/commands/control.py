@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from opsera_step.api import Pipeline, Run, State
-from opsera_step.display import says_only_running
-from opsera_step.errors import ApiError, ExitCode, Rejected
+from opsera_step.display import Answer, Table, says_only_running
+from opsera_step.errors import ApiError, ExitCode, InvalidInput, Rejected
 from opsera_step.job.job import CommandResult, Job, status_output
+from opsera_step.outcome import EXIT_CODE_OF_STATE
 from opsera_step.runs import LONGEST_STOP, read_details, stop_run
 
 DETAILS_WITHIN = 10.0
@@ -30,6 +31,30 @@ def status(job: Job) -> CommandResult:
         more = "" if says_only_running(outcome.message) else outcome.message
         outcome = outcome.but(message=f"{sentence} {more}".strip())
     return CommandResult(outcome)
+
+
+def status_with_exit_code(job: Job) -> CommandResult:
+    """Report the status of a run, and exit with its result."""
+    result = status(job)
+    state = job.state.status.state if job.state.status else State.UNKNOWN
+    code = EXIT_CODE_OF_STATE.get(state, ExitCode.SUCCESS)
+    return CommandResult(result.outcome.but(exit_code=code))
+
+
+def open_portal(job: Job, *, browser: bool) -> CommandResult:
+    """Print the URL of the pipeline in the portal, and open it in a browser if wanted."""
+    pipeline = job.find_pipeline()
+    if not job.url:
+        raise InvalidInput(
+            ["portal_url: the portal of this base_url is unknown. Set portal_url to its address"]
+        )
+    if browser:
+        import webbrowser  # noqa: PLC0415 - only here
+
+        webbrowser.open(job.url)
+    answer = Answer({"pipelineId": pipeline.id, "url": job.url}, (Table((), [(job.url,)]),))
+    outcome = job.known("success", ExitCode.SUCCESS)
+    return CommandResult(outcome.but(message=job.url, about_run=False), answer)
 
 
 def stop(job: Job) -> CommandResult:

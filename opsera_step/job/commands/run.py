@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from opsera_step.api import Pipeline
 from opsera_step.api.token import expiry_warning, read_token
 from opsera_step.clock import Deadline
-from opsera_step.errors import ExitCode
+from opsera_step.config import Parameter as Setting
+from opsera_step.errors import ExitCode, InvalidInput
 from opsera_step.job.cancellation import reason_to_leave, stop
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.outcome import outcome_of
@@ -50,6 +54,26 @@ def run(job: Job) -> CommandResult:
     return _follow(job)
 
 
+def run_with_parameters(job: Job, *, words: Sequence[str]) -> CommandResult:
+    """Run with further parameters, `STEP.NAME=VALUE` each, which override the same of the input.
+
+    Raises:
+        InvalidInput: if one is not of that form.
+
+    """
+    wrong = [word for word in words if "=" not in word or "." not in word.partition("=")[0]]
+    if wrong:
+        raise InvalidInput([f"--param: expected STEP.NAME=VALUE, got {word!r}" for word in wrong])
+    added = {name: value for name, _, value in (word.partition("=") for word in words)}
+    kept = {_full_name(one): one.value for one in job.inputs.parameters}
+    parameters = (Setting(None, name, value) for name, value in {**kept, **added}.items())
+    return run(replace(job, inputs=replace(job.inputs, parameters=tuple(parameters))))
+
+
+def _full_name(one: Setting) -> str:
+    return f"{one.step}.{one.name}" if one.step else one.name
+
+
 def watch(job: Job) -> CommandResult:
     """Follow an existing run, from its first line to its end."""
     pipeline = job.find_pipeline()
@@ -71,6 +95,7 @@ def _runtime_settings(job: Job) -> RuntimeSettings | None:
 def _introduce(job: Job, pipeline: Pipeline) -> None:
     name = job.scrubber.inline(pipeline.name, 200)
     job.log.say(f"Pipeline “{name}” ({pipeline.id}) at {job.inputs.base_url}")
+    job.log.link = job.url
     if job.url:
         job.log.say(f"View in Opsera: {job.url}")
     job.log.know_plan(pipeline.plan)
