@@ -1,10 +1,11 @@
-"""The commands that ask about an account: pipelines, tools, tasks and audit logs."""
+"""The commands about an account: pipelines, tools, tasks, audit logs, and any other endpoint."""
 
 from __future__ import annotations
 
 import errno
 import sys
-from datetime import date
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,64 +23,126 @@ from opsera_step.cli.options import (
     with_inputs,
 )
 from opsera_step.errors import InvalidInput
+from opsera_step.job import CommandResult
 from opsera_step.job.commands import account as commands
 from opsera_step.job.commands.update_tool import ToolUpdate, read_assignments, read_properties
 
-
-def _day(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
-    """Check a day as the API takes it."""
-    if not value:
-        return ""
-    try:
-        if date.fromisoformat(value).isoformat() == value:
-            return value
-    except ValueError:
-        pass
-    raise click.BadParameter(f"{value!r} is no day written as YYYY-MM-DD, like 2026-11-01.")
-
-
 _COUNT = click.IntRange(min=1)
 _TASK_RECORDS = 1000
+_LONGEST_RANGE = 366
+"""Days that an audit may cover; each costs a request."""
 
-
-@click.command(
-    cls=HelpfulCommand,
-    short_help="List the pipelines.",
-    examples=[
-        "opsera-step pipelines",
-        "opsera-step pipelines --format json | jq -r '.[].name'",
-    ],
+_show_secrets = click.option(
+    "--show-secrets", is_flag=True, help="Don't mask values whose keys look secret."
 )
-@format_option()
-@with_inputs(*ALWAYS)
-def pipelines(form: str, **typed: str | None) -> int:
-    """List the pipelines that the token's owner sees; it takes the Power User role."""
-    return invocation().run("pipelines", typed, commands.list_pipelines, form=form)
-
-
-@click.command(
-    cls=HelpfulCommand,
-    short_help="Show a pipeline and its steps.",
-    examples=[
-        "opsera-step summary 65a4f00dc0ffee0123456789",
-        'opsera-step summary "Build and deploy shop" --format json | jq .workflow.plan',
-    ],
-)
-@click.argument(
+_pipeline_argument = click.argument(
     "pipeline_argument", required=False, metavar="[PIPELINE]",
     shell_complete=completing_alias("pipelines"),
 )  # fmt: skip
-@format_option()
-@with_inputs("pipeline", *ALWAYS)
-def summary(pipeline_argument: str | None, form: str, **typed: str | None) -> int:
-    """Show a pipeline and its steps: by ID, exact name, or alias of the config file."""
+
+
+def _list_options(function: Any) -> Any:
+    function = click.option("--limit", type=_COUNT, metavar="N", help="At most N entries.")(
+        function
+    )
+    return click.option(
+        "--filter", "text", default="", metavar="TEXT",
+        help="Only entries whose name or ID contains TEXT.",
+    )(function)  # fmt: skip
+
+
+def _list_command(name: str, command: Callable[..., CommandResult], typed: dict[str, Any]) -> int:
+    options = commands.ListOptions(typed.pop("text"), typed.pop("limit"))
+    form = typed.pop("form")
+    return invocation().run(name, typed, partial(command, options=options), form=form)
+
+
+@click.group(short_help="List and show pipelines and their runs.")
+def pipeline() -> None:
+    """List and show pipelines and their runs."""
+
+
+def _pipelines(**typed: Any) -> int:
+    """List the pipelines that the token's owner sees; needs the Power User role."""
+    return _list_command("pipelines", commands.list_pipelines, typed)
+
+
+def _summary(pipeline_argument: str | None, form: str, *, show_secrets: bool, **typed: Any) -> int:
+    """Show a pipeline, its steps, and the parameters that a run can set."""
     name_pipeline(typed, pipeline_argument)
-    return invocation().run("summary", typed, commands.show_pipeline, form=form)
+    return invocation().run(
+        "summary", typed, commands.show_pipeline, form=form, show_secrets=show_secrets
+    )
 
 
-@click.group(short_help="List, show and update tools of the registry.")
+def _list_pipelines_command(name: str, examples: Sequence[str]) -> click.Command:
+    decorated = _list_options(format_option(csv=True)(with_inputs(*ALWAYS)(_copy(_pipelines))))
+    return click.command(name, cls=HelpfulCommand, short_help="List the pipelines.",
+                         examples=examples)(decorated)  # fmt: skip
+
+
+def _show_pipeline_command(name: str, examples: Sequence[str]) -> click.Command:
+    decorated = _show_secrets(
+        _pipeline_argument(format_option()(with_inputs("pipeline", *ALWAYS)(_copy(_summary))))
+    )
+    return click.command(name, cls=HelpfulCommand, short_help="Show a pipeline and its steps.",
+                         examples=examples)(decorated)  # fmt: skip
+
+
+def _copy(function: Callable[..., int]) -> Callable[..., int]:
+    """Return a function of its own for each command: click notes its options at the function."""
+
+    def copy(**typed: Any) -> int:
+        return function(**typed)
+
+    copy.__doc__ = function.__doc__
+    return copy
+
+
+pipelines = _list_pipelines_command("pipelines", ["opsera-step pipelines"])
+summary = _show_pipeline_command("summary", ["opsera-step summary shop"])
+pipeline.add_command(
+    _list_pipelines_command(
+        "list",
+        [
+            "opsera-step pipeline list --filter shop",
+            "opsera-step pipeline list --format json | jq -r '.[].name'",
+        ],
+    )
+)
+pipeline.add_command(
+    _show_pipeline_command(
+        "show",
+        [
+            "opsera-step pipeline show 65a4f00dc0ffee0123456789",
+            'opsera-step pipeline show "Deploy shop" --format json | jq .workflow.plan',
+        ],
+    )
+)
+
+
+@pipeline.command(
+    "runs",
+    cls=HelpfulCommand,
+    short_help="List the latest runs of a pipeline.",
+    examples=["opsera-step pipeline runs shop --last 10"],
+)
+@_pipeline_argument
+@click.option("--last", type=click.IntRange(1, 50), default=5, show_default=True, metavar="N",
+              help="The latest N runs; each costs three requests.")  # fmt: skip
+@format_option(csv=True)
+@with_inputs("pipeline", *ALWAYS)
+def pipeline_runs(pipeline_argument: str | None, last: int, form: str, **typed: Any) -> int:
+    """List the latest runs of a pipeline with status and time."""
+    name_pipeline(typed, pipeline_argument)
+    return invocation().run(
+        "pipeline runs", typed, partial(commands.list_runs, last=last), form=form
+    )
+
+
+@click.group(short_help="List, show, and update tools of the registry.")
 def tool() -> None:
-    """List, show and update tools of the registry."""
+    """List, show, and update tools of the registry."""
 
 
 @tool.command(
@@ -88,11 +151,12 @@ def tool() -> None:
     short_help="List the tools.",
     examples=["opsera-step tool list", "opsera-step tool list --format yaml > tools.yml"],
 )
-@format_option()
+@_list_options
+@format_option(csv=True)
 @with_inputs(*ALWAYS)
-def tool_list(form: str, **typed: str | None) -> int:
-    """List the tools that the token's owner sees; it takes the Power User role."""
-    return invocation().run("tool list", typed, commands.list_tools, form=form)
+def tool_list(**typed: Any) -> int:
+    """List the tools that the token's owner sees; needs the Power User role."""
+    return _list_command("tool list", commands.list_tools, typed)
 
 
 @tool.command(
@@ -105,11 +169,14 @@ def tool_list(form: str, **typed: str | None) -> int:
     ],
 )
 @click.argument("name", metavar="TOOL", shell_complete=completing_alias("tools"))
+@_show_secrets
 @format_option()
 @with_inputs(*ALWAYS)
-def tool_show(name: str, form: str, **typed: str | None) -> int:
-    """Show a tool: by ID, exact name, or alias of the config file."""
-    return invocation().run("tool show", typed, commands.show_tool, form=form, tool=name)
+def tool_show(name: str, form: str, *, show_secrets: bool, **typed: str | None) -> int:
+    """Show a tool: by ID, exact name, or alias from the config file."""
+    return invocation().run(
+        "tool show", typed, commands.show_tool, form=form, tool=name, show_secrets=show_secrets
+    )
 
 
 @tool.command(
@@ -119,38 +186,52 @@ def tool_show(name: str, form: str, **typed: str | None) -> int:
     examples=[
         'opsera-step tool update "Shop Jenkins" --set description="Builds the shop"',
         "opsera-step tool update 65a4f00dc0ffee0000000101 --set active=false --yes",
-        'opsera-step tool update jenkins --set \'tags=["shop", "ci"]\' --file tool.yml',
+        "opsera-step tool update jenkins --file tool.yml --merge --dry-run",
     ],
 )
 @click.argument("name", metavar="TOOL", shell_complete=completing_alias("tools"))
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE",
-    help="Replace a root property; VALUE is read as JSON if it is that, else as text. Repeatable.",
+    help="Replace a root property. VALUE is read as JSON if valid, else as text. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--file", "file", metavar="FILE", shell_complete=completing_path(),
-    help="Replace the properties that are in this YAML or JSON file; --set goes before it.",
+    help="Replace the properties in this YAML or JSON file; --set takes precedence.",
 )  # fmt: skip
-@click.option("--yes", is_flag=True, help="Make the changes without asking; needed in a job.")
+@click.option("--merge", is_flag=True, help="Merge objects instead of replacing them as a whole.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@click.option("--yes", "-y", is_flag=True, help="Don't ask for confirmation; needed in a job.")
+@_show_secrets
 @format_option()
 @with_inputs(*ALWAYS)
 def tool_update(
-    name: str, assignments: tuple[str, ...], file: str | None, *, yes: bool, form: str, **typed: Any
+    name: str,
+    assignments: tuple[str, ...],
+    file: str | None,
+    *,
+    merge: bool,
+    dry_run: bool,
+    yes: bool,
+    show_secrets: bool,
+    form: str,
+    **typed: Any,
 ) -> int:
     """Replace root properties of a tool, after showing what changes.
 
-    Only what is named and differs is sent; an object such as configuration is replaced as a whole.
+    Only properties that are named and differ are sent.
     """
     if not assignments and not file:
-        raise click.UsageError("Nothing is named to change: use --set KEY=VALUE or --file FILE.")
+        raise click.UsageError("Nothing to change. Use --set KEY=VALUE or --file FILE.")
     try:
         named = {**_properties(file), **read_assignments(assignments)}
     except InvalidInput as error:
         raise click.UsageError(f"{'; '.join(error.problems)}.") from None
     here = invocation()
     ask = partial(here.confirm, "Make these changes?") if here.is_interactive else None
-    update = ToolUpdate(named, confirmed=yes, ask=ask)
-    return here.run("tool update", typed, update.carry_out, form=form, tool=name)
+    update = ToolUpdate(named, confirmed=yes, ask=ask, dry_run=dry_run, merge=merge)
+    return here.run(
+        "tool update", typed, update.carry_out, form=form, tool=name, show_secrets=show_secrets
+    )
 
 
 def _properties(file: str | None) -> dict[str, Any]:
@@ -176,9 +257,9 @@ def _stdin() -> str:
     return text
 
 
-@click.group(short_help="List and show tasks, their state and their logs.")
+@click.group(short_help="List and show tasks, their status and logs.")
 def task() -> None:
-    """List and show tasks, their state and their logs."""
+    """List and show tasks, their status and logs."""
 
 
 @task.command(
@@ -187,11 +268,12 @@ def task() -> None:
     short_help="List the tasks.",
     examples=["opsera-step task list"],
 )
-@format_option()
+@_list_options
+@format_option(csv=True)
 @with_inputs(*ALWAYS)
-def task_list(form: str, **typed: str | None) -> int:
+def task_list(**typed: Any) -> int:
     """List the tasks that the token's owner may use."""
-    return invocation().run("task list", typed, commands.list_tasks, form=form)
+    return _list_command("task list", commands.list_tasks, typed)
 
 
 @task.command(
@@ -211,14 +293,14 @@ def task_show(name: str, form: str, **typed: str | None) -> int:
 @task.command(
     "status",
     cls=HelpfulCommand,
-    short_help="Tell how a task's newest run stands.",
+    short_help="Show the status of a task's latest run.",
     examples=["opsera-step task status 65a4f00dc0ffee0000000201"],
 )
 @click.argument("name", metavar="TASK")
 @format_option()
 @with_inputs(*ALWAYS)
 def task_status(name: str, form: str, **typed: str | None) -> int:
-    """Tell how a task's newest run stands, in the API's word."""
+    """Show the status of a task's latest run, as the API reports it."""
     return invocation().run("task status", typed, commands.TaskCommands(name).status, form=form)
 
 
@@ -232,15 +314,15 @@ def task_status(name: str, form: str, **typed: str | None) -> int:
     ],
 )
 @click.argument("name", metavar="TASK")
-@click.option("--run-count", "run", type=_COUNT, metavar="N", help="Of this run of the task only.")
-@click.option("--page", type=click.IntRange(min=0), metavar="N", help="One page of the API only.")
+@click.option("--run-count", "run", type=_COUNT, metavar="N", help="Only this run of the task.")
+@click.option("--page", type=click.IntRange(min=0), metavar="N", help="Only this page.")
 @click.option(
     "--count", type=click.IntRange(min=0), default=_TASK_RECORDS, show_default=True, metavar="N",
-    help="Most records, over as many pages as it takes; 0 for all.",
+    help="Maximum number of records; 0 for all.",
 )  # fmt: skip
 @click.option(
     "--format", "form", type=click.Choice(["text", "table", "json", "yaml"]), default="text",
-    show_default=True, help="The log's text, oldest first; or its records as the API gave them.",
+    show_default=True, help="The text of the log, oldest first; or its records.",
 )  # fmt: skip
 @with_inputs(*ALWAYS)
 def task_logs(
@@ -254,50 +336,152 @@ def task_logs(
     return invocation().run("task logs", typed, act, form=form)
 
 
-@click.group(short_help="Read the audit logs: who changed what, which token was used.")
+@click.group(short_help="Read the audit logs: user activity and token usage.")
 def audit() -> None:
-    """Read the audit logs: who changed what, and for what tokens were used.
+    """Read the audit logs: user activity and token usage.
 
-    They take a token of the scope api or security-logs whose owner is a Power User or Site Admin.
-    Without --date they tell of the last seven days.
+    Needs a token with the scope api or security-logs whose owner is a Power User or Site Admin.
+    Without a date, the API returns the last seven days.
     """
+
+
+def _day(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    """Check a date as the API takes it."""
+    if not value:
+        return ""
+    try:
+        if date.fromisoformat(value).isoformat() == value:
+            return value
+    except ValueError:
+        pass
+    raise click.BadParameter(f"not a valid date (YYYY-MM-DD): {value!r}")
+
+
+def _period(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    """Read a number of days or weeks."""
+    if not value:
+        return None
+    number, unit = value[:-1], value[-1:].lower()
+    if number.isdecimal() and int(number) > 0 and unit in ("d", "w"):
+        return int(number) * (7 if unit == "w" else 1)
+    raise click.BadParameter(f"not a valid period: {value!r}. Use days or weeks, like 3d or 2w.")
+
+
+def _range_options(function: Any) -> Any:
+    for option in (
+        click.option("--to", callback=_day, metavar="YYYY-MM-DD", help="Last date (today)."),
+        click.option("--from", "start", callback=_day, metavar="YYYY-MM-DD", help="First date."),
+        click.option("--since", callback=_period, metavar="PERIOD", help="Last days: 3d, 2w."),
+        click.option("--date", "day", callback=_day, metavar="YYYY-MM-DD", help="Only this date."),
+    ):
+        function = option(function)
+    return function
+
+
+def _days(day: str, since: int | None, start: str, to: str) -> list[str]:
+    """Return the dates to read, the latest first, in UTC as the API counts."""
+    if sum(map(bool, (day, since, start))) > 1:
+        raise click.UsageError("Use only one of --date, --since, and --from.")
+    today = datetime.now(timezone.utc).date()
+    last = date.fromisoformat(to) if to else today
+    if since:
+        first = last - timedelta(days=since)
+    elif start:
+        first = date.fromisoformat(start)
+    elif to:
+        raise click.UsageError("--to needs --from or --since.")
+    else:
+        return [day]
+    count = (last - first).days + 1
+    if not 0 < count <= _LONGEST_RANGE:
+        raise click.UsageError(f"The range must be 1 to {_LONGEST_RANGE} days.")
+    return [(last - timedelta(days=number)).isoformat() for number in range(count)]
 
 
 @audit.command(
     "actions",
     cls=HelpfulCommand,
-    short_help="List what users changed.",
+    short_help="List user activity.",
     examples=[
         "opsera-step audit actions",
-        "opsera-step audit actions --date 2026-11-01 --type pipeline --format json",
+        "opsera-step audit actions --since 3d --type pipeline --format csv > actions.csv",
     ],
 )
-@click.option("--date", "day", callback=_day, metavar="YYYY-MM-DD", help="Of this day only.")
-@click.option("--type", "kind", default="", metavar="TYPE", help="Of this type only: pipeline, …")
-@click.option("--count", type=_COUNT, metavar="N", help="Most entries.")
-@format_option()
+@_range_options
+@click.option("--type", "kind", default="", metavar="TYPE", help="Only this type: pipeline, …")
+@click.option("--count", type=_COUNT, metavar="N", help="Maximum number of entries.")
+@format_option(csv=True)
 @with_inputs(*ALWAYS)
-def audit_actions(day: str, kind: str, count: int | None, form: str, **typed: Any) -> int:
-    """List what users changed, the newest first."""
-    question = commands.AuditCommands(day, kind=kind, count=count)
-    return invocation().run("audit actions", typed, question.actions, form=form)
+def audit_actions(
+    day: str, since: int | None, start: str, to: str, kind: str, count: int | None, form: str,
+    **typed: Any,
+) -> int:  # fmt: skip
+    """List user activity, the latest first."""
+    query = commands.AuditCommands(_days(day, since, start, to), kind=kind, count=count)
+    return invocation().run("audit actions", typed, query.actions, form=form)
 
 
 @audit.command(
     "tokens",
     cls=HelpfulCommand,
-    short_help="List for what tokens were used.",
+    short_help="List token usage.",
     examples=["opsera-step audit tokens --date 2026-11-01 --scope api"],
 )
-@click.option("--date", "day", callback=_day, metavar="YYYY-MM-DD", help="Of this day only.")
-@click.option("--scope", default="", metavar="SCOPE", help="Of tokens of this scope only: api, …")
-@format_option()
+@_range_options
+@click.option("--scope", default="", metavar="SCOPE", help="Only tokens of this scope: api, …")
+@format_option(csv=True)
 @with_inputs(*ALWAYS)
-def audit_tokens(day: str, scope: str, form: str, **typed: Any) -> int:
-    """List for what tokens were used, the newest first."""
-    return invocation().run(
-        "audit tokens", typed, commands.AuditCommands(day, scope=scope).tokens, form=form
-    )
+def audit_tokens(
+    day: str, since: int | None, start: str, to: str, scope: str, form: str, **typed: Any
+) -> int:
+    """List token usage, the latest first."""
+    query = commands.AuditCommands(_days(day, since, start, to), scope=scope)
+    return invocation().run("audit tokens", typed, query.tokens, form=form)
 
 
-ACCOUNT_COMMANDS: tuple[click.Command, ...] = (summary, pipelines, tool, task, audit)
+@click.command(
+    "api",
+    cls=HelpfulCommand,
+    short_help="Send any request to the API.",
+    examples=[
+        "opsera-step api GET /api/v1/logs/user/tokens -f date=2026-11-01",
+        "opsera-step api POST /api/v1/pipeline/status -f pipelineId=65a4f00dc0ffee0123456789",
+    ],
+)
+@click.argument("method", type=click.Choice(["GET", "POST"], case_sensitive=False))
+@click.argument("path")
+@click.option(
+    "--field", "-f", "fields", multiple=True, metavar="KEY=VALUE",
+    help="Query parameter of a GET, property of a POST body (JSON if valid, else text).",
+)  # fmt: skip
+@click.option(
+    "--input", "file", metavar="FILE", shell_complete=completing_path(),
+    help="Read the body from a YAML or JSON file (- for standard input).",
+)  # fmt: skip
+@_show_secrets
+@click.option("--format", "form", type=click.Choice(["json", "yaml"]), default="json",
+              show_default=True, help="Format of the response.")  # fmt: skip
+@with_inputs(*ALWAYS)
+def api(
+    method: str, path: str, fields: tuple[str, ...], file: str | None, *, show_secrets: bool,
+    form: str, **typed: Any,
+) -> int:  # fmt: skip
+    """Send any request to the API, with the token and the error messages of all commands."""
+    wrong = [one for one in fields if "=" not in one]
+    if wrong:
+        raise click.UsageError(f"Expected KEY=VALUE, got {wrong[0]!r}.")
+    pairs = dict(one.split("=", 1) for one in fields)
+    if method.upper() == "GET":
+        if file:
+            raise click.UsageError("A GET request has no body; use --field for query parameters.")
+        request = commands.Request("GET", path, pairs)
+    else:
+        try:
+            body = {**_properties(file), **read_assignments(fields)}
+        except InvalidInput as error:
+            raise click.UsageError(f"{'; '.join(error.problems)}.") from None
+        request = commands.Request("POST", path, {}, body)
+    return invocation().run("api", typed, request.send, form=form, show_secrets=show_secrets)
+
+
+ACCOUNT_COMMANDS: tuple[click.Command, ...] = (pipeline, tool, task, audit, api, summary, pipelines)

@@ -97,17 +97,15 @@ def with_inputs(*names: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def format_option(default: str = "table") -> Callable[[Command], Command]:
+def format_option(default: str = "table", *, csv: bool = False) -> Callable[[Command], Command]:
     """Decorate a command's function with --format."""
     return click.option(
         "--format",
         "form",
-        type=click.Choice(FORMATS, case_sensitive=False),
-        default=default or None,
-        show_default=bool(default),
-        help="How to print the answer; json and yaml hold all that the API gave."
-        if default
-        else "Print the result so to stdout, and all else to stderr.",
+        type=click.Choice((*FORMATS, "csv") if csv else FORMATS, case_sensitive=False),
+        default=default,
+        show_default=True,
+        help="Output format; json and yaml contain the API response.",
     )
 
 

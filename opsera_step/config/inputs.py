@@ -33,9 +33,12 @@ PIPELINE_COMMANDS = ("run", "watch", "status", "logs", "stop", "reset")
 """The commands about one pipeline, in the order in which they are told."""
 COMMANDS = (*PIPELINE_COMMANDS, "cleanup")
 """The commands that are one word, and that a job carries out by itself."""
-WIDER_COMMANDS = ("summary", "pipelines", "tool", "task", "audit", "doctor")
+WIDER_COMMANDS = (
+    "approve", "reject", "open", "pipeline", "tool", "task", "audit", "api", "doctor",
+    "summary", "pipelines",
+)  # fmt: skip
 """How the other commands of the command line begin that a job can be asked for."""
-_NEEDS_PIPELINE = (*PIPELINE_COMMANDS, "summary")
+_NEEDS_PIPELINE = (*PIPELINE_COMMANDS, "approve", "reject", "open", "summary")
 
 
 class Input(NamedTuple):

@@ -281,7 +281,7 @@ class _Ending:
 
         if answer is not None:
             outcome = outcome.but(answer=json_text(job.scrubber.data(answer.data), indent=None))
-        elif job.inputs.command in table.COMMANDS:
+        elif job.inputs.command in (*table.COMMANDS, "approve", "reject"):
             answer = outcome_answer(outcome, job.state.responses)
             if outcome.status == "error" and isinstance(answer.data, dict):
                 answer = Answer({**answer.data, **_error_document(outcome)}, answer.tables)
@@ -303,7 +303,7 @@ class _Ending:
                 job.log,
                 log_wanted=job.follows and job.inputs.logs != "none",
                 most_errors=job.platform.most_errors,
-                with_link=not job.follows or (job.inputs.wait and job.state.status is not None),
+                with_link=_wants_link(job, result),
             )
         if job.data is not None and job.data.lost and job.follows:
             job.log.say(f"stdout: can't write the result: {job.data.lost}", "warning")
@@ -363,10 +363,19 @@ def _error_document(outcome: Outcome) -> dict[str, object]:
     }
 
 
+def _wants_link(job: Job, result: CommandResult) -> bool:
+    """Whether the link is worth a line at the end: not where it was printed just before."""
+    if job.follows:
+        return job.inputs.wait and job.state.status is not None
+    return result.answer is None
+
+
 def _is_sentence(job: Job, outcome: Outcome) -> bool:
     """Whether the data of a command is the sentence about its outcome; of others it is a log."""
-    is_data = job.data is not None and outcome.exit_code == ExitCode.SUCCESS
-    return is_data and job.inputs.command not in _WITH_LOG
+    asked = outcome.exit_code == ExitCode.SUCCESS or (
+        job.inputs.command == "status" and outcome.status != "error"
+    )
+    return job.data is not None and asked and job.inputs.command not in _WITH_LOG
 
 
 def _sentence_lines(job: Job, outcome: Outcome) -> list[str]:

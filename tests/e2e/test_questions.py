@@ -376,7 +376,7 @@ class TestUpdate:
             (["--set", "description"], "expected KEY=VALUE"),
             (["--set", "a=1", "--set", "a=2"], "a is given twice"),
             (["--file", "/nonexistent/tool.yml"], "No such file"),
-            ([], "Nothing is named to change"),
+            ([], "Nothing to change"),
             (["--set", "configuration.jenkinsUrl=x", "--yes"], "Pass all of configuration"),
         ],
     )
@@ -621,7 +621,7 @@ class TestInputCommand:
     [
         ("tool list --format json", 2, "stdout: can't write the data: No space left on"),
         ("status --format yaml", 2, "stdout: can't write the data: No space left on"),
-        ("doctor --format json", 2, "Not all could be written to stdout: No space left on device"),
+        ("doctor --format json", 2, "Can't write to stdout: No space left on device"),
         ("run --format json", 0, "succeeded"),
     ],
 )

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from opsera_step.api import (
     LIST_LIMIT,
     Listing,
     Named,
+    Run,
     Task,
     TaskRecord,
     Tool,
     by_id_or_name,
+    format_timestamp,
     is_object_id,
     read_pages,
 )
-from opsera_step.clock import Deadline
+from opsera_step.clock import Deadline, format_duration
 from opsera_step.display import Answer, Table, views
 from opsera_step.errors import ExitCode
 from opsera_step.job.job import CommandResult, Job
+from opsera_step.runs import read_details
 from opsera_step.text import LogStream, split_lines
 
 
-def list_pipelines(job: Job) -> CommandResult:
+class ListOptions(NamedTuple):
+    """What to show of a list."""
+
+    filter: str = ""
+    """Only entries whose name or ID contains this text, in any case."""
+    limit: int | None = None
+    """At most so many entries."""
+
+    def choose(self, listing: Listing[Any]) -> Listing[Any]:
+        """Return the listing with the chosen entries only."""
+        text = self.filter.casefold()
+        chosen = [one for one in listing.items if text in f"{one.name}\n{one.id}".casefold()][
+            : self.limit
+        ]
+        return listing if len(chosen) == len(listing.items) else listing.only(chosen)
+
+
+def list_pipelines(job: Job, options: ListOptions = ListOptions()) -> CommandResult:  # noqa: B008
     """List the pipelines."""
-    listing = job.retry(job.client.pipelines)
-    return _listing_result(job, listing, "pipeline", views.pipelines_table(listing.items))
+    return _list(job, job.client.pipelines, "pipeline", views.pipelines_table, options)
 
 
 def show_pipeline(job: Job) -> CommandResult:
@@ -38,10 +58,37 @@ def show_pipeline(job: Job) -> CommandResult:
     return query_result(job, Answer(one.response, tables), f"Pipeline “{name}”.")
 
 
-def list_tools(job: Job) -> CommandResult:
+def list_runs(job: Job, *, last: int) -> CommandResult:
+    """List the latest runs of a pipeline with status and time, the latest first."""
+    pipeline = job.find_pipeline()
+    rows, data = [], []
+    for count in range(pipeline.run_count, max(0, pipeline.run_count - last), -1):
+        run = Run(pipeline.id, count)
+        status = job.retry(partial(job.client.status, run))
+        details = job.retry(partial(read_details, job.client, run))
+        times = [
+            "" if moment is None else format_timestamp(moment)
+            for moment in (details.started_at, details.finished_at)
+        ]
+        took = "" if details.duration is None else format_duration(details.duration)
+        rows.append((str(count), status.value, *times, took))
+        data.append(
+            {
+                "runCount": count,
+                "status": status.value,
+                "message": status.message,
+                "startedAt": times[0] or None,
+                "finishedAt": times[1] or None,
+                "duration": details.duration,
+            }
+        )
+    table = Table(("RUN", "STATUS", "STARTED", "FINISHED", "DURATION"), rows)
+    return query_result(job, Answer(data, (table,)), f"{_counted(len(data), 'run')}.")
+
+
+def list_tools(job: Job, options: ListOptions = ListOptions()) -> CommandResult:  # noqa: B008
     """List the tools of the registry."""
-    listing = job.retry(job.client.account.tools)
-    return _listing_result(job, listing, "tool", views.tools_table(listing.items))
+    return _list(job, job.client.account.tools, "tool", views.tools_table, options)
 
 
 def show_tool(job: Job) -> CommandResult:
@@ -50,10 +97,47 @@ def show_tool(job: Job) -> CommandResult:
     return query_result(job, answer_of(job, tool), f"Tool {called(job, tool)}.")
 
 
-def list_tasks(job: Job) -> CommandResult:
+def list_tasks(job: Job, options: ListOptions = ListOptions()) -> CommandResult:  # noqa: B008
     """List the tasks."""
-    listing = job.retry(job.client.account.tasks)
-    return _listing_result(job, listing, "task", views.tasks_table(listing.items))
+    return _list(job, job.client.account.tasks, "task", views.tasks_table, options)
+
+
+def _list(
+    job: Job,
+    call: Callable[[Deadline], Listing[Any]],
+    noun: str,
+    table: Callable[[Sequence[Any]], Table],
+    options: ListOptions,
+) -> CommandResult:
+    listing = job.retry(call)
+    _warn_of_limit(job, listing)
+    chosen = options.choose(listing)
+    sentence = f"{_counted(len(chosen.items), noun)}."
+    return query_result(job, Answer(chosen.response, (table(chosen.items),)), sentence)
+
+
+@dataclass(frozen=True)
+class Request:
+    """Any request to the API, for endpoints that have no command."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: Mapping[str, Any] | None = None
+
+    def send(self, job: Job) -> CommandResult:
+        """Send it with the same authentication; only GET requests are repeated."""
+
+        def call(until: Deadline) -> Any:
+            body = dict(self.body) if self.body is not None else None
+            return job.client.request(self.method, self.path, until, query=self.query, body=body)
+
+        if self.method.upper() == "GET":
+            data = job.retry(call)
+        else:
+            with job.change(f"{self.method.upper()} {self.path} was being sent"):
+                data = call(job.deadline)
+        return query_result(job, Answer(data), f"{self.method.upper()} {self.path}.")
 
 
 @dataclass(frozen=True)
@@ -135,9 +219,13 @@ class TaskCommands:
 
 @dataclass(frozen=True)
 class AuditCommands:
-    """The commands about the audit logs."""
+    """The commands about the audit logs.
 
-    date: str = ""
+    The API returns at most 1,000 entries per request, so a range of days is read day by day.
+    """
+
+    days: Sequence[str] = ("",)
+    """The days to read, as YYYY-MM-DD; one empty text for what the API returns without a date."""
     kind: str = ""
     scope: str = ""
     count: int | None = None
@@ -145,22 +233,42 @@ class AuditCommands:
     def actions(self, job: Job) -> CommandResult:
         """List user activity."""
 
-        def ask(until: Deadline) -> Listing[Any]:
+        def call(day: str, until: Deadline) -> Listing[Any]:
             return job.client.account.user_actions(
-                until, date=self.date, kind=self.kind, count=self.count
+                until, date=day, kind=self.kind, count=self.count
             )
 
-        listing = job.retry(ask)
-        return _listing_result(
-            job, listing, "entry", views.actions_table(listing.items), self.count
-        )
+        return self._read(job, call, views.actions_table)
 
     def tokens(self, job: Job) -> CommandResult:
         """List token usage."""
-        listing = job.retry(
-            lambda until: job.client.account.token_uses(until, date=self.date, scope=self.scope)
+
+        def call(day: str, until: Deadline) -> Listing[Any]:
+            return job.client.account.token_uses(until, date=day, scope=self.scope)
+
+        return self._read(job, call, views.uses_table)
+
+    def _read(
+        self,
+        job: Job,
+        call: Callable[[str, Deadline], Listing[Any]],
+        table: Callable[[Sequence[Any]], Table],
+    ) -> CommandResult:
+        listings = []
+        for day in self.days:
+            listing = job.retry(partial(call, day))
+            if not self.count or self.count > len(listing.items):
+                advice = "" if day else " Query single days with --date, or use --since."
+                _warn_of_limit(job, listing, f"{advice} ({day})" if day else advice)
+            listings.append(listing)
+        items = [one for listing in listings for one in listing.items][: self.count]
+        data = (
+            listings[0].response
+            if len(listings) == 1
+            else {"count": len(items), "data": [one.data for one in items]}
         )
-        return _listing_result(job, listing, "entry", views.uses_table(listing.items))
+        sentence = f"{_counted(len(items), 'entry')}."
+        return query_result(job, Answer(data, (table(items),)), sentence)
 
 
 def find_tool(job: Job) -> Tool:
@@ -199,16 +307,6 @@ def called(job: Job, thing: Named) -> str:
 def _counted(number: int, noun: str) -> str:
     plural = noun.removesuffix("y") + "ies" if noun.endswith("y") else f"{noun}s"
     return f"{number} {noun if number == 1 else plural}"
-
-
-def _listing_result(
-    job: Job, listing: Listing[Any], noun: str, table: Table, asked: int | None = None
-) -> CommandResult:
-    if listing.is_truncated or not asked or asked > len(listing.items):
-        _warn_of_limit(job, listing, " Query single days with --date." if noun == "entry" else "")
-    return query_result(
-        job, Answer(listing.response, (table,)), f"{_counted(len(listing.items), noun)}."
-    )
 
 
 def _warn_of_limit(job: Job, listing: Listing[Any], advice: str = "") -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from opsera_step.api import Ack, Pipeline, Run, State
 from opsera_step.clock import format_duration
-from opsera_step.display import Answer
 from opsera_step.errors import ApiError, ExitCode, InvalidInput
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.outcome import time_of_day
@@ -54,13 +53,15 @@ class Decision:
         )
         if not self._is_confirmed():
             outcome = job.known("paused", ExitCode.SUCCESS)
-            return CommandResult(outcome.but(message="No changes were made."))
+            return CommandResult(outcome.but(message="No changes were made.", about_run=False))
         with job.change(f"the approval of run {run.count} was being decided"):
             ack = self._send(job, pipeline, details)
         message = f"{_DONE[self.action]} run {run.count}{where}."
         said = job.scrubber.inline(ack.message) if ack else ""
-        outcome = job.known("running", ExitCode.SUCCESS).but(message=f"{message} {said}".strip())
-        return CommandResult(outcome, Answer(ack.response, ()) if ack else None)
+        if ack is not None:
+            job.state.responses[self.action] = ack.response
+        outcome = job.known("running", ExitCode.SUCCESS)
+        return CommandResult(outcome.but(message=f"{message} {said}".strip(), about_run=False))
 
     def _check(self, job: Job, pipeline: Pipeline, details: RunDetails) -> None:
         """Refuse a decision about anything else than what the user means.
@@ -74,7 +75,8 @@ class Decision:
         problems = []
         if pipeline.state is not State.PAUSED:
             problems.append(
-                f"run {count} of “{name}” is not waiting for approval: it is {pipeline.state.value}"
+                f"Run {count} of “{name}” is not waiting for approval "
+                f"(status: {pipeline.state.value})"
             )
         elif job.inputs.run_count and job.inputs.run_count != count:
             problems.append(

@@ -145,7 +145,7 @@ def test_wrong_options_are_bad_input(capsys, arguments):
 def test_no_command_is_bad_input(capsys):
     """Without a command the help is shown, and it is no success."""
     assert cli.main([]) == ExitCode.INVALID_INPUT
-    assert "A run of a pipeline:" in capsys.readouterr().err
+    assert "Runs:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 4, 8, 70, 124, 130, 143])
@@ -210,14 +210,14 @@ def test_a_full_disk_is_a_sentence(words):
     """What could not be written is no success, and no traceback."""
     done = to_a_full_disk(*words.split())
     assert done.returncode == ExitCode.INVALID_INPUT
-    assert done.stderr == "Not all could be written to stdout: No space left on device.\n"
+    assert done.stderr == "Can't write to stdout: No space left on device.\n"
 
 
 def test_a_demo_to_a_full_disk_is_not_blamed_on_the_simulator():
     """What keeps a demonstration from being seen is told as of any other command."""
     done = to_a_full_disk("demo", "--speed", "100")
     assert done.returncode == ExitCode.INVALID_INPUT
-    assert done.stderr == "Not all could be written to stdout: No space left on device.\n"
+    assert done.stderr == "Can't write to stdout: No space left on device.\n"
 
 
 @pytest.mark.parametrize(

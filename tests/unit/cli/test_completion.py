@@ -19,7 +19,7 @@ ASKED = {
     "opsera-step run --on-": ["--on-busy", "--on-cancel", "--on-paused", "--on-timeout"],
     "opsera-step run --on-busy ": ["attach", "fail", "queue"],
     "opsera-step run --wait t": ["true"],
-    "opsera-step tool list --format ": ["json", "table", "yaml"],
+    "opsera-step tool list --format ": ["csv", "json", "table", "yaml"],
     "opsera-step logs --format t": ["table", "text"],
     "opsera-step completion ": ["bash", "fish", "zsh"],
     "opsera-step demo --scenario re": [one for one in scenario_names() if one.startswith("re")],
