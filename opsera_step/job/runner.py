@@ -234,7 +234,7 @@ class _Ending:
             ("the job log", lambda: self._print_log(job, result, outcome)),
             ("the report", lambda: job.report.write(outcome, job.clock.time())),
             ("the links", lambda: _write_links(job, outcome)),
-            ("the step summary", lambda: _write_summary(job, outcome)),
+            ("the step summary", lambda: _write_summary(job, result, outcome)),
             ("the state", lambda: _save_state(job, result)),
         ):
             failure = self._guarded(what, sink, "")
@@ -409,14 +409,22 @@ def _write_links(job: Job, outcome: Outcome) -> str:
     return job.platform.write_links(job.inputs.report_dir, {label: outcome.url})
 
 
-def _write_summary(job: Job, outcome: Outcome) -> str:
-    room = job.platform.summary_room if job.follows else 0
+def _write_summary(job: Job, result: CommandResult, outcome: Outcome) -> str:
+    """Write the step summary of a run, or the tables that a query was answered with."""
+    room = job.platform.summary_room
     if not room:
         return ""
-    from opsera_step.report.summary import summary  # noqa: PLC0415 - only the end waits for it
+    if job.follows or job.inputs.command == "status":
+        from opsera_step.report.summary import summary  # noqa: PLC0415 - only the end needs it
 
-    page = summary(outcome, job.log.excerpts, room, report=job.inputs.report_dir)
-    return job.platform.write_summary(page)
+        page = summary(outcome, job.log.excerpts, room, report=job.inputs.report_dir)
+        return job.platform.write_summary(page)
+    if result.answer is None:
+        return ""
+    from opsera_step.report.answer import answer_summary  # noqa: PLC0415
+
+    page = answer_summary(result.answer, job.inputs.command, job.scrubber, room)
+    return job.platform.write_summary(page) if page else ""
 
 
 def _save_state(job: Job, result: CommandResult) -> str:
