@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from scripts import package
 from tests.platforms.containers import SECONDS, dotenv, until
 from tests.platforms.running import ROOT, run
 
 EXAMPLES = ROOT / "examples/jenkins"
 SCRIPT = ROOT / "tests/platforms/jenkins/Jenkins.groovy"
+
+SINGLE_FILE = """\
+pipeline {{
+  agent {{ label 'any' }}
+  environment {{
+    OPSERA_PIPELINE = '65a4f00dc0ffee0123456789'
+    OPSERA_BASE_URL = 'https://app.opsera.io'
+  }}
+  stages {{
+    stage('Deploy') {{
+      steps {{
+        script {{
+          withCredentials([string(credentialsId: 'opsera-token', variable: 'OPSERA_TOKEN')]) {{
+            sh 'python3 -I {program} run'
+          }}
+        }}
+      }}
+    }}
+  }}
+}}
+"""
 
 
 @pytest.fixture
@@ -90,6 +116,38 @@ def test_an_aborted_build_stops_the_run(jenkins, simulate, facts):
     output, _ = process.communicate(timeout=SECONDS)
     assert "Finished: ABORTED" in output, output
     assert simulator.count("stop") == 1, output
+
+
+@pytest.mark.parametrize("kind", ["container", "single file"])
+def test_an_abort_reaches_the_job(jenkins, simulate, tmp_path, kind):
+    """Jenkins signals every process of the step, and the job stops its own run."""
+    simulator = simulate("slow", speed=1.0)
+    name = "Jenkinsfile"
+    if kind == "single file":
+        package.build(tmp_path / "opsera-step.pyz")
+        name = tmp_path / "Jenkinsfile"
+        name.write_text(SINGLE_FILE.format(program=tmp_path / "opsera-step.pyz"), "utf-8")
+    workspace, command, env = jenkins(name, simulator)
+    process = subprocess.Popen(
+        command, cwd=workspace, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    until(lambda: simulator.count("logs") > 1 or process.poll() is not None, SECONDS)
+    abort(workspace)
+    output, _ = process.communicate(timeout=SECONDS)
+    assert "Finished: ABORTED" in output, output
+    assert simulator.count("stop") == 1, output
+    assert "Received SIGTERM" in output, output
+
+
+def abort(workspace):
+    """Do what Jenkins' ProcessTree.killAll does: SIGTERM to all that have the step's cookie."""
+    marks = (b"JENKINS_SERVER_COOKIE=durable-", f"WORKSPACE={workspace}".encode())
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            content = environ.read_bytes()
+            if all(mark in content for mark in marks):
+                os.kill(int(environ.parent.name), signal.SIGTERM)
 
 
 def test_every_example_is_run():

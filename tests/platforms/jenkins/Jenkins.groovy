@@ -83,6 +83,8 @@ abstract class JenkinsSteps extends Script {
         process.environment().clear()
         process.environment().putAll(env.collectEntries { k, v -> [k, v.toString()] })
         process.environment().putAll(bound)
+        // By this, an abort finds all processes of the step (durable-task's BourneShellScript).
+        process.environment().put('JENKINS_SERVER_COOKIE', "durable-${UUID.randomUUID()}".toString())
         def code = process.start().waitFor()
         if (returnStatus) return code
         // As if the build had been aborted in Jenkins: what it ran was killed.
