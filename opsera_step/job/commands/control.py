@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsera_step.api import Pipeline, Run, State
 from opsera_step.display import Answer, Table, says_only_running
-from opsera_step.errors import ApiError, ExitCode, InvalidInput, Rejected
+from opsera_step.errors import ApiError, ExitCode, Forbidden, InvalidInput, Rejected
 from opsera_step.job.job import CommandResult, Job, status_output
 from opsera_step.outcome import EXIT_CODE_OF_STATE
 from opsera_step.runs import LONGEST_STOP, read_details, stop_run
@@ -22,12 +22,15 @@ def status(job: Job) -> CommandResult:
     state.responses["status"] = state.status.response
     try:
         state.details = read_details(job.client, run, job.deadline.no_later_than(DETAILS_WITHIN))
+    except Forbidden:
+        pass  # The token may read status and logs only, which was reported.
     except ApiError as error:
         job.warn(f"The steps are unknown: {error.message}")
     outcome = job.known(status_output(state.status.state), ExitCode.SUCCESS)
     if state.status.state in (State.RUNNING, State.UNKNOWN):
         word = job.scrubber.inline(state.status.value, 80)
-        sentence = f"Run {run.count} of “{outcome.pipeline_name}” is {word}."
+        name = f" of “{outcome.pipeline_name}”" if outcome.pipeline_name else ""
+        sentence = f"Run {run.count}{name} is {word}."
         more = "" if says_only_running(outcome.message) else outcome.message
         outcome = outcome.but(message=f"{sentence} {more}".strip())
     return CommandResult(outcome)

@@ -94,7 +94,8 @@ def _runtime_settings(job: Job) -> RuntimeSettings | None:
 
 def _introduce(job: Job, pipeline: Pipeline) -> None:
     name = job.scrubber.inline(pipeline.name, 200)
-    job.log.say(f"Pipeline “{name}” ({pipeline.id}) at {job.inputs.base_url}")
+    called = f"“{name}” ({pipeline.id})" if name else pipeline.id
+    job.log.say(f"Pipeline {called} at {job.inputs.base_url}")
     job.log.link = job.url
     if job.url:
         job.log.say(f"View in Opsera: {job.url}")
