@@ -141,9 +141,12 @@ class Excerpt:
     @property
     def errors(self) -> list[str]:
         """The error lines that likely matter, in order: near the end rather than at the start."""
-        found = sorted(self._errors.values(), key=lambda one: one.position)
-        rare = [one for one in found if one.count < _NOISE]
-        return [one.folded() for one in (rare or found)[-MOST_ERRORS:]]
+        return [one.folded() for one in self._likely_errors()]
+
+    @property
+    def error_positions(self) -> list[int]:
+        """Where these lines are among all lines of the step, counted from 1."""
+        return [one.position for one in self._likely_errors()]
 
     @property
     def tail(self) -> list[str]:
@@ -170,6 +173,11 @@ class Excerpt:
         """The one line that likely names the cause; empty if the step printed nothing."""
         found = sorted(self._errors.values(), key=_importance)
         return found[-1].first.strip() if found else next(iter(reversed(self.tail)), "").strip()
+
+    def _likely_errors(self) -> list[_Lines]:
+        found = sorted(self._errors.values(), key=lambda one: one.position)
+        rare = [one for one in found if one.count < _NOISE]
+        return (rare or found)[-MOST_ERRORS:]
 
     def _add_last(self, line: str, shape: bytes) -> None:
         last = self._last[-1] if self._last else None

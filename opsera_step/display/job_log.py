@@ -86,8 +86,15 @@ class Sink(Protocol):
 class Keeper(Protocol):
     """Gets each line for the full log."""
 
-    def keep(self, step_id: str, name: str, tool: str, lines: Sequence[str]) -> None:
-        """Take lines of a step, safe to show and with their colors."""
+    def keep(
+        self,
+        step_id: str,
+        name: str,
+        tool: str,
+        lines: Sequence[str],
+        created: float | None = None,
+    ) -> None:
+        """Take lines of a step, safe to show and with their colors, and the time of their record."""
 
 
 class JobLog:
@@ -213,7 +220,7 @@ class JobLog:
         self._status.line_seen(step.name, full)
         self._progress.line_seen(event.step_id)
         if self._keeper is not None:
-            self._keeper.keep(event.step_id, step.name, step.tool, full)
+            self._keeper.keep(event.step_id, step.name, step.tool, full, event.created)
         self.excerpts.add(event.step_id, step.name, lines)
         if not self._shows_log:
             self._report_withheld(step.name)

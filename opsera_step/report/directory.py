@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from opsera_step.api import format_timestamp
-from opsera_step.display import excerpt
+from opsera_step.display.excerpt import Excerpt, shortened
 from opsera_step.files import Directory, reason_of
 from opsera_step.outcome import Outcome
-from opsera_step.report.log_blocks import LogBlocks, unpack
+from opsera_step.report.log_blocks import LogBlocks, StepLog, unpack
 from opsera_step.text import clean_inline, plain
 
 LOG, RESULT, PAGE, TESTS = "log.txt", "result.json", "report.html", "junit.xml"
@@ -154,7 +154,7 @@ class Report:
             if self._log is not None:
                 self._log.write("".join(f"{stamp}{plain(line)}\n" for line in lines))
                 self._log.flush()
-            self._blocks.add(step_id, name, tool, lines)
+            self._blocks.add(step_id, name, tool, lines, created)
         except OSError:
             with suppress(OSError):
                 self._close_log()
@@ -167,18 +167,29 @@ class Report:
         if self._spool is not None:
             self._spool.write(block)
 
-    def _errors(self, number: int) -> Iterator[tuple[int, str]]:
-        """Find the lines of one step that report errors, in what was spooled."""
+    def _errors(self, log: StepLog) -> tuple[tuple[int, str], ...]:
+        """Return the lines of one step that report errors, with their numbers."""
+        skipped = max(0, log.count - _MOST_SEARCHED)
+        found = Excerpt(log.name)
+        for _, line in islice(self._lines_of(log), skipped, None):
+            found.add([plain(line)])
+        wanted = {skipped + position for position in found.error_positions}
+        lines = enumerate(self._lines_of(log), 1) if wanted else ()
+        return tuple(
+            (number, shortened(plain(line)))
+            for position, (number, line) in lines
+            if position in wanted
+        )
+
+    def _lines_of(self, log: StepLog) -> Iterator[tuple[int, str]]:
+        """Yield the lines of one step with their numbers, from what was spooled."""
         if self._spool is None:
             return
         self._spool.seek(0)
-        mark = f'data-step="{number}" '
-        blocks = (block for block in self._spool if mark in block[:_BLOCK_HEAD])
-        lines = (line for block in blocks for line in unpack(block))
-        for _, place, line in islice(lines, _MOST_SEARCHED):
-            text = plain(line)
-            if excerpt.reports_error(text):
-                yield place, excerpt.shortened(text)
+        mark = f'data-step="{log.number}" '
+        for block in self._spool:
+            if mark in block[:_BLOCK_HEAD]:
+                yield from ((number, line) for _, number, line in unpack(block))
 
     def _write_tests(self, file: TextIO, outcome: Outcome, now: float) -> None:
         from opsera_step.report import junit  # noqa: PLC0415 - only a report needs it
@@ -190,7 +201,7 @@ class Report:
 
         logs = self._blocks.steps
         bad = html.ended_at(outcome, logs)
-        errors = tuple(islice(self._errors(bad.number), excerpt.MOST_ERRORS)) if bad else ()
+        errors = self._errors(bad) if bad else ()
         file.write(html.head(outcome, logs, self._blocks.left_out, errors))
         if self._spool is not None:
             self._spool.seek(0)

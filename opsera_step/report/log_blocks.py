@@ -1,6 +1,6 @@
-"""The log as the page carries it: packed blocks of lines, a step's own, made while they come.
+"""The log as the page carries it: packed blocks of lines, each of one step, made as they arrive.
 
-A block is base64 of deflated text, so nothing that a log says can be markup, a page of a long log
+A block is base64 of deflated text, so that nothing in a log can be markup, the page of a long log
 opens at once, and a browser unpacks only what is looked at. Memory does not grow with the log.
 """
 
@@ -13,12 +13,14 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from opsera_step.text.sanitize import plain
+from opsera_step.text import plain
 
 TAIL = 20
-"""How many of a step's last lines are known by heart."""
+"""How many of a step's last lines are remembered."""
 MOST_BYTES = 64 * 2**20
-"""Most bytes of blocks in a page; of a longer log its middle is left out."""
+"""Most bytes of blocks in a page; of a longer log the middle is left out."""
+LONGEST_LINE = 20_000
+"""Characters of a line in the page; the rest of a longer one is in log.txt alone."""
 
 _LINES = 250
 _CHARACTERS = 2**16
@@ -26,8 +28,9 @@ _BUFFERED = 2**22
 _KEPT_AT_END = 2**23
 _PARTS = 500
 _TAIL_WIDTH = 2000
+_CUT_COLOR = re.compile(r"\x1b[^m]*\Z")
 _BLOCK = re.compile(
-    r'<script type="text/plain" data-step="(\d+)" data-lines="([\d,]+)">'
+    r'<script type="text/plain" data-step="(\d+)" data-lines="([\d,]+)"(?: data-times="[\d,]+")?>'
     r"([A-Za-z0-9+/=]*)</script>\n?"
 )
 
@@ -59,9 +62,10 @@ class StepLog:
     """The number of its first line in the whole log, counted from 1."""
     last: int = 0
     tail: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=TAIL))
-    """Its last lines with their numbers, without colours, cut where they are very long."""
+    """Its last lines with their numbers, without colors, cut where they are very long."""
     _lines: list[str] = field(default_factory=list)
     _ranges: list[list[int]] = field(default_factory=list)
+    _times: list[list[int]] = field(default_factory=list)
     _size: int = 0
 
     @property
@@ -69,38 +73,45 @@ class StepLog:
         """Whether its lines make a block."""
         return len(self._lines) >= _LINES or self._size >= _CHARACTERS
 
-    def add(self, number: int, line: str) -> int:
+    def add(self, number: int, line: str, created: float | None) -> int:
         """Add a line of the log; return its size."""
         if self._ranges and sum(self._ranges[-1]) == number:
             self._ranges[-1][1] += 1
         else:
             self._ranges.append([number, 1])
+        moment = 0 if created is None else max(0, int(created * 1000))
+        if self._times and self._times[-1][0] == moment:
+            self._times[-1][1] += 1
+        else:
+            self._times.append([moment, 1])
         self.first = self.first or number
         self.last = number
         self.count += 1
+        line = _fitted(line)
         self._lines.append(line)
         self._size += len(line) + 1
         return len(line) + 1
 
     def remember(self, number: int, line: str) -> None:
         """Take a line for the last ones."""
-        line = plain(line)
+        line = plain(line[: 2 * _TAIL_WIDTH])
         self.tail.append((number, line if len(line) <= _TAIL_WIDTH else line[:_TAIL_WIDTH] + "…"))
 
     def pack(self) -> tuple[str, int, int]:
-        """Return the lines so far as a block of the page, how many, and their size; start anew."""
+        """Return the lines so far as a block, how many they are, and their size; start anew."""
         text = "\n".join(self._lines).encode("utf-8", "replace")
         squeeze = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
         packed = base64.b64encode(squeeze.compress(text) + squeeze.flush()).decode("ascii")
-        ranges = ",".join(f"{first},{count}" for first, count in self._ranges)
+        attributes = f'data-step="{self.number}" data-lines="{_joined(self._ranges)}"'
+        if any(moment for moment, _ in self._times):
+            attributes += f' data-times="{_joined(self._times)}"'
         done = (len(self._lines), self._size)
-        self._lines, self._ranges, self._size = [], [], 0
-        step = f'data-step="{self.number}" data-lines="{ranges}"'
-        return f'<script type="text/plain" {step}>{packed}</script>\n', *done
+        self._lines, self._ranges, self._times, self._size = [], [], [], 0
+        return f'<script type="text/plain" {attributes}>{packed}</script>\n', *done
 
 
 class LogBlocks:
-    """Takes the lines of a run as they come and writes blocks as soon as they are full."""
+    """Takes the lines of a run as they arrive and writes blocks as soon as they are full."""
 
     def __init__(self, write: Callable[[str], object], most_bytes: int = MOST_BYTES) -> None:
         """Take where the blocks go, and how many bytes of them at most."""
@@ -110,20 +121,27 @@ class LogBlocks:
         self._end: deque[tuple[str, int]] = deque()
         self._end_size, self._end_room = 0, min(_KEPT_AT_END, most_bytes // 4)
         self.count = 0
-        """How many lines came."""
+        """How many lines there are."""
         self.left_out = 0
         """How many of them the page has no room for."""
 
     @property
     def steps(self) -> Sequence[StepLog]:
-        """The steps that said something, in the order in which they began to."""
+        """The steps with lines, in the order of their first ones."""
         return tuple(self._steps.values())
 
-    def add(self, step_id: str, name: str, tool: str, lines: Sequence[str]) -> None:
-        """Take lines of one step."""
+    def add(
+        self,
+        step_id: str,
+        name: str,
+        tool: str,
+        lines: Sequence[str],
+        created: float | None = None,
+    ) -> None:
+        """Take lines of one step, with the time of their record in seconds since 1970."""
         step = self._step(step_id, name, tool)
         for at, line in enumerate(lines, self.count + 1):
-            self._buffered += step.add(at, line)
+            self._buffered += step.add(at, line, created)
             if step.is_full:
                 self._pack(step)
         for at in range(max(0, len(lines) - TAIL), len(lines)):
@@ -164,3 +182,15 @@ class LogBlocks:
             gone, lines = self._end.popleft()
             self._end_size -= len(gone)
             self.left_out += lines
+
+
+def _joined(pairs: Sequence[Sequence[int]]) -> str:
+    return ",".join(f"{first},{count}" for first, count in pairs)
+
+
+def _fitted(line: str) -> str:
+    """Cut a very long line: a browser would search and draw it for minutes."""
+    if len(line) <= LONGEST_LINE:
+        return line
+    more = f" … and {len(line) - LONGEST_LINE:,} more characters in log.txt"
+    return _CUT_COLOR.sub("", line[:LONGEST_LINE]) + "\x1b[0m" + more

@@ -1,4 +1,4 @@
-"""The summary on the job's page, in GitHub-flavoured Markdown, from a Jinja2 template."""
+"""The step summary on the job's page: GitHub Flavored Markdown with a Mermaid chart."""
 
 from __future__ import annotations
 
@@ -9,38 +9,71 @@ from urllib.parse import quote
 
 from opsera_step.api import State
 from opsera_step.clock import format_duration
-from opsera_step.display import (
-    Excerpts,
-    shortened,
-)
-from opsera_step.outcome import NOT_ACTIVE, Outcome, reason_of, step_result, with_hint
-from opsera_step.report.gantt import MOST_BARS, gantt
+from opsera_step.display import Excerpts, shortened
+from opsera_step.outcome import NOT_ACTIVE, SIGNS, Outcome, reason_of, time_of_day, with_hint
+from opsera_step.report.jinja import environment
+from opsera_step.report.words import EMOJI, STATUS_WORDS, step_word
 from opsera_step.runs import StepResult
 
 SECTIONS = ("head", "failures", "steps", "timeline")
-"""The parts of a summary in their order; those that matter most are given room first."""
+"""The parts of a summary in their order; the first ones get room first."""
 MOST_ROWS = 200
 MOST_OPEN_ROWS = 30
-"""Rows of the table that are in sight at once; a longer one has to be unfolded."""
+"""Rows of the table that are in sight at once; a longer table is collapsed."""
 MOST_FAILURES = 10
 
-_CUT = "\n… {} left out: there is no more room in this summary.\n"
+_CUT = "\n… {} left out: this summary has no room for more.\n"
 _NOTE_ROOM = 200
-_NAMES = {"failures": "lines of the log", "steps": "the table of the steps", "timeline": "a chart"}
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~<>&@:-])")
-_ICONS = {"success": "✅", "failed": "❌", "stopped": "⏹️", "paused": "⏸️", "running": "▶️"}
+_NAMES = {"failures": "lines of the log", "steps": "the table of steps", "timeline": "a chart"}
+_MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|~<>&@:-]|(?<=www)\.", re.IGNORECASE)
 _NAME_WIDTH = 100
 _TICKS = re.compile("`+")
+
+MOST_BARS = 30
+"""Bars that can be told apart at a glance."""
+_BAR_NAME = 32
+_THINNEST = 0.004
+_SHORT = 3600
+_ALLOWED = frozenset(" .,_-/()+='")
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_INTERVALS = [
+    (count * seconds, unit)
+    for unit, seconds in _UNITS.items()
+    for count in (1, 2, 5, 10, 15, 30)
+    if unit not in ("hour", "day") or count in (1, 2, 5, 10)
+]
+_MOST_TICKS = 8
+_BAR_KINDS = {
+    State.SUCCESS: "done, ",
+    State.FAILED: "crit, ",
+    State.STOPPED: "crit, ",
+    State.PAUSED: "active, ",
+    State.RUNNING: "active, ",
+}
+_BAR_COLORS = (
+    "%%{init: {'theme': 'base', 'themeVariables': {"
+    "'doneTaskBkgColor': '#2da44e', 'doneTaskBorderColor': '#1a7f37', "
+    "'critBkgColor': '#cf222e', 'critBorderColor': '#a40e26', "
+    "'activeTaskBkgColor': '#bf8700', 'activeTaskBorderColor': '#9a6700', "
+    "'sectionBkgColor': '#ffffff00', 'altSectionBkgColor': '#ffffff00', "
+    "'taskBkgColor': '#818b98', 'taskBorderColor': '#59636e', "
+    "'taskTextColor': '#ffffff', 'taskTextDarkColor': '#ffffff', "
+    "'taskTextOutsideColor': '#818b98', 'gridColor': '#818b98', 'textColor': '#818b98'}}}%%"
+)
+"""Green for what succeeded, red for what failed, amber for what is in progress, gray for unknown.
+
+https://mermaid.js.org/config/theming.html; the last three can be read in light and in dark.
+"""
 
 
 class _Failure(NamedTuple):
     step: StepResult
     reason: str
-    faults: Sequence[str]
+    errors: Sequence[str]
     tail: Sequence[str]
 
 
-def summary(
+def step_summary(
     outcome: Outcome, excerpts: Excerpts | None = None, room: int = 2**20, *, report: str = ""
 ) -> str:
     """Return the summary in at most so many bytes: what does not fit is left out by whole parts."""
@@ -52,13 +85,13 @@ def summary(
         if used + len(text.encode("utf-8")) <= room - _NOTE_ROOM:
             parts.append(text)
         else:
-            left_out.append(_NAMES.get(name, "all"))
+            left_out.append(_NAMES.get(name, "everything"))
     note = _CUT.format(", ".join(left_out)) if left_out else ""
     return "".join(parts) + (note if len(note.encode("utf-8")) <= room else "")
 
 
 def escape_markdown(text: str) -> str:
-    """Escape text so that Markdown, HTML and mentions in it show as they are written."""
+    """Escape text so that Markdown, HTML, mentions, and links in it show as they are written."""
     return _MARKUP.sub(_escape, text)
 
 
@@ -69,24 +102,54 @@ def fenced(lines: Sequence[str]) -> str:
     return "\n".join([f"{fence}text", *lines, fence])
 
 
-def _filled(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    import jinja2  # noqa: PLC0415 - start-up is felt in every job, and few show a summary
+def link_to(url: str) -> str:
+    """Return a URL as Markdown takes it for a link; empty if it is none."""
+    safe = quote(url, safe="%/:?#[]@!$&'*+,;=~")
+    return safe if safe.startswith(("https://", "http://")) else ""
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("opsera_step.report", "templates"),
-        autoescape=False,  # noqa: S701 - Markdown: the filter `md` escapes, for HTML too
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+
+def gantt(steps: Sequence[StepResult]) -> tuple[list[str], int]:
+    """Return the chart's lines and how many steps it shows; none where no times are known.
+
+    A name is only letters, digits, and a few signs here: Mermaid has no way to quote one, and takes
+    colons, semicolons, number signs, and words at the start of a line for its own.
+    """
+    known = [step for step in steps if step.started_at is not None and step.seconds is not None]
+    if not known:
+        return [], 0
+    chosen = sorted(range(len(known)), key=lambda at: _weight(known[at]), reverse=True)[:MOST_BARS]
+    shown = [known[at] for at in sorted(chosen)]
+    started_at = min(_start(step) for step in shown)
+    length = max(_start(step) + (step.seconds or 0.0) for step in shown) - started_at
+    lines = [
+        _BAR_COLORS,
+        "gantt",
+        "    dateFormat x",
+        f"    axisFormat {'%H:%M:%S' if length < _SHORT else '%H:%M'}",
+        f"    tickInterval {_interval(length)}",
+        "    todayMarker off",
+        *(_bar(step, max(1.0, length * _THINNEST)) for step in shown),
+    ]
+    return lines, len(shown)
+
+
+def bar_name(name: str) -> str:
+    """Return a name without anything that Mermaid, Markdown, or HTML might interpret."""
+    kept = "".join(one if one.isalnum() or one in _ALLOWED else " " for one in name)
+    kept = " ".join(kept.split()) or "step"
+    return kept if len(kept) <= _BAR_NAME else kept[: _BAR_NAME - 1] + "…"
+
+
+def _filled(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    made = environment(escapes=False)  # Markdown: the filter `md` escapes, for HTML too
     link = values["link"]
-    environment.filters["md"] = escape_markdown
-    environment.filters["linked"] = lambda text: _linked(text, values["outcome"].url, link)
-    environment.filters["fenced"] = fenced
-    environment.filters["duration"] = format_duration
-    environment.filters["took"] = step_result
-    environment.filters["shortened"] = lambda text: shortened(text, _NAME_WIDTH)
-    template = environment.get_template("summary.md.j2")
+    made.filters["md"] = escape_markdown
+    made.filters["linked"] = lambda text: _linked(text, values["outcome"].url, link)
+    made.filters["fenced"] = fenced
+    made.filters["word"] = step_word
+    made.filters["time"] = _time
+    made.filters["shortened"] = lambda text: shortened(text, _NAME_WIDTH)
+    template = made.get_template("summary.md.j2")
     context = template.new_context(dict(values))
     return [(name, "".join(template.blocks[name](context))) for name in SECTIONS]
 
@@ -96,26 +159,27 @@ def _values(outcome: Outcome, excerpts: Excerpts, report: str) -> dict[str, Any]
     if outcome.failed_step and not any(step.name == outcome.failed_step for step in bad):
         bad.insert(0, StepResult(outcome.failed_step))
     chart, bars = gantt(outcome.steps)
-    since = outcome.paused_since
     waits = outcome.status == "paused" and not outcome.is_decided
-    gate = (outcome.waits_for or "somebody") if waits else ""
+    since = f", since {outcome.paused_since}" if outcome.paused_since else ""
+    word = STATUS_WORDS.get(outcome.status, outcome.status)
     return {
         "outcome": outcome,
-        "icons": _ICONS,
-        "icon": _ICONS.get(outcome.status, "⚠️"),
+        "emoji": EMOJI,
+        "word": word,
+        "icon": EMOJI.get(word, "⚠️"),
         "name": outcome.pipeline_name or outcome.pipeline_id or "pipeline",
         "sentence": with_hint(outcome),
         "link": link_to(outcome.url),
-        "waits_for": f"{gate}, since {since}" if gate and since else gate,
+        "waiting_at": f"{outcome.waits_for}{since}" if waits and outcome.waits_for else "",
         "failures": [_failure(outcome, step, excerpts) for step in bad[:MOST_FAILURES]],
         "more_failures": max(0, len(bad) - MOST_FAILURES),
         "rows": outcome.steps[:MOST_ROWS],
         "more_rows": max(0, len(outcome.steps) - MOST_ROWS),
-        "folded": len(outcome.steps) > MOST_OPEN_ROWS,
-        "over": outcome.status in NOT_ACTIVE,
+        "collapsed": len(outcome.steps) > MOST_OPEN_ROWS,
+        "is_over": outcome.status in NOT_ACTIVE,
         "chart": "\n".join(chart),
         "bars": bars,
-        "most_bars": MOST_BARS,
+        "is_cut": bars == MOST_BARS and bars < len(outcome.steps),
         "report": report,
     }
 
@@ -123,30 +187,56 @@ def _values(outcome: Outcome, excerpts: Excerpts, report: str) -> dict[str, Any]
 def _failure(outcome: Outcome, step: StepResult, excerpts: Excerpts) -> _Failure:
     found = excerpts.of(step.id, step.name)
     tail = found.tail if found is not None else []
-    faults = found.errors if found is not None else []
-    # Those that are among the last lines anyway need not be shown twice.
-    shown_anyway = set(faults) <= set(tail)
+    errors = found.errors if found is not None else []
+    # Errors that are among the last lines are not shown twice.
+    in_sight = set(errors) <= set(tail)
     reason = outcome.reason if step.name == outcome.failed_step else ""
-    # The sentence at the head has told that reason already.
-    said = "" if reason and tail else reason or reason_of(step.name, step.message)
-    return _Failure(step, said, [] if shown_anyway else faults, tail)
+    # The sentence at the head has that reason already.
+    shown = "" if reason and tail else reason or reason_of(step.name, step.message)
+    return _Failure(step, shown, [] if in_sight else errors, tail)
 
 
-def link_to(url: str) -> str:
-    """Return an address as Markdown takes it for a link; empty where it is none."""
-    safe = quote(url, safe="%/:?#[]@!$&'*+,;=~")
-    return safe if safe.startswith(("https://", "http://")) else ""
+def _time(step: StepResult) -> str:
+    """Return how long a step took, or since when it runs or waits; empty if unknown."""
+    if step.state in (State.RUNNING, State.PAUSED):
+        return "" if step.started_at is None else f"since {time_of_day(step.started_at)}"
+    return "" if step.seconds is None else format_duration(step.seconds)
 
 
 def _linked(text: str, url: str, link: str) -> str:
-    """Escape text, but for the pipeline's own address, which becomes a link."""
+    """Escape text, but for the pipeline's own URL, which becomes a link."""
     if not link or not url:
         return escape_markdown(text)
-    return f"[the pipeline's page]({link})".join(map(escape_markdown, text.split(url)))
+    return f"[View in Opsera]({link})".join(map(escape_markdown, text.split(url)))
 
 
 def _escape(found: re.Match[str]) -> str:
     reference = f"&#{ord(found.group())};"
-    # GitHub looks for mentions after it has read the references; a comment keeps them apart:
-    # https://github.com/github/cmark-gfm/issues/181
-    return f"{reference}<!-- -->" if found.group() in "@#" else reference
+    # GitHub looks for mentions and for www. after it has read the references; a comment keeps them
+    # apart: https://github.com/github/cmark-gfm/issues/181
+    return f"{reference}<!-- -->" if found.group() in "@#." else reference
+
+
+def _interval(length: float) -> str:
+    fitting = (one for one in _INTERVALS if length / one[0] <= _MOST_TICKS)
+    seconds, unit = next(fitting, _INTERVALS[-1])
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
+def _bar(step: StepResult, thinnest: float) -> str:
+    start = _start(step)
+    end = start + max(step.seconds or 0.0, thinnest)
+    sign = SIGNS.get(step.state, "·") if step.state else "·"
+    kind = _BAR_KINDS.get(step.state, "") if step.state else ""
+    # The sign keeps a name from being read as a word of Mermaid's.
+    return f"    {sign} {bar_name(step.name)} :{kind}{round(start * 1000)}, {round(end * 1000)}"
+
+
+def _weight(step: StepResult) -> tuple[bool, float]:
+    """Order steps by how much they matter in a chart that can't show all."""
+    told = step.state not in (None, State.UNKNOWN, State.SUCCESS)
+    return told, step.seconds or 0.0
+
+
+def _start(step: StepResult) -> float:
+    return step.started_at or 0.0

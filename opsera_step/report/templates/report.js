@@ -1,13 +1,12 @@
-// The log of the report: unpacked, drawn and searched piece by piece, so that a long one is no
-// slower to open than a short one. Without this script the last lines of each step are there.
+// The log of the report: unpacked, drawn, and searched piece by piece, so that a long one is no
+// slower to open than a short one. Without this script the page has the last lines of each step.
 (() => {
   "use strict";
 
   const ROW = 20; // --row of the style sheet, in pixels
   const PART = 50000; // lines of a step that fold together: browsers know no taller page
   const MOST_HITS = 10000;
-  const LONGEST = 20000; // characters of a line that are drawn
-  const COLOUR = /\x1b\[([0-9;:]*)m/g;
+  const COLOR = /\x1b\[([0-9;:]*)m/g;
 
   const get = (id) => document.getElementById(id);
   const make = (tag, name, text = "") => {
@@ -24,18 +23,15 @@
     constructor(script) {
       this.script = script;
       const numbers = script.dataset.lines.split(",").map(Number);
-      this.ranges = [];
-      this.count = 0;
-      for (let at = 0; at < numbers.length; at += 2) {
-        this.ranges.push([numbers[at], numbers[at + 1]]);
-        this.count += numbers[at + 1];
-      }
+      this.ranges = inPairs(numbers);
+      this.times = script.dataset.times ? inPairs(script.dataset.times.split(",").map(Number)) : [];
+      this.count = this.ranges.reduce((sum, [, count]) => sum + count, 0);
       this.place = null; // where it is drawn, once its step is open
       this.near = false;
       this.held = false; // about to be looked at, wherever it is now
     }
 
-    /** The lines as they came, with their colours. */
+    /** The lines with their color codes. */
     async lines() {
       const unpacker = new DecompressionStream("deflate-raw");
       const writer = unpacker.writable.getWriter();
@@ -53,6 +49,15 @@
       return 0;
     }
 
+    /** When the line at this index was recorded, in milliseconds since 1970; 0 if unknown. */
+    time(index) {
+      for (const [moment, count] of this.times) {
+        if (index < count) return moment;
+        index -= count;
+      }
+      return 0;
+    }
+
     /** The index of a line of the whole log in here, or -1. */
     index(number) {
       let before = 0;
@@ -63,6 +68,9 @@
       return -1;
     }
   }
+
+  const inPairs = (numbers) =>
+    numbers.flatMap((number, at) => (at % 2 ? [] : [[number, numbers[at + 1]]]));
 
   function bytesOf(base64) {
     if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
@@ -159,7 +167,7 @@
     if (!place || place.firstChild) return;
     const lines = await block.lines();
     if (block.place !== place || !(block.near || block.held) || place.firstChild) return;
-    place.append(...lines.map((line, at) => row(line, block.number(at))));
+    place.append(...rows(block, lines));
     place.style.height = "";
   }
 
@@ -176,28 +184,35 @@
       const place = block.place;
       const lines = await block.lines();
       if (block.place === place && place.firstChild) {
-        place.replaceChildren(...lines.map((line, at) => row(line, block.number(at))));
+        place.replaceChildren(...rows(block, lines));
       }
     }
     drawExcerpt();
   }
 
-  function row(line, number) {
+  const rows = (block, lines) => lines.map((line, at) => row(line, block.number(at), block.time(at)));
+
+  function row(line, number, moment) {
     const element = make("div", number >= picked.first && number <= picked.last ? "line picked" : "line");
     const link = make("a", "number", String(number));
     link.href = `#L${number}`;
-    link.tabIndex = -1; // thousands of stops help nobody; the field “Line” does the same
-    element.append(link, text(line, number));
+    link.tabIndex = -1; // not thousands of tab stops; the field “Line” does the same
+    element.append(link);
+    if (moment && root.classList.contains("times")) element.append(clock(moment));
+    element.append(text(line, number));
+    return element;
+  }
+
+  function clock(moment) {
+    const stamp = new Date(moment).toISOString();
+    const element = make("time", "clock", stamp.slice(11, 19));
+    element.dateTime = stamp;
+    element.title = stamp;
     return element;
   }
 
   function text(line, number) {
     const element = make("span", "text");
-    let more = 0;
-    if (line.length > LONGEST) {
-      more = line.length - LONGEST;
-      line = line.slice(0, LONGEST).replace(/\x1b[^m]*$/, "");
-    }
     const runs = inRuns(line);
     const hits = search.pattern ? matches(runs.map((run) => run.text).join("")) : [];
     let at = 0;
@@ -213,7 +228,6 @@
       }
       at += run.text.length;
     }
-    if (more) element.append(make("span", "more", ` … and ${more} more characters, in log.txt`));
     return element;
   }
 
@@ -233,7 +247,7 @@
     return nodes;
   }
 
-  // ---- Colours --------------------------------------------------------------------------------
+  // ---- Colors ---------------------------------------------------------------------------------
 
   const BASE = [
     [0, 0, 0], [194, 54, 33], [37, 188, 36], [173, 173, 39], [73, 46, 225], [211, 56, 211],
@@ -241,13 +255,13 @@
     [234, 236, 35], [88, 51, 255], [249, 53, 248], [20, 240, 240], [233, 235, 235],
   ];
 
-  /** Take a line apart where its look changes; `look` is null where there is none. */
+  /** Split a line where its look changes; `look` is null where there is none. */
   function inRuns(line) {
     if (!line.includes("\x1b")) return [{ text: line, look: null }];
     const runs = [];
     let look = {};
     let at = 0;
-    for (const found of line.matchAll(COLOUR)) {
+    for (const found of line.matchAll(COLOR)) {
       add(line.slice(at, found.index));
       look = changed(look, found[1]);
       at = found.index + found[0].length;
@@ -290,7 +304,7 @@
     else if (code >= 100 && code <= 107) look.b = code - 92;
   }
 
-  /** A colour of 256, or of red, green and blue. */
+  /** A color of the 256, or of red, green, and blue. */
   function wide(values) {
     const number = values[1] || 0;
     if (values[0] === 2) return values.slice(-3).map((one) => Math.min(255, one || 0));
@@ -318,20 +332,20 @@
 
   const css = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
 
-  const light = (colour) => {
-    const [red, green, blue] = colour.map((one) => {
+  const light = (color) => {
+    const [red, green, blue] = color.map((one) => {
       const part = one / 255;
       return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
     });
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
 
-  /** The colour, moved towards black or white until it can be read on the other. */
-  function readable(colour, on) {
+  /** The color, moved toward black or white until it can be read on the other. */
+  function readable(color, on) {
     const ground = light(on);
     const goal = ground > 0.18 ? 0 : 255;
     for (let share = 0; share <= 1; share += 0.1) {
-      const tried = colour.map((one) => Math.round(one + (goal - one) * share));
+      const tried = color.map((one) => Math.round(one + (goal - one) * share));
       const [low, high] = [ground, light(tried)].sort((a, b) => a - b);
       if ((high + 0.05) / (low + 0.05) >= 4.6) return tried;
     }
@@ -381,7 +395,7 @@
   }
 
   function collect(step, block, lines) {
-    const whole = lines.join("\n").replace(COLOUR, "");
+    const whole = lines.join("\n").replace(COLOR, "");
     if (whole.search(search.pattern) < 0) return;
     whole.split("\n").forEach((plain, index) => {
       for (const [first] of matches(plain)) {
@@ -415,7 +429,7 @@
     if (!block.place || !block.place.firstChild) return;
     const line = (await block.lines())[index];
     const old = block.place && block.place.children[index];
-    if (old) old.replaceWith(row(line, number));
+    if (old) old.replaceWith(row(line, number, block.time(index)));
   }
 
   // ---- Places ---------------------------------------------------------------------------------
@@ -468,7 +482,7 @@
     await redraw();
     const place = found && owner(picked.first);
     if (place) await show(...place, picked.first);
-    if (found && !place) get("said").textContent = `There is no line ${picked.first}.`;
+    if (found && !place) say(`There is no line ${picked.first}.`);
   }
 
   /** Change how lines are laid out, and stay where the reader is. */
@@ -480,6 +494,10 @@
     action();
     if (seen && seen.isConnected && number) scrollBy(0, seen.getBoundingClientRect().top - top);
   }
+
+  const say = (text) => {
+    get("said").textContent = text;
+  };
 
   // ---- What the reader can do -----------------------------------------------------------------
 
@@ -503,7 +521,7 @@
 
   function themed(theme) {
     if (theme) root.dataset.theme = theme;
-    get("theme").setAttribute("aria-pressed", String(isDark()));
+    get("theme").textContent = isDark() ? "Light theme" : "Dark theme";
     redraw();
   }
 
@@ -519,19 +537,63 @@
     });
   }
 
+  function timed(on) {
+    root.classList.toggle("times", on);
+    get("times").setAttribute("aria-pressed", String(on));
+    redraw();
+  }
+
+  async function copyLog(step, button) {
+    const texts = [];
+    for (const block of step.blocks) texts.push((await block.lines()).join("\n"));
+    const label = button.textContent;
+    const done = await copied(texts.join("\n").replace(COLOR, "") + "\n");
+    button.textContent = done ? "Copied" : "Can't copy here";
+    say(button.textContent);
+    setTimeout(() => (button.textContent = label), 2000);
+  }
+
+  async function copied(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // Not every browser gives a page from the disk the clipboard; the old way needs a field.
+      const field = make("textarea", "away");
+      field.value = text;
+      document.body.append(field);
+      field.select();
+      const done = document.execCommand("copy");
+      field.remove();
+      return done;
+    }
+  }
+
   async function drawExcerpt() {
     for (const excerpt of document.querySelectorAll(".excerpt .last")) await drawLines(excerpt);
   }
 
   async function drawLines(excerpt) {
-    const rows = [];
-    for (const link of excerpt.querySelectorAll("a.number")) {
+    const drawn = [];
+    for (const line of excerpt.querySelectorAll(".line")) {
+      const link = line.querySelector("a.number");
+      if (!link) {
+        drawn.push(gap(line.querySelector(".text").textContent));
+        continue;
+      }
       const number = Number(link.textContent);
       const place = owner(number);
       if (!place) return; // left out of the page: what is there is plain but right
-      rows.push(row((await place[1].lines())[place[1].index(number)], number));
+      const index = place[1].index(number);
+      drawn.push(row((await place[1].lines())[index], number, place[1].time(index)));
     }
-    excerpt.replaceChildren(...rows);
+    excerpt.replaceChildren(...drawn);
+  }
+
+  function gap(note) {
+    const element = make("div", "line gap");
+    element.append(make("span", "number"), make("span", "text", note));
+    return element;
   }
 
   function pick(event) {
@@ -573,6 +635,11 @@
       remember("wrap", on ? "1" : "");
       wrapped(on);
     });
+    get("times").addEventListener("click", () => {
+      const on = !root.classList.contains("times");
+      remember("times", on ? "1" : "");
+      timed(on);
+    });
     get("open-all").addEventListener("click", () => steps.forEach((step) => (step.details.open = true)));
     get("close-all").addEventListener("click", () => steps.forEach((step) => (step.details.open = false)));
     get("theme").addEventListener("click", () => {
@@ -584,7 +651,7 @@
     addEventListener("hashchange", follow);
     document.addEventListener("click", pick);
     document.addEventListener("keydown", (event) => {
-      // The browser's own search sees only what is drawn; pressed again it comes all the same.
+      // The browser's own search sees only what is drawn; pressed a second time, it opens.
       const wanted = event.key === "f" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
       if (wanted && document.activeElement !== get("find")) {
         event.preventDefault();
@@ -594,6 +661,8 @@
     });
     for (const step of steps) {
       step.details.addEventListener("toggle", () => (step.details.open ? step.mount() : step.unmount()));
+      const button = step.details.querySelector(".copy");
+      if (button) button.addEventListener("click", () => copyLog(step, button));
     }
   }
 
@@ -607,9 +676,12 @@
   }
   get("theme").hidden = false;
   get("tools").hidden = !steps.length;
+  get("times").hidden = !steps.some((step) => step.blocks.some((block) => block.times.length));
+  for (const acts of document.querySelectorAll(".acts")) acts.hidden = false;
   listen();
   steps.filter((step) => step.details.open).forEach((step) => step.mount());
   themed(remembered("theme"));
   if (remembered("wrap")) wrapped(true);
+  if (remembered("times") && !get("times").hidden) timed(true);
   follow();
 })();

@@ -13,7 +13,6 @@ import pytest
 
 from opsera_step.api import State
 from opsera_step.clock import FakeClock
-from opsera_step.display.excerpt import MOST_ERRORS
 from opsera_step.outcome import Outcome
 from opsera_step.platforms.gitlab import GitLab
 from opsera_step.report import Report
@@ -41,18 +40,22 @@ def test_all_forms_are_written(tmp_path):
     assert "Run 42" in (folder / "junit.xml").read_text("utf-8")
 
 
-def test_the_page_shows_what_tells_of_a_fault(tmp_path):
-    """Of the step that failed the first such lines are there, if they are not in sight anyway."""
+def test_the_page_quotes_the_errors_near_the_end_of_the_failed_step(tmp_path):
+    """With their numbers in the whole log, together with the last lines."""
     step = StepResult("Build", "", State.FAILED, id="b")
     with Report(str(tmp_path)) as report:
         report.keep("other", "Other", "", ["error: of another step"])
-        keep(report, "fine", *(f"\x1b[31merror {n}\x1b[0m of many" for n in range(40)))
+        keep(report, *(f"retry {n}: error: connection refused" for n in range(50)))
+        keep(report, "\x1b[31mAssertionError: expected 3\x1b[0m")
+        report.keep("other", "Other", "", ["between"])
+        keep(report, *(f"cleaning up {chr(97 + n)}" for n in range(26)))
         assert report.write(OUTCOME.but(steps=(step,)), NOW) == ""
     head = (tmp_path / "report.html").read_text("utf-8").partition("Steps and log</h2>")[0]
-    shown = re.findall(r'href="#L(\d+)"[^>]*>\d+</a> <span class="text">([^<]*)<', head)
-    assert shown[:5] == [(str(n + 3), f"error {n} of many") for n in range(5)]
-    assert [number for number, _ in shown[-20:]] == [str(number) for number in range(23, 43)]
-    assert len(shown) == 20 + MOST_ERRORS
+    shown = re.findall(r'<span class="number">|href="#L(\d+)"[^>]*>\d+</a>', head)
+    texts = re.findall(r'class="text">([^<]*)<', head)
+    assert shown[:3] == ["52", "", "60"]
+    assert texts[:3] == ["AssertionError: expected 3", "… 7 lines", "cleaning up g"]
+    assert len(texts) == 22
 
 
 def test_the_log_is_there_while_it_comes(tmp_path):

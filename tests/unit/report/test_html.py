@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 from html.parser import HTMLParser
+
+import pytest
 
 from opsera_step.api import State
 from opsera_step.outcome import Outcome
@@ -46,42 +49,116 @@ class Reader(HTMLParser):
         self.text.append(data)
 
 
-def test_the_steps_are_the_plans_with_their_lines():
-    """Each step of the plan with what was read of it, in the plan's order."""
+def test_the_rows_are_the_steps_of_the_plan_with_their_lines():
+    """Each step of the plan with its result and what was read of it, in the plan's order."""
     rows = page.rows(FAILED, logs(("t", "Test"), ("b", "Build")))
-    assert [(row.name, row.word, row.took) for row in rows] == [
-        ("Build", "success", "5s"),
-        ("Test", "failed", "2s"),
-        ("Ship", "not run", ""),
+    assert [(row.number, row.name, row.word, row.took) for row in rows] == [
+        (1, "Build", "succeeded", "5s"),
+        (2, "Test", "failed", "2s"),
+        (3, "Ship", "not started", ""),
     ]
     assert [row.log and row.log.number for row in rows] == [2, 1, None]
     assert [row.is_bad for row in rows] == [False, True, False]
-    assert rows[0].when == "began after 0s, took 5s"
+    assert str(rows[0].bar) == "started after 0s, took 5s"
 
 
-def test_lines_of_no_step_of_the_plan_are_there_too():
-    """They come first if the log began with them, else last."""
-    said = logs(("", "Log"), ("b", "Build"), ("old", "Old step"))
-    rows = page.rows(FAILED, said)
+def test_lines_of_no_step_of_the_plan_are_rows_too():
+    """They come first if the log starts with them, else last."""
+    found = logs(("", "Log"), ("b", "Build"), ("old", "Old step"))
+    rows = page.rows(FAILED, found)
     assert [row.name for row in rows] == ["Log", "Build", "Test", "Ship", "Old step"]
-    assert [row.word for row in rows] == ["", "success", "failed", "not run", ""]
-    assert [row.name for row in page.rows(Outcome("error", 3), said)] == [
+    assert [row.word for row in rows] == ["", "succeeded", "failed", "not started", ""]
+    assert [row.name for row in page.rows(Outcome("error", 3), found)] == [
         "Log",
         "Build",
         "Old step",
     ]
 
 
-def test_what_is_not_known_is_left_out():
-    """A step with lines but without records ran, nobody knows how."""
-    rows = page.rows(FAILED.but(steps=(SHIP,)), logs(("s", "Ship")))
-    assert [(row.word, row.began, row.took, row.bar) for row in rows] == [("", "", "", None)]
-    gone = page.rows(FAILED.but(steps=(StepResult("Ship", out_of_reach=True),)), ())
-    assert [row.word for row in gone] == [""]
+@pytest.mark.parametrize(
+    ("step", "word"),
+    [
+        (SHIP, "not started"),
+        (StepResult("Ship", out_of_reach=True, id="s"), "unknown"),
+        (StepResult("Ship", started_at=100.0, id="s"), "unknown"),
+        (StepResult("Ship", "", State.UNKNOWN, 3.0, 100.0, id="s"), "unknown"),
+        (StepResult("Ship", "", State.PAUSED, id="s"), "waiting for approval"),
+        (StepResult("Ship", "", State.STOPPED, id="s"), "stopped"),
+    ],
+)
+def test_what_is_unknown_is_called_unknown(step, word):
+    """Never not started, skipped, or failed, in a run of any result."""
+    for outcome in (
+        FAILED,
+        FAILED.but(status="success", failed_step=""),
+        FAILED.but(status="timeout"),
+    ):
+        (row,) = page.rows(outcome.but(steps=(step,)), ())
+        assert row.word == word
+        text = page.head(outcome.but(steps=(step,)), ())
+        assert f'<span class="word">{word}</span>' in text
+    (row,) = page.rows(FAILED.but(steps=(SHIP,)), logs(("s", "Ship")))
+    assert (row.word, row.started, row.took, row.bar) == ("unknown", "", "", None)
 
 
-def test_a_message_is_not_said_twice():
-    """What the headline says of the failed step is not said again in its row."""
+def test_the_failed_step_is_open_and_its_lines_are_one_excerpt():
+    """Error lines and last lines are in one listing, with notes where lines are left out."""
+    blocks = LogBlocks(lambda _: None)
+    blocks.add("t", "Test", "", [f"line {number}" for number in range(1, 101)])
+    text = page.head(
+        FAILED, blocks.steps, errors=[(3, "error: a"), (5, "error: b"), (85, "line 85")]
+    )
+    (quoted,) = re.findall(r'<h2 id="excerpt">(.*?)</pre>', text, re.DOTALL)
+    assert quoted.startswith("First errors and last lines of <bdi>Test</bdi>")
+    texts = re.findall(r'<span class="text">([^<]*)<', quoted)
+    assert texts[:5] == ["error: a", "… 1 line", "error: b", "… 75 lines", "line 81"]
+    assert texts[5:] == [f"line {number}" for number in range(82, 101)]
+    assert re.findall(r'id="step-(\d)"[^>]*? open>', text) == ["2"]
+    calm = page.head(FAILED, blocks.steps, errors=[(85, "line 85")])
+    assert '<h2 id="excerpt">Last lines of <bdi>Test</bdi>' in calm
+    assert " open>" not in page.head(
+        FAILED.but(status="success", failed_step="", steps=(BUILD,)), ()
+    )
+
+
+def test_only_the_pipelines_own_url_is_a_link_in_a_sentence():
+    """An address in a text of the API leads nobody anywhere."""
+    outcome = FAILED.but(hint=f"Approve it at {FAILED.url} or https://evil.example/x <b>")
+    (hint,) = re.findall(r'class="hint" dir="auto">(.*?)</p>', page.head(outcome, ()))
+    link = '<a href="https://app.opsera.io/x" rel="noreferrer">https://app.opsera.io/x</a>'
+    assert hint == f"Approve it at {link} or https://evil.example/x &lt;b&gt;"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "facts"),
+    [
+        (FAILED.but(elapsed=9.0), {"Watched for": "9s", "Failed step": "Test"}),
+        (FAILED.but(started_at=0.0, finished_at=75.0, elapsed=9.0), {"Duration": "1m15s"}),
+        (FAILED.but(status="paused", waits_for="Gate"), {"Waiting for approval": "Gate"}),
+        (FAILED.but(log_lines=1234, log_complete=False), {"Log": "1,234 lines, incomplete"}),
+        (FAILED, {"Opsera": "View in Opsera", "Started": "1970-01-01 00:01:40 UTC"}),
+    ],
+)
+def test_the_facts_have_the_usual_labels(outcome, facts):
+    """The same words as in the job log and in the summary."""
+    text = page.head(outcome, ())
+    found = dict(re.findall(r"<dt>([^<]*)</dt><dd>(?:<[^>]*>)*([^<]*)<", text))
+    assert {name: found.get(name) for name in facts} == facts
+
+
+def test_twelve_thousand_steps_take_a_moment():
+    """Nothing about steps grows with the square of their number."""
+    steps = tuple(
+        StepResult(f"S{n}", "", State.FAILED, 1.0, 100.0 + n, id=f"s{n}") for n in range(12_000)
+    )
+    began = time.process_time()
+    text = page.head(FAILED.but(steps=steps), logs(*((f"s{n}", f"S{n}") for n in range(400))))
+    assert time.process_time() - began < 30
+    assert text.count("<details") == 12_000
+
+
+def test_a_message_is_shown_once():
+    """What the headline says about the failed step is not repeated in its row."""
     assert page.rows(FAILED, ())[1].message == ""
     other = FAILED.but(reason="something else")
     assert page.rows(other, ())[1].message == "2 failed"
@@ -103,7 +180,7 @@ def test_hostile_text_stays_text():
     assert "".join(reader.text).count(EVIL) >= 7
     hrefs = {found.get("href") or "" for tag, found in reader.tags if tag == "a"}
     assert {href.split(":")[0] for href in hrefs} == {
-        "#steps", "#L1", "log.txt", "result.json", "junit.xml",
+        "#steps", "#L1", "#step-1", "log.txt", "result.json", "junit.xml",
     }  # fmt: skip
 
 
@@ -131,7 +208,7 @@ def test_nothing_is_fetched():
 
 def test_a_log_too_long_for_the_page_is_told():
     """The page says how many lines are elsewhere, and where."""
-    assert "123 lines of its middle are only in" in page.head(FAILED, (), left_out=123)
+    assert "1,234 lines of its middle are only in" in page.head(FAILED, (), left_out=1234)
     assert "of its middle" not in page.head(FAILED, ())
 
 
@@ -139,4 +216,64 @@ def test_nothing_known_is_a_page_too():
     """Of a job that failed at once there is a page that says so."""
     text = page.head(Outcome("error", 3, "The API can't be reached.", "Look at it."), ())
     assert "The API can&#39;t be reached." in text
-    assert "Nothing is known of the steps" in text
+    assert "No steps are known" in text
+
+
+def timed(began: float | None, seconds: float | None, state=State.SUCCESS, waited=None):
+    return StepResult("x", "", state, seconds, began, waited=waited)
+
+
+def test_bars_lie_where_their_time_is():
+    """The scale goes from the first beginning to the last end, in the plan's order."""
+    found = page.timeline((timed(100.0, 10.0), timed(110.0, 30.0, waited=20.0)))
+    assert (found.started_at, found.length) == (100.0, 40.0)
+    assert [(bar.x, bar.width, bar.wait) for bar in found.bars] == [(0, 250, 0), (250, 750, 500)]
+    assert [(bar.start, bar.took, bar.is_open) for bar in found.bars] == [
+        (0.0, 10.0, False),
+        (10.0, 30.0, False),
+    ]
+
+
+def test_what_is_not_known_has_no_bar():
+    """A step without a start or a duration is left out, and moves no other."""
+    found = page.timeline((timed(None, 5.0), timed(7.0, None), timed(100.0, 10.0)))
+    assert found.bars[:2] == (None, None)
+    assert (found.bars[2].x, found.bars[2].width) == (0, page.SCALE)
+    assert page.timeline((timed(None, None),)).bars == (None,)
+    assert page.timeline(()).ticks == ()
+
+
+@pytest.mark.parametrize("state", [State.RUNNING, State.PAUSED])
+def test_what_has_not_ended_goes_on_to_the_edge(state):
+    """The bar of a step that still runs or waits ends with the scale."""
+    bar = page.timeline((timed(0.0, 50.0), timed(50.0, 1.0, state), timed(50.0, 50.0))).bars[1]
+    assert (bar.x, bar.width, bar.is_open) == (500, 500, True)
+    assert bar.wait == (500 if state is State.PAUSED else 0)
+
+
+@pytest.mark.parametrize("began", [0.0, 3600.0])
+def test_the_shortest_can_be_seen(began):
+    """A step of no time is still a line, also at the very end of the scale."""
+    bar = page.timeline((timed(0.0, 3600.0), timed(began, 0.0))).bars[1]
+    assert bar.width > 0
+    assert bar.x + bar.width <= page.SCALE
+    only = page.timeline((timed(5.0, 0.0),))
+    assert only.bars[0].width > 0
+    assert only.ticks == ()
+
+
+@pytest.mark.parametrize(
+    ("length", "seconds"),
+    [
+        (4.0, [1, 2, 3, 4]),
+        (14.0, [5, 10]),
+        (75.0, [15, 30, 45, 60, 75]),
+        (7200.0, [1800, 3600, 5400, 7200]),
+        (86400.0 * 400, [86400 * 100 * n for n in (1, 2, 3, 4)]),
+    ],
+)
+def test_the_scale_has_few_round_marks(length, seconds):
+    """At most five marks, at times that people count in."""
+    ticks = page.timeline((timed(0.0, length),)).ticks
+    assert [second for _, second in ticks] == seconds
+    assert [place for place, _ in ticks] == [round(1000 * one / length) for one in seconds]

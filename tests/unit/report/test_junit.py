@@ -24,7 +24,7 @@ GATE = StepResult("Approve", "approval", State.PAUSED, 1.0, id="g", message="Rob
 FAILED = Outcome(
     "failed", 1, pipeline_id="65a4", pipeline_name="Shop", run_count=42,
     url="https://app.opsera.io/x", started_at=0.0, finished_at=8.0,
-    failed_step="Test", reason="2 failed",
+    failed_step="Test", reason="2 failed", elapsed=5.0,
     steps=(BUILD, TEST, SHIP),
 )  # fmt: skip
 
@@ -57,7 +57,7 @@ def told(outcome: Outcome, said: tuple[StepLog, ...] = ()) -> dict[str, str]:
 
 
 def test_each_step_is_a_test():
-    """With its time; one that never began is skipped."""
+    """With its time; one that did not start is skipped."""
     cases = suite(FAILED).findall("testcase")
     assert [case.attrib for case in cases] == [
         {"name": "Build", "classname": "Shop", "time": "5.040"},
@@ -71,7 +71,7 @@ def test_a_failure_says_why_with_the_last_lines():
     """The step's own words are the message, its last lines with their numbers the text."""
     failure = suite(FAILED, logs("one", "\x1b[31mtwo\x1b[0m")).find("testcase/failure")
     assert failure.attrib == {"type": "failed", "message": "2 failed"}
-    assert failure.text == "2 failed\n\nThe last lines of its log:\n2: one\n3: two"
+    assert failure.text == "2 failed\n\nLast lines:\n2: one\n3: two"
 
 
 def test_the_suite_tells_of_the_run():
@@ -82,8 +82,9 @@ def test_the_suite_tells_of_the_run():
     properties = {one.attrib["name"]: one.attrib["value"] for one in found.find("properties")}
     assert properties["opsera.runCount"] == "42"
     assert properties["opsera.url"] == "https://app.opsera.io/x"
-    unknown = suite(FAILED.but(steps=(SHIP,), started_at=0.0, finished_at=60.0))
-    assert unknown.attrib["timestamp"] == "2026-01-01T00:01:00"
+    unknown = suite(FAILED.but(steps=(SHIP,), started_at=None, finished_at=None))
+    assert unknown.attrib["timestamp"] == "2026-01-01T00:00:55"
+    assert unknown.attrib["time"] == "5.000"
 
 
 @pytest.mark.parametrize(
@@ -123,17 +124,48 @@ def test_what_a_gate_waits_for_is_told():
 @pytest.mark.parametrize(
     ("step", "message"),
     [
-        (StepResult("A", state=State.RUNNING, seconds=3.0), "It had not ended."),
-        (StepResult("A", seconds=3.0), "It is not known how it ended."),
-        (StepResult("A", out_of_reach=True), "It is not known how it ended."),
-        (StepResult("A"), "It did not begin."),
-        (StepResult("A", state=State.PAUSED), "It waits for somebody."),
+        (StepResult("A", state=State.RUNNING, seconds=3.0), "Running."),
+        (StepResult("A"), "Not started."),
+        (StepResult("A", state=State.PAUSED), "Waiting for approval."),
     ],
 )
-def test_what_is_not_known_does_not_pass(step, message):
+def test_what_has_no_result_yet_is_skipped(step, message):
     """Only a step that is known to have succeeded is a test that passed."""
     found = suite(FAILED.but(status="timeout", steps=(step,)))
     assert found.find("testcase/skipped").attrib["message"] == message
+
+
+@pytest.mark.parametrize("status", ["success", "failed", "timeout"])
+def test_a_step_of_unknown_result_is_no_test(status):
+    """It neither passed nor failed, and was not skipped; the output of the suite names it."""
+    unknown = (
+        StepResult("A", seconds=3.0),
+        StepResult("B", out_of_reach=True),
+        StepResult("C", state=State.UNKNOWN, started_at=5.0),
+    )
+    outcome = FAILED.but(status=status, exit_code=status != "success", steps=(BUILD, *unknown))
+    found = suite(outcome)
+    names = {case.attrib["name"] for case in found.findall("testcase")}
+    assert names - {"Run 42"} == {"Build"}
+    assert found.findall("testcase/skipped") == []
+    expected = "Result unknown: A\nResult unknown: B\nResult unknown: C"
+    assert found.find("system-out").text == expected
+    lone = told(outcome.but(steps=unknown))
+    assert lone == {"Run 42": {"success": "", "failed": "failure"}.get(status, "error")}
+
+
+def test_dots_in_a_name_make_no_packages():
+    """Jenkins and GitLab split a class name at its dots."""
+    found = suite(FAILED.but(pipeline_name="Deploy v1.2.3"))
+    assert found.attrib["name"] == "Deploy v1.2.3"
+    assert {case.attrib["classname"] for case in found.findall("testcase")} == {"Deploy v1_2_3"}
+
+
+def test_a_failure_without_a_message():
+    """The message says what is known, and claims nothing else."""
+    step = StepResult("A", state=State.STOPPED, seconds=1.0)
+    failure = suite(FAILED.but(reason="", steps=(step,))).find("testcase/failure")
+    assert failure.attrib == {"type": "stopped", "message": "Step stopped. No further details."}
 
 
 def test_tests_of_one_name_are_told_apart():

@@ -9,11 +9,10 @@ import zlib
 
 import pytest
 
-from opsera_step.report.log_blocks import TAIL, LogBlocks, unpack
-from opsera_step.text.sanitize import plain
+from opsera_step.report.log_blocks import LONGEST_LINE, TAIL, LogBlocks, unpack
 
 _BLOCK = re.compile(
-    r'<script type="text/plain" data-step="(\d+)" data-lines="([\d,]+)">'
+    r'<script type="text/plain" data-step="(\d+)" data-lines="([\d,]+)"(?: data-times="[\d,]+")?>'
     r"([A-Za-z0-9+/=]*)</script>\n"
 )
 
@@ -47,7 +46,7 @@ def test_every_line_is_there_once_under_its_number_and_step():
     for turn in range(40):
         step = turn % 3
         lines = [f"{turn}:{n} é \x1b[31mred\x1b[0m </script>" for n in range(turn * 7)] + [""]
-        lines += ["x" * 200_000] if turn == 9 else []
+        lines += ["x" * LONGEST_LINE] if turn == 9 else []
         for line in lines:
             expected[len(expected) + 1] = (step + 1, line)
         page.blocks.add(f"id{step}", f"Step {step}", "jenkins", lines)
@@ -68,8 +67,8 @@ def test_many_steps_that_say_little_are_not_kept_either():
     """Steps whose blocks do not fill are written when all of them together are much."""
     page = Page()
     for step in range(400):
-        page.blocks.add(f"id{step}", "S", "", ["x" * 60_000])
-    assert len(page.lines()) > 300
+        page.blocks.add(f"id{step}", "S", "", ["x" * 15_000] * 4)
+    assert len(page.lines()) > 1200
 
 
 def test_what_is_known_of_each_step():
@@ -133,6 +132,29 @@ def test_a_block_can_be_read_again():
     assert list(unpack("<script>")) == []
 
 
-def test_plain_text_has_no_colours():
-    """Without colours nothing else is changed."""
-    assert plain("a\x1b[1;31mb\x1b[0mc[0m") == "abc[0m"
+def test_the_time_of_each_line():
+    """In milliseconds for as many lines as have it in a row; left out where none is known."""
+    page = Page()
+    page.blocks.add("a", "A", "", ["one", "two"], 1_767_225_600.25)
+    page.blocks.add("a", "A", "", ["three"])
+    page.blocks.add("a", "A", "", ["four"], 1_767_225_601.0)
+    page.blocks.add("b", "B", "", ["five"])
+    page.blocks.finish()
+    assert 'data-lines="1,4" data-times="1767225600250,2,0,1,1767225601000,1"' in page.written[0]
+    assert "data-times" not in page.written[1]
+
+
+@pytest.mark.parametrize(
+    "line", ["x" * 1_000_000, "\x1b[31m" * 200_000, "é" * 999_999 + "\x1b[1m!"]
+)
+def test_a_very_long_line_is_cut_in_the_page(line):
+    """A browser would search it for minutes; log.txt has all of it."""
+    page = Page()
+    page.blocks.add("a", "A", "", [line])
+    page.blocks.finish()
+    ((_, kept),) = page.lines().values()
+    more = len(line) - LONGEST_LINE
+    assert kept.endswith(f"\x1b[0m … and {more:,} more characters in log.txt")
+    assert line.startswith(kept.partition("\x1b[0m …")[0])
+    assert not re.search(r"\x1b\[\d*\x1b", kept)
+    assert len(page.blocks.steps[0].tail[0][1]) <= 2001

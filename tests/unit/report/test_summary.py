@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 
 import pytest
 from markdown_it import MarkdownIt
@@ -12,12 +13,15 @@ from opsera_step.api import State
 from opsera_step.display import Excerpts
 from opsera_step.outcome import Outcome
 from opsera_step.report.summary import (
+    MOST_BARS,
     MOST_FAILURES,
     MOST_ROWS,
+    bar_name,
     escape_markdown,
     fenced,
+    gantt,
     link_to,
-    summary,
+    step_summary,
 )
 from opsera_step.runs import StepResult
 from opsera_step.text import Scrubber
@@ -73,17 +77,20 @@ def blocks(text: str) -> list[str]:
 
 def test_a_summary_at_a_glance():
     """The headline says how it ended; tables tell the run and its steps, a chart when they ran."""
-    assert summary(GOOD) == (
-        "### ✅ Opsera: Deploy shop – success\n\n"
+    text = step_summary(GOOD)
+    assert re.sub(r"%%\{init.*\}%%", "%%{init}%%", text) == (
+        "### ✅ Opsera: Deploy shop – succeeded\n\n"
         "Run 42 of “Deploy shop” succeeded in 1m15s.\n\n"
         "| Pipeline | Run | State | Duration |\n"
         "| --- | --- | --- | --- |\n"
-        f"| [Deploy shop]({URL}) | 42 | ✅ success | 1m15s |\n\n"
+        "| Deploy shop | 42 | ✅ succeeded | 1m15s |\n\n"
+        f"[View in Opsera]({URL})\n\n"
         "| Step | Tool | State | Duration |\n"
         "| --- | --- | --- | --- |\n"
-        "| Build | jenkins | ✅ success | succeeded in 5s |\n"
-        "| Deploy | – | did not begin | not started |\n\n"
+        "| Build | jenkins | ✅ succeeded | 5s |\n"
+        "| Deploy | – | ➖ not started | – |\n\n"
         "```mermaid\n"
+        "%%{init}%%\n"
         "gantt\n"
         "    dateFormat x\n"
         "    axisFormat %H:%M:%S\n"
@@ -96,18 +103,20 @@ def test_a_summary_at_a_glance():
 
 @pytest.mark.parametrize(
     ("status", "icon"),
-    [("failed", "❌"), ("stopped", "⏹️"), ("paused", "⏸️"), ("timeout", "⚠️"), ("error", "⚠️")],
-)
-def test_each_status_has_its_sign(status, icon):
-    """Every ending can be told from the first line."""
-    assert summary(GOOD.but(status=status)).startswith(
-        f"### {icon} Opsera: Deploy shop – {status}\n"
-    )
+    [("failed", "❌ failed"), ("stopped", "⏹️ stopped"), ("paused", "⏸️ waiting for approval"),
+     ("timeout", "⚠️ timed out"), ("error", "⚠️ error")],
+)  # fmt: skip
+def test_each_status_has_its_sign_and_its_word(status, icon):
+    """The first line shows how it ended."""
+    sign, _, word = icon.partition(" ")
+    text = step_summary(GOOD.but(status=status))
+    assert text.startswith(f"### {sign} Opsera: Deploy shop – {word}\n")
+    assert f"| 42 | {sign} {word} |" in text
 
 
 def test_a_summary_of_almost_nothing():
     """A job that ended before anything was known still has a sound summary."""
-    text = summary(Outcome("error", 3, "It is down.", "Wait."))
+    text = step_summary(Outcome("error", 3, "It is down.", "Wait."))
     assert text.startswith("### ⚠️ Opsera: pipeline – error\n\nIt is down. Wait.\n")
     assert "| – | – | ⚠️ error | – |" in text
     assert "Step" not in text
@@ -115,81 +124,96 @@ def test_a_summary_of_almost_nothing():
 
 
 def test_a_failure_shows_what_tells_of_it():
-    """The step that failed, why, the first lines that tell of it, the last ones, what to do."""
+    """The step that failed, why, the lines that report errors, the last ones, and what to do."""
     many = [f"line {chr(97 + number) * 2}" for number in range(26)]
-    text = summary(BAD, said("ok", "ERROR: boom", *many))
+    text = step_summary(BAD, said("ok", "ERROR: boom", *many))
     part = text.partition("#### ")[2]
     assert part.startswith(
-        "❌ Test\n\nThe first lines that tell of a fault:\n\n"
-        "```text\nERROR: boom\n```\n\n<details>\n<summary>Its last lines</summary>\n\n"
+        "❌ Test\n\nError lines:\n\n"
+        "```text\nERROR: boom\n```\n\n<details>\n<summary>Last lines</summary>\n\n"
         "```text\nline gg\n"
     )
-    assert f"is on [the pipeline's page]({URL})." in part
+    assert "**Next:** Fix the cause and re-run this job to start a new run." in part
     assert "report" not in part
-    assert "(`report_dir`)" in summary(BAD, said("x"), report="out")
+    assert "(`report_dir`)" in step_summary(BAD, said("x"), report="out")
 
 
 def test_lines_are_not_shown_twice():
-    """Where the lines that tell of a fault are among the last ones, only those are shown."""
-    text = summary(BAD, said("ok", "ERROR: boom", "bye"))
-    assert "Its last lines:\n\n```text\nok\nERROR: boom\nbye\n```\n" in text
+    """Where the error lines are among the last ones, only those are shown."""
+    text = step_summary(BAD, said("ok", "ERROR: boom", "bye"))
+    assert "Last lines:\n\n```text\nok\nERROR: boom\nbye\n```\n" in text
     assert text.count("boom") == 1
 
 
 def test_a_step_without_lines_has_its_reason():
     """A step that failed without a word in the log is shown all the same."""
-    assert "#### ❌ Test\n\n2 tests failed.\n" in summary(BAD)
-    unknown = summary(BAD.but(steps=()))
+    assert "#### ❌ Test\n\n2 tests failed.\n" in step_summary(BAD)
+    unknown = step_summary(BAD.but(steps=()))
     assert "#### ❌ Test\n\n2 tests failed.\n" in unknown
 
 
 def test_of_many_failures_some_are_counted():
     """Past ten failed steps the others are counted."""
     steps = tuple(StepResult(f"S{n}", "", State.FAILED, id=str(n)) for n in range(25))
-    text = summary(BAD.but(steps=steps, failed_step="S0"))
+    text = step_summary(BAD.but(steps=steps, failed_step="S0"))
     assert text.count("#### ❌") == MOST_FAILURES
     assert "… and 15 more steps failed." in text
 
 
-def test_a_pause_tells_who_is_waited_for():
-    """The gate of a paused run, and since when, stand in the first table."""
+def test_a_pause_names_the_approval_step():
+    """The approval step of a paused run, and since when, stand in the first table."""
     gate = StepResult("Approve", "", State.PAUSED, 0.0, NOON)
-    text = summary(GOOD.but(status="paused", exit_code=8, waits_for="Approve", steps=(gate,)))
+    paused = GOOD.but(status="paused", exit_code=8, waits_for="Approve", steps=(gate,))
+    text = step_summary(paused)
     assert "| 1m15s | Approve, since 22&#58;13 UTC |\n" in text
-    assert "| Waits for |" in text
-    assert "| Approve | – | ⏸️ paused | waiting since 22:13 UTC |\n" in text
-    assert "| 1m15s | somebody |\n" in summary(GOOD.but(status="paused", steps=()))
+    assert "| Waiting for approval |" in text
+    assert "| Approve | – | ⏸️ waiting for approval | since 22:13 UTC |\n" in text
+    assert "Waiting for approval" not in step_summary(paused.but(waits_for=""))
     decided = StepResult("Approve", "", State.SUCCESS, 3.0, NOON)
-    steps = (decided,)
-    text = summary(GOOD.but(status="paused", exit_code=8, waits_for="Approve", steps=steps))
-    assert "Waits for" not in text
+    assert "Waiting for approval" not in step_summary(paused.but(steps=(decided,)))
 
 
 def test_a_long_table_is_folded():
     """The chart and the failures stay in sight of a run with very many steps."""
     steps = tuple(StepResult(f"S{number}", "", State.SUCCESS, 1.0) for number in range(60))
-    text = summary(GOOD.but(steps=steps))
+    text = step_summary(GOOD.but(steps=steps))
     table = text[text.index("<details>\n<summary>All 60 steps</summary>\n\n| Step |") :]
     assert table.index("| S59 |") < table.index("\n\n</details>\n")
-    assert "<details>" not in summary(GOOD.but(steps=steps[:30]))
+    assert "<details>" not in step_summary(GOOD.but(steps=steps[:30]))
 
 
-def test_what_began_is_told_where_no_more_is_known():
-    """A cancelled job knows the plan, and whose lines came."""
-    known = StepResult("Build", "jenkins", started_at=NOON, out_of_reach=True)
-    steps = (known, StepResult("Deploy", out_of_reach=True))
-    text = summary(GOOD.but(status="cancelled", exit_code=143, steps=steps))
-    assert "| Build | jenkins | began | started (result unknown) |" in text
-    assert "| Deploy | – | – | result unknown |" in text
+@pytest.mark.parametrize("status", ["success", "failed", "cancelled", "timeout"])
+def test_what_is_unknown_is_called_unknown(status):
+    """Never not started, skipped, or failed, whatever became of the run."""
+    steps = (
+        StepResult("A", "jenkins", started_at=NOON, out_of_reach=True),
+        StepResult("B", out_of_reach=True),
+        StepResult("C", "", State.UNKNOWN, 4.0, NOON),
+        StepResult("D"),
+    )
+    text = step_summary(GOOD.but(status=status, exit_code=1, steps=steps))
+    assert "| A | jenkins | ❔ unknown | – |" in text
+    assert "| B | – | ❔ unknown | – |" in text
+    assert "| C | – | ❔ unknown | 4s |" in text
+    assert "| D | – | ➖ not started | – |" in text
+    assert "    · C :1700000000000," in text
 
 
-def test_the_page_is_a_link_in_a_sentence():
-    """The pipeline's own address in a sentence can be clicked; no other one can."""
-    text = summary(GOOD.but(status="error", message=f"See {URL} and https://evil.example"))
+def test_the_pipelines_url_is_a_link_in_a_sentence():
+    """The pipeline's own URL in a sentence is a link; no other one is."""
+    text = step_summary(GOOD.but(status="error", message=f"See {URL} and https://evil.example"))
     sentence = text.splitlines()[2]
-    assert f"[the pipeline's page]({URL})" in sentence
+    assert f"See [View in Opsera]({URL}) and" in sentence
     assert sentence.count("](") == 1
     assert "https&#58;//evil" in sentence
+
+
+@pytest.mark.parametrize("text", ["www.evil.example", "WWW.evil.example/x", "see www.a.b."])
+def test_no_text_of_the_api_becomes_a_link(text):
+    """GitHub makes links of addresses that start with www. by themselves."""
+    shown = escape_markdown(text)
+    assert not re.search(r"www\.", shown, re.IGNORECASE)
+    assert html.unescape(shown.replace(APART, "")) == text
 
 
 @pytest.mark.parametrize(
@@ -209,8 +233,8 @@ def test_only_a_web_address_is_a_link(url, link):
 
 def test_missing_lines_are_told():
     """A log that is known to be incomplete is told."""
-    assert "Not every line" in summary(GOOD.but(log_complete=False))
-    assert "Not every line" not in summary(GOOD.but(log_complete=False, log_lines=0))
+    assert "Not every line" in step_summary(GOOD.but(log_complete=False))
+    assert "Not every line" not in step_summary(GOOD.but(log_complete=False, log_lines=0))
 
 
 @pytest.mark.parametrize("character", "\\`*_{}[]()#+!|~<>&@:-")
@@ -228,9 +252,9 @@ def test_escaped_text_reads_as_it_was(text):
 
 def test_hostile_texts_mark_nothing_up():
     """No hostile name or message leaves a mark of Markdown or HTML, or adds a line or a cell."""
-    frame = blocks(summary(named("name"), said("x")))
+    frame = blocks(step_summary(named("name"), said("x")))
     for sample in hostile.samples(1, 50):
-        text = summary(named(sample.text), said("x")).replace(APART, "")
+        text = step_summary(named(sample.text), said("x")).replace(APART, "")
         assert blocks(text) == frame
         sentence = text.splitlines()[2]
         assert not MARKUP.search(sentence)
@@ -250,23 +274,121 @@ def test_what_does_not_fit_is_left_out_by_whole_parts():
     """Past GitHub's limit nothing would show; so parts are left out, the least telling first."""
     steps = tuple(StepResult(f"Stép {n}", "", State.SUCCESS, 5.0, NOON + n) for n in range(60))
     outcome = BAD.but(steps=(TEST, *steps))
-    whole = summary(outcome, said("x"))
+    whole = step_summary(outcome, said("x"))
     seen = set()
     for room in range(len(whole.encode()) + 250, 0, -311):
-        text = summary(outcome, said("x"), room)
+        text = step_summary(outcome, said("x"), room)
         assert len(text.encode()) <= room
         assert text.count("```") % 2 == 0
         seen |= set(re.findall(r"… (.*) left out", text))
         if text != whole and "left out" in text:
-            assert text.rstrip().endswith("there is no more room in this summary.")
+            assert text.rstrip().endswith("this summary has no room for more.")
     assert "a chart" in seen
-    assert "the table of the steps, a chart" in seen
+    assert "the table of steps, a chart" in seen
 
 
 def test_the_largest_summary_is_taken():
     """Of a run with thousands of steps the first are shown, the others counted, and it fits."""
     many = GOOD.but(steps=tuple(StepResult(f"Stép {number}" + "x" * 90) for number in range(9000)))
-    text = summary(many)
+    text = step_summary(many)
     assert github_files.summary(text.encode()).error is None
-    assert text.count("did not begin") == MOST_ROWS
+    assert text.count("not started") == MOST_ROWS
     assert f"… and {9000 - MOST_ROWS} more steps." in text
+
+
+BAR = re.compile(r"    [✓✗■‖·] ([^:;#%`<>{}\"|\[\]\n]+) :((?:done|crit|active), )*(\d+), (\d+)")
+"""A bar as Mermaid's grammar reads it, its name free of all that begins something else there."""
+
+
+def timed(name: str, start: float, took: float, state: State | None = State.SUCCESS) -> StepResult:
+    return StepResult(name, "", state, took, NOON + start)
+
+
+def test_without_times_there_is_no_chart():
+    """What is not known is not drawn."""
+    assert gantt([StepResult("Build"), StepResult("Test", seconds=4.0)]) == ([], 0)
+    assert gantt([]) == ([], 0)
+
+
+def test_each_state_has_its_sign_and_its_kind():
+    """States can be told apart without colours too."""
+    lines, shown = gantt(
+        [timed(str(state), n, 1.0, state) for n, state in enumerate([*State, None])]
+    )
+    assert shown == len(State) + 1
+    assert [line.strip()[0] for line in lines[6:]] == ["✓", "✗", "■", "‖", "·", "·", "·"]
+    kinds = [line.partition(" :")[2].split(", ")[:-2] for line in lines[6:]]
+    assert kinds == [["done"], ["crit"], ["crit"], ["active"], ["active"], [], []]
+
+
+@pytest.mark.parametrize(
+    ("length", "interval", "axis"),
+    [
+        (0.0, "1second", "%H:%M:%S"),
+        (8.0, "1second", "%H:%M:%S"),
+        (70.0, "10second", "%H:%M:%S"),
+        (600.0, "2minute", "%H:%M:%S"),
+        (7200.0, "15minute", "%H:%M"),
+        (86400.0 * 3, "10hour", "%H:%M"),
+        (86400.0 * 900, "10day", "%H:%M"),
+    ],
+)
+def test_the_axis_suits_the_length(length, interval, axis):
+    """However long the run there are a few ticks, each with a text of its own."""
+    lines, _ = gantt([timed("Build", 0, length)])
+    assert f"    tickInterval {interval}" in lines
+    assert f"    axisFormat {axis}" in lines
+
+
+def test_of_many_steps_the_failed_and_the_longest_are_shown():
+    """Sixty bars can't be read: a short failure is shown, a short unknown result is not."""
+    steps = [timed(f"S{n}", n * 100.0, n + 1.0) for n in range(60)]
+    steps[0] = timed("S0", 0.0, 0.1, State.FAILED)
+    steps[1] = timed("S1", 100.0, 0.1, None)
+    lines, shown = gantt(steps)
+    names = [re.findall(r"S\d+", line)[0] for line in lines[6:]]
+    assert shown == len(names) == MOST_BARS
+    assert names == ["S0", *(f"S{n}" for n in range(31, 60))]
+    text = step_summary(GOOD.but(steps=tuple(steps)))
+    assert "The chart shows 30 of 60 steps: those that failed, stopped, or are in progress" in text
+    assert "The chart shows" not in step_summary(GOOD.but(steps=tuple(steps[:30])))
+
+
+def test_twelve_thousand_steps_take_a_moment():
+    """Nothing about steps grows with the square of their number."""
+    steps = tuple(timed(f"S{n}", n, 1.0, State.FAILED) for n in range(12_000))
+    began = time.process_time()
+    assert len(step_summary(BAD.but(steps=steps))) > 1000
+    assert time.process_time() - began < 30
+
+
+def test_a_step_without_length_can_be_seen():
+    """A step that took no time still has a bar."""
+    lines, _ = gantt([timed("A", 0.0, 0.0), timed("B", 0.0, 1000.0)])
+    found = [BAR.fullmatch(line) for line in lines[6:]]
+    assert [int(one[4]) - int(one[3]) for one in found if one] == [4000, 1_000_000]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Unit tests", "Unit tests"),
+        ("section a : b; c #1 %% d", "section a b c 1 d"),
+        ("日本語 ビルド", "日本語 ビルド"),
+        ("```<b>&amp;", "b amp"),
+        ("", "step"),
+        (":::", "step"),
+        ("x" * 99, "x" * 31 + "…"),
+    ],
+)
+def test_a_name_is_letters_and_digits(name, shown):
+    """Mermaid can quote no name, so what it might obey is left out of it."""
+    assert bar_name(name) == shown
+
+
+def test_hostile_names_are_obeyed_by_nobody():
+    """Of hundreds of hostile names each is one bar, and nothing but a bar."""
+    for sample in hostile.samples(31, 400):
+        lines, _ = gantt([timed(" ".join(sample.text.split()), 0.0, 5.0)])
+        assert BAR.fullmatch(lines[-1]), lines[-1]
+        assert len(lines) == 7
