@@ -94,7 +94,7 @@ class Keeper(Protocol):
         lines: Sequence[str],
         created: float | None = None,
     ) -> None:
-        """Take lines of a step, safe to show and with their colors, and the time of their record."""
+        """Take lines of a step, safe to show and with their colors; `created` is their time."""
 
 
 class JobLog:

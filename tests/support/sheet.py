@@ -63,7 +63,14 @@ class Kept:
     lines: list[str] = field(default_factory=list)
     steps: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def keep(self, step_id: str, name: str, tool: str, lines: Sequence[str]) -> None:
+    def keep(
+        self,
+        step_id: str,
+        name: str,
+        tool: str,
+        lines: Sequence[str],
+        created: float | None = None,
+    ) -> None:
         self.steps.append((step_id, name, tool))
         self.lines += lines
 
