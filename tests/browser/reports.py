@@ -93,7 +93,7 @@ def write(folder: Path, outcome: Outcome, logs: Mapping[str, Sequence[str]]) -> 
     with Report(str(folder)) as report:
         for step_id, lines in logs.items():
             step = names.get(step_id, StepResult(step_id or "Log"))
-            report.keep(step_id, step.name, step.tool, lines)
+            report.keep(step_id, step.name, step.tool, lines, step.started_at)
         count = sum(map(len, logs.values()))
         assert report.write(outcome.but(log_lines=count), BEGAN) == ""
     return folder / "report.html"
@@ -149,6 +149,50 @@ def many_steps(folder: Path, count: int = 60) -> Path:
     )  # fmt: skip
     outcome = SUCCESS.but(steps=steps, started_at=0.0, finished_at=4.0 * count)
     return write(folder, outcome, {f"s{n}": [f"line of step {n}"] for n in range(0, count, 2)})
+
+
+LONG_NAME = "integration-tests-with-a-very-long-identifier-" * 4 + "end"
+
+
+def long_names(folder: Path) -> Path:
+    """Write the report of a failed run whose names are long, with and without spaces."""
+    names = (LONG_NAME, "Build container image for linux/amd64 and linux/arm64 " * 4)
+    steps = tuple(
+        StepResult(
+            names[n % 2], "jenkins", State.FAILED if n == 6 else State.SUCCESS, 9.0,
+            BEGAN + 9.0 * n, id=f"s{n}",
+        )
+        for n in range(12)
+    )  # fmt: skip
+    outcome = FAILED.but(
+        pipeline_name="Deploy the shop to production (eu-central-1, blue/green)",
+        hint=f"Fix the cause. See {URL}", failed_step=LONG_NAME, steps=steps,
+    )  # fmt: skip
+    return write(folder, outcome, {"s6": TEST})
+
+
+def states(folder: Path) -> Path:
+    """Write a report with a step in each state."""
+    found = [State.SUCCESS, State.FAILED, State.STOPPED, State.PAUSED, State.RUNNING, None]
+    steps = [
+        StepResult(f"Step {n}", "", state, 5.0, BEGAN + 5.0 * n, id=f"s{n}")
+        for n, state in enumerate(found)
+    ]
+    outcome = FAILED.but(steps=(*steps, StepResult("Deploy", id="d")))
+    with Report(str(folder)) as report:
+        report.keep("s0", "Step 0", "", BUILD)
+        assert report.write(outcome.but(log_lines=len(BUILD)), BEGAN) == ""
+    return folder / "report.html"
+
+
+def huge_line(folder: Path) -> Path:
+    """Write a report with a line of 150 MB."""
+    return write(folder, FAILED, {"b": ["x" * 150_000_000, "the very last line"], "t": TEST})
+
+
+def twelve_thousand_steps(folder: Path) -> Path:
+    """Write the report of a run of more steps than anybody plans."""
+    return many_steps(folder, 12_000)
 
 
 def long(folder: Path, count: int = 120_000) -> Path:

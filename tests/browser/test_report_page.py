@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from opsera_step.text.sanitize import plain
+from opsera_step.text import plain
 from tests.browser import reports
 
 pytestmark = pytest.mark.long
@@ -21,10 +21,17 @@ PAGES = {
     "paused": reports.paused,
     "one-step": reports.one_step,
     "nothing": reports.nothing,
+    "states": reports.states,
+    "long-names": reports.long_names,
     "hostile": reports.hostile,
     "many-steps": reports.many_steps,
 }
 
+LARGE = {
+    "long": reports.long,
+    "huge-line": reports.huge_line,
+    "twelve-thousand-steps": reports.twelve_thousand_steps,
+}
 _OF_COLOUR = ["color-contrast", "link-in-text-block"]
 """The rules that the other colours may break; the rest of the page is the same in both."""
 
@@ -36,7 +43,7 @@ def page_of(tmp_path_factory):
 
     def write(name: str):
         if name not in written:
-            make = {**PAGES, "long": reports.long}[name]
+            make = {**PAGES, **LARGE}[name]
             written[name] = make(tmp_path_factory.mktemp("report"))
         return written[name]
 
@@ -59,56 +66,59 @@ def drawn(page) -> int:
 
 
 class TestReading:
-    """What is on the page, and what unfolds."""
+    """What is on the page, and what expands."""
 
-    def test_the_head_tells_the_verdict(self, visit, page_of):
-        """Name, run, verdict, and a link to the pipeline's page."""
+    def test_the_head_has_the_result(self, visit, page_of):
+        """Name, run, result, and a link to the pipeline in Opsera."""
         page = visit(page_of("failed"))
         assert page.title() == "failed: Deploy shop, run 42"
         expect(page.get_by_role("heading", level=1)).to_have_text("Deploy shop run 42")
-        expect(page.locator("header")).to_contain_text("failed in step “Test” after 41s: 1 failed.")
-        assert page.get_by_role("link", name="Open in Opsera").get_attribute("href") == reports.URL
+        expect(page.locator("header")).to_contain_text("failed at step “Test” (1 failed).")
+        assert page.get_by_role("link", name="View in Opsera").get_attribute("href") == reports.URL
 
-    def test_the_last_lines_of_what_failed_are_in_sight(self, visit, page_of):
-        """They are coloured as they came, and lead to their place in the log."""
+    def test_errors_and_last_lines_of_the_failed_step_are_in_sight(self, visit, page_of):
+        """In one listing with their colors, and they lead to their place in the log."""
         page = visit(page_of("failed"))
-        excerpt = page.get_by_role("region", name="The last lines of Test")
-        texts = excerpt.locator(".last").last.locator(".text")
-        assert texts.all_text_contents() == [plain(line) for line in reports.TEST[-20:]]
+        excerpt = page.get_by_role("region", name="First errors and last lines of Test")
+        expect(excerpt.locator("pre")).to_have_count(1)
+        texts = excerpt.locator(".last .text")
+        tail = [plain(line) for line in reports.TEST[-20:]]
+        gap = len(reports.TEST) - 20 - 3
+        assert texts.all_text_contents() == [plain(reports.TEST[2]), f"… {gap} lines", *tail]
+        expect(excerpt.locator(".line .text span").first).to_have_text("✗ invoice")
         excerpt.get_by_role("link", name="65").click()
         expect(step(page, "Test").locator(".line.picked .text")).to_have_text("1 failed")
 
-    def test_what_tells_of_a_fault_is_in_sight(self, visit, page_of):
-        """Where it stands before the last lines it is shown too, and leads to its place."""
-        page = visit(page_of("failed"))
-        faults = page.locator(".excerpt .last").first.locator(".line")
-        expect(faults.locator(".text")).to_have_text([plain(reports.TEST[2])])
-        faults.get_by_role("link", name="33").click()
-        expect(page.locator(".lines .line.picked .number")).to_have_text("33")
-
-    def test_a_step_unfolds(self, visit, page_of):
-        """Its lines come when it is opened and go when it is closed."""
+    def test_a_step_expands(self, visit, page_of):
+        """Its lines are drawn when it is opened and removed when it is closed."""
         page = visit(page_of("failed"))
         build = step(page, "Build")
-        assert drawn(page) == 0
+        assert lines_of(build) == []
         build.locator("summary").click()
         expect(build.locator(".lines .line")).to_have_count(30)
         assert lines_of(build) == reports.BUILD
         build.locator("summary").click()
         expect(build.locator(".lines .line")).to_have_count(0)
 
+    def test_the_failed_step_is_open(self, visit, page_of):
+        """And no other one."""
+        page = visit(page_of("failed"))
+        opened = page.locator("details.step[open]")
+        expect(opened).to_have_count(1)
+        expect(opened.locator(".word")).to_have_text("failed")
+        assert visit(page_of("one-step")).locator("details.step[open]").count() == 0
+
     def test_all_steps_open_and_close_at_once(self, visit, page_of):
         """A button each."""
         page = visit(page_of("failed"), viewport={"width": 1100, "height": 2500})
-        page.get_by_role("button", name="Open all").click()
+        page.get_by_role("button", name="Expand all").click()
         expect(page.locator(".lines .line")).to_have_count(65)
-        page.get_by_role("button", name="Close all").click()
+        page.get_by_role("button", name="Collapse all").click()
         expect(page.locator(".lines .line")).to_have_count(0)
 
-    def test_colours_are_shown(self, visit, page_of):
-        """A coloured word has another colour than the text, and can be read on its ground."""
+    def test_colors_are_shown(self, visit, page_of):
+        """A colored word has another color than the text, and can be read on its ground."""
         page = visit(page_of("failed"))
-        step(page, "Test").locator("summary").click()
         good = page.locator(".lines .line", has_text="cart").locator(".text span")
         expect(good).to_have_text("✓")
         assert good.evaluate("one => getComputedStyle(one).color") != good.evaluate(
@@ -116,7 +126,7 @@ class TestReading:
         )
 
     def test_the_bars_lie_where_their_time_is(self, visit, page_of):
-        """The timeline's bars follow each other; a step that did not begin has none."""
+        """The timeline's bars follow each other; a step that did not start has none."""
         page = visit(page_of("failed"))
         assert page.locator("svg .bar").count() == 3
         boxes = [one.bounding_box() for one in page.locator("svg .bar").all()]
@@ -126,12 +136,42 @@ class TestReading:
         waits = page.locator("svg .wait").bounding_box()
         assert waits["width"] == pytest.approx(0.9 * boxes[1]["width"], rel=0.05)
         names = page.get_by_role("img").evaluate_all("all => all.map(one => one.ariaLabel)")
-        assert names[1] == "began after 5s, took 20s"
+        assert names[1] == "started after 5s, took 20s"
+
+    @pytest.mark.parametrize("width", [1100, 390])
+    def test_long_names_take_two_lines_and_stretch_no_bar(self, visit, page_of, width):
+        """Until their step is opened, where they are whole."""
+        page = visit(page_of("long-names"), viewport={"width": width, "height": 800})
+        summary = page.locator("details.step:not([open]) > summary").first
+        assert summary.locator(".name").bounding_box()["height"] < 60
+        bars = page.locator("svg .bar").all()
+        assert {round(bar.bounding_box()["height"]) for bar in bars} <= {12, 14}
+        assert summary.locator(".name").get_attribute("title") == reports.LONG_NAME
+        whole = "one => one.scrollHeight <= one.clientHeight + 1"
+        assert not summary.locator(".name").evaluate(whole)
+        summary.click()
+        assert page.locator("details.step[open] .name").first.evaluate(whole)
+
+    def test_each_result_has_its_color(self, visit, page_of):
+        """An unknown result looks like none of the known ones."""
+        page = visit(page_of("states"))
+        colors = {}
+        for one in page.locator("details.step").all():
+            look = "one => getComputedStyle(one).fill + getComputedStyle(one).fillOpacity"
+            bars = one.locator("svg .bar")
+            word = one.locator(".word").text_content()
+            colors[word] = bars.evaluate(look) if bars.count() else None
+        assert list(colors) == [
+            "succeeded", "failed", "stopped", "waiting for approval", "running", "unknown",
+            "not started",
+        ]  # fmt: skip
+        drawn_ones = [color for color in colors.values() if color]
+        assert len(set(drawn_ones)) == len(drawn_ones) == 6
 
     def test_long_lines_can_be_wrapped(self, visit, page_of):
         """With the switch on no line is wider than the page."""
         page = visit(page_of("hostile"))
-        page.get_by_role("button", name="Open all").click()
+        page.get_by_role("button", name="Expand all").click()
         lines = page.locator(".lines").first
         wide = "one => one.scrollWidth > one.clientWidth"
         expect(lines.locator(".line")).to_have_count(len(reports.EVIL))
@@ -141,14 +181,14 @@ class TestReading:
         expect(page.get_by_role("button", name="Wrap")).to_have_attribute("aria-pressed", "true")
 
     def test_hostile_text_is_text(self, visit, page_of):
-        """Whatever a log says is shown as it was written, and nothing of it is done."""
+        """Whatever a log contains is shown as it was written, and nothing of it is done."""
         page = visit(page_of("hostile"))
-        page.get_by_role("button", name="Open all").click()
+        page.get_by_role("button", name="Expand all").click()
         lines = page.locator(".lines").first
         expect(lines.locator(".line")).to_have_count(len(reports.EVIL))
         shown = lines.locator(".text").all_text_contents()
         assert shown[:-1] == [plain(line) for line in reports.EVIL[:-1]]
-        assert shown[-1] == "x" * 20_000 + " … and 10003 more characters, in log.txt"
+        assert shown[-1] == "x" * 20_000 + " … and 10,003 more characters in log.txt"
         expect(page.get_by_role("heading", level=1)).to_contain_text(reports.EVIL[0])
         page.get_by_role("searchbox").fill("<script>")
         expect(page.locator("#found")).to_have_text(re.compile("of 9$"))
@@ -158,7 +198,7 @@ class TestReading:
     def test_text_of_the_right_to_left_moves_nothing_else(self, visit, page_of):
         """A line number stays on the left of a line in Hebrew."""
         page = visit(page_of("hostile"))
-        page.get_by_role("button", name="Open all").click()
+        page.get_by_role("button", name="Expand all").click()
         line = page.locator(".lines .line", has_text="שלום").first
         number = line.locator(".number").bounding_box()
         assert number["x"] < line.locator(".text").bounding_box()["x"]
@@ -230,7 +270,6 @@ class TestLinks:
         line = page.locator(".line.picked")
         expect(line.locator(".text")).to_have_text("compiling module 17")
         expect(line).to_be_in_viewport()
-        expect(step(page, "Test")).not_to_have_attribute("open", "")
 
     def test_a_number_that_is_clicked_becomes_the_address(self, visit, page_of):
         """With Shift it is a range of lines, which can be sent on."""
@@ -261,15 +300,68 @@ class TestLinks:
         """Who selects lines gets their text only."""
         page = visit(page_of("failed"))
         step(page, "Build").locator("summary").click()
-        expect(page.locator(".lines .line")).to_have_count(30)
+        expect(step(page, "Build").locator(".lines .line")).to_have_count(30)
         page.evaluate("getSelection().selectAllChildren(document.querySelector('.lines .block'))")
         copied = page.evaluate("getSelection().toString()")
         assert [line for line in copied.splitlines() if line] == reports.BUILD
 
-    def test_a_step_has_an_address_too(self, visit, page_of):
-        """It is opened."""
-        page = visit(page_of("failed"), "#step-1")
-        expect(step(page, "Build").locator(".lines .line")).to_have_count(30)
+
+class TestActions:
+    """What a reader can do with the lines of a step."""
+
+    def test_the_time_of_each_line_is_shown_on_demand(self, visit, page_of):
+        """In UTC, for lines and for the excerpt; the choice is remembered."""
+        page = visit(page_of("failed"))
+        button = page.get_by_role("button", name="Times")
+        expect(page.locator(".clock")).to_have_count(0)
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        first = step(page, "Test").locator(".lines .line").first.locator(".clock")
+        expect(first).to_have_text("00:00:25")
+        assert first.get_attribute("datetime") == "2026-01-01T00:00:25.000Z"
+        expect(page.locator(".excerpt .clock")).to_have_count(21)
+        page.reload()
+        expect(step(page, "Test").locator(".lines .clock").first).to_be_visible()
+        page.get_by_role("button", name="Times").click()
+        expect(page.locator(".clock")).to_have_count(0)
+
+    def test_where_no_time_is_known_there_is_no_button(self, visit, page_of):
+        """A button that does nothing would puzzle."""
+        page = visit(page_of("states"))
+        expect(page.get_by_role("button", name="Wrap")).to_be_visible()
+        expect(page.get_by_role("button", name="Times")).to_be_hidden()
+
+    def test_the_log_of_a_step_can_be_copied(self, visit, page_of):
+        """All of its lines, without colors and numbers."""
+        copied = "navigator.clipboard.writeText = (text) => { window.copied = text; }"
+        script = f"Object.defineProperty(navigator, 'clipboard', {{value: {{}}}}); {copied}"
+        page = visit(page_of("failed"), script=script)
+        test = step(page, "Test")
+        test.get_by_role("button", name="Copy log").click()
+        expect(test.get_by_role("button", name="Copied")).to_be_visible()
+        expect(page.locator("#said")).to_have_text("Copied")
+        assert page.evaluate("window.copied") == "".join(f"{plain(one)}\n" for one in reports.TEST)
+        expect(test.get_by_role("button", name="Copy log")).to_be_visible()
+
+    def test_without_the_clipboard_the_old_way_is_taken(self, visit, page_of):
+        """Some browsers give none to a page from the disk."""
+        script = "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
+        page = visit(page_of("failed"), script=script)
+        page.evaluate("document.execCommand = (name) => (window.did = name) === 'copy'")
+        step(page, "Test").get_by_role("button", name="Copy log").click()
+        expect(step(page, "Test").get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("window.did") == "copy"
+        assert page.locator("textarea").count() == 0
+
+    def test_a_step_has_a_link(self, visit, page_of):
+        """Which opens that step."""
+        path = page_of("failed")
+        page = visit(path)
+        step(page, "Build").locator("summary").click()
+        step(page, "Build").get_by_role("link", name="Link to this step").click()
+        assert page.url.endswith("#step-1")
+        again = visit(path, "#step-1")
+        expect(step(again, "Build").locator(".lines .line")).to_have_count(30)
 
 
 class TestLongLogs:
@@ -278,7 +370,7 @@ class TestLongLogs:
     def test_few_lines_are_drawn_at_a_time(self, visit, page_of):
         """With all open, and wherever the reader is."""
         page = visit(page_of("long"))
-        page.get_by_role("button", name="Open all").click()
+        page.get_by_role("button", name="Expand all").click()
         expect(page.locator(".part")).to_have_count(3)
         for place in (0.3, 0.9, 0.1):
             page.evaluate(f"scrollTo(0, document.documentElement.scrollHeight * {place})")
@@ -297,6 +389,19 @@ class TestLongLogs:
         expect(page.locator(".line.picked")).to_be_in_viewport()
         expect(page.locator(".line.picked .text")).to_contain_text("070000 object")
 
+    def test_a_line_of_many_megabytes_does_not_freeze_the_search(self, visit, page_of):
+        """The page has its beginning only, and finds what comes after it at once."""
+        page = visit(page_of("huge-line"))
+        page.get_by_role("searchbox").fill("the very last line")
+        expect(page.locator("#found")).to_have_text("1 of 1", timeout=5_000)
+        page.get_by_role("searchbox").fill("x")
+        expect(page.locator("#found")).to_have_text("1 of 10000+", timeout=5_000)
+
+    def test_twelve_thousand_steps(self, visit, page_of):
+        """The page opens, and a step at the end can be opened."""
+        page = visit(page_of("twelve-thousand-steps"), "#step-11999")
+        expect(page.locator("#step-11999")).to_have_attribute("open", "")
+
     def test_of_very_many_matches_the_first_are_shown(self, visit, page_of):
         """Their number is told as far as they were counted."""
         page = visit(page_of("long"))
@@ -313,7 +418,7 @@ class TestEveryReader:
         axe = Axe()
         page = visit(page_of(name), color_scheme="light")
         if name not in ("nothing", "many-steps"):
-            page.get_by_role("button", name="Open all").click()
+            page.get_by_role("button", name="Expand all").click()
             page.get_by_role("searchbox").fill("e")
             expect(page.locator("mark.now").first).to_be_visible()
         assert _violations(axe, page) == []
@@ -331,20 +436,24 @@ class TestEveryReader:
             page.set_viewport_size({"width": width, "height": 640})
             assert page.evaluate("document.documentElement.scrollWidth") <= width
 
-    def test_it_follows_the_system_and_can_be_told(self, visit, page_of):
-        """The button changes between light and dark, and the choice is remembered."""
+    def test_it_follows_the_system_and_can_be_switched(self, visit, page_of):
+        """The button is labelled with what it switches to, and the choice is remembered."""
         page = visit(page_of("failed"), color_scheme="dark")
         ground = "getComputedStyle(document.body).backgroundColor"
         dark = page.evaluate(ground)
-        button = page.get_by_role("button", name="Dark")
-        expect(button).to_have_attribute("aria-pressed", "true")
-        button.click()
+        page.get_by_role("button", name="Light theme").click()
         light = page.evaluate(ground)
         assert light != dark
         page.reload()
         assert page.evaluate(ground) == light
-        page.get_by_role("button", name="Dark").click()
+        page.get_by_role("button", name="Dark theme").click()
         assert page.evaluate(ground) == dark
+        expect(page.get_by_role("button", name="Light theme")).to_be_visible()
+
+    def test_on_a_phone_the_head_leaves_room_for_the_log(self, visit, page_of):
+        """With a long name, a long failed step, and a hint it takes half of the screen at most."""
+        page = visit(page_of("long-names"), viewport={"width": 390, "height": 844})
+        assert page.locator("header").bounding_box()["height"] < 844 / 2
 
     def test_the_keyboard_is_enough(self, visit, page_of):
         """Skip, search, unfold and scroll without a mouse; what has the focus can be seen."""
@@ -360,8 +469,9 @@ class TestEveryReader:
         outline = summary.evaluate("one => getComputedStyle(one).outlineStyle")
         assert outline == "solid"
         page.keyboard.press("Enter")
-        expect(page.locator(".lines .line")).to_have_count(30)
-        page.keyboard.press("Tab")
+        expect(step(page, "Build").locator(".lines .line")).to_have_count(30)
+        for _ in range(3):  # the link, the button, and then the lines
+            page.keyboard.press("Tab")
         expect(page.get_by_role("region", name="Log of Build")).to_be_focused()
         page.keyboard.press("Control+f")
         expect(page.get_by_role("searchbox")).to_be_focused()
@@ -372,7 +482,7 @@ class TestEveryReader:
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         step(page, "Build").locator("summary").click()
         expect(step(page, "Build").locator("pre")).to_contain_text("compiling module 30")
-        expect(step(page, "Build")).to_contain_text("The last lines; all are in log.txt.")
+        expect(step(page, "Build")).to_contain_text("Last lines. The full log is in log.txt.")
         assert page.locator("#tools").is_hidden()
         assert page.locator("#theme").is_hidden()
 
@@ -408,7 +518,7 @@ class TestEveryReader:
     def test_it_can_be_printed(self, visit, page_of):
         """On paper are the verdict, the last lines and the steps, in ink on white."""
         page = visit(page_of("failed"), color_scheme="dark")
-        page.get_by_role("button", name="Open all").click()
+        page.get_by_role("button", name="Expand all").click()
         page.emulate_media(media="print", color_scheme="light")
         for shown in ("h1", ".excerpt .line", ".step summary"):
             expect(page.locator(shown).first).to_be_visible()

@@ -91,18 +91,6 @@ def test_a_failure_says_why_everywhere(tmp_path):
     assert "%0AAssertionError" in error
 
 
-def test_a_gate_that_is_decided_on_while_the_log_is_read_asks_nobody_for_it(tmp_path):
-    """The job fails for the pause, but sends nobody to approve what is approved."""
-    clock = FakeClock()
-    gate = scenes.step("Approve", tool="approval", gate={"decision": "approve", "after": 4})
-    scenario = scenes.scenario(scenes.BUILD, gate, scenes.step("Deploy", duration=60))
-    with Simulator(scenario, clock=clock, seed=1) as simulator:
-        job = play(simulator, clock, tmp_path, "github")
-    assert job.code == 8
-    assert "the approval has been decided since" in job.log
-    assert "Approve or reject it" not in job.log
-
-
 def test_wrong_inputs_are_all_told_beyond_what_github_shows_of_annotations(tmp_path):
     """GitHub shows ten errors of a step; the rest stands in the log alone."""
     inputs = dict.fromkeys(("timeout", "on_timeout", "on_cancel", "on_paused", "on_busy"), "?")

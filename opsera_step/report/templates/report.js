@@ -474,8 +474,8 @@
 
   async function follow() {
     const found = /^#L(\d+)(?:-L?(\d+))?$/.exec(location.hash);
-    const step = steps.find((one) => `#${one.details.id}` === location.hash);
-    if (step) step.details.open = true;
+    const step = /^#step-\d+$/.test(location.hash) && get(location.hash.slice(1));
+    if (step) step.open = true;
     const first = found ? Number(found[1]) : 0;
     const last = found ? Number(found[2] || found[1]) : -1;
     [picked.first, picked.last] = first > last && found ? [last, first] : [first, last];
