@@ -1,19 +1,18 @@
-"""Set this project up and run it: demo, test, check, bench, lock, schema, package.
+"""Set up and run this project; `python3 dev.py` lists the commands.
 
-Needs Python 3.10 or newer and nothing else; installs into .venv (or the folder that
-OPSERA_STEP_VENV names) and nowhere else.
+Needs only Python 3.10 or newer. Installs into .venv, or into the directory in OPSERA_STEP_VENV, and
+nowhere else.
 """
 
 import hashlib
 import importlib.util
 import os
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,75 +20,61 @@ from pathlib import Path
 # Up to here an older Python can read this file; below it may not.
 if sys.version_info < (3, 10):  # noqa: UP036
     sys.exit(
-        "opsera-step needs Python 3.10 or newer, and this is {}.{}. If a newer one is installed, "
-        "call it by its name, as in: python3.13 dev.py demo".format(*sys.version_info)
+        "opsera-step needs Python 3.10 or newer; this is {}.{}. If a newer one is installed, "
+        "use its name, as in: python3.13 dev.py demo".format(*sys.version_info)
     )
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("OPSERA_STEP_VENV") or ROOT / ".venv").absolute()
+PYTHON = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
 RUNTIME, DEVELOPMENT = "requirements.txt", "requirements-dev.txt"
 PLATFORMS = "tests/platforms/requirements.txt"
 UV = "uv==0.13.9"
-
-USAGE = """\
-Usage: python3 dev.py COMMAND [ARGUMENTS]
-
-  demo [OPTIONS]   play a pipeline run against the built-in simulator; no account needed
-  test [OPTIONS]   run the tests; --long runs the long campaigns too, other options are pytest's
-  check            check the code's format, style and types, and the packaging files
-  platforms [OPTIONS]
-                   build the image and use it as users will: docker run, GitHub, GitLab, Jenkins.
-                   Uses Docker; as root on a Debian without it, installs Podman and tools with apt
-  bench [OPTIONS]  measure, and write docs/benchmarks.md; --quick for a first impression
-  lock [OPTIONS]   write the requirements*.txt anew from the .in files; --upgrade for newer versions
-  schema           rewrite what follows from the table of inputs: the config file's JSON Schema and
-                   native/action.yml
-  package [FILE]   build the single file, dist/opsera-step.pyz, and its SHA-256
-"""
-
-NO_NETWORK = re.compile(
-    "name resolution|Name or service not known|nodename nor servname|getaddrinfo failed"
-    "|NewConnectionError|ConnectTimeout|Network is unreachable|Connection refused|dns error"
-)
+_OURS = "made by dev.py\n"
 
 
 class Failed(Exception):
-    """What went wrong, and what to do about it, as text for the user."""
+    """What could not be done and why, for the user."""
 
 
-def programs(venv: Path) -> Path:
-    """Tell where a virtual environment has its programs."""
-    return venv / ("Scripts" if os.name == "nt" else "bin")
-
-
-def child_environment() -> dict[str, str]:
-    """Copy the environment, less what would bring in other packages than the locked ones."""
+def environment() -> dict[str, str]:
+    """Return the environment without what would add packages that are not locked."""
     kept = {k: v for k, v in os.environ.items() if k not in {"PYTHONHOME", "PYTHONPATH"}}
-    # A user's pip may be configured to install into the home folder.
+    # A user's pip may be configured to install into the home directory.
     return kept | {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 
-def call(command: Sequence[object], what: str) -> None:
-    """Run a command silently; if it fails, show its output and say what could not be done."""
-    words = [str(word) for word in command]
-    done = subprocess.run(
-        words, cwd=ROOT, env=child_environment(), check=False, text=True, errors="replace",
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+def run(command: Sequence[object]) -> subprocess.CompletedProcess[str]:
+    """Run a command and return its result; both streams are in `stdout`."""
+    return subprocess.run(
+        [str(word) for word in command], cwd=ROOT, env=environment(), check=False,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        errors="replace",
     )  # fmt: skip
-    if done.returncode == 0:
-        return
-    reason = f"it ended with exit code {done.returncode}, see above."
-    if NO_NETWORK.search(done.stdout):
-        reason = (
-            "the package index can't be reached. Check the network; behind a proxy set "
-            "https_proxy, with an index of your own PIP_INDEX_URL."
+
+
+def call(command: Sequence[object], what: str) -> None:
+    """Run a command that has to succeed; raise Failed with its output if it doesn't."""
+    done = run(command)
+    if done.returncode != 0:
+        raise Failed(
+            f"{done.stdout.rstrip()}\n\nCould not {what}; see above. If the network is the reason: "
+            "set https_proxy behind a proxy, and PIP_INDEX_URL for a package index of your own."
         )
-    raise Failed(f"{done.stdout.rstrip()}\n\nCould not {what}: {reason}")
+
+
+def become(*command: object) -> int:
+    """Replace this process by a command, so that signals and the exit code are the command's."""
+    words = [str(word) for word in command]
+    os.chdir(ROOT)
+    if os.name != "nt":  # Windows can't replace a process.
+        os.execve(words[0], words, environment())  # noqa: S606 - without a shell on purpose
+    return subprocess.call(words, env=environment())
 
 
 def create(venv: Path) -> None:
-    """Make a virtual environment with pip in it, by whatever means this machine has."""
-    python, what = programs(venv) / "python", f"make a virtual environment in {venv}"
+    """Make a virtual environment with pip, in the way that this machine offers."""
+    what = f"make a virtual environment in {venv}"
     if importlib.util.find_spec("ensurepip"):
         call([sys.executable, "-m", "venv", venv], what)
     elif importlib.util.find_spec("virtualenv"):
@@ -97,219 +82,195 @@ def create(venv: Path) -> None:
     elif shutil.which("uv"):
         call(["uv", "venv", "--allow-existing", "--seed", "--python", sys.executable, venv], what)
     elif importlib.util.find_spec("pip"):
+        python = venv / PYTHON.relative_to(VENV)
         call([sys.executable, "-m", "venv", "--without-pip", venv], what)
         call([sys.executable, "-m", "pip", "--python", python, "install", "pip"], what)
     else:
         raise Failed(
-            f"Could not {what}: this Python lacks the modules venv needs. On Debian and Ubuntu: "
-            "apt install python3-venv. Elsewhere one of virtualenv, uv or pip will do."
+            f"Could not {what}: this Python lacks the modules that venv needs. On Debian and "
+            "Ubuntu: apt install python3-venv. Elsewhere, install virtualenv, uv, or pip."
         )
-
-
-def fingerprint(lock: str) -> str:
-    """Name a lock file's content and the Python it is installed for."""
-    content = (ROOT / lock).read_bytes() + sys.version.encode()
-    return f"{lock} {hashlib.sha256(content).hexdigest()}"
 
 
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
-    """Keep two set-ups from running at once, where the system can do that."""
+    """Keep two set-ups from running at the same time, where the system can do that."""
     try:
-        import fcntl  # noqa: PLC0415 - not there on Windows
+        import fcntl  # noqa: PLC0415 - not on Windows
     except ImportError:
         yield
         return
-    with Path(__file__).open("rb") as file:  # Any file will do; this one is surely there.
+    with Path(__file__).open("rb") as file:  # Any file will do.
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def prepare(stamp: Path, current: set[str]) -> set[str]:
-    """See to it that the environment is there; return which current locks are installed in it."""
-    installed = set(stamp.read_text("utf-8").splitlines()) if stamp.exists() else set()
-    ours, python = stamp.exists(), programs(VENV) / "python"
-    if not ours and VENV.exists() and any(VENV.iterdir()):
-        if not (VENV / "pyvenv.cfg").exists() or not python.exists():
-            raise Failed(
-                f"{VENV} holds something else than a virtual environment that works: remove it, "
-                "or name another folder in OPSERA_STEP_VENV."
-            )
-        return set()  # Made by the user: add to it, but never clear it.
-    if python.exists() and installed and installed <= current:
-        return installed
-    VENV.mkdir(parents=True, exist_ok=True)
-    # Ours, with nothing installed: so it is also when the next lines are interrupted.
-    stamp.write_text("", "utf-8")
-    for entry in VENV.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        elif entry != stamp:
-            entry.unlink()
-    create(VENV)
-    return set()
+def fingerprint(lock: str) -> str:
+    """Identify the content of a lock file and the Python that it is installed for."""
+    content = (ROOT / lock).read_bytes() + sys.version.encode()
+    return f"{lock} {hashlib.sha256(content).hexdigest()}\n"
 
 
 def set_up(lock: str) -> None:
-    """Install what a lock file names, unless that is there already."""
+    """Install what a lock file lists, unless it is installed already."""
     stamp = VENV / "opsera-step.stamp"
     with one_at_a_time():
-        wanted, current = fingerprint(lock), {fingerprint(RUNTIME), fingerprint(DEVELOPMENT)}
-        if (programs(VENV) / "python").exists() and stamp.exists() and wanted in stamp.read_text():
+        installed = stamp.read_text("utf-8") if stamp.exists() else ""
+        if fingerprint(lock) in installed and PYTHON.exists():
             return
+        ours = _OURS in installed or not VENV.exists() or not any(VENV.iterdir())
+        if not ours and not PYTHON.exists():
+            raise Failed(
+                f"{VENV} is not a working virtual environment: remove it, or name another "
+                "directory in OPSERA_STEP_VENV."
+            )
         began = time.monotonic()
         sys.stderr.write(f"Setting up {VENV} from {lock}, once … ")
         sys.stderr.flush()
-        installed = prepare(stamp, current)
-        pip = [programs(VENV) / "python", "-m", "pip", "install", "--no-input", "--retries", "2"]
+        # Nothing of an older lock file stays, except in an environment that the user made.
+        if ours and (fingerprint(RUNTIME) not in installed or not PYTHON.exists()):
+            shutil.rmtree(VENV, ignore_errors=True)
+            VENV.mkdir(parents=True, exist_ok=True)
+            stamp.write_text(_OURS, "utf-8")
+            create(VENV)
+        pip = [PYTHON, "-m", "pip", "install", "--no-input", "--retries", "2"]
         call([*pip, "--require-hashes", "--no-deps", "-r", ROOT / lock], f"install {lock}")
-        # The development's lock has all of the other in it.
-        installed |= current if lock == DEVELOPMENT else {wanted}
-        stamp.write_text("".join(f"{line}\n" for line in sorted(installed)), "utf-8")
+        # The development requirements include the others.
+        locks = (RUNTIME, DEVELOPMENT) if lock == DEVELOPMENT else (RUNTIME,)
+        stamp.write_text("".join([_OURS if ours else "", *map(fingerprint, locks)]), "utf-8")
         sys.stderr.write(f"done in {time.monotonic() - began:.0f} s\n")
 
 
-def become(command: Sequence[object]) -> int:
-    """Run a command in place of this script, so that signals and exit code are its own."""
-    words = [str(word) for word in command]
-    if os.name != "nt":  # Windows can't replace a process.
-        os.execve(words[0], words, child_environment())  # noqa: S606 - no shell is the point
-    return subprocess.call(words, env=child_environment())
-
-
 def demo(arguments: Sequence[str]) -> int:
-    """Play the main job against the simulator."""
+    """Run a job against the built-in simulator; no account needed."""
     set_up(RUNTIME)
-    return become([programs(VENV) / "python", "-I", ROOT / "entrypoint.py", "demo", *arguments])
+    return become(PYTHON, "-I", ROOT / "entrypoint.py", "demo", *arguments)
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run pytest: with its arguments, or all tests at once."""
+    """Run the tests; --long includes the long campaigns, other arguments are pytest's."""
     set_up(DEVELOPMENT)
-    os.chdir(ROOT)
     options = list(arguments)
     if set(options) <= {"--long"}:
-        # Twice the cores: many tests wait for a process, few for the processor.
-        # The slow ones stand together, so who has nothing left to do takes from the others.
+        # Many tests wait for a process and few for the processor; the slow ones are neighbors.
         options += ["--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
-    return become([programs(VENV) / "python", "-m", "pytest", *options])
+    return become(PYTHON, "-m", "pytest", *options)
 
 
-def component_without_spec(folder: str) -> Path:
-    """Write the jobs of the GitLab component to a file: the schema knows no second document."""
-    jobs = (ROOT / "gitlab/templates/run.yml").read_text("utf-8").split("\n---\n", 1)[1]
-    file = Path(folder, "run.yml")
-    file.write_text(jobs, "utf-8")
-    return file
+def check(arguments: Sequence[str]) -> int:
+    """Check format, style, types, import rules, and packaging files."""
+    if arguments:
+        raise Failed("check takes no arguments.")
+    set_up(DEVELOPMENT)
+    with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(os.cpu_count()) as pool:
+        passed = list(pool.map(passes, checks(Path(directory))))
+    print(f"{sum(passed)} of {len(passed)} checks passed")
+    return 0 if all(passed) else 1
 
 
-def checks(folder: str) -> Iterator[tuple[object, ...]]:
+def checks(directory: Path) -> Iterator[tuple[object, ...]]:
     """List the commands that check the project."""
     workflows = sorted([*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("examples/github/*.yml")])
-    gitlab = [*ROOT.glob("gitlab/.gitlab-ci.yml"), *ROOT.glob("examples/gitlab/*.yml")]
+    actions = ("action.yml", "native/action.yml")
+    # The schema doesn't know components, which have their jobs in a second document.
+    component = directory / "run.yml"
+    template = (ROOT / "gitlab/templates/run.yml").read_text("utf-8")
+    component.write_text(template.split("\n---\n", 1)[1], "utf-8")
+    gitlab = [component, *ROOT.glob("gitlab/.gitlab-ci.yml"), *ROOT.glob("examples/gitlab/*.yml")]
     schema = ("check-jsonschema", "--builtin-schema")
+    # It doesn't know that a docker action has post-if too, and looks for a path in the image.
+    known = ('--ignore="post-if" is not allowed', '--ignore="/opt/opsera-step/cleanup" does not')
+    zizmor = ("zizmor", "--offline", "--no-progress", "--quiet", "--config", ".github/zizmor.yml")
     yield ("ruff", "format", "--check", ".")
     yield ("ruff", "check", ".")
     yield ("mypy",)
     yield ("lint-imports", "--no-cache")
     yield ("hadolint", "Dockerfile")
     yield ("yamllint", "--strict", ".")
-    yield (*schema, "vendor.github-actions", "action.yml", "native/action.yml")
+    yield (*schema, "vendor.github-actions", *actions)
     yield (*schema, "vendor.github-workflows", *workflows)
-    yield (*schema, "vendor.gitlab-ci", component_without_spec(folder), *gitlab)
-    # It does not know that a docker action has post-if too, and a path inside of its image.
-    ours = ('--ignore="post-if" is not allowed', '--ignore="/opt/opsera-step/cleanup" does not')
-    yield ("jactionlint", *ours, *workflows)
-    zizmor = ("zizmor", "--offline", "--no-progress", "--quiet", "--config", ".github/zizmor.yml")
-    yield (*zizmor, "action.yml", "native/action.yml", *workflows)
+    yield (*schema, "vendor.gitlab-ci", *gitlab)
+    yield ("jactionlint", *known, *workflows)
+    yield (*zizmor, *actions, *workflows)
 
 
-def run_check(command: Sequence[object]) -> bool:
-    """Run one check, say how it went, and show its output if it failed."""
+def passes(command: Sequence[object]) -> bool:
+    """Run a check and print its result, and its output if it failed."""
     began = time.monotonic()
-    program = programs(VENV) / str(command[0])
-    words = [str(program), *(str(word) for word in command[1:])]
-    done = subprocess.run(
-        words, cwd=ROOT, env=child_environment(), check=False, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-    )  # fmt: skip
-    shown = " ".join([program.name, *words[1:3]])
-    verdict = "ok" if done.returncode == 0 else f"exit code {done.returncode}"
+    done = run([PYTHON.parent / str(command[0]), *command[1:]])
+    result = "ok" if done.returncode == 0 else f"exit code {done.returncode}"
     output = "" if done.returncode == 0 else f"\n{done.stdout.rstrip()}\n"
-    print(f"{shown}: {verdict}, {time.monotonic() - began:.1f} s{output}", flush=True)
+    name = " ".join(str(word) for word in command[:3])
+    print(f"{name}: {result}, {time.monotonic() - began:.1f} s{output}", flush=True)
     return done.returncode == 0
 
 
-def check(arguments: Sequence[str]) -> int:
-    """Run all linters; the exit code is 1 if one of them found something."""
-    if arguments:
-        raise Failed("check takes no arguments.")
+def platforms(arguments: Sequence[str]) -> int:
+    """Build the image and test it with docker run, GitHub, GitLab, and Jenkins."""
     set_up(DEVELOPMENT)
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(os.cpu_count()) as pool:
-        good = list(pool.map(run_check, checks(folder)))
-    print(f"{sum(good)} of {len(good)} checks passed")
-    return 0 if all(good) else 1
+    return become(PYTHON, "-m", "tests.platforms", *arguments)
 
 
 def bench(arguments: Sequence[str]) -> int:
-    """Run the benchmarks."""
+    """Measure, and write docs/benchmarks.md; --quick for a first impression."""
     set_up(DEVELOPMENT)
-    os.chdir(ROOT)
-    return become([programs(VENV) / "python", "-m", "benchmarks", *arguments])
-
-
-def platforms(arguments: Sequence[str]) -> int:
-    """Build the image and use it, as far as this machine can be equipped for it."""
-    set_up(DEVELOPMENT)
-    os.chdir(ROOT)
-    return become([programs(VENV) / "python", "-m", "tests.platforms", *arguments])
+    return become(PYTHON, "-m", "benchmarks", *arguments)
 
 
 def lock(arguments: Sequence[str]) -> int:
-    """Resolve the requirements for every Python and system at once, with hashes."""
-    with tempfile.TemporaryDirectory() as folder:
-        venv = Path(folder, "venv")
+    """Write requirements*.txt from the .in files; --upgrade takes newer versions."""
+    with tempfile.TemporaryDirectory() as directory:
+        venv = Path(directory, "venv")
         create(venv)
-        call([programs(venv) / "python", "-m", "pip", "install", UV], f"install {UV}")
+        programs = venv / PYTHON.parent.relative_to(VENV)
+        call([programs / "python", "-m", "pip", "install", UV], f"install {UV}")
         for target in (RUNTIME, DEVELOPMENT, PLATFORMS):
-            # Without the machine's own settings, and without a word of the index it uses.
-            call(
-                [
-                    programs(venv) / "uv", "pip", "compile", "--universal", "--python-version",
-                    "3.10", "--generate-hashes", "--no-config", "--no-emit-index-url", "--quiet",
-                    "--custom-compile-command", "python3 dev.py lock", *arguments,
-                    Path(target).with_suffix(".in"), "--output-file", target,
-                ],
-                f"write {target}",
+            # For every Python and system, and without this machine's settings and index.
+            options = (
+                "--universal", "--python-version", "3.10", "--generate-hashes", "--no-config",
+                "--no-emit-index-url", "--quiet", "--custom-compile-command", "python3 dev.py lock",
             )  # fmt: skip
+            source = Path(target).with_suffix(".in")
+            files = (source, "--output-file", target)
+            call(
+                [programs / "uv", "pip", "compile", *options, *arguments, *files], f"lock {source}"
+            )
     return 0
 
 
 def schema(arguments: Sequence[str]) -> int:
-    """Write the files that follow from the tables of inputs and outputs."""
+    """Write what follows from the inputs: the config file's JSON Schema, native/action.yml."""
     if arguments:
         raise Failed("schema takes no arguments.")
     set_up(RUNTIME)
-    return become([programs(VENV) / "python", ROOT / "scripts/generate.py"])
+    return become(PYTHON, ROOT / "scripts/generate.py")
 
 
 def package(arguments: Sequence[str]) -> int:
-    """Build the single file."""
+    """Build the single file, dist/opsera-step.pyz, and its SHA-256."""
     set_up(RUNTIME)
-    return become([programs(VENV) / "python", "-I", ROOT / "scripts/package.py", *arguments])
+    return become(PYTHON, "-I", ROOT / "scripts/package.py", *arguments)
+
+
+COMMANDS: tuple[Callable[[Sequence[str]], int], ...] = (
+    demo, test, check, platforms, bench, lock, schema, package,
+)  # fmt: skip
 
 
 def main() -> int:
-    """Do what the command line says."""
-    commands = {"demo": demo, "test": test, "check": check, "bench": bench, "lock": lock}
-    commands |= {"schema": schema, "package": package, "platforms": platforms}
+    """Run the command that the command line names."""
     name, *arguments = sys.argv[1:] or ["--help"]
-    if name not in commands:
+    found = {command.__name__: command for command in COMMANDS}
+    if name not in found:
         wanted = name in {"-h", "--help", "help"}
-        print(USAGE, end="", file=sys.stdout if wanted else sys.stderr)
+        lines = [
+            f"  {name:9}  {(command.__doc__ or '').rstrip('.')}" for name, command in found.items()
+        ]
+        usage = "\n".join(["Usage: python3 dev.py COMMAND [ARGUMENTS]", "", *lines])
+        print(usage, file=sys.stdout if wanted else sys.stderr)
         return 0 if wanted else 2
     try:
-        return commands[name](arguments)
+        return found[name](arguments)
     except Failed as failure:
         print(f"\n{failure}", file=sys.stderr)
         return 1
