@@ -37,8 +37,9 @@ def utf8(stream: TextIO | None) -> TextIO:
     """
     if stream is None:
         return io.StringIO()
-    with suppress(OSError, ValueError):
-        os.set_blocking(stream.fileno(), True)
+    if hasattr(os, "set_blocking"):  # On Windows since Python 3.12.
+        with suppress(OSError, ValueError):
+            os.set_blocking(stream.fileno(), True)
     if isinstance(stream.buffer, io.RawIOBase):
         # As under `python3 -u`: what a signal cuts off a write would be lost.
         return os.fdopen(stream.fileno(), "w", 1, "utf-8", "replace", newline="\n", closefd=False)

@@ -16,7 +16,7 @@ from scripts import package
 from scripts.generate import NATIVE
 from tests.oracles import github_files
 from tests.support import ROOT
-from tests.support.jobs import wait_until
+from tests.support.jobs import Files, inputs_for, wait_until
 from tests.support.standin import PIPELINE, Opsera
 
 
@@ -120,3 +120,51 @@ def test_the_first_request_takes_less_than_a_second(tmp_path):
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 1.0
+
+
+# Takes away what Windows doesn't have, then runs the entry point.
+WITHOUT_POSIX = """
+import os, runpy, signal, sys
+
+for name in ("fcntl", "grp", "pwd", "resource", "termios", "tty"):
+    sys.modules[name] = None
+for name in (
+    "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "fork", "getegid", "geteuid", "getgid", "getpgid",
+    "getuid", "killpg", "mkfifo", "set_blocking",
+):
+    delattr(os, name)
+os.supports_dir_fd = set()
+os.supports_follow_symlinks = set()
+for name in ("pthread_kill", "pthread_sigmask", "setitimer", "siginterrupt", "sigwait"):
+    delattr(signal, name)
+entry = sys.argv.pop(1)
+sys.argv[0] = entry
+runpy.run_path(entry, run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_job_needs_nothing_that_windows_does_not_have(tmp_path, interrupted):
+    """A substitute for Windows runners, which only the CI has."""
+    files = Files(tmp_path, "github")
+    timeline = [(0, "running"), (90 if interrupted else 1, "success")]
+    with Opsera(timeline) as opsera:
+        environ = {
+            "PATH": os.defpath, **files.environment(),
+            **inputs_for(opsera, report_dir="report", poll_interval="0.2"),
+        }  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-Iu", "-c", WITHOUT_POSIX, str(ROOT / "entrypoint.py")],
+            cwd=tmp_path, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, encoding="utf-8",
+        )  # fmt: skip
+        if interrupted:
+            wait_until(lambda: opsera.count("logs") > 1)
+            process.send_signal(signal.SIGINT)
+        log, _ = process.communicate(timeout=50)
+        assert process.returncode == (130 if interrupted else 0), log
+        assert opsera.stopped == interrupted
+    outputs = github_files.outputs((tmp_path / "github_output").read_bytes()).values
+    assert outputs["status"] == ("cancelled" if interrupted else "success")
+    assert (tmp_path / "report/report.html").exists()
+    assert (tmp_path / "github_step_summary").read_text("utf-8")
