@@ -8,7 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.platforms import machine
@@ -29,8 +28,7 @@ def main() -> int:
         print(f"System packages are not installed: {reason}", flush=True)
     equipment = Equipment(folder, image=wanted.image)
     # All at once: each waits for another network, or for one processor.
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(equipment.make, sorted({need for part in parts for need in part.needs})))
+    equipment.prepare(sorted({need for part in parts for need in part.needs}))
     try:
         verdicts = [play(part, equipment) for part in parts]
     finally:

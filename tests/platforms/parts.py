@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,25 +27,33 @@ class Equipment:
     facts: dict[str, str] = field(default_factory=dict)
     engine: engines.Engine | None = None
     image: str | None = None
-    _made: dict[str, Exception | None] = field(default_factory=dict)
+    _made: dict[str, Future[None]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def provide(self, name: str) -> None:
-        """Make one ready; raise to each who asks what kept it from being so, such as Missing."""
-        if name not in self._made:
-            self.make(name)
-        failure = self._made[name]
-        if failure:
-            raise failure
+        """Make one ready, once; raise what kept it from being so, such as Missing, to each caller.
 
-    def make(self, name: str) -> None:
-        """Try to make one ready, and keep what came of it."""
-        began = time.monotonic()
-        self._made[name] = None
-        try:
-            told = _MAKERS[name](self)
-            print(f"{name}: {told}, {time.monotonic() - began:.0f} s", flush=True)
-        except Exception as error:  # noqa: BLE001 - told by each part that needs it
-            self._made[name] = error
+        Safe to use from several threads.
+        """
+        with self._lock:
+            made, is_first = self._made.get(name), name not in self._made
+            if made is None:
+                made = self._made[name] = Future()
+        if is_first:
+            began = time.monotonic()
+            try:
+                told = _MAKERS[name](self)
+                print(f"{name}: {told}, {time.monotonic() - began:.0f} s", flush=True)
+                made.set_result(None)
+            except Exception as error:  # noqa: BLE001 - raised where it is needed
+                made.set_exception(error)
+        made.result()
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Make several ready at once; what fails is raised by `provide` later."""
+        with ThreadPoolExecutor() as pool:
+            for name in names:
+                pool.submit(self.provide, name)
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,10 @@ PARTS = (
         "browser", "the report in Chromium",
         ("chromium",), ("tests/browser",), ("chromium",),
         {"OPSERA_STEP_BROWSER_TESTS": "required"},
+    ),
+    Part(
+        "dotnet", "the oracle of GitHub's runner against .NET",
+        ("dotnet", "mcs"), ("tests/platforms/test_dotnet.py",), ("mcs",),
     ),
     Part(
         "shells", "completion in bash, zsh and fish",
@@ -156,9 +170,21 @@ def _image(equipment: Equipment) -> str:
     return f"{engines.IMAGE} built"
 
 
+def _python(equipment: Equipment) -> str:
+    equipment.facts["python"] = str(machine.python(equipment.folder))
+    return "packages of PyPI installed"
+
+
 def _act(equipment: Equipment) -> str:
-    equipment.facts["act"] = machine.act(equipment.folder)
+    equipment.provide("python")
+    equipment.facts["act"] = f"{equipment.facts['python']}/bin/act"
     return run([equipment.facts["act"], "--version"], 20).output.strip()
+
+
+def _dotnet(equipment: Equipment) -> str:
+    equipment.provide("python")
+    equipment.facts["dotnet"] = machine.dotnet(Path(equipment.facts["python"]))
+    return equipment.facts["dotnet"]
 
 
 def _npm(equipment: Equipment) -> str:
@@ -187,7 +213,10 @@ def _chromium(equipment: Equipment) -> str:
 _MAKERS: Mapping[str, Callable[[Equipment], str]] = {
     "engine": _engine,
     "image": _image,
+    "python": _python,
     "act": _act,
+    "dotnet": _dotnet,
+    "mcs": _program("mcs"),
     "npm": _npm,
     "groovy": _groovy,
     "chromium": _chromium,

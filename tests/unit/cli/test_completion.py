@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from opsera_step.cli import group
 from opsera_step.simulator import scenario_names
 from tests.support import ROOT
 
@@ -145,11 +146,13 @@ def test_paths_are_left_to_the_shell(environ):
 @pytest.mark.long
 def test_a_description_is_whole(environ):
     """Neither commas nor colons cut what fish shows beside a word."""
-    script = "opsera-step completion fish | source; complete -C 'opsera-step lo'"
+    script = "opsera-step completion fish | source; complete -C 'opsera-step aud'"
     if shutil.which("fish") is None:
         pytest.skip("fish is not installed")
     done = subprocess.run(
         ["fish", "--no-config", "-c", script], env=environ, check=False, capture_output=True,
         encoding="utf-8", timeout=60,
     )  # fmt: skip
-    assert done.stdout == "logs\tPrint the log of a run: as it is now, or as it comes.\n"
+    described = group.commands["audit"].get_short_help_str(200)
+    assert ":" in described
+    assert done.stdout == f"audit\t{described}\n"
