@@ -31,6 +31,7 @@ _NONBLOCK: int = getattr(os, "O_NONBLOCK", 0)
 _NOCTTY: int = getattr(os, "O_NOCTTY", 0)
 _DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 _BASE: int = getattr(os, "O_PATH", os.O_RDONLY) | _DIRECTORY
+_TEMPORARY: int = getattr(os, "O_TEMPORARY", 0)  # Windows removes such a file when it is closed
 _REPARSE_POINT = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT of Windows
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _MOST_LINKS = 40
@@ -273,10 +274,11 @@ class Directory:
             return True
         return True
 
-    def create(self, name: str) -> int:
+    def create(self, name: str, flags: int = 0) -> int:
         """Replace what has this name by a new, empty file, and return its descriptor."""
         self.remove(name)
-        handle = self._open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW, FILE_MODE)
+        flags |= os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW
+        handle = self._open(name, flags, FILE_MODE)
         try:
             self._settle(handle)
         except OSError:
@@ -292,8 +294,8 @@ class Directory:
     def open_spool(self) -> IO[str]:
         """Open a file without a name, so that nothing of it is ever left."""
         name = f".spool.{secrets.token_hex(6)}"
-        handle = self.create(name)
-        if os.name == "posix":
+        handle = self.create(name, _TEMPORARY)
+        if not _TEMPORARY:
             self.remove(name)
         return os.fdopen(handle, "w+", encoding="ascii", newline="\n")
 

@@ -57,6 +57,7 @@ _OFF = {0: (0,), 22: (1, 2), 23: (3,), 24: (4,), 25: (5,), 27: (7,)}
 _OFF |= {29: (9,), 39: (38,), 49: (48,), 55: (53,), 59: (58,)}
 _LONGEST_SGR = 200
 _MOST_COLOURS = 16
+_MOST_SEQUENCES = 50_000
 
 
 class LineCleaner:
@@ -76,7 +77,9 @@ class LineCleaner:
         if not self._style and (line.isprintable() or not _NEEDS_CARE.search(line)):
             return line
         before = f"\x1b[{';'.join(self._style.values())}m" if self._style else ""
-        body = _UNSAFE.sub(_replaced, _ESCAPES.sub(self._keep_colour, line))
+        # Each color that is kept takes memory; a line with very many of them is no log.
+        keeps = line.count("\x1b") <= _MOST_SEQUENCES
+        body = _UNSAFE.sub(_replaced, _ESCAPES.sub(self._keep_colour if keeps else "", line))
         if _ONLY_COLOURS.fullmatch(body):
             return ""
         body = before + body

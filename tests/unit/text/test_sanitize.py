@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import unicodedata
 
 import pytest
@@ -265,5 +266,15 @@ def test_huge_lines_come_to_their_end():
     """Work that grows with the square of a line's length would take hours for these."""
     frames = [f"Downloading {n} of 100000 [{'=' * 40}]" for n in range(100_000)]
     assert list(split_lines("\r".join(frames))) == [frames[-1]]
-    cleaned = LineCleaner().clean("\x1b[1m\x1b]0;" * 500_000 + "\x07end")
+    cleaned = LineCleaner().clean("\x1b[1m\x1b]0;" * 20_000 + "\x07end")
     assert cleaned.replace("\x1b[1m", "") == "end\x1b[0m"
+
+
+def test_very_many_colors_cost_bounded_memory():
+    """A line with more sequences than any log has loses its colors."""
+    line = "\x1b[1m" * 500_000 + "end"
+    tracemalloc.start()
+    assert LineCleaner().clean(line) == "end"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * len(line)
