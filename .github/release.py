@@ -2,7 +2,8 @@
 
     release.py check VERSION     the version is the package's, and the changelog has it, with a date
     release.py notes VERSION     print what the changelog says about it
-    release.py pin IMAGE         have action.yml name a published image instead of the Dockerfile
+    release.py pin IMAGE         name a published image by its digest, in action.yml instead of the
+                                 Dockerfile and in GitLab's component beside the version
 
 Needs Python and nothing else.
 """
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 IMAGE = re.compile(r"[\w.:/-]+@sha256:[0-9a-f]{64}")
 """A name alone could be given to another image; a digest can't."""
 _IN_ACTION = re.compile(r"^  image: \S+$", re.MULTILINE)
+_IN_COMPONENT = re.compile(r"^(      default: [\w./-]+/opsera-step:[\w.-]+)$", re.MULTILINE)
 
 
 class Refused(Exception):
@@ -44,14 +46,19 @@ def notes(version: str, root: Path = ROOT) -> str:
 
 
 def pin(image: str, root: Path = ROOT) -> None:
-    """Write an image with its digest into action.yml."""
+    """Write an image with its digest into action.yml and into GitLab's component."""
     if not IMAGE.fullmatch(image):
         raise Refused(f"{image} has no digest")
-    path = root / "action.yml"
-    text, count = _IN_ACTION.subn(f"  image: docker://{image}", path.read_text("utf-8"))
-    if count != 1:
-        raise Refused("action.yml has not exactly one image")
-    path.write_text(text, "utf-8")
+    digest = image.partition("@")[2]
+    for name, pattern, replacement in (
+        ("action.yml", _IN_ACTION, f"  image: docker://{image}"),
+        ("gitlab/templates/run.yml", _IN_COMPONENT, rf"\1@{digest}"),
+    ):
+        path = root / name
+        text, count = pattern.subn(replacement, path.read_text("utf-8"))
+        if count != 1:
+            raise Refused(f"{name} has not exactly one image")
+        path.write_text(text, "utf-8")
 
 
 def _section(version: str, root: Path) -> tuple[str, str]:

@@ -74,6 +74,8 @@ class InvalidInput(OpseraStepError):
         """Take one sentence per problem."""
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
+        self.warnings: tuple[str, ...] = ()
+        """What is odd about the configuration, and may be the cause."""
         self.output_file = ""
         """Where the outputs go all the same, if that much of the configuration is valid."""
 

@@ -33,13 +33,15 @@ def is_job(arguments: Sequence[str]) -> bool:
 
 
 def _run_job(words: list[str], signals: Signals) -> int:
-    from opsera_step.config import Setting, asked_command  # noqa: PLC0415 - after signals
+    from opsera_step.config import (  # noqa: PLC0415 - after the signals
+        Setting,
+        input_variables_are_ours,
+        requested_command,
+    )
     from opsera_step.job import Output, run_job, utf8  # noqa: PLC0415
 
-    # Elsewhere, INPUT_ variables belong to another program (design of GitHub's docker actions).
-    is_action = os.environ.get("GITHUB_ACTIONS") == "true"
-    out = utf8(sys.stdout)
-    asked = words or asked_command(os.environ, reads_input_variables=is_action)
+    is_action, out = input_variables_are_ours(os.environ, words), utf8(sys.stdout)
+    asked = words or requested_command(os.environ, reads_input_variables=is_action)
     if needs_command_line(asked):
         # Only these commands wait for click.
         from opsera_step.cli import run_words  # noqa: PLC0415

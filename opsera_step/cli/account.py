@@ -237,7 +237,7 @@ def tool_update(
 def _properties(file: str | None) -> dict[str, Any]:
     if not file:
         return {}
-    from opsera_step.config.yaml_data import read_yaml_data  # noqa: PLC0415 - few commands need it
+    from opsera_step.config.yaml import read_yaml_data  # noqa: PLC0415 - few commands need it
 
     try:
         text = _stdin() if file == "-" else Path(file).read_text("utf-8-sig")

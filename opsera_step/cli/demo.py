@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ import click
 from opsera_step.cli.invocation import invocation
 from opsera_step.cli.options import HelpfulCommand, completing, with_inputs
 from opsera_step.cli.runs import FOLLOWING, STARTING
-from opsera_step.config import PREFIXES, Setting
+from opsera_step.config import Setting
 from opsera_step.errors import ExitCode, InvalidInput
 from opsera_step.job import Output, run_job
 from opsera_step.signals import Signals
@@ -37,8 +38,8 @@ _PLATFORMS: Mapping[str, Mapping[str, str]] = {
 _GITHUB_FILES = ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
 _KEPT = ("TERM", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "OPSERA_DEBUG")
 INPUTS = (
-    "wait", "timeout", "on_timeout", "on_cancel", "on_paused", "on_busy", "reset", "logs",
-    "log_limit", "poll_interval", "report_dir",
+    "branch", "parameters", "wait", "timeout", "on_timeout", "on_cancel", "on_paused", "on_busy",
+    "reset", "logs", "log_limit", "timestamps", "poll_interval", "report_dir",
 )  # fmt: skip
 """The inputs of a job that the demo accepts, as options and from the environment."""
 _MOST_LISTED = 40
@@ -203,17 +204,13 @@ def play(
             "token": simulated.token,
             "output_file": str(Path(directory) / "opsera.env"),
             "command": "run",
+            # Neither a config file of this directory, nor a warning about one.
+            "config": os.devnull,
         }
         own = {name: Setting(value, "the demo") for name, value in options.items()}
         given = {**stage.options, **own}
-        exit_code = run_job(
-            environ,
-            Output(stage.out),
-            stage.signals,
-            options=given,
-            reads_input_variables=True,
-            clock=clock,
-        )
+        output = Output(stage.out)
+        exit_code = run_job(environ, output, stage.signals, options=given, clock=clock)
         if show_outputs:
             # The exit code stays the same if nobody reads the rest.
             with suppress(BrokenPipeError):
@@ -250,7 +247,7 @@ def _listening(simulated: Simulator) -> Simulator:
 
 def _environment(stage: DemoHost, directory: Path) -> dict[str, str]:
     """Return the environment of a job on the platform to emulate; `auto` is the current one."""
-    inputs = [prefix + name.upper() for name in INPUTS for prefix in PREFIXES]
+    inputs = [f"OPSERA_{name.upper()}" for name in INPUTS]
     kept = {name: stage.environ[name] for name in (*_KEPT, *inputs) if name in stage.environ}
     if stage.platform == "github":
         kept |= {name: str(directory / name.lower()) for name in _GITHUB_FILES}

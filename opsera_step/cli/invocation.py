@@ -7,12 +7,11 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TextIO, TypeVar
 
 import click
 
-from opsera_step.cli.options import PATHS, option_name
+from opsera_step.cli.options import option_name
 from opsera_step.config import BY_NAME, Setting
 from opsera_step.errors import Cancelled
 from opsera_step.job import CommandResult, Job, Output, run_job, utf8
@@ -109,7 +108,7 @@ class Invocation:
     def options(self, command: str, typed: Mapping[str, str | None]) -> dict[str, Setting]:
         """Return what was typed as inputs, each with its option as the source."""
         options = {
-            name: Setting(_expanded(name, value.strip()), option_name(BY_NAME[name]))
+            name: Setting(value.strip(), option_name(BY_NAME[name]))
             for name, value in typed.items()
             if name in BY_NAME and value is not None and value.strip()
         }
@@ -119,12 +118,6 @@ class Invocation:
     def width(self) -> int | None:
         """Return the columns of a terminal; what is no terminal has no width."""
         return window_size(self.environ, self.out).columns if self.out.isatty() else None
-
-
-def _expanded(name: str, value: str) -> str:
-    """Expand the ~ of a path: most shells leave it in `--output-file=~/x`."""
-    is_home = name in PATHS and value.startswith("~/")
-    return str(Path(value).expanduser()) if is_home else value
 
 
 def this_process(signals: Signals | None = None) -> Invocation:

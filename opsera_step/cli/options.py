@@ -9,24 +9,30 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from opsera_step.config import BY_NAME, Input, Setting, is_alias, known_config
+from opsera_step.config import BY_NAME, PATHS, Input, Setting, is_alias, known_aliases
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-ALWAYS = ("base_url", "token_file", "timeout", "ca_bundle", "config", "output_file")
+ALWAYS = (
+    "base_url", "portal_url", "token_file", "timeout", "ca_bundle", "config", "output_file",
+    "verbose",
+)  # fmt: skip
 """The inputs that mean something for whatever asks the API."""
 FORMATS = ("table", "json", "yaml")
-PATHS = {
-    "token_file": "file", "output_file": "file", "ca_bundle": "file", "config": "file",
-    "report_dir": "dir",
-}  # fmt: skip
-"""The inputs that are paths, and whether of a file or a folder."""
 _METAVARS = {
-    **{name: "FILE" if kind == "file" else "FOLDER" for name, kind in PATHS.items()},
-    "pipeline": "PIPELINE", "run_count": "N", "base_url": "URL", "timeout": "DURATION",
-    "log_limit": "SIZE", "poll_interval": "SECONDS",
+    **{name: "FILE" if kind == "file" else "DIRECTORY" for name, kind in PATHS.items()},
+    "pipeline": "PIPELINE", "run_count": "N", "base_url": "URL", "portal_url": "URL",
+    "timeout": "DURATION", "log_limit": "SIZE", "poll_interval": "SECONDS", "branch": "BRANCH",
+    "parameters": "PARAMETERS",
 }  # fmt: skip
 """What stands for the values of inputs in the help."""
+_SWITCHES = {
+    "wait": ("true", "false"),
+    "timestamps": ("true", "false"),
+    "verbose": ("auto", "true", "false"),
+}
+"""The options that stand alone for true, and the words that they take otherwise."""
+_SWITCH_WORDS = ("true", "false", "yes", "no", "on", "off", "1", "0", "auto")
 
 
 class HelpfulCommand(click.Command):
@@ -36,6 +42,17 @@ class HelpfulCommand(click.Command):
         """Take the examples beside all else."""
         super().__init__(*args, **options)
         self.examples = tuple(examples)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse what was typed; of `run --wait NAME` the name is the pipeline's."""
+        switches = {f"--{name}" for name in _SWITCHES}
+        for number, word in enumerate(args):
+            if word == "--":
+                break
+            follows = args[number + 1].lower() if number + 1 < len(args) else ""
+            if word in switches and follows not in _SWITCH_WORDS:
+                args[number] = f"{word}=true"
+        return super().parse_args(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples."""
@@ -61,15 +78,16 @@ def option_name(one: Input) -> str:
 
 def words_of(one: Input) -> tuple[str, ...]:
     """Return the words that an input takes, if it takes no others worth telling."""
-    return ("true", "false") if one.name == "wait" else one.words
+    return _SWITCHES.get(one.name, one.words)
 
 
 def input_option(one: Input) -> click.Option:
     """Make the option of an input; its value is checked with all others, not here."""
-    shown_default = f"  [default: {one.default}]" if one.default else ""
+    default = one.documented_default
+    shown_default = f"  [default: {default}]" if default else ""
     # `--wait` alone says true.
     optional_value: dict[str, Any] = (
-        {"is_flag": False, "flag_value": "true"} if one.name == "wait" else {}
+        {"is_flag": False, "flag_value": "true"} if one.name in _SWITCHES else {}
     )
     return click.Option(
         [option_name(one), one.name],
@@ -143,8 +161,7 @@ def completing_alias(group: str) -> Any:
     def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
         path = context.params.get("config")
         options = {"config": Setting(path, "--config")} if path else {}
-        config = known_config(os.environ, options)
-        aliases = config.tools if group == "tools" else config.aliases
+        aliases = known_aliases(os.environ, options, group)
         # An alias that takes quotes would not reach the shell's line as one word.
         return [one for one in aliases if one.startswith(begun) and is_alias(one)]
 

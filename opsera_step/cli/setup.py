@@ -22,19 +22,17 @@ from opsera_step.cli.options import (
 )
 from opsera_step.clock import Deadline, SystemClock
 from opsera_step.config import (
-    BY_NAME,
+    DEFAULT_NAME,
     Inputs,
     RawSettings,
     Setting,
     alias_of,
-    fault_of,
     first_config,
-    gather,
     is_alias,
+    problem_of,
+    read_settings,
 )
 from opsera_step.doctor.command import consult
-from opsera_step.doctor.configuration import faults_of
-from opsera_step.doctor.configuration import typed as typed_inputs
 from opsera_step.errors import ExitCode, InvalidInput, NotFound, OpseraStepError
 from opsera_step.text import Scrubber, clean_inline
 
@@ -77,6 +75,7 @@ def doctor(pipeline_argument: str | None, form: str, **typed: str | None) -> int
         options=here.options("doctor", typed),
         form=form,
         is_job=here.is_job,
+        reads_input_variables=here.reads_input_variables,
         width=here.width(),
     )
 
@@ -99,19 +98,23 @@ def init(alias: str, *, force: bool, **typed: str | None) -> int:
     shows how to name pipelines. Nothing that is there is overwritten without --force.
     """
     here = invocation()
-    path = Path(typed["config"] or BY_NAME["config"].default)
+    # Most shells leave the ~ in `--config=~/x`.
+    path = Path((typed["config"] or DEFAULT_NAME).strip()).expanduser()
     pipeline, options = (typed["pipeline"] or "").strip(), here.options("init", typed)
+    del options["command"]
     faults = []
     if path.exists() and not force:
         faults.append(f"{path} is there already and was not changed; --force replaces it")
-    faults += [*_wrong_alias(alias), fault_of("pipeline", Setting(pipeline, "--pipeline"))]
+    faults += [*_wrong_alias(alias), problem_of("pipeline", Setting(pipeline, "--pipeline"))]
     if any(faults):
         raise InvalidInput([fault for fault in faults if fault])
     # What is in the file that is to be written does not count yet.
-    gathered = gather(here.environ, {**options, "config": Setting(os.devnull, "init")}, {})
-    name = _name_of(gathered) if pipeline else ""
+    settings = read_settings(
+        here.environ, {**options, "config": Setting(os.devnull, "init")}, on_terminal=False
+    )
+    name = _name_of(settings) if pipeline else ""
     if not pipeline and here.is_interactive:
-        pipeline, name = _choose(gathered)
+        pipeline, name = _choose(settings)
     if alias and not pipeline:
         raise InvalidInput(["--alias: it needs a pipeline to stand for; name one with --pipeline"])
     alias = alias or alias_of(name or pipeline)
@@ -129,42 +132,42 @@ def _wrong_alias(alias: str) -> Iterator[str]:
         yield f"--alias: {alias!r} won't do; it takes letters, digits and . _ -"
 
 
-def _name_of(gathered: RawSettings) -> str:
+def _name_of(settings: RawSettings) -> str:
     """Return the name of the pipeline, if the API can tell; tell what speaks against it."""
-    if "token" not in gathered.given:
+    if "token" not in settings.values:
         return ""
     try:
-        client, inputs, deadline = _connected(gathered)
+        client, inputs, deadline = _connected(settings)
         return pipeline_by_id_or_name(client, inputs.pipeline, is_id=inputs.pipeline_is_id)(
             deadline
         ).name
     except OpseraStepError as error:
         if error.by_name or isinstance(error, NotFound):
-            _say(gathered, "Warning:", f"{error.message} {error.hint}".strip())
+            _say(settings, "Warning:", f"{error.message} {error.hint}".strip())
         else:
-            _say(gathered, "The pipeline was not looked for:", error.message)
+            _say(settings, "The pipeline was not looked for:", error.message)
     return ""
 
 
-def _connected(gathered: RawSettings) -> tuple[OpseraClient, Inputs, Deadline]:
-    clock, wrong = SystemClock(), faults_of(gathered)
-    if gathered.faults or wrong:
-        # The default of an address that won't do is not the one that was meant.
-        raise InvalidInput([*gathered.faults, *wrong.values()])
-    inputs = typed_inputs(gathered, wrong, None)
+def _connected(settings: RawSettings) -> tuple[OpseraClient, Inputs, Deadline]:
+    clock, wrong = SystemClock(), settings.invalid()
+    if wrong:
+        # The default of an invalid address is not the one that was meant.
+        raise InvalidInput(list(wrong.values()))
+    inputs = settings.valid_inputs()
     client = OpseraClient(inputs.base_url, inputs.token, clock, ca_bundle=inputs.ca_bundle)
     return client, inputs, Deadline.after(clock, _LONGEST_LISTING)
 
 
-def _say(gathered: RawSettings, before: str, sentence: str) -> None:
+def _say(settings: RawSettings, before: str, sentence: str) -> None:
     """Tell on stderr what came of asking the API."""
-    safe = Scrubber(gathered.given["token"].value)
+    safe = Scrubber(settings.value("token"))
     click.echo(f"{before} {safe.inline(sentence)}", err=True)
 
 
-def _choose(gathered: RawSettings) -> tuple[str, str]:
+def _choose(settings: RawSettings) -> tuple[str, str]:
     """Let the user choose a pipeline from those that the token sees; nothing if there are none."""
-    found = _listed(gathered)
+    found = _listed(settings)
     if not found:
         return "", ""
     for number, one in enumerate(found[:_SHOWN], 1):
@@ -177,16 +180,16 @@ def _choose(gathered: RawSettings) -> tuple[str, str]:
     return (found[answer - 1].id, found[answer - 1].name) if answer else ("", "")
 
 
-def _listed(gathered: RawSettings) -> list[Pipeline]:
+def _listed(settings: RawSettings) -> list[Pipeline]:
     """List the pipelines, if that can be done at once; else say why not and go on without."""
-    if "token" not in gathered.given:
+    if "token" not in settings.values:
         click.echo("Without OPSERA_TOKEN there is no list of pipelines to choose from.", err=True)
         return []
     try:
-        client, _, deadline = _connected(gathered)
+        client, _, deadline = _connected(settings)
         listing = client.pipelines(deadline)
     except OpseraStepError as error:
-        _say(gathered, "No list of pipelines:", error.message)
+        _say(settings, "No list of pipelines:", error.message)
         return []
     if listing.is_truncated:
         click.echo("The API lists 1000 pipelines at most; there may be more.", err=True)

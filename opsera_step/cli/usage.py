@@ -44,7 +44,7 @@ def _missing_value(error: click.BadOptionUsage) -> str:
     one = BY_NAME.get(error.option_name.lstrip("-").replace("-", "_"))
     if one is None or "requires" not in error.message:
         return ""
-    return f"Missing value for {error.option_name}. Use {one.takes}."
+    return f"Missing value for {error.option_name}. Use {one.valid}."
 
 
 def _no_such_option(name: str, context: click.Context) -> str:

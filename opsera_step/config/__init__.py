@@ -1,49 +1,57 @@
 """The configuration of a job: the table of inputs, where values come from, and what they mean."""
 
+from opsera_step.config.file import DEFAULT_NAME, SYSTEM_FILE, ConfigFile
 from opsera_step.config.inputs import (
     BY_NAME,
     COMMANDS,
+    PATHS,
     PREFIXES,
     TABLE,
     Input,
     Inputs,
-    Parameter,
+    PlatformDefaults,
     Setting,
-    fault_of,
     from_environment,
-    parse,
+    input_variables_are_ours,
+    problem_of,
 )
+from opsera_step.config.parameters import Parameter
 from opsera_step.config.settings import (
     RawSettings,
-    asked_command,
-    collect,
-    gather,
-    known_config,
+    in_ci,
+    known_aliases,
     load_inputs,
+    read_settings,
+    read_token_file,
+    requested_command,
 )
 from opsera_step.config.template import alias_of, first_config, is_alias
-from opsera_step.config.typos import likely_typos
 
 __all__ = [
     "BY_NAME",
     "COMMANDS",
+    "DEFAULT_NAME",
+    "PATHS",
     "PREFIXES",
+    "SYSTEM_FILE",
     "TABLE",
+    "ConfigFile",
     "Input",
     "Inputs",
     "Parameter",
+    "PlatformDefaults",
     "RawSettings",
     "Setting",
     "alias_of",
-    "asked_command",
-    "collect",
-    "fault_of",
     "first_config",
     "from_environment",
-    "gather",
+    "in_ci",
+    "input_variables_are_ours",
     "is_alias",
-    "known_config",
-    "likely_typos",
+    "known_aliases",
     "load_inputs",
-    "parse",
+    "problem_of",
+    "read_settings",
+    "read_token_file",
+    "requested_command",
 ]

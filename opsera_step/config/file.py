@@ -1,214 +1,452 @@
-"""The config file: aliases of pipelines and tools, and defaults of inputs, below the environment.
+"""Config files: aliases and defaults, which of them are read, and what each may set.
 
-The file is read by `settings`; here its text becomes values. PyYAML is loaded only when there is
-one.
+The rule: the author of a pull request controls the checkout, so a file in it is read only if the
+job or the command line names it, and even then it may set only aliases and `ALLOWED`. Only files
+outside of it are trusted with the rest, and none with the token.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import errno
+import os
+import select
+import stat
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from opsera_step.api.fields import is_object_id
-from opsera_step.config.inputs import BY_NAME, Setting, fault_of, unknown_name
-from opsera_step.config.parsers import is_loopback
+from opsera_step.api.token import contains_token
+from opsera_step.config.inputs import (
+    BY_NAME,
+    Layer,
+    Setting,
+    listed,
+    problem_of,
+)
+from opsera_step.text import did_you_mean
 
 if TYPE_CHECKING:
-    from opsera_step.config.yaml_tree import Entry, Node
+    from opsera_step.config.yaml import Node
+
+DEFAULT_NAME = ".opsera.yml"
+"""What a person on a terminal gets from the current directory without naming it."""
+SIMILAR_NAMES = (DEFAULT_NAME, ".opsera.yaml", "opsera.yml")
+"""Files whose author probably expects that they are read."""
+SYSTEM_FILE = Path("/etc/opsera-step.yml")
+PERSONAL_FILE = Path(".config/opsera-step.yml")
+"""Below the home directory of a person on a terminal."""
 
 ALIASES = {"pipelines": "pipeline", "tools": "tool"}
 """The keys that hold aliases, and what each alias of theirs has to name."""
-OF_A_TOOL = ("token_file", "base_url", "timeout", "output_file", "ca_bundle")
-"""The inputs that mean something where a tool is asked about."""
-NOT_IN_A_FILE = {
-    "token": "a secret has no place in a file of the repository: set OPSERA_TOKEN",
-    "config": "it can't be set in the very file that it names",
-}
-OF_NO_MEANING = "x-"
+ALLOWED = (
+    "timeout", "on_timeout", "on_cancel", "on_paused", "on_busy", "logs", "log_limit",
+    "poll_interval",
+)  # fmt: skip
+"""The inputs that a file in the checkout may set, also for an alias; of these no timeout of 0."""
+TOOL_INPUTS = ("token_file", "base_url", "timeout", "output_file", "ca_bundle")
+"""The inputs that mean something for a command about a tool."""
+NEVER = ("token", "config")
+"""The inputs that no file may set."""
+LIMITS = ("allowed_pipelines", "allowed_hosts")
+"""The keys of the system's file that nothing else can override."""
+UNREAD_PREFIX = "x-"
 """How keys begin that are not read: a place for what YAML's anchors repeat elsewhere."""
-_NUMBERS = ("run_count", "wait", "timeout", "log_limit", "poll_interval")
-"""The inputs that take a number, however YAML lets it be written."""
-_OPSERA = ".opsera.io"
-EXAMPLE_ID = "65a4f00dc0ffee0123456789"
-_ELSEWHERE = (
-    "of this file only hosts of opsera.io are taken, for whoever can change it could have the "
-    "token sent to a host of theirs; set OPSERA_BASE_URL, or the input base_url"
-)
-
-Layer = Mapping[str, Setting]
+_NAMED = "an ID (24 hex digits) or an exact name"
 
 
 @dataclass(frozen=True)
-class Config:
-    """Defaults of inputs; for each alias of a pipeline or a tool its own, which go before them."""
+class ConfigFile:
+    """What one file says: defaults of inputs, and for each alias defaults that go before them."""
 
+    path: str = ""
     defaults: Layer = field(default_factory=dict)
-    aliases: Mapping[str, Layer] = field(default_factory=dict)
+    pipelines: Mapping[str, Layer] = field(default_factory=dict)
+    """By alias; each has `pipeline`, the ID or name, among its settings."""
     tools: Mapping[str, Layer] = field(default_factory=dict)
-    """Beside the inputs each has `tool`: the ID or the name."""
-
-    def layer(self, pipeline: str) -> dict[str, Setting]:
-        """Return the values for a pipeline as it was named; an alias brings the real pipeline."""
-        return {**self.defaults, **self.aliases.get(pipeline, {})}
-
-    def tool_layer(self, tool: str) -> dict[str, Setting]:
-        """Return the values for a tool as it was named; an alias brings the real tool."""
-        return {**self.defaults, **self.tools.get(tool, {})}
+    """By alias; each has `tool`, the ID or name, among its settings."""
+    allowed_pipelines: tuple[str, ...] | None = None
+    allowed_hosts: tuple[str, ...] | None = None
+    problems: tuple[str, ...] = ()
+    """A sentence for everything that is wrong with it."""
 
 
-def parse_config(text: str, origin: str, faults: list[str]) -> Config:
-    """Read the text of a config file; add a sentence to `faults` for each of its faults."""
-    # Most jobs have no config file and shall not wait for PyYAML.
-    from opsera_step.config.yaml_tree import BadYaml, read_yaml  # noqa: PLC0415
+# --- Which files are read -------------------------------------------------------------------------
+
+
+class Workspace:
+    """The directories whose content the author of a pull request may control."""
+
+    _VARIABLES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE")
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        try:
+            directory = Path.cwd()
+        except OSError:
+            # It was removed. Everything is in here then, and nothing is trusted.
+            directory = Path("/")
+        self.directory = directory
+        named = [environ.get(variable, "") for variable in self._VARIABLES]
+        # Unlike the methods of Path, these functions raise nothing where access is denied.
+        git = (one for one in _upward(directory) if os.path.lexists(one / ".git"))
+        repository = next(git, None)
+        found = [Path(one) for one in named if one and os.path.isdir(one)]  # noqa: PTH112
+        found += [repository] if repository else []
+        self.is_known = bool(found)
+        """Whether the platform or a repository says where it ends."""
+        # A working directory above the workspace, such as /, is none.
+        holds_others = any(_is_below(one, directory) for one in found)
+        self.roots = found if holds_others else [*found, directory]
+
+    def trusts(self, path: Path) -> bool:
+        """Whether a file is outside of it for certain, also where links and mounts lead."""
+        if not self.is_known:
+            return False
+        ways = [Path(os.path.abspath(path)), Path(os.path.realpath(path))]  # noqa: PTH100 - no links
+        return not any(
+            _is_same(parent, root) for way in ways for parent in way.parents for root in self.roots
+        )
+
+    def passes_link(self, path: Path) -> bool:
+        """Whether a path inside leads through a symbolic link, which the checkout brought along."""
+        way = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+        for root in self.roots:
+            for above in (Path(os.path.abspath(root)), Path(os.path.realpath(root))):  # noqa: PTH100
+                if way.is_relative_to(above):
+                    real = Path(os.path.realpath(above)) / way.relative_to(above)
+                    return os.path.realpath(way) != str(real)
+        return False
+
+    def searched(self) -> Iterator[Path]:
+        """Yield the current directory and its parents up to the root of the workspace."""
+        tops = [one for one in self.roots if _is_below(self.directory, one)]
+        top = min(tops, key=lambda one: len(one.parts), default=self.directory)
+        for directory in _upward(self.directory):
+            yield directory
+            if _is_same(directory, top):
+                return
+
+
+def _upward(directory: Path) -> Iterator[Path]:
+    real = Path(os.path.realpath(directory))
+    yield from (real, *real.parents)
+
+
+def _is_below(directory: Path, root: Path) -> bool:
+    return any(_is_same(one, root) for one in _upward(directory))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def read_config_files(
+    named: Setting | None,
+    environ: Mapping[str, str],
+    *,
+    on_terminal: bool,
+    system_file: Path = SYSTEM_FILE,
+    only_trusted: bool = False,
+) -> tuple[list[ConfigFile], list[str]]:
+    """Read the config files of a job, those that go before others first.
+
+    `named` is the input `config`; `on_terminal` says that a person started the command. Returns
+    warnings about files that the user may expect to be read, too.
+    """
+    workspace = Workspace(environ)
+    if named is not None and (problem_of("config", named) or named.value.startswith("~/")):
+        # It is reported with all other inputs.
+        named = Setting(os.devnull, named.source)
+    path = named.value if named is not None else DEFAULT_NAME if on_terminal else ""
+    found = []
+    if path and path != os.devnull and not _is_same(Path(path), system_file):
+        source, is_trusted = named.source if named is not None else "", workspace.trusts(Path(path))
+        if is_trusted or not only_trusted:
+            found.append(_read_named(Path(path), source, workspace, is_trusted=is_trusted))
+    home = environ.get("HOME", "")
+    if on_terminal and home:
+        found.append(_read_trusted(Path(home) / PERSONAL_FILE))
+    found.append(_read_trusted(system_file, is_system=True))
+    warnings = [] if path == os.devnull else _unread(workspace, path)
+    return [one for one in found if one is not None], warnings
+
+
+def _read_named(
+    path: Path, source: str, workspace: Workspace, *, is_trusted: bool
+) -> ConfigFile | None:
+    """Read a file that was named, or the default one, which need not be there."""
+    if not source and not os.path.lexists(path):
+        return None
+    shown = f"config file {show_path(str(path))}" + (f" (from {source})" if source else "")
+    if not is_trusted and workspace.passes_link(path):
+        # Its keys and values, which errors show, could be those of any file of the machine.
+        link = f"The {shown} is a symbolic link or below one. Name the file itself."
+        return ConfigFile(str(path), problems=(link,))
+    try:
+        text = read_text(path, MAX_CONFIG)
+    except FileNotFoundError:
+        missing = f"The {shown} does not exist. The path is relative to the working directory."
+        return ConfigFile(str(path), problems=(missing,))
+    except (OSError, ValueError) as error:
+        return ConfigFile(str(path), problems=(f"Can't read the {shown}: {why(error)}.",))
+    return parse_config(text, str(path), is_trusted=is_trusted)
+
+
+def _read_trusted(path: Path, *, is_system: bool = False) -> ConfigFile | None:
+    try:
+        text = read_text(path, MAX_CONFIG)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        problem = f"Can't read the config file {str(path)!r}: {why(error)}."
+        return ConfigFile(str(path), problems=(problem,))
+    return parse_config(text, str(path), is_trusted=True, is_system=is_system)
+
+
+def _unread(workspace: Workspace, read: str) -> list[str]:
+    """Warn of files in the checkout that look like config files of ours and are not read."""
+    return [
+        f"The file {os.path.relpath(path, workspace.directory)!r} is not read. To use it, name it "
+        "in the input config (OPSERA_CONFIG, --config)."
+        for directory in workspace.searched()
+        for path in (directory / name for name in SIMILAR_NAMES)
+        if os.path.lexists(path) and not (read and _is_same(path, Path(read)))
+    ]
+
+
+# --- Reading a file -------------------------------------------------------------------------------
+
+MAX_CONFIG = 256 * 1024
+"""Bytes of a config file."""
+MAX_TOKEN = 64 * 1024
+"""Bytes of a file with a token."""
+_PIPE_SECONDS = 5.0
+"""How long a pipe may take to deliver."""
+
+
+def read_text(path: Path, limit: int, *, allow_pipe: bool = False) -> str:
+    """Read a UTF-8 file, without a byte-order mark; never block, and never read without end.
+
+    `allow_pipe` also takes a pipe that is being written, as shells make for `<(command)`.
+
+    Raises:
+        OSError: if it can't be read, is not a regular file, or is larger than `limit` bytes.
+        ValueError: if the path is not valid, or the content is not UTF-8.
+
+    """
+    flags = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY"))
+    handle = os.open(path, sum(flags, os.O_RDONLY))
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a directory")
+        if stat.S_ISFIFO(mode) and allow_pipe:
+            data = _read_pipe(handle, limit)
+        elif not stat.S_ISREG(mode):
+            kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+            raise OSError(errno.EINVAL, f"it is not a regular file but {kind}")
+        else:
+            data = _read_file(handle, limit)
+    finally:
+        os.close(handle)
+    return data.decode("utf-8-sig")
+
+
+def _read_file(handle: int, limit: int) -> bytes:
+    data = bytearray()
+    while chunk := os.read(handle, limit + 1 - len(data)):
+        data += chunk
+        if len(data) > limit:
+            raise OSError(errno.EFBIG, f"it is larger than {limit >> 10} KiB")
+    return bytes(data)
+
+
+def _read_pipe(handle: int, limit: int) -> bytes:
+    data, end = bytearray(), time.monotonic() + _PIPE_SECONDS
+    while len(data) <= limit:
+        if not select.select([handle], [], [], max(0.0, end - time.monotonic()))[0]:
+            raise OSError(errno.ETIMEDOUT, f"the pipe delivered nothing in {_PIPE_SECONDS:.0f} s")
+        chunk = os.read(handle, limit + 1 - len(data))
+        if not chunk:
+            return bytes(data)
+        data += chunk
+    raise OSError(errno.EFBIG, f"it is larger than {limit >> 10} KiB")
+
+
+def show_path(path: str) -> str:
+    """Write a path for a message; a token in its place is not shown."""
+    return "(looks like an access token)" if contains_token(path) else repr(path)
+
+
+def why(error: Exception) -> str:
+    """Say why a file can't be read, never what is in it: it may be a secret."""
+    if isinstance(error, OSError):
+        return error.strerror or "unknown error"
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "invalid path"
+
+
+# --- What a file says -----------------------------------------------------------------------------
+
+
+def parse_config(
+    text: str, path: str, *, is_trusted: bool = False, is_system: bool = False
+) -> ConfigFile:
+    """Read the text of a config file; everything that is wrong with it is in `problems`."""
+    # Most jobs have no config file and don't wait for PyYAML.
+    from opsera_step.config.yaml import YamlError, read_yaml  # noqa: PLC0415
 
     try:
-        tree = read_yaml(text)
-    except BadYaml as error:
-        faults.append(f"config: {origin} {error}.")
-        return Config()
-    return _Reader(origin, faults).config(tree)
+        root = read_yaml(text)
+    except YamlError as error:
+        return ConfigFile(path, problems=(f"The config file {path!r} is not valid: {error}.",))
+    if root is None or root.is_empty:
+        return ConfigFile(path)
+    if not isinstance(root.value, dict):
+        problem = f"The config file {path!r} must be a mapping, such as `timeout: 2h`."
+        return ConfigFile(path, problems=(problem,))
+    reader = _Reader(path, is_trusted=is_trusted, is_system=is_system)
+    return reader.config(root.value)
 
 
 class _Reader:
-    """Reads the tree of one file; what is wrong is noted, and the rest is read."""
+    """Reads one file; notes what is wrong, and reads the rest."""
 
-    def __init__(self, origin: str, faults: list[str]) -> None:
-        self._origin, self._faults = origin, faults
-        # What is merged is read in every place, and told once: where it stands.
-        self._told: set[tuple[int, int, str]] = set()
+    def __init__(self, path: str, *, is_trusted: bool, is_system: bool) -> None:
+        self._path, self._is_trusted, self._is_system = path, is_trusted, is_system
+        # What is merged occurs in several places, and is reported once: where it stands.
+        self._problems: dict[tuple[int, int], str] = {}
 
-    def config(self, tree: Node | None) -> Config:
-        if tree is None or tree.is_nothing:
-            return Config()
-        if tree.entries is None:
-            self._faults.append(f"config: {self._origin} has to be a mapping, like `timeout: 2h`.")
-            return Config()
+    def config(self, entries: Mapping[str, Node]) -> ConfigFile:
         defaults: dict[str, Setting] = {}
         aliases: dict[str, dict[str, Layer]] = {"pipelines": {}, "tools": {}}
-        for entry in self._entries(tree):
-            if entry.key in ALIASES:
-                aliases[entry.key] = self._aliases(entry)
-            elif not entry.key.startswith(OF_NO_MEANING):
-                defaults.update(self._value(entry, (*BY_NAME, *ALIASES)))
-        return Config(defaults, aliases["pipelines"], aliases["tools"])
+        limits: dict[str, tuple[str, ...]] = {}
+        for key, node in entries.items():
+            if key in ALIASES:
+                aliases[key] = self._aliases(key, node)
+            elif key in LIMITS and self._is_system:
+                limits[key] = self._limit(key, node)
+            elif key in LIMITS:
+                self._report(node, f"{key} is only read from {SYSTEM_FILE}")
+            elif not key.startswith(UNREAD_PREFIX):
+                defaults.update(self._setting(key, node, [*BY_NAME, *ALIASES]))
+        return ConfigFile(
+            self._path, defaults, aliases["pipelines"], aliases["tools"],
+            limits.get("allowed_pipelines"), limits.get("allowed_hosts"),
+            tuple(self._problems.values()),
+        )  # fmt: skip
 
-    def _entries(self, node: Node, prefix: str = "") -> Iterator[Entry]:
-        """Yield the entries of a mapping; a key that is there twice would silently lose one."""
-        seen: dict[str, int] = {}
-        for entry in node.entries or ():
-            if entry.is_merge:
-                self._tell(prefix, entry, _MERGES)
-            elif entry.key in seen:
-                self._tell(prefix, entry, f"it is in line {seen[entry.key]} too")
-            else:
-                seen[entry.key] = entry.line
-                yield entry
+    def _limit(self, key: str, node: Node) -> tuple[str, ...]:
+        values = node.value if isinstance(node.value, list) else [node]
+        texts = [one.text.strip() for one in values if one.text is not None]
+        if len(texts) < len(values) or not all(texts):
+            self._report(node, f"{key} must be a list of texts")
+        if key == "allowed_hosts":
+            return tuple(one.lower().rstrip(".") for one in texts)
+        return tuple(one.lower() if is_object_id(one) else one for one in texts)
 
-    def _aliases(self, group: Entry) -> dict[str, Layer]:
-        if group.value.is_nothing:
+    def _aliases(self, group: str, node: Node) -> dict[str, Layer]:
+        if node.is_empty:
             return {}
-        if group.value.entries is None:
-            like = f"as in `shop: {EXAMPLE_ID}` below it"
-            self._tell("", group, f"it has to map aliases to {group.key}, {like}")
+        if not isinstance(node.value, dict):
+            self._report(node, f"{group} must map aliases to {group}")
             return {}
-        prefix, key = f"{group.key}.", ALIASES[group.key]
-        aliases = {}
-        for one in self._entries(group.value, prefix):
-            if one.key != one.key.strip() or not one.key:
-                self._tell(prefix, one, "an alias is a name, without blanks around it")
-            elif is_object_id(one.key):
-                self._tell(prefix, one, f"as an alias it would hide the {key} that has this ID")
+        kind, found = ALIASES[group], {}
+        for alias, one in node.value.items():
+            if not alias.strip() or alias != alias.strip():
+                self._report(one, f"{group}: alias {alias!r} is empty or has spaces around it")
+            elif is_object_id(alias):
+                self._report(one, f"{group}: alias {alias} would hide the {kind} with that ID")
             else:
-                aliases[one.key] = self._alias(one, prefix, key)
-        return aliases
-
-    def _alias(self, alias: Entry, prefix: str, key: str) -> Layer:
-        """Read what stands for an alias: the thing itself, or a mapping with its defaults."""
-        name, layer = f"{prefix}{alias.key}", {}
-        if alias.value.entries is None:
-            if alias.value.text is None:
-                self._tell(prefix, alias, f"it has to be {_TAKES[key]}, or a mapping with `{key}:`")
-            elif alias.value.is_nothing:
-                self._tell(prefix, alias, f"it names no {key}")
-            else:
-                layer[key] = Setting(alias.value.text, self._place(alias))
-            return layer
-        entries = list(self._entries(alias.value, f"{name}."))
-        named = [one for one in entries if one.key == key]
-        is_told = any(one.is_merge for one in alias.value.entries)
-        if not is_told and (not named or named[0].value.is_nothing):
-            self._tell(prefix, alias, f"it names no {key}")
-        known = tuple(BY_NAME) if key == "pipeline" else (key, *OF_A_TOOL)
-        for entry in entries:
-            layer.update(self._value(entry, known, f"{name}."))
-        return layer
-
-    def _value(self, entry: Entry, known: Collection[str], prefix: str = "") -> dict[str, Setting]:
-        """Read the value of an input; nothing of one that won't do."""
-        key, text = entry.key, entry.value.text
-        found = self._given(entry)
-        if key in NOT_IN_A_FILE:
-            self._tell(prefix, entry, NOT_IN_A_FILE[key])
-        elif key not in known:
-            self._add(prefix, entry, self._unknown(entry, known, prefix))
-        elif text is None:
-            takes = _TAKES.get(key) or BY_NAME[key].takes
-            more = "; aliases stand below `pipelines`" if not prefix and key == "pipeline" else ""
-            self._tell(prefix, entry, f"it has to be a plain value; it takes {takes}{more}")
-        elif entry.value.is_nothing:
-            return {}
-        elif key == "base_url" and not _is_trusted(text):
-            self._tell(prefix, entry, _ELSEWHERE)
-        elif key in BY_NAME and (fault := fault_of(key, found)):
-            self._add(prefix, entry, fault)
-        else:
-            return {key: found}
-        return {}
-
-    def _given(self, entry: Entry) -> Setting:
-        """Take the text that stands there; where that is no number of ours, YAML's reading."""
-        place = self._place(entry)
-        found, number = Setting(entry.value.text or "", place), entry.value.number
-        if entry.key in _NUMBERS and number is not None and fault_of(entry.key, found):
-            other = Setting(number, place)
-            return found if fault_of(entry.key, other) else other
+                found[alias] = self._alias(f"{group}.{alias}", one, kind)
         return found
 
-    def _unknown(self, entry: Entry, known: Collection[str], prefix: str) -> str:
-        if entry.key in BY_NAME:
-            return f"{entry.key}: it means nothing for a tool ({self._place(entry)})."
-        told = unknown_name(entry.key, self._place(entry), known)
-        holds_more = not prefix and entry.value.entries is not None and not told.endswith("?")
-        return f"{told} {_NO_GROUPS}" if holds_more else told
+    def _alias(self, name: str, node: Node, kind: str) -> Layer:
+        """Read what an alias stands for: the thing itself, or a mapping with its defaults."""
+        if not isinstance(node.value, dict):
+            if node.text is None:
+                self._report(node, f"{name} must be {_NAMED}, or a mapping with `{kind}:`")
+            elif node.is_empty:
+                self._report(node, f"{name}: missing `{kind}`")
+            else:
+                return self._value(kind, node, name)
+            return {}
+        if kind not in node.value or node.value[kind].is_empty:
+            self._report(node, f"{name}: missing `{kind}`")
+        known = [*BY_NAME] if kind == "pipeline" else [kind, *TOOL_INPUTS]
+        layer: dict[str, Setting] = {}
+        for key, one in node.value.items():
+            # Which pipeline or tool an alias stands for, any file may say.
+            if key == kind and one.text is None:
+                self._report(one, f"{name}.{key} must be {_NAMED}")
+            elif key == kind:
+                layer.update(self._value(key, one, f"{name}.{key}"))
+            else:
+                layer.update(self._setting(key, one, known, f"{name}."))
+        return layer
 
-    def _tell(self, prefix: str, entry: Entry, sentence: str) -> None:
-        name = entry.key if entry.key.strip() == entry.key != "" else repr(entry.key)
-        self._add(prefix, entry, f"{name}: {sentence} ({self._place(entry)}).")
+    def _setting(
+        self, key: str, node: Node, known: Collection[str], prefix: str = ""
+    ) -> dict[str, Setting]:
+        """Read an input; nothing if this file may not set it, or its value is invalid."""
+        name = prefix + key
+        if key in NEVER or (key in BY_NAME and key not in ALLOWED and not self._is_trusted):
+            self._report(node, self._refusal(key, name))
+        elif key not in known:
+            self._report(node, *self._unknown(key, node, known, prefix))
+        elif node.text is None:
+            valid = BY_NAME[key].valid if key in BY_NAME else _NAMED
+            self._report(node, f"{name} must be a plain value", f"Use {valid}.")
+        else:
+            return self._value(key, node, name)
+        return {}
 
-    def _add(self, prefix: str, entry: Entry, fault: str) -> None:
-        if (entry.line, entry.column, fault) not in self._told:
-            self._told.add((entry.line, entry.column, fault))
-            self._faults.append(prefix + fault)
+    def _value(self, key: str, node: Node, name: str) -> dict[str, Setting]:
+        if node.is_empty or node.text is None:
+            return {}
+        setting = Setting(node.text.strip(), self._place(node))
+        problem = problem_of(key, setting, shown=name) if key in BY_NAME else ""
+        if problem:
+            self._problems.setdefault((node.line, node.column), problem)
+        elif key == "timeout" and not self._is_trusted and not BY_NAME[key].parse(setting.value):
+            self._report(node, f"{name} can't be 0 in a file of the checkout")
+        else:
+            return {key: setting}
+        return {}
 
-    def _place(self, entry: Entry) -> str:
-        return f"{self._origin}, line {entry.line}"
+    def _refusal(self, key: str, name: str) -> str:
+        if key == "token":
+            return f"{name}: don't store secrets in files. Set OPSERA_TOKEN or the input token"
+        if key == "config":
+            return f"{name} can't be set in a config file"
+        places = [f"the input {key}", f"OPSERA_{key.upper()}", str(SYSTEM_FILE)]
+        return (
+            f"{name} can't be set in a file of the checkout, which is not trusted. Set it with "
+            f"{listed(places)} instead"
+        )
+
+    def _unknown(
+        self, key: str, node: Node, known: Collection[str], prefix: str
+    ) -> tuple[str, str]:
+        if key in BY_NAME:
+            return f"{prefix}{key} means nothing for a tool", ""
+        hint = did_you_mean(key, known)
+        if not hint and not prefix and isinstance(node.value, dict):
+            hint = f"Inputs are at the top level; keys with {UNREAD_PREFIX} in front are not read."
+        return f"Unknown input {prefix}{key}", hint
+
+    def _report(self, node: Node, sentence: str, hint: str = "") -> None:
+        told = f"{sentence} ({self._place(node)}). {hint}".strip()
+        self._problems.setdefault((node.line, node.column), told)
+
+    def _place(self, node: Node) -> str:
+        return f"{self._path}, line {node.line}"
 
 
-_MERGES = "it takes other mappings, as in `<<: *base` or `<<: [*base, *more]`, and is there once"
-_NO_GROUPS = "Inputs stand at the top of the file; a key that only holds anchors begins with `x-`."
-_TAKES = {
-    "pipeline": "an ID (24 hex digits) or an exact name",
-    "tool": "an ID (24 hex digits) or an exact name",
-}
-
-
-def _is_trusted(address: str) -> bool:
-    """Whether a file of the repository may name this host: Opsera's own, or this machine."""
-    try:
-        host = urlsplit(address.strip()).hostname or ""
-    except ValueError:
-        return False
-    # What is no address at all is refused with all other values that won't do.
-    return not host or is_loopback(host) or f".{host}".endswith(_OPSERA)
+def find_alias(files: Sequence[ConfigFile], group: str, name: str) -> Layer | None:
+    """Return the settings of an alias in the first file that has it."""
+    return next((one for one in (getattr(file, group).get(name) for file in files) if one), None)

@@ -1,21 +1,27 @@
-"""The table of inputs, the only source of their names, defaults and meanings; and its parser.
+"""The table of inputs, the only source of their names, defaults, and meanings; and their types.
 
-action.yml, the GitLab component, the command line and the README's table follow from `TABLE`. Pure:
-reads no environment and no file.
+action.yml, the GitLab component, the command line, the JSON Schema, and the README's table follow
+from `TABLE`. Pure: reads no environment but the one handed in, and no file.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from opsera_step.api.fields import is_object_id
 from opsera_step.api.token import contains_token
+from opsera_step.config.parameters import Parameter, parse_parameters
 from opsera_step.config.parsers import (
+    A_TOKEN,
+    InvalidValue,
     Parser,
     choice,
+    derive_portal_url,
+    explain,
+    parse_auto_bool,
     parse_base_url,
     parse_bool,
     parse_count,
@@ -24,21 +30,27 @@ from opsera_step.config.parsers import (
     parse_path,
     parse_pipeline,
     parse_poll_interval,
+    parse_text,
     parse_token,
+    parse_url,
 )
-from opsera_step.errors import InvalidInput
-from opsera_step.text import nearest
+from opsera_step.text import did_you_mean
 
 PIPELINE_COMMANDS = ("run", "watch", "status", "logs", "stop", "reset")
-"""The commands about one pipeline, in the order in which they are told."""
+"""The commands about one pipeline, in the order in which they are listed."""
 COMMANDS = (*PIPELINE_COMMANDS, "cleanup")
-"""The commands that are one word, and that a job carries out by itself."""
+"""The commands of one word that a job carries out without the command line."""
 WIDER_COMMANDS = (
     "approve", "reject", "open", "pipeline", "tool", "task", "audit", "api", "doctor",
     "summary", "pipelines",
 )  # fmt: skip
-"""How the other commands of the command line begin that a job can be asked for."""
+"""The first words of the other commands that a job may use."""
+RUN_COUNT_COMMANDS = ("watch", "status", "logs", "stop", "approve", "reject")
+"""The commands that ask about the run of `run_count`."""
+FOLLOWING_COMMANDS = ("run", "watch")
+"""The commands that last as long as a run."""
 _NEEDS_PIPELINE = (*PIPELINE_COMMANDS, "approve", "reject", "open", "summary")
+_AT_TERMINALS = ("demo", "simulator", "init", "completion")
 
 
 class Input(NamedTuple):
@@ -46,29 +58,56 @@ class Input(NamedTuple):
 
     name: str
     default: str
-    takes: str
-    """What it accepts, for a person: ends the sentence "it takes …"."""
+    valid: str
+    """What it accepts, for a person: ends the sentence "Use …"."""
     meaning: str
     parse: Parser
     option: bool = True
     """Whether it is an option of the command line; the token never is."""
     words: tuple[str, ...] = ()
     """The words that it takes, where it takes nothing else."""
+    effect: str = ""
+    """What happens if it is not set, in a word, where there is no default to write."""
+
+    @property
+    def documented_default(self) -> str:
+        """What the documentation shows as default; empty if there is none."""
+        return self.default or self.effect
 
 
 class Setting(NamedTuple):
-    """A value as it was configured, and where: `--timeout`, `INPUT_TIMEOUT`, a file's name."""
+    """A value as configured, and where: `--timeout`, `INPUT_TIMEOUT`, a line of a file."""
 
     value: str
     source: str
 
 
-class Parameter(NamedTuple):
-    """A runtime parameter of a run; `step` is None while `name` is `STEP.NAME`, not yet split."""
+Layer = Mapping[str, Setting]
+"""The settings of one place, by the names of inputs."""
 
-    step: str | None
-    name: str
-    value: str
+
+class PlatformDefaults(Protocol):
+    """What a platform adds to the inputs."""
+
+    @property
+    def input_defaults(self) -> Mapping[str, str]:
+        """Defaults of inputs, where they differ from the table's."""
+        ...
+
+    @property
+    def auto_log_limit(self) -> int | None:
+        """Bytes that `log_limit: auto` stands for; None for no limit."""
+        ...
+
+    @property
+    def debug(self) -> bool:
+        """Whether the platform asks for debug logs."""
+        ...
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the platform ends the job; None if it doesn't say."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +119,11 @@ class Inputs:
     token_file: str
     pipeline: str
     run_count: int | None
+    branch: str
+    parameters: tuple[Parameter, ...] = field(repr=False)
     base_url: str
+    portal_url: str
+    """Where links lead; empty where the portal of this base_url is unknown."""
     wait: bool
     timeout: float | None
     on_timeout: str
@@ -90,42 +133,48 @@ class Inputs:
     reset: str
     logs: str
     log_limit: int | None
+    timestamps: bool
     poll_interval: float | None
+    verbose: bool
     output_file: str
     report_dir: str
     ca_bundle: str
     config: str
-    branch: str = ""
-    parameters: tuple[Parameter, ...] = ()
-    portal_url: str = ""
-    """Where links lead; empty where the portal of this base_url is not known."""
-    verbose: bool = False
-    timestamps: bool = False
     tool: str = ""
-    """The tool that a command is about; no input, since it is part of the command."""
+    """The tool that the command names, or the one that an alias stands for; not an input."""
     near_alias: str = ""
-    """The alias of the config file that may have been meant, where what is named is none."""
+    """An alias of the config file that the user may have meant, or that an alias leads to."""
     token_source: str = ""
     """Where the token comes from: the name of a variable, or a file."""
+    allowed_pipelines: tuple[str, ...] | None = None
+    """The IDs and names to which the system's config file limits jobs; None for no limit."""
     warnings: tuple[str, ...] = ()
-    """What the job has to print before anything else; may quote values, not the token."""
+    """What the job prints before anything else; may quote values, but not the token."""
 
     @property
     def pipeline_is_id(self) -> bool:
         """Whether the pipeline was given by its ID rather than by its name."""
         return is_object_id(self.pipeline)
 
+    def allows_pipeline(self, pipeline_id: str, name: str) -> bool:
+        """Whether the system's config file lets a job use a pipeline, once both are known."""
+        allowed = self.allowed_pipelines
+        return allowed is None or pipeline_id.lower() in allowed or name in allowed
+
+
+def listed(words: Sequence[str], conjunction: str = "or") -> str:
+    """Write words as in a sentence: `a, b, or c`."""
+    if len(words) < 3:
+        return f" {conjunction} ".join(words)
+    return f"{', '.join(words[:-1])}, {conjunction} {words[-1]}"
+
 
 def _one_of(name: str, meaning: str, *words: str, default: str) -> Input:
-    return Input(name, default, _listed(words), meaning, choice(*words), words=words)
-
-
-def _listed(words: tuple[str, ...]) -> str:
-    return f"{', '.join(words[:-1])} or {words[-1]}"
+    return Input(name, default, listed(words), meaning, choice(*words), words=words)
 
 
 def command_words(value: str) -> list[str]:
-    """Split a command into its words as a shell would; none when it is no command for a job."""
+    """Split a command into its words as a shell would; none if it is no command for a job."""
     try:
         words = shlex.split(value)
     except ValueError:
@@ -136,109 +185,165 @@ def command_words(value: str) -> list[str]:
 
 
 def parse_command(value: str) -> str:
-    """Check how a command begins; the rest is read by the command line."""
+    """Check how a command begins; the command line reads the rest."""
     words = command_words(value)
     if not words:
-        raise ValueError
+        raise InvalidValue(_explain_command(value))
     return shlex.join(words)
 
 
+def _explain_command(value: str) -> str:
+    try:
+        word = shlex.split(value)[0]
+    except ValueError:
+        return "A quotation mark in it is not closed."
+    except IndexError:
+        return ""
+    if word == "opsera-step":
+        return "Leave out opsera-step: the command begins with the word after it."
+    if word in _AT_TERMINALS:
+        return f"{word} is for a terminal, not for a job."
+    return explain(value)
+
+
 _SHOWN = 80
-_DURATION_TAKES = "a duration: 90, 90s, 45m or 2h30m; 0 for none"
+_DURATION = "a duration such as 90, 90s, 45m, or 2h30m, or 0 for no limit"
+_PATH = "a path"
+_AUTO_STOP = "auto (stop it if this job started it), stop, or leave."
 
 TABLE: tuple[Input, ...] = (
     Input(
         "command", "run",
-        f"{_listed(COMMANDS + WIDER_COMMANDS)}, with its options",
+        f"{listed(COMMANDS + WIDER_COMMANDS)}, with its options",
         "What to do: run, watch, status, logs, stop, reset, or any other command of the command "
         "line with its options, such as tool list.",
         parse_command,
     ),
     Input(
-        "token", "", "the access token as Opsera showed it: printable ASCII without blanks",
-        "Access token of Opsera. Keep it in a secret; it is never a command-line option.",
+        "token", "",
+        "the access token as Opsera shows it: at least 8 ASCII characters, without spaces",
+        "Opsera access token. Keep it in a secret; it is never a command-line option.",
         parse_token, option=False,
     ),
-    Input("token_file", "", "a path", "File that holds the access token.", parse_path),
+    Input("token_file", "", _PATH, "File that holds the access token.", parse_path),
     Input(
-        "pipeline", "", "an ID (24 hex digits), an exact name, or an alias of the config file",
-        "Pipeline: its ID (24 hex digits), its exact name, or an alias of the config file.",
+        "pipeline", "", "an ID (24 hex digits), an exact name, or an alias from the config file",
+        "Pipeline: its ID (24 hex digits), its exact name, or an alias from the config file.",
         parse_pipeline,
     ),
     Input(
         "run_count", "", "a whole number from 1",
-        "The run to watch, or to ask about; the newest if not given.", parse_count,
+        "Number of the run to watch or to ask about.", parse_count, effect="latest",
+    ),
+    Input(
+        "branch", "", "the name of a Git branch",
+        "Git branch for this run. The pipeline must allow runtime settings.", parse_text,
+    ),
+    Input(
+        "parameters", "",
+        "a YAML or JSON mapping of steps to names to values, or lines STEP.NAME=VALUE",
+        "Parameters for this run: a YAML or JSON mapping of steps to names to values, or lines "
+        "STEP.NAME=VALUE.", parse_parameters,
     ),
     Input(
         "base_url", "https://app.opsera.io",
-        "an https address like https://app.opsera.io, without /api/v1; "
-        "plain http for this machine only",
-        "Address of your Opsera tenant. https only, but for loopback addresses.", parse_base_url,
+        "an HTTPS URL such as https://app.opsera.io, without /api/v1",
+        "Address of the Opsera API. https only (except loopback).", parse_base_url,
+    ),
+    Input(
+        "portal_url", "", "an HTTPS URL such as https://portal.opsera.io",
+        "Address of the Opsera portal, for links. Derived from base_url for opsera.io; otherwise "
+        "there are no links.", parse_url, effect="derived",
     ),
     Input(
         "wait", "true", "true or false",
-        "Whether to follow the run; false: start it, set the outputs, leave.", parse_bool,
+        "Whether to wait for the run to finish. false: start it, set the outputs, exit.",
+        parse_bool,
     ),
     Input(
-        "timeout", "1h", _DURATION_TAKES,
-        "How long all of it may take: 90, 90s, 45m, 2h30m; 0 = no limit.", parse_duration,
+        "timeout", "1h", _DURATION,
+        "Overall timeout (e.g. 90s, 45m, 2h30m; 0 = none). On GitLab, the default ends a minute "
+        "before the job's own time limit if that is sooner.", parse_duration,
     ),
     _one_of(
-        "on_timeout", "Stop or leave the remote run when the time is up.",
-        "stop", "leave", default="stop",
+        "on_timeout", f"What to do with the run at the timeout: {_AUTO_STOP}",
+        "auto", "stop", "leave", default="auto",
     ),
     _one_of(
-        "on_cancel", "Stop or leave the remote run when the job is cancelled.",
-        "stop", "leave", default="stop",
+        "on_cancel", f"What to do with the run when the job is cancelled: {_AUTO_STOP}",
+        "auto", "stop", "leave", default="auto",
     ),
     _one_of(
-        "on_paused", "When the run pauses, for instance at an approval: fail, or wait until it "
-        "goes on or the time is up.", "fail", "wait", default="fail",
+        "on_paused", "If the run pauses, for example for an approval: fail, or wait until it "
+        "resumes or the timeout.", "fail", "wait", default="fail",
     ),
     _one_of(
-        "on_busy", "When a run is already going: queue (ask for ours all the same and follow it), "
-        "attach (follow the one that goes) or fail.", "queue", "attach", "fail", default="queue",
+        "on_busy", "If a run is already in progress: queue a new run, attach to it, or fail.",
+        "queue", "attach", "fail", default="queue",
     ),
     _one_of(
-        "reset", "Reset the pipeline before the run: never, auto (when it rests failed, stopped "
-        "or paused) or always.", "never", "auto", "always", default="never",
+        "reset", "Reset the pipeline before the run: never, auto (only if the last run failed, "
+        "was stopped, or is paused), or always.", "never", "auto", "always", default="never",
     ),
     _one_of(
-        "logs", "What to print of the run's log: console, all (activity messages too) or none.",
+        "logs", "What to print of the run's log: console, all (activity messages too), or none.",
         "console", "all", "none", default="console",
     ),
     Input(
-        "log_limit", "auto", "auto, or a size in bytes, also 500KB or 3.5MiB; 0 for none",
-        "Most bytes of log text to print into the job log; past it the head and the tail are "
-        "kept. auto: no limit, but 3.5 MiB on GitLab.", parse_log_limit,
+        "log_limit", "auto", "auto, or a size in bytes such as 500KB or 3.5MiB, or 0 for no limit",
+        "Maximum size of the log to print; longer logs keep head and tail. auto: no limit, except "
+        "on GitLab, where the log stays below the runner's 4 MiB.", parse_log_limit,
+    ),
+    Input(
+        "timestamps", "false", "true or false",
+        "Begin each line of the log with its time.", parse_bool,
     ),
     Input(
         "poll_interval", "auto", "auto, or a number of seconds from 0.1 to 3600",
-        "How often to ask the API: auto (adapts), or a fixed number of seconds.",
-        parse_poll_interval,
+        "Polling interval: auto (adaptive) or seconds.", parse_poll_interval,
     ),
     Input(
-        "output_file", "", "a path",
-        "Also write the outputs as OPSERA_…= lines to this file (Jenkins); opsera.env on GitLab.",
+        "verbose", "auto", "auto, true, or false",
+        "Print debug logs: requests and decisions, without secrets. auto: when the platform asks "
+        "for debug logs.", parse_auto_bool,
+    ),
+    Input(
+        "output_file", "", _PATH,
+        "Also write the outputs as OPSERA_…= lines to this file. On GitLab: opsera.env.",
         parse_path,
     ),
     Input(
-        "report_dir", "", "a path of a folder",
-        "Folder for the report: result.json, report.html, junit.xml and the full log.", parse_path,
+        "report_dir", "", "the path of a directory",
+        "Directory for result.json, report.html, junit.xml, and the full log.", parse_path,
     ),
     Input(
-        "ca_bundle", "", "a path of a PEM file",
-        "More CA certificates (PEM file), added to the system's.", parse_path,
+        "ca_bundle", "", "the path of a PEM file",
+        "Additional CA certificates (PEM file).", parse_path,
     ),
     Input(
-        "config", ".opsera.yml", "a path of a YAML file",
-        "File with aliases of pipelines and defaults of inputs, read if it is there.", parse_path,
+        "config", "", "the path of a YAML file",
+        "YAML file with aliases and defaults. A file in the checkout may set only some inputs.",
+        parse_path,
     ),
 )  # fmt: skip
 
 BY_NAME: Mapping[str, Input] = {one.name: one for one in TABLE}
+PATHS: Mapping[str, str] = {
+    "token_file": "file", "output_file": "file", "ca_bundle": "file", "config": "file",
+    "report_dir": "dir",
+}  # fmt: skip
+"""The inputs that are paths, and whether of a file or a directory."""
 PREFIXES = ("INPUT_", "OPSERA_")
 """How the variables of inputs begin, GitHub's first."""
+
+
+def input_variables_are_ours(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
+    """Whether INPUT_ variables are inputs of ours: in the action itself, and in its post step.
+
+    Anywhere else (a command line in another action's script, a Jenkins build parameter) they
+    belong to another program.
+    """
+    return environ.get("GITHUB_ACTIONS") == "true" and list(arguments) in ([], ["cleanup"])
 
 
 def from_environment(
@@ -253,96 +358,89 @@ def from_environment(
     return found
 
 
-def parse(given: Mapping[str, Setting], *, auto_log_limit: int | None = None) -> Inputs:
-    """Check all inputs, defaults filled in, and type them; what is empty counts as not given.
+def parse(
+    settings: Layer, platform: PlatformDefaults | None = None
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Type all inputs, with the table's defaults for those that are not set.
 
-    Raises:
-        InvalidInput: with a sentence for every fault.
-
+    Returns the values by name, and a sentence for each input whose value is invalid, which has
+    its default then. What is missing is not looked at here.
     """
-    given = {name: one for name, one in given.items() if one.value.strip()}
-    faults: list[str] = []
+    settings = {name: one for name, one in settings.items() if one.value.strip()}
     values: dict[str, Any] = {}
+    problems: dict[str, str] = {}
+    token = settings["token"].value if "token" in settings else ""
     for one in TABLE:
-        found = given.get(one.name, Setting(one.default, "its default"))
-        try:
-            values[one.name] = _parsed(one, found.value, auto_log_limit)
-        except ValueError:
-            faults.append(_fault(one, found, given.get("token")))
-    faults += _missing(given)
-    if faults:
-        raise InvalidInput(faults)
-    values |= {name: given[name].value.strip() for name in ("tool", "near_alias") if name in given}
-    return Inputs(**values)
+        setting = settings.get(one.name)
+        if setting is not None and (problem := problem_of(one.name, setting, token)):
+            problems[one.name] = problem
+            setting = None
+        values[one.name] = _typed(one, setting.value if setting else one.default, platform)
+    values["portal_url"] = values["portal_url"] or derive_portal_url(values["base_url"])
+    return values, problems
 
 
-def _parsed(one: Input, value: str, auto_log_limit: int | None) -> Any:
-    if one.name == "log_limit" and value.lower() == "auto":
-        return auto_log_limit
-    if not value:
-        return None if one.name == "run_count" else ""
-    return one.parse(value)
+_UNSET = {"run_count": None, "parameters": ()}
 
 
-def fault_of(name: str, found: Setting) -> str:
-    """Say what is wrong with the value of an input; nothing when all is well."""
+def _typed(one: Input, value: str, platform: PlatformDefaults | None) -> Any:
+    value = value.strip()
+    if value.lower() == "auto" and one.name == "log_limit":
+        return platform.auto_log_limit if platform else None
+    if value.lower() == "auto" and one.name == "verbose":
+        return platform.debug if platform else False
+    return one.parse(value) if value else _UNSET.get(one.name, "")
+
+
+def problem_of(name: str, setting: Setting, token: str = "", shown: str = "") -> str:
+    """Say what is wrong with the value of an input; empty if nothing is.
+
+    The sentence never holds the token, nor what looks like a secret. `shown` is what to call the
+    input, such as `pipelines.shop.timeout`.
+    """
     one = BY_NAME[name]
     try:
-        _parsed(one, found.value, None)
-    except ValueError:
-        return _fault(one, found, None)
+        _typed(one, setting.value, None)
+    except ValueError as error:
+        hint = error.hint if isinstance(error, InvalidValue) else ""
+        return _invalid(one, setting, hint, token, shown or name)
     return ""
 
 
-def _fault(one: Input, found: Setting, token: Setting | None) -> str:
-    value = found.value
-    # A user name and a password before @, or a token in a wrong place, are no text to print.
-    secret = not one.option or (one.name == "base_url" and "@" in value) or contains_token(value)
-    is_hidden = secret or (token is not None and token.value in value)
-    if is_hidden:
-        shown = "its value"
-    else:
-        shown = repr(value if len(value) < _SHOWN else value[:_SHOWN] + "…")
-    # Only who made a slip waits for it to load.
-    from opsera_step.config.slips import suggest_value  # noqa: PLC0415
-
-    words = COMMANDS + WIDER_COMMANDS if one.name == "command" else one.words
-    # What is not shown is not guessed at either; what is odd about a token quotes nothing of it.
-    meant = suggest_value(one.name, value, words) if not is_hidden or not one.option else ""
-    if one.option and contains_token(value):
-        meant = "It looks like an access token, which goes into the input token."
-    told = f"{one.name}: {shown} (from {found.source}) won't do; it takes {one.takes}."
-    return f"{told} {meant}".strip()
-
-
-_NOT_GIVEN = (
-    "A secret of the CI that this job is not given is empty too: protected ones are for protected "
-    "branches only, and pull requests of forks get none."
-)
+def _invalid(one: Input, setting: Setting, hint: str, token: str, name: str) -> str:
+    value = setting.value.strip()
+    # What follows the first word of a command may be a secret, such as a property of a tool.
+    shown = value.split()[0] if one.name == "command" else value
+    shown = repr(shown if len(shown) < _SHOWN else shown[:_SHOWN] + "…")
+    # User name and password before @, parameters, and a token in a wrong place are not printed.
+    is_secret = (
+        not one.option
+        or one.name == "parameters"
+        or ("@" in value and one.parse in (parse_base_url, parse_url))
+        or contains_token(value)
+        or (token and token in value)
+    )
+    if one.option and (contains_token(value) or (token and token == value)):
+        hint = A_TOKEN
+    elif not is_secret and not hint:
+        words = COMMANDS + WIDER_COMMANDS if one.name == "command" else one.words
+        hint = did_you_mean(value.split()[0], words)
+    what = "Invalid value" if is_secret else f"Invalid value {shown}"
+    return f"{what} for {name} (from {setting.source}). Use {one.valid}. {hint}".strip()
 
 
-def _missing(given: Mapping[str, Setting]) -> Iterator[str]:
-    command = command_words(given["command"].value) if "command" in given else []
-    for name, ways, more in (
-        ("token", "set OPSERA_TOKEN (or the input token), or token_file", _NOT_GIVEN),
-        (
-            "pipeline",
-            "set OPSERA_PIPELINE (or the input pipeline), or name it after the command",
-            f"It takes {BY_NAME['pipeline'].takes}.",
-        ),
-    ):
-        is_needed = name == "token" or not command or command[0] in _NEEDS_PIPELINE
-        if name not in given and is_needed:
-            yield f"{not_set(name)}; {ways}. {more}"
+_MISSING = {
+    "token": "No access token. Set OPSERA_TOKEN, the input token, or token_file. Secrets are not "
+    "available to pull requests from forks, and protected variables only on protected branches.",
+    "pipeline": "No pipeline. Set OPSERA_PIPELINE or the input pipeline, or name it after the "
+    f"command. Use {BY_NAME['pipeline'].valid}.",
+}
 
 
-def not_set(name: str) -> str:
-    """Write how the fault of a missing input begins."""
-    return f"{name}: it is not set"
-
-
-def unknown_name(name: str, where: str, known: Collection[str] = BY_NAME.keys()) -> str:
-    """Write the fault of a name that is no input, with the likely one of those that are known."""
-    close = nearest(name, known)
-    guess = f" Did you mean {close}?" if close else ""
-    return f"{name}: there is no such input (in {where}).{guess}"
+def missing(settings: Layer) -> dict[str, str]:
+    """Return a sentence for each input that the command needs and that is not set."""
+    words = command_words(settings["command"].value) if "command" in settings else []
+    needed = ["token"]
+    if not words or words[0] in _NEEDS_PIPELINE:
+        needed.append("pipeline")
+    return {name: _MISSING[name] for name in needed if name not in settings}

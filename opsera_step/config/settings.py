@@ -1,134 +1,290 @@
-"""Collect the inputs from where users put them: options, environment, config file, token file.
+"""The inputs of a job, from where users put them: options, environment, config files, token file.
 
-Here files are read; what the values mean is `inputs`' and `config`'s affair.
+Precedence: option, INPUT_ variable, OPSERA_ variable, alias, config file, platform, table.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import stat
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any
+from urllib.parse import urlsplit
 
 from opsera_step.api.fields import is_object_id
 from opsera_step.api.token import contains_token
-from opsera_step.config.file import ALIASES, Config, parse_config
+from opsera_step.config.file import (
+    ALIASES,
+    MAX_TOKEN,
+    SYSTEM_FILE,
+    ConfigFile,
+    find_alias,
+    read_config_files,
+    read_text,
+    show_path,
+    why,
+)
 from opsera_step.config.inputs import (
-    BY_NAME,
+    PATHS,
     PREFIXES,
     Inputs,
+    Layer,
+    PlatformDefaults,
     Setting,
     command_words,
     from_environment,
-    not_set,
+    missing,
     parse,
 )
-from opsera_step.config.parsers import derive_portal_url
-from opsera_step.config.typos import likely_typos
+from opsera_step.config.parsers import A_TOKEN, SHORTEST_TOKEN
+from opsera_step.config.warnings import (
+    foreign_run_count,
+    late_timeout,
+    misspelled_variables,
+    odd_name,
+)
 from opsera_step.errors import InvalidInput
 from opsera_step.text import nearest
 
-Layer = Mapping[str, Setting]
+_CI_VARIABLES = (
+    "CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "BUILD_NUMBER", "TF_BUILD",
+    "TEAMCITY_VERSION", "BUILDKITE", "CIRCLECI", "TRAVIS", "BITBUCKET_BUILD_NUMBER",
+    "CODEBUILD_BUILD_ID",
+)  # fmt: skip
 
 
-class RawSettings(NamedTuple):
-    """What was configured in all places, each value with where it is from, before it is typed."""
+@dataclass(frozen=True)
+class RawSettings:
+    """What is configured in all places, each value with its source, before it is typed."""
 
-    given: Layer
-    faults: tuple[str, ...]
-    """What is wrong with the config file and the token's file."""
+    values: Layer
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with files, by the input that names them, or `config` and a number."""
+    warnings: tuple[str, ...] = ()
     alias: Setting | None = None
-    """How the pipeline was named, where that is an alias of the config file."""
+    """How the user named the pipeline, if that is an alias."""
+    tool: str = ""
+    """The tool that the command names, or that its alias stands for."""
+    near_alias: str = ""
+    """An alias that the user may have meant, or that an alias leads to."""
+    files: tuple[ConfigFile, ...] = ()
+    platform: PlatformDefaults | None = None
 
+    def value(self, name: str) -> str:
+        """Return the value of an input as configured; empty if it is not set."""
+        return self.values[name].value if name in self.values else ""
 
-def gather(environ: Mapping[str, str], options: Layer, defaults: Mapping[str, str]) -> RawSettings:
-    """Merge option > INPUT_ > OPSERA_ > config file > the platform's default."""
-    faults: list[str] = []
-    typed = [options, *(from_environment(environ, (prefix,)) for prefix in PREFIXES)]
-    config = _read_config(_merged(typed), faults)
-    named = _merged(typed).get("pipeline") or config.defaults.get("pipeline")
-    alias = named.value.strip() if named is not None else ""
-    platform = {name: Setting(value, "the platform's default") for name, value in defaults.items()}
-    tool = options["tool"].value if "tool" in options else ""
-    layers = [*typed, config.tool_layer(tool) if tool else config.layer(alias), platform]
-    real = {**_real_pipeline(alias, config), **_real_tool(tool, config)}
-    real |= _near_alias(tool, config.tools) if tool else _near_alias(alias, config.aliases)
-    given = {**_merged(layers), **real, **_token(layers, faults)}
-    return RawSettings(given, tuple(faults), named if alias in config.aliases else None)
+    def invalid(self) -> dict[str, str]:
+        """Return a sentence for everything that is wrong, by input; not for what is missing."""
+        values, problems = parse(self.values, self.platform)
+        forbidden = dict(_forbidden(self._inputs(values), self.files))
+        found = {**dict(_homeless(self.values)), **self.problems, **problems, **forbidden}
+        return {name: self._without_token(sentence) for name, sentence in found.items()}
 
+    def _without_token(self, text: str) -> str:
+        """Hide the token where it was given in a wrong place, too."""
+        token = self.value("token")
+        return text.replace(token, "***") if len(token) >= SHORTEST_TOKEN else text
 
-def collect(
-    environ: Mapping[str, str],
-    options: Layer,
-    defaults: Mapping[str, str],
-    auto_log_limit: int | None,
-) -> Inputs:
-    """Type what was gathered, with the table's defaults for the rest.
+    def inputs(self) -> Inputs:
+        """Type all inputs.
 
-    Raises:
-        InvalidInput: with all faults of all places.
+        Raises:
+            InvalidInput: with everything that is wrong in all places.
 
-    """
-    gathered = gather(environ, options, defaults)
-    faults = list(gathered.faults)
-    try:
-        inputs = parse(gathered.given, auto_log_limit=auto_log_limit)
-    except InvalidInput as error:
-        untold = tuple(_untold(faults))
-        faults += [fault for fault in error.problems if not fault.startswith(untold)]
-    if faults:
-        raise InvalidInput(faults)
-    return inputs
+        """
+        inputs, problems = self.valid_inputs(), {**self.invalid(), **self._missing()}
+        if problems:
+            error = InvalidInput(list(problems.values()))
+            error.output_file, error.warnings = inputs.output_file, self.warnings
+            raise error
+        return inputs
 
+    def valid_inputs(self) -> Inputs:
+        """Type what is valid; the rest has its default, and is empty without one."""
+        return self._inputs(parse(self.values, self.platform)[0])
 
-class PlatformDefaults(Protocol):
-    """What a platform adds to the inputs."""
+    def _missing(self) -> dict[str, str]:
+        """Return what is missing, unless it may be in a file that can't be read."""
+        found = missing(self.values)
+        if "token_file" in self.problems:
+            found.pop("token", None)
+        if any(file.problems for file in self.files):
+            found.pop("pipeline", None)
+        return found
 
-    @property
-    def input_defaults(self) -> Mapping[str, str]:
-        """Defaults of inputs, where they differ from the table's."""
-        ...
-
-    @property
-    def auto_log_limit(self) -> int | None:
-        """Bytes that `log_limit: auto` stands for; None for no limit."""
-        ...
-
-    @property
-    def debug(self) -> bool:
-        """Whether the platform asks for debug logs."""
-        ...
+    def _inputs(self, values: Mapping[str, Any]) -> Inputs:
+        return Inputs(
+            **values,
+            tool=self.tool,
+            near_alias=self.near_alias,
+            token_source=self.values["token"].source if "token" in self.values else "",
+            allowed_pipelines=_first(file.allowed_pipelines for file in self.files),
+            warnings=self.warnings,
+        )
 
 
 def load_inputs(
     environ: Mapping[str, str],
     options: Layer,
-    platform: PlatformDefaults,
+    platform: PlatformDefaults | None = None,
     *,
     reads_input_variables: bool = False,
     tool: str = "",
+    on_terminal: bool | None = None,
+    system_file: Path = SYSTEM_FILE,
 ) -> Inputs:
-    """Return the inputs of a job from all places.
-
-    `reads_input_variables` says that the INPUT_ variables in the environment are ours; `tool` is
-    the tool that the command names.
+    """Return the inputs of a job from all places; see `read_settings`.
 
     Raises:
-        InvalidInput: with all problems of all places.
+        InvalidInput: with everything that is wrong in all places.
 
     """
-    if not reads_input_variables:
-        environ = {name: one for name, one in environ.items() if not name.startswith("INPUT_")}
-    if tool:
-        options = {**options, "tool": Setting(tool, "the command")}
-    inputs = collect(environ, options, platform.input_defaults, platform.auto_log_limit)
-    return replace(
-        inputs,
-        portal_url=derive_portal_url(inputs.base_url),
-        verbose=platform.debug,
-        warnings=tuple(likely_typos(environ)),
+    settings = read_settings(
+        environ,
+        options,
+        platform,
+        reads_input_variables=reads_input_variables,
+        tool=tool,
+        on_terminal=on_terminal,
+        system_file=system_file,
     )
+    return settings.inputs()
+
+
+def read_settings(
+    environ: Mapping[str, str],
+    options: Layer,
+    platform: PlatformDefaults | None = None,
+    *,
+    reads_input_variables: bool = False,
+    tool: str = "",
+    on_terminal: bool | None = None,
+    system_file: Path = SYSTEM_FILE,
+) -> RawSettings:
+    """Collect what is configured in all places; nothing is typed yet, and nothing raises.
+
+    `options` is what was typed on the command line, and `tool` the tool that its command names.
+    `reads_input_variables` says whether INPUT_ variables are ours (`input_variables_are_ours`),
+    `on_terminal` whether a person started the command; None finds that out.
+    """
+    prefixes = PREFIXES if reads_input_variables else PREFIXES[1:]
+    typed = [options, *(from_environment(environ, (prefix,)) for prefix in prefixes)]
+    files, unread = read_config_files(
+        _expanded(_merged(typed), environ).get("config"),
+        environ,
+        on_terminal=is_on_terminal(environ) if on_terminal is None else on_terminal,
+        system_file=system_file,
+    )
+    settings = resolve(typed, files, platform, environ, tool=tool)
+    values = dict(settings.values)
+    foreign = foreign_run_count(values, environ)
+    if foreign:
+        del values["run_count"]
+    warnings = (
+        *unread,
+        *misspelled_variables(environ, prefixes, has_token="token" in values),
+        *filter(None, [foreign]),
+        *odd_name(values),
+        *late_timeout(values, platform),
+    )
+    problems = {**settings.problems, **dict(_unusable_bundle(settings))}
+    return replace(settings, values=values, problems=problems, warnings=warnings)
+
+
+def resolve(
+    typed: Sequence[Layer],
+    files: Sequence[ConfigFile],
+    platform: PlatformDefaults | None,
+    environ: Mapping[str, str],
+    *,
+    tool: str = "",
+) -> RawSettings:
+    """Merge the places; an alias becomes what it stands for, with its own defaults.
+
+    `typed` are options and variables, the first on top; the token's file is read here.
+    """
+    group, defaults = "tools" if tool else "pipelines", [one.defaults for one in files]
+    named = None if tool else _merged([*typed, *defaults]).get("pipeline")
+    name = tool or (named.value if named is not None else "")
+    alias = find_alias(files, group, name)
+    real = (alias or {}).get(ALIASES[group])
+    layers = [*typed, alias or {}, *defaults, _platform_layer(platform)]
+    values = _expanded(_merged(layers), environ)
+    values.pop("tool", None)
+    if real is not None and not tool:
+        values["pipeline"] = real
+    problems = {
+        f"config {number}": one
+        for number, one in enumerate(problem for file in files for problem in file.problems)
+    }
+    token, problem = _token(layers, values)
+    values.pop("token", None)
+    if token is not None:
+        values["token"] = token
+    elif problem:
+        del values["token_file"]
+        problems["token_file"] = problem
+    return RawSettings(
+        values,
+        problems,
+        alias=named if alias is not None else None,
+        tool=real.value if real is not None and tool else tool,
+        near_alias=_near_alias(name, real, [getattr(one, group) for one in files]),
+        files=tuple(files),
+        platform=platform,
+    )
+
+
+def requested_command(
+    environ: Mapping[str, str],
+    *,
+    reads_input_variables: bool = False,
+    system_file: Path = SYSTEM_FILE,
+) -> list[str]:
+    """Return the words of the command that a job's environment or config file names.
+
+    It decides who reads the rest, which also reports an invalid command: that has no words.
+    """
+    prefixes = PREFIXES if reads_input_variables else PREFIXES[1:]
+    typed = [from_environment(environ, (prefix,)) for prefix in prefixes]
+    found = _merged(typed).get("command")
+    if found is None:
+        config = _expanded(_merged(typed), environ).get("config")
+        # Only a trusted file may name a command; another one is not even parsed.
+        files, _ = read_config_files(
+            config, environ, on_terminal=False, system_file=system_file, only_trusted=True
+        )
+        named = _merged([*typed, *(one.defaults for one in files)]).get("pipeline")
+        alias = find_alias(files, "pipelines", named.value) if named is not None else None
+        found = _merged([alias or {}, *(one.defaults for one in files)]).get("command")
+    return command_words(found.value) if found is not None else []
+
+
+def known_aliases(environ: Mapping[str, str], options: Layer, group: str) -> list[str]:
+    """Return the aliases that a person may type, for completion; `group` is pipelines or tools."""
+    typed = _expanded(_merged([options, from_environment(environ, PREFIXES[1:])]), environ)
+    files, _ = read_config_files(typed.get("config"), environ, on_terminal=not in_ci(environ))
+    return list(dict.fromkeys(alias for file in files for alias in getattr(file, group)))
+
+
+def is_on_terminal(environ: Mapping[str, str]) -> bool:
+    """Whether a person started the command: on a terminal, and not in a CI job."""
+    # A stream that was closed before the start is None.
+    streams = (sys.stdin, sys.stdout)
+    return not in_ci(environ) and all(one is not None and one.isatty() for one in streams)
+
+
+def in_ci(environ: Mapping[str, str]) -> bool:
+    """Whether the environment is that of a CI job."""
+    return any(
+        environ.get(name, "").strip().lower() not in ("", "0", "false") for name in _CI_VARIABLES
+    )
+
+
+# --- Merging --------------------------------------------------------------------------------------
 
 
 def _merged(layers: Iterable[Layer]) -> dict[str, Setting]:
@@ -137,123 +293,128 @@ def _merged(layers: Iterable[Layer]) -> dict[str, Setting]:
     for layer in layers:
         for name, one in layer.items():
             if one.value.strip():
-                merged.setdefault(name, one)
+                merged.setdefault(name, one._replace(value=one.value.strip()))
     return merged
 
 
-def _real_pipeline(alias: str, config: Config) -> dict[str, Setting]:
-    """Return the pipeline behind an alias; it goes before the place that named the alias."""
-    layer = config.aliases.get(alias, {})
-    return {"pipeline": layer["pipeline"]} if "pipeline" in layer else {}
+def _platform_layer(platform: PlatformDefaults | None) -> dict[str, Setting]:
+    defaults = platform.input_defaults if platform is not None else {}
+    return {name: Setting(value, "the platform's default") for name, value in defaults.items()}
 
 
-def _real_tool(alias: str, config: Config) -> dict[str, Setting]:
-    """Return the tool behind an alias."""
-    layer = config.tools.get(alias, {})
-    return {"tool": layer["tool"]} if "tool" in layer else {}
+def _first(values: Iterable[tuple[str, ...] | None]) -> tuple[str, ...] | None:
+    return next((one for one in values if one is not None), None)
 
 
-def _near_alias(name: str, aliases: Mapping[str, Layer]) -> dict[str, Setting]:
-    """Return the alias that a name may have meant, or what it stands for: both may be real too."""
-    if not name or is_object_id(name):
-        return {}
-    if name in aliases:
-        things = (aliases[name][key].value for key in ALIASES.values() if key in aliases[name])
-        near = next((one for one in things if one in aliases and one != name), "")
-    else:
-        near = nearest(name, aliases)
-    return {"near_alias": Setting(near, "the config file")} if near else {}
+def _near_alias(name: str, real: Setting | None, groups: Sequence[Mapping[str, Layer]]) -> str:
+    """Return the alias that a name may have meant, or one that its alias leads to."""
+    known = {alias for group in groups for alias in group}
+    if not name or not known or is_object_id(name):
+        return ""
+    if real is not None:
+        return real.value if real.value in known and real.value != name else ""
+    return "" if name in known else nearest(name, sorted(known))
 
 
-def asked_command(environ: Mapping[str, str], *, reads_input_variables: bool = False) -> list[str]:
-    """Return the words of the command that a job's environment or config file names.
-
-    It is looked for before all else is read: it decides who reads the rest. What is no command
-    has no words; who reads the rest says so.
-    """
-    prefixes = PREFIXES if reads_input_variables else ("OPSERA_",)
-    typed = from_environment(environ, prefixes)
-    if "command" not in typed:
-        config = _read_config(typed, [])
-        named = typed.get("pipeline") or config.defaults.get("pipeline")
-        typed = {**config.layer(named.value.strip() if named is not None else ""), **typed}
-    found = typed.get("command")
-    return command_words(found.value) if found is not None else []
+def _expanded(layer: Layer, environ: Mapping[str, str]) -> dict[str, Setting]:
+    """Put the home directory for the `~/` of paths, which no shell expands in a variable."""
+    home, found = environ.get("HOME", ""), dict(layer)
+    for name in PATHS:
+        one = found.get(name)
+        if home and one is not None and one.value.startswith("~/"):
+            found[name] = one._replace(value=str(Path(home, one.value[2:])))
+    return found
 
 
-def known_config(environ: Mapping[str, str], options: Layer) -> Config:
-    """Return what the config file says, whatever is wrong with it or with anything else."""
-    return _read_config(_merged([options, from_environment(environ)]), [])
+def _homeless(settings: Layer) -> Iterator[tuple[str, str]]:
+    """Yield the paths that could not be expanded: they would become a directory named `~`."""
+    for name in PATHS:
+        if name in settings and settings[name].value.startswith("~/"):
+            source = settings[name].source
+            yield name, f"Can't expand ~/ in {name} (from {source}), because HOME is not set."
 
 
-_FROM_WHERE = (
-    "Its path counts from the folder in which this runs; in a job, is the repository checked out?"
-)
-_MOST_OF_A_TOKEN = 1 << 16
+# --- Files that inputs name -----------------------------------------------------------------------
 
 
-def _read_config(given: Layer, faults: list[str]) -> Config:
-    asked = given.get("config")
-    path = asked.value if asked is not None else BY_NAME["config"].default
-    try:
-        # What may never end is not read, but for the one that says: no file.
-        if path != os.devnull and (Path(path).is_fifo() or Path(path).is_char_device()):
-            faults.append(f"config: {path!r} is no file.")
-            return Config()
-        text = Path(path).read_text("utf-8-sig")
-    except FileNotFoundError:
-        if asked is not None:
-            faults.append(f"config: there is no file {path!r} (from {asked.source}). {_FROM_WHERE}")
-    except (OSError, ValueError) as error:
-        faults.append(f"config: {path!r} can't be read: {_why(error)}.")
-    else:
-        return parse_config(text, path, faults)
-    return Config()
-
-
-def _token(layers: Iterable[Layer], faults: list[str]) -> dict[str, Setting]:
-    """Return the token of the uppermost layer that has one, or a file with one."""
+def _token(layers: Iterable[Layer], values: Layer) -> tuple[Setting | None, str]:
+    """Return the token of the uppermost place that has one or a file with one, or a problem."""
     for layer in layers:
-        found = _merged([layer])
-        if "token" in found:
-            return {"token": found["token"]}
-        if "token_file" in found:
-            return _token_of_file(found["token_file"], faults)
-    return {}
+        place = _merged([layer])
+        if "token" in place:
+            return place["token"], ""
+        if "token_file" in place:
+            return _token_of_file(values["token_file"])
+    return None, ""
 
 
-def _token_of_file(file: Setting, faults: list[str]) -> dict[str, Setting]:
-    if contains_token(file.value):
-        # Not shown: it is easily mixed up, above all with GitLab's two kinds of variables.
-        faults.append(
-            f"token_file: its value (from {file.source}) looks like the token itself; it takes "
-            "the path of a file. Give the token as the input token."
-        )
-        return {}
+def _token_of_file(file: Setting) -> tuple[Setting | None, str]:
+    shown = f"token_file {show_path(file.value)} (from {file.source})"
+    if problem := _path_problem("token_file", file):
+        return None, problem
     try:
-        # A bound, for it may be a device that never ends; a pipe is fine.
-        with Path(file.value).open(encoding="utf-8-sig") as opened:
-            token = opened.read(_MOST_OF_A_TOKEN).strip()
+        token = read_token_file(file.value)
     except (OSError, ValueError) as error:
-        why = f"can't be read: {_why(error)}"
-    else:
-        if token:
-            return {"token": Setting(token, f"the file {file.value!r}")}
-        why = "is empty"
-    faults.append(f"token_file: {file.value!r} (from {file.source}) {why}.")
-    return {}
+        # Easily mixed up, above all with GitLab's two types of variables.
+        hint = f" {A_TOKEN}" if contains_token(file.value) else ""
+        return None, f"Can't read {shown}: {why(error)}.{hint}"
+    if not token:
+        return None, f"The {shown} is empty."
+    return Setting(token, f"the file {file.value!r}"), ""
 
 
-def _untold(faults: list[str]) -> Iterable[str]:
-    """Yield how the faults begin that may only follow from a file that can't be read."""
-    if any(fault.startswith("token_file:") for fault in faults):
-        yield not_set("token")
-    if any(fault.startswith("config:") for fault in faults):
-        yield not_set("pipeline")
+def read_token_file(path: str) -> str:
+    """Read a token from a file, without the spaces and line ends around it.
+
+    Raises:
+        OSError: if it can't be read; a named pipe without a writer holds nothing.
+        ValueError: if it is not UTF-8, or the path is invalid.
+
+    """
+    return read_text(Path(path), MAX_TOKEN, allow_pipe=True).strip()
 
 
-def _why(error: Exception) -> str:
-    """Say why a file can't be read, never what is in it: it may be a secret."""
-    if isinstance(error, OSError):
-        return error.strerror or "unknown"
-    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "it is no path"
+def _path_problem(name: str, path: Setting) -> str:
+    return parse({name: path})[1].get(name, "")
+
+
+def _unusable_bundle(settings: RawSettings) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the file of CA certificates: OpenSSL would wait for a pipe."""
+    bundle = settings.values.get("ca_bundle")
+    if bundle is None or bundle.value.startswith("~/") or _path_problem("ca_bundle", bundle):
+        return
+    try:
+        is_file = stat.S_ISREG(Path(bundle.value).stat().st_mode)
+        reason = "" if is_file else "it is not a regular file"
+    except (OSError, ValueError) as error:
+        reason = why(error)
+    if reason:
+        shown = f"ca_bundle {show_path(bundle.value)} (from {bundle.source})"
+        yield "ca_bundle", f"Can't read {shown}: {reason}."
+
+
+# --- Limits of the system's config file -----------------------------------------------------------
+
+
+def _forbidden(inputs: Inputs, files: Sequence[ConfigFile]) -> Iterator[tuple[str, str]]:
+    """Yield what goes beyond the limits of the system's config file."""
+    hosts = _first(file.allowed_hosts for file in files)
+    host = (urlsplit(inputs.base_url).hostname or "").rstrip(".")
+    if hosts is not None and not any(_host_fits(host, one) for one in hosts):
+        yield "base_url", _not_allowed(f"Host {host!r} of base_url", "allowed_hosts", hosts)
+    allowed, named = inputs.allowed_pipelines, inputs.pipeline
+    if allowed is None or not named or named in allowed:
+        return
+    # A name may be that of an allowed ID, and the other way round: only the job can compare these.
+    if all(is_object_id(one) == inputs.pipeline_is_id for one in allowed):
+        yield "pipeline", _not_allowed(f"Pipeline {named!r}", "allowed_pipelines", allowed)
+
+
+def _host_fits(host: str, pattern: str) -> bool:
+    """Whether a host is the one allowed, or below it for `*.NAME`."""
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+
+
+def _not_allowed(what: str, key: str, allowed: Sequence[str]) -> str:
+    words = ", ".join(allowed) or "none"
+    return f"{what} is not allowed on this machine. {SYSTEM_FILE} has {key}: {words}."

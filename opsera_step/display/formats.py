@@ -23,7 +23,7 @@ _FORMULA = re.compile(r"[=@]|[-+](?![\d.]+$|$)")
 
 def yaml_text(data: Any) -> str:
     """Write YAML that holds no character that a terminal or a job log would interpret."""
-    from opsera_step.config.yaml_data import write_yaml  # noqa: PLC0415 - most answers are none
+    from opsera_step.config.yaml import write_yaml  # noqa: PLC0415 - most answers are none
 
     text = write_yaml(data, ascii_only=False)
     if not DANGEROUS.search(text):

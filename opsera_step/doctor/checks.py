@@ -20,7 +20,7 @@ from opsera_step.clock import Clock, Deadline, format_duration
 from opsera_step.config import RawSettings, Setting
 from opsera_step.doctor import access, network
 from opsera_step.doctor.check import Check, Level, fault, fault_of_api, good, skipped, warning
-from opsera_step.doctor.configuration import faults_of, inputs_check, typed
+from opsera_step.doctor.configuration import inputs_check
 from opsera_step.doctor.pipeline import pipeline_check, run_check
 from opsera_step.doctor.way import STEP_SECONDS, Way
 from opsera_step.errors import (
@@ -55,19 +55,18 @@ class Examination:
 
     def __init__(
         self,
-        gathered: RawSettings,
+        settings: RawSettings,
         environ: Mapping[str, str],
         clock: Clock,
         *,
-        auto_log_limit: int | None = None,
         agent: str = "",
         guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         """Take what is configured; `guard` surrounds each wait for the network."""
-        self._gathered, self._environ, self._clock, self._guard = gathered, environ, clock, guard
-        self._wrong = faults_of(gathered)
-        self.inputs = typed(gathered, self._wrong, auto_log_limit)
-        self._token = gathered.given.get("token") if "token" not in self._wrong else None
+        self._settings, self._environ, self._clock, self._guard = settings, environ, clock, guard
+        self._wrong = settings.invalid()
+        self.inputs = settings.valid_inputs()
+        self._token = settings.values.get("token") if "token" not in self._wrong else None
         self._facts = read_token(self._token.value) if self._token else TokenFacts()
         self._agent = agent
         self._until = Deadline.after(clock, ALL_SECONDS)
@@ -77,7 +76,7 @@ class Examination:
     def checks(self) -> Iterator[Check]:
         """Yield the checks in their order."""
         self._until = Deadline.after(self._clock, ALL_SECONDS)
-        yield inputs_check(self._gathered, self._wrong, self._environ)
+        yield inputs_check(self._settings, self._wrong)
         address = self._address()
         yield address
         if self._way is None:
@@ -95,7 +94,7 @@ class Examination:
             yield from self._api()
 
     def _address(self) -> Check:
-        given = self._gathered.given.get("base_url")
+        given = self._settings.values.get("base_url")
         origin = given.source if given is not None else "the default"
         if "base_url" in self._wrong:
             return skipped("address", "base_url won't do: see the inputs.")
@@ -181,8 +180,9 @@ class Examination:
         if "token" in self._wrong:
             return skipped("token", "It won't do: see the inputs.")
         if self._token is None:
-            told = any(one.startswith("token_file:") for one in self._gathered.faults)
-            return skipped("token", "See the inputs.") if told else access.missing_token()
+            if "token_file" in self._wrong:
+                return skipped("token", "See the inputs.")
+            return access.missing_token()
         ahead = self._client.clock_skew if self._client is not None else None
         now = self._clock.time() - (ahead if ahead and abs(ahead) > MOST_SKEW else 0.0)
         token, origin = self._token.value, self._token.source
@@ -192,7 +192,7 @@ class Examination:
         return access.token_check(judged, accepted=accepted, unknown=unknown)
 
     def _rights(self, client: OpseraClient, listing: ApiError | None) -> Iterator[Check]:
-        named = self._gathered.given.get("pipeline")
+        named = self._settings.values.get("pipeline") if "pipeline" not in self._wrong else None
         pipeline, failure = self._find(client, named)
         by_name = named.value if named is not None and not self.inputs.pipeline_is_id else ""
         tried = []

@@ -7,7 +7,7 @@ from typing import Any, TextIO
 
 from opsera_step import __version__
 from opsera_step.clock import Clock, SystemClock
-from opsera_step.config import RawSettings, Setting, gather
+from opsera_step.config import RawSettings, Setting, read_settings
 from opsera_step.display.formats import yaml_text
 from opsera_step.doctor.check import Check, Level, exit_code_of, fault, warning
 from opsera_step.doctor.checks import Examination
@@ -28,6 +28,7 @@ def consult(
     options: Mapping[str, Setting],
     form: str = "table",
     is_job: bool = False,
+    reads_input_variables: bool = False,
     width: int | None = None,
     clock: Clock | None = None,
 ) -> int:
@@ -38,23 +39,24 @@ def consult(
     """
     clock = InterruptibleClock(clock or SystemClock(), signals)
     platform = detect(environ, out, clock)
-    gathered = gather(environ, options, platform.input_defaults)
-    token = gathered.given["token"].value if "token" in gathered.given else ""
-    if is_job:
+    settings = read_settings(
+        environ, options, platform, reads_input_variables=reads_input_variables
+    )
+    token = settings.value("token")
+    if is_job and token:
         platform.mask(token)
     teller = _Teller(platform, form, width, is_job=is_job)
     examination = Examination(
-        gathered,
+        settings,
         environ,
         clock,
-        auto_log_limit=platform.auto_log_limit,
         agent=f"({platform.name})",
         guard=signals.guard,
     )
     checks, code = _examine(examination, Scrubber(token), teller)
     teller.conclude(checks, code)
     if is_job:
-        _write_outputs(platform, gathered, checks, code)
+        _write_outputs(platform, settings, checks, code)
     elif platform.lost and code == ExitCode.SUCCESS:
         raise OSError(platform.lost)
     return code
@@ -147,12 +149,11 @@ def as_data(checks: list[Check], code: int) -> dict[str, Any]:
 
 
 def _write_outputs(
-    platform: Platform, gathered: RawSettings, checks: list[Check], code: int
+    platform: Platform, settings: RawSettings, checks: list[Check], code: int
 ) -> None:
     word = "success" if code == ExitCode.SUCCESS else "error"
     result = json_text(as_data(checks, code), indent=None)
     outputs = {**Outcome(word, code, verdict(checks)).outputs(), "result": result}
-    file = gathered.given["output_file"].value if "output_file" in gathered.given else ""
-    failure = platform.write_outputs(outputs, file)
+    failure = platform.write_outputs(outputs, settings.value("output_file"))
     if failure:
         platform.say(failure, "warning")

@@ -12,9 +12,17 @@ from urllib.parse import quote
 
 from opsera_step.api import LOGS, OpseraClient, Pipeline, Run, State, pipeline_by_id_or_name
 from opsera_step.clock import Clock, Deadline
-from opsera_step.config import Inputs
+from opsera_step.config import SYSTEM_FILE, Inputs
 from opsera_step.display import Answer, JobLog
-from opsera_step.errors import ApiError, Cancelled, ExitCode, Forbidden, Malformed, NotFound
+from opsera_step.errors import (
+    ApiError,
+    Cancelled,
+    ExitCode,
+    Forbidden,
+    InvalidInput,
+    Malformed,
+    NotFound,
+)
 from opsera_step.outcome import Outcome, reason_of
 from opsera_step.platforms import Platform
 from opsera_step.report import Report
@@ -128,8 +136,12 @@ class Job:
         find = pipeline_by_id_or_name(self.client, name, is_id=is_id, warn=self.warn)
         if is_id and self.inputs.command in READING:
             find = partial(self._find_or_do_without, find)
-        self.state.pipeline = self.retry(find)
-        return self.state.pipeline
+        pipeline = self.retry(find)
+        if not self.inputs.allows_pipeline(pipeline.id, pipeline.name):
+            shown = f"“{self.scrubber.inline(pipeline.name, 200)}” ({pipeline.id})"
+            raise InvalidInput([f"Pipeline {shown} is not in allowed_pipelines of {SYSTEM_FILE}."])
+        self.state.pipeline = pipeline
+        return pipeline
 
     def _find_or_do_without(
         self, find: Callable[[Deadline], Pipeline], deadline: Deadline

@@ -61,6 +61,8 @@ def run_job(
     name, or alias. `reads_input_variables` says that the INPUT_ variables are ours.
     """
     clock, options = clock or SystemClock(), dict(options or {})
+    if not reads_input_variables:
+        environ = {name: one for name, one in environ.items() if not name.startswith("INPUT_")}
     platform = detect(environ, output.log, clock)
     end = _Ending(platform, output, environ, options)
     with ExitStack() as stack:
@@ -326,6 +328,8 @@ class _Ending:
         problems, file = [f"{error.message} {error.hint}".strip()], self._output_file(settings)
         if isinstance(error, InvalidInput):
             problems, file = list(error.problems), error.output_file or file
+            for warning in error.warnings:
+                platform.say(scrubber.inline(redact_tokens(warning), 1000), "warning")
         problems = [scrubber.inline(redact_tokens(problem), 1000) for problem in problems]
         # Past what the platform shows of annotations the problems are still in the log.
         most = platform.most_errors or len(problems)
@@ -394,16 +398,28 @@ def _failed(job: Job, error: OpseraStepError) -> Outcome:
     """Return the outcome of a job that an error ended."""
     message = error.message
     message += "" if message.endswith((".", "!", "?", "…")) else "."
-    state, hint = job.state, error.hint
+    state = job.state
     unknown_run = isinstance(error, NotFound) and state.status is None
     over = state.status is not None and state.status.state.final
     if state.run is not None and job.follows and not over and not unknown_run:
         message += f" Run {state.run.count} may still be in progress; this job stopped watching it."
-    if isinstance(error, NotFound) and job.inputs.run_count and state.pipeline and state.run:
-        hint = f"Check run_count: the latest run is {state.pipeline.run_count}."
+    hint = _hint(job, error)
     return job.known(error.status, error.exit_code).but(
         message=job.scrubber.inline(message, 1000), hint=job.scrubber.inline(hint, 1000)
     )
+
+
+def _hint(job: Job, error: OpseraStepError) -> str:
+    """Say what to do, with what is known of how the pipeline and the run were named."""
+    inputs, state = job.inputs, job.state
+    if isinstance(error, NotFound) and inputs.run_count and state.pipeline and state.run:
+        return f"Check run_count: the latest run is {state.pipeline.run_count}."
+    near = inputs.near_alias
+    if not near or not error.by_name:
+        return error.hint
+    if near == (inputs.tool or inputs.pipeline):
+        return f"“{near}” is an alias itself, and an alias can't stand for another. {error.hint}"
+    return f"The config file has the alias “{near}”. {error.hint}"
 
 
 def _write_links(job: Job, outcome: Outcome) -> str:

@@ -4,7 +4,7 @@ from opsera_step.text.masking import holds_mask, is_secret_key, mask_secrets
 from opsera_step.text.redaction import MASK
 from opsera_step.text.sanitize import LineCleaner, clean_inline, plain, split_lines
 from opsera_step.text.scrubber import LogStream, Scrubber
-from opsera_step.text.suggest import nearest
+from opsera_step.text.suggest import did_you_mean, nearest
 from opsera_step.text.width import columns_of, cut
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "clean_inline",
     "columns_of",
     "cut",
+    "did_you_mean",
     "holds_mask",
     "is_secret_key",
     "mask_secrets",

@@ -1,4 +1,4 @@
-"""What a misspelt word may have meant."""
+"""What a misspelled word may have meant."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str], *, closeness: float = 0.6) -> str:
-    """Return the known word nearest to one that is not known, whatever its case; else nothing.
+    """Return the known word that is nearest to an unknown one; case does not count.
 
-    `closeness` is the least ratio of `difflib.SequenceMatcher`, from 0 to 1.
+    Empty if none is near.
+    `closeness` is the lowest ratio of `difflib.SequenceMatcher` that counts, from 0 to 1.
     """
-    # Only who has misspelt something waits for it to load.
+    # Loaded only after a mistake.
     import difflib  # noqa: PLC0415
 
     plain = {one.casefold(): one for one in known}
     found = difflib.get_close_matches(word.casefold(), plain, n=1, cutoff=closeness)
     return plain[found[0]] if found else ""
+
+
+def did_you_mean(word: str, known: Iterable[str], *, closeness: float = 0.6) -> str:
+    """Ask whether the nearest known word was meant; empty if none is near."""
+    near = nearest(word, known, closeness=closeness)
+    return f"Did you mean {near}?" if near else ""

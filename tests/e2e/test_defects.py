@@ -129,7 +129,6 @@ class TestForeignInputs:
         assert opsera.count("reset") == 0
         assert {request.authorization for request in opsera.requests} == {f"Bearer {opsera.token}"}
 
-    @open_defect
     @pytest.mark.parametrize("command", ["watch", "status", "logs"])
     def test_the_run_number_of_another_pipeline_is_not_used(self, tmp_path, command):
         inherited = {

@@ -112,13 +112,11 @@ on-paused: wait
 timeout: soon
 base_url: https://evil.example
 on_busy: que
-on_busy: attach
 pipelines:
   shop: {{timeout: 1h, tiemout: 2h, token: x}}
   empty:
-  twice: Deploy shop
-  twice: Deploy shop 2
 """, "status 65a4f00dc0ffee0123456789"),
+    config("a duplicate key", "timeout: 1h\ntimeout: 2h\n"),
     config("aliases as a list", "pipelines:\n  - shop\n"),
     config("a misspelled alias", f"pipelines:\n  shop: {ID}\n", "status shpo"),
     config("an invalid command", "command: deploy\n"),

@@ -426,12 +426,12 @@ def test_a_stop_of_what_is_going(tmp_path):
         assert (job.code, simulator.count("stop")) == (0, 1)
 
 
-def test_a_misspelt_variable_is_told(tmp_path):
-    """A variable that nearly is an input is told of, as otherwise nobody would notice."""
+def test_a_misspelled_variable_brings_a_warning(tmp_path):
+    """Nobody reads it, and otherwise nobody would notice."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         job = play(simulator, clock, tmp_path, on_pause="wait")
-        assert "looks like a misspelt OPSERA_ON_PAUSED" in job.log
+        assert "OPSERA_ON_PAUSE is not read. Did you mean OPSERA_ON_PAUSED?" in job.log
 
 
 def test_a_run_that_never_was(tmp_path):

@@ -107,8 +107,9 @@ def test_bad_input_is_refused_before_the_first_request(passing, tmp_path):
     ).wait()
     assert job.code == 2
     assert job.outputs["OPSERA_STATUS"] == "error"
-    for name in ("timeout", "on_paused", "pipeline", "log_limit"):
-        assert f"{name}: " in job.log
+    for name in ("timeout", "on_paused", "log_limit"):
+        assert f"for {name} (from OPSERA_{name.upper()})" in job.log
+    assert "No pipeline." in job.log
     assert passing.requests == []
 
 

@@ -387,7 +387,7 @@ class TestUpdate:
         assert told in done.err
         assert "Traceback" not in done.err
 
-    @pytest.mark.parametrize("text", ["- a\n", "just text", "a: [1", "", "\t", "{1: 2}"])
+    @pytest.mark.parametrize("text", ["- a\n", "just text", "a: [1", "", "\t"])
     def test_a_file_that_is_none(self, tmp_path, text):
         """A file that maps no properties is told as that."""
         file = tmp_path / "tool.yml"
@@ -580,11 +580,17 @@ class TestInputCommand:
         assert f"{TOOL}  Shop Jenkins" in done.stdout
         assert self.outputs(file)["OPSERA_STATUS"] == "success"
 
-    def test_the_config_file_can_say_it(self, simulator, tmp_path):
-        """A `command` of the config file is read like any other."""
+    def test_a_trusted_config_file_can_say_it(self, simulator, tmp_path):
+        """A `command` in a file outside the workspace is read like any other; inside it is not."""
+        (tmp_path / "workspace").mkdir()
         (tmp_path / "x.yml").write_text("command: tool list\n")
-        done = process(**environment(simulator, OPSERA_CONFIG=str(tmp_path / "x.yml")))
-        assert (done.returncode, TOOL in done.stdout) == (0, True)
+        for workspace, code in (("workspace", 0), (".", ExitCode.INVALID_INPUT)):
+            place = {
+                "OPSERA_CONFIG": str(tmp_path / "x.yml"),
+                "WORKSPACE": str(tmp_path / workspace),
+            }
+            done = process(**environment(simulator, **place))
+            assert (done.returncode, TOOL in done.stdout) == (code, code == 0)
 
     def test_a_refusal_by_the_api_has_outputs(self, simulator, tmp_path):
         """A question that the API refuses ends with its code, and with outputs."""

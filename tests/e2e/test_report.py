@@ -20,6 +20,7 @@ from opsera_step.simulator import Simulator
 from opsera_step.text import plain
 from tests.oracles import secrets, terminal
 from tests.support import scenes
+from tests.support.component import jobs
 from tests.support.jobs import ROOT, Files, Finished, Process, play, wait_until
 
 RESULT = json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8"))
@@ -164,12 +165,12 @@ def test_a_later_question_leaves_the_report(tmp_path, command):
 
 def test_gitlab_gets_what_its_component_names(tmp_path):
     """The reports that the component hands to GitLab are files that the job writes there."""
-    template = (ROOT / "gitlab" / "templates" / "run.yml").read_text("utf-8")
-    reports = dict(re.findall(r"(junit|annotations): opsera-report/(\S+)", template))
+    (component,) = jobs({"pipeline": "x", "report_dir": "report"}).values()
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         job = play(simulator, clock, tmp_path, "gitlab", report_dir=str(tmp_path / "report"))
-    assert reports == {"junit": "junit.xml", "annotations": "annotations.json"}
+    for name in ("junit", "annotations"):
+        assert (tmp_path / component["artifacts"]["reports"][name]).exists()
     validate(tmp_path / "report")
     links = json.loads((tmp_path / "report" / "annotations.json").read_text("utf-8"))
     page = {"label": "Opsera run 42", "url": job.outputs["OPSERA_URL"]}

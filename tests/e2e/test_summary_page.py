@@ -100,7 +100,9 @@ def test_wrong_inputs_are_all_told_beyond_what_github_shows_of_annotations(tmp_p
         job = play(simulator, clock, tmp_path, "github", run_count="?", command="watch", **inputs)
     lines = job.log.splitlines()
     assert sum(line.startswith("::error") for line in lines) == 10
-    assert all(any(f"{name}: " in line for line in lines) for name in (*inputs, "run_count"))
+    assert all(
+        any(f"for {name} (from" in line for line in lines) for name in (*inputs, "run_count")
+    )
 
 
 def test_a_timeout_at_a_gate_names_it(tmp_path):

@@ -16,12 +16,12 @@ import yaml
 
 from opsera_step.api import ENDPOINTS, State
 from opsera_step.cli.app import group
-from opsera_step.config import TABLE, from_environment
+from opsera_step.config import TABLE, Input, from_environment
 from opsera_step.config.inputs import COMMANDS, WIDER_COMMANDS
 from opsera_step.errors import ExitCode
 from opsera_step.outcome import EXIT_CODE_OF_STATE, Outcome
 from opsera_step.outcome import OUTPUTS as TOLD_OUTPUTS
-from tests.support import ROOT
+from tests.support import ROOT, component
 
 INPUTS = {
     "command": "run",
@@ -29,21 +29,26 @@ INPUTS = {
     "token_file": "",
     "pipeline": "",
     "run_count": "",
+    "branch": "",
+    "parameters": "",
     "base_url": "https://app.opsera.io",
+    "portal_url": "",
     "wait": "true",
     "timeout": "1h",
-    "on_timeout": "stop",
-    "on_cancel": "stop",
+    "on_timeout": "auto",
+    "on_cancel": "auto",
     "on_paused": "fail",
     "on_busy": "queue",
     "reset": "never",
     "logs": "console",
     "log_limit": "auto",
+    "timestamps": "false",
     "poll_interval": "auto",
+    "verbose": "auto",
     "output_file": "",
     "report_dir": "",
     "ca_bundle": "",
-    "config": ".opsera.yml",
+    "config": "",
 }
 OUTPUTS = (
     "runCount", "status", "message", "pipelineId", "pipelineName", "url", "duration",
@@ -66,8 +71,8 @@ STATUSES = [
     "success", "failed", "stopped", "paused", "running", "timeout", "cancelled", "error",
 ]  # fmt: skip
 CHOICES = {
-    "on_timeout": "stop leave",
-    "on_cancel": "stop leave",
+    "on_timeout": "auto stop leave",
+    "on_cancel": "auto stop leave",
     "on_paused": "fail wait",
     "on_busy": "queue attach fail",
     "reset": "never auto always",
@@ -100,6 +105,8 @@ NOT_IN_GITLAB = {
     "output_file": "the dotenv report and the clean-up have to find it under its fixed name",
 }
 """The inputs that the component does not have, and why."""
+
+COMPONENT = component.TEMPLATE.read_text("utf-8")
 
 
 def read(name: str) -> str:
@@ -161,12 +168,10 @@ class TestAction:
         return yaml.safe_load(read("action.yml"))
 
     def test_inputs_are_those_of_the_table(self, action):
-        """Names, their order and what they mean are the table's."""
+        """Names, their order, and what they mean are the table's."""
         assert list(action["inputs"]) == list(INPUTS)
         for one in TABLE:
-            told = " ".join(action["inputs"][one.name]["description"].split()).rstrip(".")
-            default = f" Default: {one.default}" if one.default else ""
-            assert told == f"{one.meaning.rstrip('.')}.{default}".rstrip(".")
+            assert described(action["inputs"][one.name]) == description(one)
 
     def test_it_sets_no_defaults(self, action):
         """A default here would go before OPSERA_ variables and the config file."""
@@ -192,41 +197,40 @@ class TestAction:
 class TestGitLab:
     """The component, as GitLab reads it."""
 
-    @pytest.fixture
-    def component(self):
-        found = sorted((ROOT / "gitlab" / "templates").glob("*.yml"))
-        assert found, "there is no template in gitlab/templates"
-        for path in found:
-            spec, job = yaml.load_all(path.read_text("utf-8"), Loader=_GitLabLoader)
-            if "pipeline" in spec["spec"]["inputs"]:
-                return spec["spec"]["inputs"], job, path.read_text("utf-8")
-        pytest.fail("no template in gitlab/templates has the input `pipeline`")
-
-    def test_every_input_is_there(self, component):
-        """The component has every input, but for those that can't work there."""
-        inputs, _, _ = component
+    def test_every_input_is_there(self):
+        """It has every input, in the same words, but for those that can't work there."""
+        inputs = component.declared()
         assert set(INPUTS) - set(inputs) == set(NOT_IN_GITLAB)
+        for one in TABLE:
+            if one.name in inputs:
+                assert described(inputs[one.name]) == description(one)
 
-    def test_every_input_is_passed(self, component):
-        """Each input reaches the job as its OPSERA_ variable."""
-        _, _, text = component
-        passed = set(re.findall(r"OPSERA_([A-Z_]+): [^\n]*\$\[\[ *inputs\.(\w+)", text))
-        assert {name for _, name in passed} == set(INPUTS) - set(NOT_IN_GITLAB)
+    def test_every_input_is_passed(self):
+        """Each input reaches the program as its OPSERA_ variable."""
+        passed = re.findall(r"^ +([A-Z_]+)=\$\[\[ inputs\.(\w+) \]\]$", COMPONENT, re.MULTILINE)
+        assert [name for _, name in passed] == [one for one in INPUTS if one not in NOT_IN_GITLAB]
         assert all(variable == name.upper() for variable, name in passed)
 
-    def test_it_sets_no_other_defaults(self, component):
+    def test_it_sets_no_other_defaults(self):
         """A default that differs from the table's would be a second interface."""
-        inputs, _, _ = component
-        for name in set(INPUTS) - set(NOT_IN_GITLAB):
+        inputs = component.declared()
+        for name in set(INPUTS) - set(NOT_IN_GITLAB) - {"report_dir"}:
             if "default" in inputs[name]:
                 assert str(inputs[name]["default"]).lower() in {"", INPUTS[name]}
+        # What GitLab keeps as artifacts has to have a place.
+        assert inputs["report_dir"]["default"] == "opsera-report"
 
-    def test_choices_are_the_same(self, component):
+    def test_each_input_is_checked(self):
+        """GitLab inserts inputs as text: each has a type, options, or a regular expression."""
+        for name, one in component.declared().items():
+            assert one.get("type") == "boolean" or {"options", "regex"} & set(one), name
+            assert "regex" not in one or (one["regex"][0], one["regex"][-1]) == ("^", "$")
+
+    def test_choices_are_the_same(self):
         """Where GitLab checks the words of an input, they are the ones that the code takes."""
-        inputs, _, _ = component
+        inputs = component.declared()
         for name, words in CHOICES.items():
-            options = [one for one in inputs.get(name, {}).get("options", []) if one]
-            assert not options or set(options) == set(words.split())
+            assert inputs[name]["options"] == ["", *words.split()]
 
 
 class TestCommandLine:
@@ -278,7 +282,7 @@ class TestReadme:
         """Every input is there, with its default and in the same words."""
         rows = self.table(tables, "on_paused")
         assert [cells for cells in rows if cells[0] in INPUTS] == [
-            [one.name, one.default or "–", one.meaning] for one in TABLE
+            [one.name, one.documented_default or "–", one.meaning] for one in TABLE
         ]
 
     def test_outputs(self, tables):
@@ -295,11 +299,15 @@ class TestReadme:
         assert told == list(EXIT_CODES.values())
 
 
-class _GitLabLoader(yaml.SafeLoader):
-    """YAML with GitLab's own tags."""
+def described(declared: dict[str, object]) -> str:
+    """Return the description of an input as one line."""
+    return " ".join(str(declared["description"]).split())
 
 
-_GitLabLoader.add_constructor("!reference", lambda loader, node: loader.construct_sequence(node))
+def description(one: Input) -> str:
+    """Return what every description of an input says."""
+    default = one.documented_default
+    return f"{one.meaning} Default: {default}." if default else one.meaning
 
 
 def every_command(parent: click.Command = group, *path: str) -> Iterator[tuple[str, click.Command]]:

@@ -81,6 +81,17 @@ def test_the_action_names_the_digest(release, project):
     assert after == before
 
 
+def test_the_component_names_the_digest(release, project):
+    """GitLab's component of a release runs the image by its digest, beside the version."""
+    path = project / "gitlab/templates/run.yml"
+    before = path.read_text("utf-8")
+    release.pin(DIGEST, project)
+    pinned = f"/opsera-step:{__version__}@{DIGEST.partition('@')[2]}\n"
+    assert path.read_text("utf-8") == before.replace(f"/opsera-step:{__version__}\n", pinned)
+    image = yaml.safe_load(path.read_text("utf-8").split("\n---\n")[0])["spec"]["inputs"]["image"]
+    assert re.search(image["regex"], image["default"])
+
+
 @pytest.mark.parametrize("image", ["ghcr.io/x/y:1", "y@sha256:abc", f"{DIGEST}; id"])
 def test_nothing_but_a_digest(release, project, image):
     """A name that can move is not written into the action."""

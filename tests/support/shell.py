@@ -18,7 +18,7 @@ import yaml
 
 from opsera_step import cli
 from opsera_step.cli.app import run_words
-from opsera_step.config.settings import asked_command
+from opsera_step.config import requested_command
 from opsera_step.job import Output, run_job
 from opsera_step.main import needs_command_line
 from opsera_step.signals import Signals
@@ -79,13 +79,13 @@ def opsera(simulator: Simulator | None, *words: str, token: str = "", **environ:
 def command(simulator: Simulator, words: str, **environ: str) -> Typed:
     """Give a job the words as its input `command`, as the start of the process does."""
     out, err = stream(), stream()
-    given = {**environment(simulator), "INPUT_COMMAND": words, **environ}
+    given = {**environment(simulator), "OPSERA_COMMAND": words, **environ}
     with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
-        asked = asked_command(given, reads_input_variables=True)
+        asked = requested_command(given)
         if needs_command_line(asked):
-            code = run_words(asked, given, out, Signals(), reads_input_variables=True)
+            code = run_words(asked, given, out, Signals(), reads_input_variables=False)
         else:
-            code = run_job(given, Output(out), Signals(), reads_input_variables=True)
+            code = run_job(given, Output(out), Signals(), reads_input_variables=False)
     return Typed(code, text_of(out), text_of(err))
 
 

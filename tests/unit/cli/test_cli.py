@@ -177,16 +177,17 @@ def test_an_interrupt_is_130(monkeypatch, asked):
 
 
 def test_options_go_before_the_environment():
-    """An option wins over INPUT_ and OPSERA_; all faults are told with where they come from."""
+    """An option wins over OPSERA_; all problems come at once, with their sources."""
     done = process(
         "run", "shop", "--timeout", "soon", "--on-busy", "hope",
-        OPSERA_TIMEOUT="1h", INPUT_ON_BUSY="fail", OPSERA_ON_PAUSED="pray", OPSERA_TOKEN="t0",
+        OPSERA_TIMEOUT="1h", OPSERA_ON_BUSY="fail", OPSERA_ON_PAUSED="pray",
+        OPSERA_TOKEN="s3cret-token", INPUT_RESET="nonsense", INPUT_TOKEN="ghs_another-program",
     )  # fmt: skip
     assert done.returncode == ExitCode.INVALID_INPUT
-    assert "'soon' (from --timeout)" in done.stdout
-    assert "'hope' (from --on-busy)" in done.stdout
-    assert "'pray' (from OPSERA_ON_PAUSED)" in done.stdout
-    assert "1h" not in done.stdout
+    assert "'soon' for timeout (from --timeout)" in done.stdout
+    assert "'hope' for on_busy (from --on-busy)" in done.stdout
+    assert "'pray' for on_paused (from OPSERA_ON_PAUSED)" in done.stdout
+    assert "1h" not in done.stdout and "INPUT_" not in done.stdout
     assert done.stderr == ""
 
 

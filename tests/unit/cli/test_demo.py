@@ -77,7 +77,7 @@ def test_a_demo_is_a_real_job():
     assert gitlab_log.parse(gitlab.encode()).balanced
 
 
-@pytest.mark.parametrize("how", ["option", "OPSERA_ON_PAUSED", "INPUT_ON_PAUSED"])
+@pytest.mark.parametrize("how", ["option", "OPSERA_ON_PAUSED"])
 def test_inputs_of_the_job_are_taken(how):
     """How the job is to behave can be typed, or set in the environment as in a job."""
     out, options = io.StringIO(), {}

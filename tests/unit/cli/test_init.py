@@ -11,14 +11,14 @@ import threading
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from opsera_step import __version__, cli
-from opsera_step.config import alias_of, first_config, is_alias
-from opsera_step.config.file import Config, parse_config
+from opsera_step.config import ConfigFile, Setting, alias_of, first_config, is_alias, problem_of
+from opsera_step.config.file import parse_config
 from opsera_step.config.schema import address, build
-from opsera_step.config.yaml_data import read_yaml_data
+from opsera_step.config.yaml import read_yaml_data
 from opsera_step.simulator import Simulator
 from tests.support import ROOT
 
@@ -35,10 +35,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def read(text: str) -> Config:
-    faults: list[str] = []
-    config = parse_config(text, "x", faults)
-    assert faults == []
+def read(text: str) -> ConfigFile:
+    """Read a file of the checkout, where it has to be valid."""
+    config = parse_config(text, "x")
+    assert config.problems == ()
     jsonschema.validate(read_yaml_data(text), build(__version__))
     return config
 
@@ -47,7 +47,7 @@ def test_the_template_is_a_good_file():
     """Without a pipeline it has defaults only, and names its schema in the first line."""
     text = first_config(__version__)
     config = read(text)
-    assert (set(config.defaults), config.aliases, config.tools) == ({"timeout"}, {}, {})
+    assert (set(config.defaults), config.pipelines, config.tools) == ({"timeout"}, {}, {})
     assert text.splitlines()[0] == f"# yaml-language-server: $schema={address(__version__)}"
 
 
@@ -56,8 +56,8 @@ def test_what_is_commented_out_is_good_too(text):
     """Who takes the comment signs away before the examples gets a good file."""
     live = re.sub(r"^( *)# ((?:  )*(?:[a-z_]+:.*))$", r"\1\2", text, flags=re.MULTILINE)
     config = read(live.replace("yaml-language-server", "# yaml-language-server"))
-    assert config.aliases["release"]["on_paused"].value == "wait"
-    assert "shop" in config.aliases and set(config.tools) == {"jenkins"}
+    assert config.pipelines["release"]["on_paused"].value == "wait"
+    assert "shop" in config.pipelines and set(config.tools) == {"jenkins"}
 
 
 @settings(derandomize=True, deadline=None, max_examples=100)
@@ -68,10 +68,11 @@ def test_what_is_commented_out_is_good_too(text):
 )  # fmt: skip
 def test_any_pipeline_can_be_named(pipeline, name):
     """Whatever a pipeline is called, its alias stands for just that."""
+    assume(not problem_of("pipeline", Setting(pipeline, "--pipeline")))
     alias = alias_of(name)
     assert is_alias(alias)
     config = read(first_config("1", alias, pipeline, name))
-    assert config.aliases[alias]["pipeline"].value == pipeline.strip()
+    assert config.pipelines[alias]["pipeline"].value == pipeline.strip()
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_it_says_what_to_do_next(folder, capsys):
         "Wrote .opsera.yml. Next:\n\n  opsera-step doctor shop\n  opsera-step run shop\n"
     )
     config = read((folder / ".opsera.yml").read_text("utf-8"))
-    assert config.aliases["shop"]["pipeline"].value == ID
+    assert config.pipelines["shop"]["pipeline"].value == ID
 
 
 def test_nothing_is_overwritten_without_force(folder, capsys):
@@ -110,7 +111,7 @@ def test_nothing_is_overwritten_without_force(folder, capsys):
     [(["--alias", ID], f"--alias: '{ID}' looks like an ID, and would hide the pipeline that has"),
      (["--alias", "Shop X"], "--alias: 'Shop X' won't do; it takes letters, digits and . _ -."),
      (["--alias", "shop", "--pipeline", ""], "--alias: it needs a pipeline to stand for"),
-     (["--pipeline", TOKEN], "pipeline: its value (from --pipeline) won't do")],
+     (["--pipeline", TOKEN], "Invalid value for pipeline (from --pipeline).")],
     ids=["an ID", "a blank", "for nothing", "a token"],
 )  # fmt: skip
 def test_what_has_no_place_in_the_file(folder, capsys, typed, told):
@@ -139,14 +140,14 @@ def test_with_a_token_the_pipeline_is_looked_for(
     captured = capsys.readouterr()
     assert (told in captured.err) if told else captured.err == ""
     text = (folder / ".opsera.yml").read_text("utf-8")
-    assert read(text).aliases[alias]["pipeline"].value == pipeline
+    assert read(text).pipelines[alias]["pipeline"].value == pipeline
     assert ("  # Deploy shop\n" in text) == (pipeline == ID)
 
 
 @pytest.mark.parametrize(
     ("address", "told"),
     [("http://127.0.0.1:1", "Can't connect to 127.0.0.1:1 (connection refused)."),
-     ("app.opsera.io", "base_url: 'app.opsera.io' (from OPSERA_BASE_URL) won't do")],
+     ("app.opsera.io", "Invalid value 'app.opsera.io' for base_url (from OPSERA_BASE_URL).")],
 )  # fmt: skip
 def test_a_pipeline_that_cannot_be_looked_for(folder, capsys, monkeypatch, address, told):
     """Without an answer the file is written all the same; no other address is asked instead."""
@@ -156,7 +157,7 @@ def test_a_pipeline_that_cannot_be_looked_for(folder, capsys, monkeypatch, addre
     error = capsys.readouterr().err
     assert error.startswith("The pipeline was not looked for: ") and told in error
     assert "s3cret" not in error
-    assert "deploy-shop" in read((folder / ".opsera.yml").read_text("utf-8")).aliases
+    assert "deploy-shop" in read((folder / ".opsera.yml").read_text("utf-8")).pipelines
 
 
 def test_a_file_that_cannot_be_written(capsys):
@@ -198,7 +199,7 @@ def test_on_a_terminal_a_pipeline_can_be_chosen(folder):
     assert f"1  Deploy shop  ({ID})" in shown
     assert "opsera-step run deploy-shop" in shown
     config = read((folder / ".opsera.yml").read_text("utf-8"))
-    assert config.aliases["deploy-shop"]["pipeline"].value == ID
+    assert config.pipelines["deploy-shop"]["pipeline"].value == ID
 
 
 @pytest.mark.parametrize(
@@ -211,4 +212,4 @@ def test_without_a_list_the_template_is_written(folder, environ, told):
     """What can't be asked is told, and the file is written all the same."""
     shown = on_a_terminal(folder, "", **environ)
     assert told in shown and "s3cret" not in shown
-    assert read((folder / ".opsera.yml").read_text("utf-8")).aliases == {}
+    assert read((folder / ".opsera.yml").read_text("utf-8")).pipelines == {}

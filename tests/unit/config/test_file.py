@@ -1,59 +1,73 @@
-"""The config file: aliases, defaults, and everything that can be wrong with it."""
+"""Config files: what they say, which are read, which are trusted, and what is wrong with them."""
 
 from __future__ import annotations
 
+import os
+import threading
+from pathlib import Path
+
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsera_step.config import TABLE, Setting
-from opsera_step.config.file import Config, parse_config
-
-ID = "65a4f00dc0ffee0123456789"
-SECRET = "eyJhbGciOi.s3cret.hunter2"
-ODD = "there is a character that YAML does not take"
-SOME = {"run_count": "7"}
-"""A value of each input that has no default and does not take every text."""
-BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-    f"{new}: &{new} [{','.join(['*' + old] * 9)}]\n"
-    for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+from opsera_step.config import BY_NAME, TABLE, ConfigFile, Setting
+from opsera_step.config.file import (
+    ALLOWED,
+    MAX_CONFIG,
+    NEVER,
+    SYSTEM_FILE,
+    TOOL_INPUTS,
+    Workspace,
+    parse_config,
+    read_config_files,
+    read_text,
 )
 
-
-def read(text: str) -> tuple[Config, list[str]]:
-    """Parse a text and return what was found and what is wrong."""
-    faults: list[str] = []
-    return parse_config(text, ".opsera.yml", faults), faults
-
-
-def good(text: str) -> Config:
-    config, faults = read(text)
-    assert faults == []
-    return config
+ID = "65a4f00dc0ffee0123456789"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1cyJ9xx.c2lnbmF0dXJl"
+VALUES = {
+    "run_count": "7", "parameters": "'{A: {b: c}}'", "branch": "main", "pipeline": "Other",
+    "portal_url": "https://x.example", "command": "watch",
+}  # fmt: skip
+"""A value of each input without a default that takes no other text."""
 
 
-def bad(text: str) -> list[str]:
-    _, faults = read(text)
-    assert faults
-    return faults
+def valid(text: str, **kwargs: bool) -> ConfigFile:
+    file = parse_config(text, ".opsera.yml", **kwargs)
+    assert file.problems == ()
+    return file
+
+
+def problems(text: str, **kwargs: bool) -> list[str]:
+    found = list(parse_config(text, ".opsera.yml", **kwargs).problems)
+    assert found
+    return found
 
 
 def values(layer: dict[str, Setting]) -> dict[str, str]:
     return {name: one.value for name, one in layer.items()}
 
 
+def value_of(name: str) -> str:
+    return VALUES.get(name) or BY_NAME[name].default or "value"
+
+
+# --- What a file says -----------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    "text", ["", "\n", "# all quiet\n", "---\n", "~", "null", "{}", "pipelines:\n", "pipelines: {}"]
-)
+    "text",
+    ["", "\n", "# nothing\n", "---\n", "~", "null", "{}", "pipelines:\n", "tools: {}", "timeout:",
+     "timeout: ''", "x-anything: {timeout: soon}", "x-:"],
+)  # fmt: skip
 def test_an_empty_file_says_nothing(text):
-    """A file without content is fine, and so is an empty section."""
-    assert good(text) == Config()
+    """A file without content is fine, and so are empty sections and keys that are not read."""
+    assert valid(text) == ConfigFile(".opsera.yml")
 
 
 def test_defaults_and_aliases():
-    """An alias brings its pipeline and its own defaults, which go before those of the file."""
-    config = good(f"""
+    """An alias brings its pipeline and its own defaults."""
+    file = valid(f"""
 timeout: 30m
 logs: all
 pipelines:
@@ -61,281 +75,51 @@ pipelines:
   release:
     pipeline: Release train
     timeout: 4h
-""")
-    assert values(config.layer("anything")) == {"timeout": "30m", "logs": "all"}
-    assert values(config.layer("shop")) == {"timeout": "30m", "logs": "all", "pipeline": ID}
-    assert values(config.layer("release")) == {
-        "timeout": "4h", "logs": "all", "pipeline": "Release train",
-    }  # fmt: skip
-
-
-def test_where_a_value_comes_from_is_known():
-    """Each value knows its line."""
-    layer = good("timeout: 1h\npipelines: {shop: {pipeline: x,\n logs: all}}").layer("shop")
-    origins = {name: one.source for name, one in layer.items()}
-    assert origins == {
-        "timeout": ".opsera.yml, line 1",
-        "pipeline": ".opsera.yml, line 2",
-        "logs": ".opsera.yml, line 3",
-    }
-
-
-@pytest.mark.parametrize(
-    ("written", "value"),
-    [("1h", "1h"), ("90", "90"), ("010", "010"), ("1:30", "1:30"), ("1_000", "1_000"),
-     ("1.10", "1.10"),
-     ("0x1F", "0x1F"), ("2026-13-45", "2026-13-45"), ("on", "on"), ("True", "True"),
-     ("'  x '", "x"),
-     ("012345670123456701234567", "012345670123456701234567"), ("1e3", "1e3"), (".inf", ".inf"),
-     ("!!int foo", "foo"), ("!!python/object:os.system rm", "rm"), ("!!binary aGk=", "aGk="),
-     ("9" * 5000, "9" * 5000), ("|\n  a\n  b", "a\nb"), ('"\\u00fc"', "ü"), ("!!timestamp x", "x")],
-)  # fmt: skip
-def test_values_are_the_text_that_stands_there(written, value):
-    """No octal numbers, dates or times are made of an ID, a name or a duration."""
-    assert values(good(f"pipeline: {written}").defaults) == {"pipeline": value}
-
-
-@pytest.mark.parametrize("written", ["", "~", "null", "NULL", "''", "' '"])
-def test_empty_values_are_unset(written):
-    """What is empty counts as unset."""
-    assert good(f"timeout: {written}").defaults == {}
-
-
-def test_anchors_work():
-    """A value can be repeated by YAML's own means."""
-    assert values(good("timeout: &t 2h\npipelines: {a: {pipeline: x, timeout: *t}}").layer("a"))[
-        "timeout"
-    ] == "2h"  # fmt: skip
-
-
-MERGED = f"""
-x-slow: &slow
-  timeout: 4h
-  on_paused: wait
-x-loud: &loud {{logs: all, timeout: 1h}}
-<<: {{reset: auto, timeout: 9h}}
-timeout: 30m
-pipelines:
-  a: &a
-    <<: [*slow, *loud]
-    pipeline: {ID}
-  b:
-    <<: *a
-    timeout: 2h
-  <<: {{c: {{<<: *a, pipeline: Other}}, b: hidden}}
 tools:
-  t: {{<<: {{timeout: 5m}}, tool: x}}
-"""
-
-
-def test_merge_keys_work():
-    """Own keys go before merged ones, the first mapping of a list before the next, at any depth."""
-    config = good(MERGED)
-    assert values(config.defaults) == {"reset": "auto", "timeout": "30m"}
-    slow = {"on_paused": "wait", "logs": "all"}
-    assert values(config.aliases["a"]) == {"pipeline": ID, "timeout": "4h", **slow}
-    assert values(config.aliases["b"]) == {"pipeline": ID, "timeout": "2h", **slow}
-    assert values(config.aliases["c"]) == {"pipeline": "Other", "timeout": "4h", **slow}
-    assert values(config.tools["t"]) == {"tool": "x", "timeout": "5m"}
-
-
-def test_what_is_merged_knows_where_it_stands():
-    """A merged value tells the line of the mapping that it is from."""
-    origins = {name: one.source for name, one in good(MERGED).aliases["b"].items()}
-    assert origins == {
-        "timeout": ".opsera.yml, line 14",
-        "on_paused": ".opsera.yml, line 4",
-        "logs": ".opsera.yml, line 5",
-        "pipeline": ".opsera.yml, line 11",
+  ci: Jenkins
+  two: {{tool: 65a4f00dc0ffee012345678b, timeout: 5m}}
+""")
+    assert values(file.defaults) == {"timeout": "30m", "logs": "all"}
+    assert {name: values(one) for name, one in file.pipelines.items()} == {
+        "shop": {"pipeline": ID},
+        "release": {"pipeline": "Release train", "timeout": "4h"},
+    }
+    assert {name: values(one) for name, one in file.tools.items()} == {
+        "ci": {"tool": "Jenkins"},
+        "two": {"tool": "65a4f00dc0ffee012345678b", "timeout": "5m"},
     }
 
 
-def test_a_merge_is_what_other_readers_make_of_it():
-    """PyYAML's own reading of merge keys holds the same values in the same places."""
-    data = yaml.safe_load(MERGED.replace(ID, f"'{ID}'"))
-    config = good(MERGED)
-    read_so = {one: values(layer) for one, layer in config.aliases.items()}
-    assert read_so == {one: {**layer} for one, layer in data["pipelines"].items()}
-    assert values(config.tools["t"]) == data["tools"]["t"]
-
-
-def test_a_fault_of_what_is_merged_is_told_once():
-    """It has one place, however many take it from there."""
-    assert bad("""
-x-base: &base
-  timeout: soon
-  colour: red
-pipelines:
-  a: &a {<<: *base, pipeline: x}
-  b: {<<: *a}
-  c: *a
-""") == [
-        (
-            "pipelines.a.timeout: 'soon' (from .opsera.yml, line 3) won't do; it takes a duration: "
-            "90, 90s, 45m or 2h30m; 0 for none."
-        ),
-        "pipelines.a.colour: there is no such input (in .opsera.yml, line 4).",
-    ]
+def test_each_value_knows_its_line():
+    """The source of a value is its file and line, also where it is merged."""
+    file = valid("x-a: &a\n  timeout: 1h\npipelines:\n  shop: {<<: *a, pipeline: x,\n logs: all}")
+    sources = {name: one.source for name, one in file.pipelines["shop"].items()}
+    assert sources == {
+        "timeout": ".opsera.yml, line 2",
+        "pipeline": ".opsera.yml, line 4",
+        "logs": ".opsera.yml, line 5",
+    }
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["<<: x", "<<:", "<<: [{timeout: 1h}, x]", "'<<': {timeout: 1h}", "pipelines: {<<: x}",
-     "pipelines: {a: {<<: Deploy shop}}", "pipelines: {a: &a {<<: *a, timeout: 1h}}",
-     "pipelines: {a: {<<: {pipeline: x}, <<: {timeout: 1h}}}"],
-)  # fmt: skip
-def test_a_merge_key_without_mappings_is_refused(text):
-    """A merge key that brings nothing, a second one and one of itself are told as what they are."""
-    (fault,) = bad(text)
-    assert fault.endswith(
-        "<<: it takes other mappings, as in `<<: *base` or `<<: [*base, *more]`, and is there "
-        "once (.opsera.yml, line 1)."
-    )
-
-
-def test_merges_do_not_go_off():
-    """Merge keys that bring more and more have an end."""
-    keys = ", ".join(f"k{number}: x" for number in range(500))
-    text = f"x-a: &a {{{keys}}}\npipelines:\n" + "".join(
-        f"  p{number}: {{<<: *a}}\n" for number in range(500)
-    )
-    (fault,) = bad(text)
-    assert fault.endswith("(line 203, column 10): merge keys bring more than 100000 entries.")
-
-
-def test_keys_for_anchors_are_not_read():
-    """What begins with x- says nothing, whatever it holds; anything else of the kind is told."""
-    assert good("x-: 1\nx-timeout: soon\nx-a: {<<: x, b: [c]}\nx-token:") == Config()
-    told = "Inputs stand at the top of the file; a key that only holds anchors begins with `x-`."
-    for key in ("defaults", ".slow", "X-slow"):
-        assert bad(f"{key}: {{timeout: 1h}}") == [
-            f"{key}: there is no such input (in .opsera.yml, line 1). {told}"
-        ]
-    assert "there is no such input" in bad("pipelines: {a: {pipeline: x, x-b: c}}")[0]
-
-
-@pytest.mark.parametrize(
-    ("group", "key"), [("pipelines", "pipeline"), ("tools", "tool")], ids=["pipelines", "tools"]
+    "written", ["1e3", "010", "1.10", "012345670123456701234567", "on", "0x1F", "2026-01-01", "~x"]
 )
-def test_names_that_are_no_aliases(group, key):
-    """An alias like an ID would hide what has that ID; an empty one could never be named."""
-    config, faults = read(f"""
-{group}:
-  good: x
-  {ID}: x
-  {ID.upper()}: {{{key}: x}}
-  '': x
-  ' ': x
-  'a ': x
-""")
-    assert list(config.tools if key == "tool" else config.aliases) == ["good"]
-    hides = f"as an alias it would hide the {key} that has this ID"
-    blank = "an alias is a name, without blanks around it"
-    assert faults == [
-        f"{group}.{ID}: {hides} (.opsera.yml, line 4).",
-        f"{group}.{ID.upper()}: {hides} (.opsera.yml, line 5).",
-        f"{group}.'': {blank} (.opsera.yml, line 6).",
-        f"{group}.' ': {blank} (.opsera.yml, line 7).",
-        f"{group}.'a ': {blank} (.opsera.yml, line 8).",
-    ]
+def test_names_are_taken_as_written(written):
+    """No octal number, date, or boolean is made of an ID or a name."""
+    assert values(valid(f"pipelines: {{a: {written}}}").pipelines["a"]) == {"pipeline": written}
+    merged = f"pipelines: {{a: {{pipeline: {written}}}}}"
+    assert values(valid(merged).pipelines["a"]) == {"pipeline": written}
 
 
-def test_aliases_below_the_wrong_key():
-    """Who names pipelines below `pipeline` is told of `pipelines`."""
-    assert bad(f"pipeline: {{shop: {ID}}}")[0].endswith(
-        "an exact name; aliases stand below `pipelines` (.opsera.yml, line 1)."
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("timeout: 0x10", "16"), ("timeout: 0o17", "15"), ("timeout: 1e3", "1000"),
-     ("timeout: +90", "90"), ("timeout: 90.0", "90"), ("run_count: 3.0", "3"), ("wait: 1.0", "1"),
-     ("wait: -0", "0"), ("log_limit: 1.5e3", "1500"), ("poll_interval: 5e-1", "0.5"),
-     ("timeout: 010", "010"), ("timeout: 5.", "5")],
-)  # fmt: skip
-def test_numbers_of_yaml_are_taken(text, value):
-    """What YAML 1.2 reads as a number, and an editor with it, is that number where one is taken."""
-    name = text.partition(":")[0]
-    assert values(good(text).defaults) == {name: value}
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["timeout: '0x10'", "timeout: 1_000", "timeout: 1.5", "run_count: 1e30", "timeout: 1e999",
-     "timeout: .inf", "timeout: .nan", "timeout: 0x", "timeout: 0x_1", "timeout: 0o9",
-     f"timeout: 0x{'f' * 9000}", "run_count: 0x0", "wait: 2.0"],
-    ids=lambda text: text[:20],
-)  # fmt: skip
-def test_other_numbers_are_refused(text):
-    """A text in quotes, a fraction, and what is too large are no numbers that would do."""
-    assert len(bad(text)) == 1
-
-
-@pytest.mark.parametrize(
-    "one", [one for one in TABLE if one.option and one.name != "config"], ids=lambda one: one.name
-)
-def test_every_input_can_have_a_default(one):
-    """Each input but the token and the file itself can stand in the file, and in an alias."""
-    value = one.default or SOME.get(one.name, "value")
-    assert values(good(f"{one.name}: {value}").defaults) == {one.name: value}
-    if one.name != "pipeline":
-        alias = good(f"pipelines: {{a: {{pipeline: x, {one.name}: {value}}}}}").aliases["a"]
-        assert values(alias) == {"pipeline": "x", one.name: value}
-
-
-@pytest.mark.parametrize("host", ["evil.example", "opsera.io.evil.example", "evilopsera.io"])
-def test_the_file_can_send_the_token_nowhere_else(host):
-    """Whoever can change the file must not be able to name the host that gets the token."""
-    for text in (
-        f"base_url: https://{host}",
-        f"pipelines: {{a: {{pipeline: x, base_url: https://{host}}}}}",
-    ):
-        assert "set OPSERA_BASE_URL" in bad(text)[0]
-
-
-@pytest.mark.parametrize("address", ["https://acme.opsera.io", "http://127.0.0.1:8080"])
-def test_the_file_can_name_a_tenant_of_opsera(address):
-    """Opsera's own hosts and this machine may stand in the file."""
-    assert values(good(f"base_url: {address}").defaults) == {"base_url": address}
-
-
-def test_a_token_is_refused_and_not_shown():
-    """A secret has no place in the repository, and none in the log."""
-    for key, text in (
-        ("token", f"token: {SECRET}"),
-        ("pipelines.a.token", f"pipelines: {{a: {{pipeline: x, token: {SECRET}}}}}"),
-        ("tools.a.token", f"tools: {{a: {{tool: x, token: {SECRET}}}}}"),
-    ):
-        (fault,) = bad(text)
-        assert fault.startswith(f"{key}: a secret has no place in a file")
-        assert fault.endswith("(.opsera.yml, line 1).")
-        assert "OPSERA_TOKEN" in fault and SECRET not in fault
-    jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1cyJ9.c2lnbmF0dXJl"
-    assert jwt not in bad(f"timeout: {jwt}")[0]
-    assert "in the very file that it names" in bad("config: other.yml")[0]
-
-
-@pytest.mark.parametrize(
-    ("key", "guess"),
-    [("timeuot", "timeout"), ("on-paused", "on_paused"), ("onBusy", ""), ("Timeout", "timeout"),
-     ("pipline", "pipeline"), ("12", ""), ("true", "")],
-)  # fmt: skip
-def test_unknown_keys_bring_a_guess(key, guess):
-    """A key that is no input is told, with the likely one."""
-    fault = bad(f"{key}: x")[0]
-    assert fault.startswith(f"{key}: there is no such input (in .opsera.yml, line 1)")
-    assert not guess or fault.endswith(f" Did you mean {guess}?")
-
-
-def test_all_faults_are_told_at_once_and_the_rest_is_read():
-    """One fault hides neither the others nor what is good."""
-    config, faults = read("""
+def test_all_problems_are_reported_at_once_and_the_rest_is_read():
+    """One problem hides neither the others nor what is valid."""
+    file = parse_config(
+        """\
 timeout: 2h
 tiemout: 3h
 token: abc
 logs: [console]
-reset: {never: true}
+config: other.yml
 pipelines:
   empty:
   other: {timeout: 1h}
@@ -345,164 +129,446 @@ pipelines:
     timeout: soon
     on-paused: wait
   list: [x]
-wait: perhaps
-timeout: 3h
+  ' ': x
+  65a4f00dc0ffee0123456789: x
+on_busy: perhaps
 tools:
   scanner: {tool: Scanner, on_paused: wait, tol: x, timeout: 5s}
   nobody: {timeout: 1h}
-""")
-    assert values(config.layer("x")) == {"timeout": "2h"}
-    assert values(config.tool_layer("scanner")) == {"timeout": "5s", "tool": "Scanner"}
-    assert faults == [
-        "tiemout: there is no such input (in .opsera.yml, line 3). Did you mean timeout?",
-        (
-            "token: a secret has no place in a file of the repository: set OPSERA_TOKEN "
-            "(.opsera.yml, line 4)."
-        ),
-        "logs: it has to be a plain value; it takes console, all or none (.opsera.yml, line 5).",
-        "reset: it has to be a plain value; it takes never, auto or always (.opsera.yml, line 6).",
-        "pipelines.empty: it names no pipeline (.opsera.yml, line 8).",
-        "pipelines.other: it names no pipeline (.opsera.yml, line 9).",
-        (
-            "pipelines.odd.pipeline: it has to be a plain value; it takes an ID (24 hex digits) or "
-            "an exact name (.opsera.yml, line 11)."
-        ),
-        "pipelines.odd.colour: there is no such input (in .opsera.yml, line 12).",
-        (
-            "pipelines.odd.timeout: 'soon' (from .opsera.yml, line 13) won't do; it takes a "
-            "duration: 90, 90s, 45m or 2h30m; 0 for none."
-        ),
-        (
-            "pipelines.odd.on-paused: there is no such input (in .opsera.yml, line 14). Did you "
-            "mean on_paused?"
-        ),
-        (
-            "pipelines.list: it has to be an ID (24 hex digits) or an exact name, or a mapping "
-            "with `pipeline:` (.opsera.yml, line 15)."
-        ),
-        "wait: 'perhaps' (from .opsera.yml, line 16) won't do; it takes true or false.",
-        "timeout: it is in line 2 too (.opsera.yml, line 17).",
-        "tools.scanner.on_paused: it means nothing for a tool (.opsera.yml, line 19).",
-        "tools.scanner.tol: there is no such input (in .opsera.yml, line 19). Did you mean tool?",
-        "tools.nobody: it names no tool (.opsera.yml, line 20).",
-    ]
-
-
-def test_aliases_of_tools():
-    """A tool is named like a pipeline; what is not its alias is taken as it is."""
-    config = good(f"""
-timeout: 30m
-tools:
-  jenkins: {ID}
-  scanner: {{tool: Code scanner, timeout: 5m}}
-""")
-    assert values(config.tool_layer("jenkins")) == {"timeout": "30m", "tool": ID}
-    assert values(config.tool_layer("scanner")) == {"timeout": "5m", "tool": "Code scanner"}
-    assert values(config.tool_layer("other")) == {"timeout": "30m"}
-    assert config.aliases == {}
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["timeout: 1h\n\ntimeout: 2h", "pipelines: {a: x,\n\n a: y}", "tools: {}\n\ntools: {}",
-     "pipelines: {a: {timeout: 1s,\n\n timeout: 1s, pipeline: x}}"],
-)  # fmt: skip
-def test_a_key_that_is_there_twice_is_refused(text):
-    """Of two equal keys one would be lost without a word."""
-    (fault,) = bad(text)
-    assert "it is in line 1 too (.opsera.yml, line 3)." in fault
-
-
-@pytest.mark.parametrize("text", ["? [a]\n: b", "? {a: b}\n: c", "&a [*a]: x"])
-def test_a_key_that_is_no_text_is_refused(text):
-    """A list or a mapping as a key is no input either."""
-    assert bad(text) == ["?: there is no such input (in .opsera.yml, line 1)."]
-
-
-@pytest.mark.parametrize("text", ["just words", "- a\n- b", "[]", "'x'", "5", "[[[]]]"])
-def test_other_shapes_are_refused(text):
-    """A file that is no mapping is told with an example."""
-    assert bad(text) == ["config: .opsera.yml has to be a mapping, like `timeout: 2h`."]
-
-
-@pytest.mark.parametrize("text", ["pipelines: x", "pipelines: [a]", "pipelines: 5"])
-def test_other_shapes_of_aliases_are_refused(text):
-    """Aliases have to be a mapping."""
-    told = (
-        "pipelines: it has to map aliases to pipelines, as in `shop: 65a4f00dc0ffee0123456789` "
-        "below it (.opsera.yml, line 1)."
+defaults: {pipeline: shop}
+""",
+        ".opsera.yml",
     )
-    assert bad(text) == [told]
-    assert bad(text.replace("pipeline", "tool")) == [told.replace("pipeline", "tool")]
+    assert values(file.defaults) == {"timeout": "2h"}
+    assert values(file.tools["scanner"]) == {"timeout": "5s", "tool": "Scanner"}
+    assert (
+        "\n".join(file.problems)
+        == f"""\
+Unknown input tiemout (.opsera.yml, line 2). Did you mean timeout?
+token: don't store secrets in files. Set OPSERA_TOKEN or the input token (.opsera.yml, line 3).
+logs must be a plain value (.opsera.yml, line 4). Use console, all, or none.
+config can't be set in a config file (.opsera.yml, line 5).
+pipelines.empty: missing `pipeline` (.opsera.yml, line 7).
+pipelines.other: missing `pipeline` (.opsera.yml, line 8).
+pipelines.odd.pipeline must be an ID (24 hex digits) or an exact name (.opsera.yml, line 10).
+Unknown input pipelines.odd.colour (.opsera.yml, line 11).
+Invalid value 'soon' for pipelines.odd.timeout (from .opsera.yml, line 12). {DURATIONS}
+Unknown input pipelines.odd.on-paused (.opsera.yml, line 13). Did you mean on_paused?
+pipelines.list must be {NAMED}, or a mapping with `pipeline:` (.opsera.yml, line 14).
+pipelines: alias ' ' is empty or has spaces around it (.opsera.yml, line 15).
+pipelines: alias {ID} would hide the pipeline with that ID (.opsera.yml, line 16).
+Invalid value 'perhaps' for on_busy (from .opsera.yml, line 17). Use queue, attach, or fail.
+tools.scanner.on_paused means nothing for a tool (.opsera.yml, line 19).
+Unknown input tools.scanner.tol (.opsera.yml, line 19). Did you mean tool?
+tools.nobody: missing `tool` (.opsera.yml, line 20).
+Unknown input defaults (.opsera.yml, line 21). Inputs are at the top level; {UNREAD}"""
+    )
+
+
+DURATIONS = "Use a duration such as 90, 90s, 45m, or 2h30m, or 0 for no limit."
+NAMED = "an ID (24 hex digits) or an exact name"
+UNREAD = "keys with x- in front are not read."
+
+
+def test_a_problem_of_what_is_merged_is_reported_once():
+    """It has one place, however many aliases take it from there."""
+    text = (
+        "x-a: &a {timeout: soon}\npipelines: {a: {<<: *a, pipeline: x}, b: {<<: *a, pipeline: x}}"
+    )
+    assert len(problems(text)) == 1
+    # Two on one line are two.
+    assert len(problems("pipelines: {a: {pipeline: x, logs: 1}, b: {pipeline: x, logs: 1}}")) == 2
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["a: b: c", "\t- x", "{", "[", "a: 'x", "*nobody", "a: @x", "%TAG", "--- a\n--- b",
-     "a: \x00", "\x07", "a: !<", "a: |x", "a: \ud800", "[" * 600,
-     "{a: " * 600, "- " * 600, '"\\q"'],
-    ids=lambda text: repr(text[:12]),
+    ("text", "said"),
+    [
+        ("- a", "must be a mapping, such as `timeout: 2h`."),
+        ("shop", "must be a mapping"),
+        ("pipelines: [shop]", "pipelines must map aliases to pipelines (.opsera.yml, line 1)."),
+        ("tools: x", "tools must map aliases to tools"),
+        ("a: b: c", "The config file '.opsera.yml' is not valid: line 1, column 5: mapping values"),
+        ("a: [", "is not valid: line 1"),
+        (f"timeout: {JWT}", "Invalid value for timeout"),
+    ],
+)
+def test_files_of_another_shape(text, said):
+    """Each is one problem, without anything that may be a secret."""
+    (found,) = problems(text)
+    assert said in found and JWT not in found
+
+
+TEXTS = st.text(max_size=30) | st.sampled_from([JWT, "1h", "shop", "{a: b}", "[x]", "&a x", "*a"])
+ENTRIES = st.dictionaries(st.sampled_from([*BY_NAME, "pipelines", "tools", "x"]), TEXTS, max_size=4)
+FILES = ENTRIES.map(lambda found: "\n".join(f"{key}: {text}" for key, text in found.items()))
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.text(max_size=60) | FILES, st.booleans())
+def test_arbitrary_text_is_read_or_reported(text, is_trusted):
+    """Nothing is raised, whatever a file holds, and no token is shown."""
+    found = parse_config(text, "x.yml", is_trusted=is_trusted)
+    assert JWT not in "".join(found.problems)
+
+
+# --- What a file may set --------------------------------------------------------------------------
+
+LISTED = (
+    "timeout", "on_timeout", "on_cancel", "on_paused", "on_busy", "logs", "log_limit",
+    "poll_interval",
 )  # fmt: skip
-def test_what_is_no_yaml_is_told(text):
-    """Broken YAML, nesting without end and control characters are one fault of the file."""
-    faults = bad(text)
-    assert len(faults) == 1
-    assert faults[0].startswith("config: .opsera.yml is no valid YAML")
-    assert len(faults[0]) < 200
+"""What the documentation promises, written down once more: the code alone can't widen it."""
+
+
+def test_the_list_of_the_checkout_is_fixed():
+    """A file in the checkout may set these inputs and no others."""
+    assert set(ALLOWED) == set(LISTED)
+    assert set(NEVER) == {"token", "config"}
+
+
+@pytest.mark.parametrize("one", TABLE, ids=lambda one: one.name)
+def test_a_file_in_the_checkout_sets_only_what_is_listed(one):
+    """Anything else is a problem that says where to set it instead; aliases obey the same list."""
+    for prefix, text in (
+        ("", f"{one.name}: {value_of(one.name)}"),
+        ("pipelines.a.", f"pipelines: {{a: {{pipeline: x, {one.name}: {value_of(one.name)}}}}}"),
+        ("tools.a.", f"tools: {{a: {{tool: x, {one.name}: {value_of(one.name)}}}}}"),
+    ):
+        if prefix == "pipelines.a." and one.name == "pipeline":
+            continue
+        if one.name in LISTED and (prefix != "tools.a." or one.name in TOOL_INPUTS):
+            assert parse_config(text, ".opsera.yml").problems == ()
+            continue
+        (problem,) = problems(text)
+        assert problem.startswith(f"{prefix}{one.name}")
+        if one.name not in (*NEVER, *LISTED):
+            assert problem == (
+                f"{prefix}{one.name} can't be set in a file of the checkout, which is not trusted. "
+                f"Set it with the input {one.name}, OPSERA_{one.name.upper()}, or "
+                f"/etc/opsera-step.yml instead (.opsera.yml, line 1)."
+            )
+
+
+@pytest.mark.parametrize("zero", ["0", "0s", "0h0m", "00", "'0'"])
+def test_a_file_in_the_checkout_can_not_lift_the_timeout(zero):
+    """A timeout of 0 keeps a runner busy without end."""
+    for name, text in (
+        ("timeout", f"timeout: {zero}"),
+        ("pipelines.a.timeout", f"pipelines: {{a: {{pipeline: x, timeout: {zero}}}}}"),
+        ("tools.a.timeout", f"tools: {{a: {{tool: x, timeout: {zero}}}}}"),
+    ):
+        assert problems(text) == [
+            f"{name} can't be 0 in a file of the checkout (.opsera.yml, line 1)."
+        ]
+        assert parse_config(text, "x", is_trusted=True).problems == ()
+
+
+@pytest.mark.parametrize("one", TABLE, ids=lambda one: one.name)
+def test_a_trusted_file_sets_all_but_the_token(one):
+    """A file outside the checkout may set every input, but token and config."""
+    text = f"{one.name}: {value_of(one.name)}"
+    file = parse_config(text, "x.yml", is_trusted=True)
+    assert bool(file.problems) == (one.name in NEVER)
+    assert (one.name in file.defaults) == (one.name not in NEVER)
+
+
+def test_the_limits_are_those_of_the_system():
+    """Only the system's file can hold them; IDs and hosts are compared in lower case."""
+    text = f"allowed_pipelines: [{ID.upper()}, Deploy shop]\nallowed_hosts: App.Opsera.io"
+    file = parse_config(text, "x", is_trusted=True, is_system=True)
+    assert file.allowed_pipelines == (ID, "Deploy shop")
+    assert file.allowed_hosts == ("app.opsera.io",)
+    empty = parse_config("allowed_pipelines: []", "x", is_trusted=True, is_system=True)
+    assert empty.allowed_pipelines == ()
+    for trusted in (True, False):
+        found = parse_config(text, "x", is_trusted=trusted)
+        assert (
+            len(found.problems) == 2 and "only read from /etc/opsera-step.yml" in found.problems[0]
+        )
+        assert not found.allowed_pipelines
+    wrong = parse_config("allowed_hosts: {a: b}", "x", is_trusted=True, is_system=True)
+    assert "must be a list of texts" in wrong.problems[0]
+
+
+# --- Which files are read -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A workspace that is the current directory, beside a home directory and a system's file."""
+    for name in ("workspace", "home/.config", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "workspace")
+    return tmp_path
+
+
+def read(place, named: str = "", *, on_terminal=False, **environ: str):
+    """Return the paths of the files that are read, all problems, and the warnings."""
+    environ = {"HOME": str(place / "home"), "GITHUB_WORKSPACE": str(place / "workspace")} | environ
+    files, warnings = read_config_files(
+        Setting(named, "OPSERA_CONFIG") if named else None,
+        {name: value for name, value in environ.items() if value},
+        on_terminal=on_terminal,
+        system_file=place / "system.yml",
+    )
+    return [one.path for one in files], [p for one in files for p in one.problems], warnings
+
+
+DANGEROUS = "base_url: https://evil.example\n"
+
+
+def test_nothing_is_read_in_a_job_that_names_nothing(place):
+    """A file in the checkout is not read unless it is named, and a warning names it."""
+    for name in (".opsera.yml", ".opsera.yaml", "opsera.yml"):
+        Path(name).write_text(DANGEROUS)
+    assert read(place) == (
+        [], [],
+        [f"The file {name!r} is not read. To use it, name it in the input config "
+         "(OPSERA_CONFIG, --config)." for name in (".opsera.yml", ".opsera.yaml", "opsera.yml")],
+    )  # fmt: skip
+    assert "command" not in str(read(place)) and "evil" not in str(read(place))
+
+
+def test_warnings_reach_up_to_the_root(place, monkeypatch):
+    """Files in parent directories are named too, but none above the repository or workspace."""
+    for name in (".opsera.yml", "workspace/opsera.yml", "workspace/a/.opsera.yaml"):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text("")
+    (place / "workspace/a/b").mkdir()
+    monkeypatch.chdir(place / "workspace/a/b")
+    told = ["'../.opsera.yaml'", "'../../opsera.yml'"]
+    assert [one.split()[2] for one in read(place)[2]] == told
+    assert read(place, GITHUB_WORKSPACE="")[2] == []
+    (place / "workspace/.git").mkdir()
+    assert [one.split()[2] for one in read(place, GITHUB_WORKSPACE="")[2]] == told
+
+
+def test_a_file_that_is_read_brings_no_warning(place):
+    """The one that is named is read; another one is still mentioned."""
+    Path(".opsera.yml").write_text("timeout: 1h\n")
+    Path("opsera.yml").write_text("timeout: 1h\n")
+    paths, found, warnings = read(place, ".opsera.yml")
+    assert (paths, found) == ([".opsera.yml"], [])
+    assert [one.split()[2] for one in warnings] == ["'opsera.yml'"]
+    # The empty device says that no file is to be read.
+    assert read(place, os.devnull) == ([], [], [])
+
+
+def test_a_person_gets_the_default_file(place):
+    """On a terminal .opsera.yml of the current directory is read, without being trusted."""
+    assert read(place, on_terminal=True) == ([], [], [])
+    Path(".opsera.yml").write_text(DANGEROUS)
+    paths, found, warnings = read(place, on_terminal=True)
+    assert paths == [".opsera.yml"] and warnings == []
+    assert "base_url can't be set in a file of the checkout" in found[0]
+
+
+def test_personal_and_system_files(place):
+    """Both are trusted; the personal one is read for a person only; the named one goes first."""
+    (place / "home/.config/opsera-step.yml").write_text(DANGEROUS)
+    (place / "system.yml").write_text(DANGEROUS)
+    Path("ci.yml").write_text("timeout: 1h\n")
+    system, personal = str(place / "system.yml"), str(place / "home/.config/opsera-step.yml")
+    assert read(place) == ([system], [], [])
+    assert read(place, "ci.yml", on_terminal=True) == (["ci.yml", personal, system], [], [])
+    # In the home directory itself, which is then the current one, it is trusted all the same.
+    os.chdir(place / "home")
+    assert read(place, on_terminal=True, GITHUB_WORKSPACE="") == ([personal, system], [], [])
+    assert read(place, system) == ([system], [], [])
+
+
+def test_the_system_file_has_its_place():
+    """Nothing in the environment moves it."""
+    assert str(SYSTEM_FILE) == "/etc/opsera-step.yml"
+
+
+VARIABLES = ["GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE"]
+
+
+def test_a_directory_that_is_gone(place):
+    """Nothing is trusted there, and nothing raised."""
+    Path("gone").mkdir()
+    (place / "elsewhere/ci.yml").write_text(DANGEROUS)
+    os.chdir("gone")
+    (place / "workspace/gone").rmdir()
+    assert read(place, GITHUB_WORKSPACE="") == ([], [], [])
+    assert len(read(place, str(place / "elsewhere/ci.yml"), GITHUB_WORKSPACE="")[1]) == 1
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_a_named_file_is_trusted_outside_the_workspace_only(place, variable):
+    """Inside, its keys are limited, however it is named; outside, they are not."""
+    inside, outside = place / "workspace/ci.yml", place / "elsewhere/ci.yml"
+    for path in (inside, outside):
+        path.write_text(DANGEROUS)
+    known = {"GITHUB_WORKSPACE": "", variable: str(place / "workspace")}
+    for named in (
+        "ci.yml",
+        "./ci.yml",
+        str(inside),
+        "../workspace/ci.yml",
+        "../elsewhere/../workspace/ci.yml",
+    ):
+        assert len(read(place, named, **known)[1]) == 1, named
+    for named in (str(outside), "../elsewhere/ci.yml"):
+        assert read(place, named, **known)[1] == [], named
+
+
+def test_a_repository_is_a_workspace(place, monkeypatch):
+    """Without a variable the repository's root counts, also from a directory below."""
+    (place / "workspace/.git").write_text("gitdir: x")
+    (place / "workspace/sub").mkdir()
+    monkeypatch.chdir(place / "workspace/sub")
+    (place / "workspace/ci.yml").write_text(DANGEROUS)
+    (place / "elsewhere/ci.yml").write_text(DANGEROUS)
+    assert len(read(place, "../ci.yml", GITHUB_WORKSPACE="")[1]) == 1
+    assert read(place, "../../elsewhere/ci.yml", GITHUB_WORKSPACE="")[1] == []
+
+
+def test_when_in_doubt_nothing_is_trusted(place):
+    """Where neither a variable nor a repository says what the workspace is, no file is trusted."""
+    (place / "elsewhere/ci.yml").write_text(DANGEROUS)
+    for gone in ("", str(place / "not there")):
+        assert len(read(place, str(place / "elsewhere/ci.yml"), GITHUB_WORKSPACE=gone)[1]) == 1
+
+
+def test_every_workspace_counts(place):
+    """The current directory's repository is a checkout even if a variable names another one."""
+    (place / "elsewhere/.git").mkdir()
+    (place / "elsewhere/ci.yml").write_text(DANGEROUS)
+    os.chdir(place / "elsewhere")
+    assert len(read(place, str(place / "elsewhere/ci.yml"))[1]) == 1
+    (place / "workspace/ci.yml").write_text(DANGEROUS)
+    assert len(read(place, str(place / "workspace/ci.yml"))[1]) == 1
+
+
+def test_a_directory_above_the_workspace_is_none(place, monkeypatch):
+    """A container may start a job in /."""
+    (place / "elsewhere/ci.yml").write_text(DANGEROUS)
+    (place / "workspace/ci.yml").write_text(DANGEROUS)
+    monkeypatch.chdir("/")
+    assert read(place, str(place / "elsewhere/ci.yml"))[1] == []
+    assert len(read(place, str(place / "workspace/ci.yml"))[1]) == 1
+
+
+def test_links_of_the_workspace_itself_are_resolved(place):
+    """A workspace that is reached through a link is the same workspace."""
+    (place / "workspace/ci.yml").write_text(DANGEROUS)
+    (place / "link").symlink_to(place / "workspace")
+    for workspace in ("link", "workspace"):
+        for named in (place / "link/ci.yml", place / "workspace/ci.yml"):
+            found = read(place, str(named), GITHUB_WORKSPACE=str(place / workspace))[1]
+            assert len(found) == 1 and "base_url can't be set" in found[0]
+
+
+def test_a_link_into_the_workspace_is_not_trusted(place):
+    """A link outside that leads inside brings the content of the checkout."""
+    (place / "workspace/ci.yml").write_text(DANGEROUS)
+    (place / "elsewhere/ci.yml").symlink_to(place / "workspace/ci.yml")
+    assert "base_url can't be set" in read(place, str(place / "elsewhere/ci.yml"))[1][0]
+
+
+@pytest.mark.parametrize("named", ["ci.yml", "dir/secret.yml", "inner.yml"])
+def test_a_link_in_the_workspace_is_refused(place, named):
+    """It would show keys and values of another file in the log."""
+    (place / "elsewhere/secret.yml").write_text("hunter2: hunter3\npassword: hunter4\n")
+    Path("ci.yml").symlink_to(place / "elsewhere/secret.yml")
+    Path("dir").symlink_to(place / "elsewhere")
+    Path("credentials.yml").write_text("hunter2: hunter3\n")
+    Path("inner.yml").symlink_to("credentials.yml")
+    _, found, _ = read(place, named)
+    assert "".join(found) == (
+        f"The config file {named!r} (from OPSERA_CONFIG) is a symbolic link or below one. "
+        "Name the file itself."
+    )
+    Path(".opsera.yml").symlink_to(place / "elsewhere/secret.yml")
+    _, found, warnings = read(place, on_terminal=True)
+    assert "symbolic link" in found[0] and "hunter" not in str(found) + str(warnings)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
-    [("timeout: 1h\nlogs: a\0ll", f"(line 2, column 8): {ODD} (U+0000)."),
-     ("a: 1\r\nb: \x07", f"(line 2, column 4): {ODD} (U+0007)."),
-     ("t\0i\0", f"(line 1, column 2): {ODD} (U+0000); a file in UTF-16 has to become UTF-8."),
-     ("a:\n  " + "[" * 2000, "(line 2, column 102): it is nested more than 100 levels deep."),
-     ("{a: " * 101, "(line 1, column 398): it is nested more than 100 levels deep.")],
-    ids=["nul", "bell", "utf-16", "lists", "mappings"],
+    ("make", "said"),
+    [
+        (None, "does not exist. The path is relative to the working directory."),
+        (lambda path: path.mkdir(), "it is a directory"),
+        (os.mkfifo, "it is not a regular file but a named pipe"),
+        (lambda path: path.write_bytes(b"\xff\xfet\x00"), "it is not UTF-8 text"),
+        (lambda path: path.write_bytes(b"x" * (MAX_CONFIG + 1)), "it is larger than 256 KiB"),
+        (lambda path: path.write_text("a: b: c"), "is not valid: line 1"),
+    ],
+    ids=["missing", "directory", "pipe", "not text", "large", "not YAML"],
 )  # fmt: skip
-def test_characters_and_depths_are_told_with_their_place(text, told):
-    """Also what is no fault of the grammar has a line, and a reason."""
-    assert bad(text) == [f"config: .opsera.yml is no valid YAML {told}"]
+def test_files_that_can_not_be_read(place, make, said):
+    """Each is one problem that names the file, wherever it is, and nothing hangs."""
+    for path, named in ((Path("ci.yml"), "ci.yml"), (place / "system.yml", "")):
+        if make:
+            make(path)
+        elif not named:
+            continue
+        _, found, _ = read(place, named)
+        assert len(found) == 1 and said in found[0] and path.name in found[0]
+        if make:
+            path.rmdir() if path.is_dir() else path.unlink()
 
 
-def test_a_hundred_levels_are_read():
-    """The bound is far from what anybody writes."""
-    assert good(f"x-deep: {'[' * 99}{']' * 99}") == Config()
+@pytest.mark.parametrize("named", ["/dev/zero", "/proc/self/mem", "/dev/full"])
+def test_what_is_no_file(place, named):
+    """A device never ends."""
+    _, found, _ = read(place, named)
+    assert len(found) == 1
 
 
-def test_the_place_of_a_fault_is_told_but_not_the_text():
-    """Broken YAML is told by line and column; what stands there may be a secret."""
-    fault = bad(f"timeout: 1h\ntoken: {SECRET}: x\n")[0]
-    assert "(line 2, column" in fault
-    assert SECRET not in fault and "hunter2" not in fault
+@pytest.mark.parametrize("named", ["a\0b", "\ud800", '"ci.yml"', "$HOME/ci.yml"])
+def test_what_is_no_path(place, named):
+    """It is reported with all other invalid inputs, and not read."""
+    assert read(place, named) == ([], [], [])
 
 
-def test_a_bomb_does_not_go_off():
-    """Aliases that multiply without end cost nothing and are told as what they are."""
-    faults = bad(BOMB)
-    assert len(faults) == 9
-    faults = bad(BOMB + "timeout: *i\npipelines: {x: *i}")
-    assert any(fault.startswith("timeout: it has to be a plain value") for fault in faults)
-    assert sum(map(len, faults)) < 5000
+def test_bytes_that_editors_add(place):
+    """A byte-order mark and Windows line ends don't matter."""
+    Path("ci.yml").write_bytes(b"\xef\xbb\xbftimeout: 5m\r\nlogs: all\r\n")
+    assert read(place, "ci.yml") == (["ci.yml"], [], [])
 
 
-def test_a_value_that_holds_itself():
-    """A recursive value is a fault, not an endless loop."""
-    assert "plain value" in bad("timeout: &a [*a]")[0]
-    assert bad("pipelines: &a {x: *a}")
+# --- Reading without blocking ---------------------------------------------------------------------
 
 
-LINES = st.lists(
-    st.text("abtimeoutpipelines:-[]{}&*!?|>'\"#%@ ~1\n\t\x00\ud800é", max_size=12), max_size=8
-).map("\n".join)
+def test_a_pipe_that_is_written_can_be_read():
+    """As shells make for `<(command)`."""
+    inner, outer = os.pipe()
+    writer = threading.Timer(0.2, lambda: (os.write(outer, b"s3cret-token\n"), os.close(outer)))
+    writer.start()
+    assert read_text(Path(f"/dev/fd/{inner}"), 100, allow_pipe=True) == "s3cret-token\n"
+    writer.join()
+    os.close(inner)
 
 
-@settings(derandomize=True, deadline=None, max_examples=250)
-@given(st.text() | LINES)
-def test_arbitrary_text_is_read_or_told(text):
-    """No text makes reading fail, and every value is a text with a known origin."""
-    config, faults = read(text)
-    assert all(isinstance(fault, str) for fault in faults)
-    for layer in (config.defaults, *config.aliases.values()):
-        for given_ in layer.values():
-            assert given_.value.strip() and given_.source.startswith(".opsera.yml")
+def test_a_pipe_is_not_waited_for_without_end(tmp_path, monkeypatch):
+    """Neither for a writer, nor for its first byte or its end, nor read beyond the limit."""
+    monkeypatch.setattr("opsera_step.config.file._PIPE_SECONDS", 0.2)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="the pipe delivered nothing"):
+        read_text(tmp_path / "pipe", 100, allow_pipe=True)
+    inner, outer = os.pipe()
+    with pytest.raises(OSError, match="the pipe delivered nothing"):
+        read_text(Path(f"/dev/fd/{inner}"), 100, allow_pipe=True)
+    os.write(outer, b"x" * 101)
+    with pytest.raises(OSError, match="it is larger than"):
+        read_text(Path(f"/dev/fd/{inner}"), 100, allow_pipe=True)
+    os.close(inner)
+    os.close(outer)
+
+
+def test_a_mount_is_the_same_directory(place, monkeypatch):
+    """Where the same directory has two paths, both are the workspace."""
+    (place / "elsewhere/ci.yml").write_text("")
+    workspace = Workspace({"GITHUB_WORKSPACE": str(place / "workspace")})
+    assert workspace.trusts(place / "elsewhere/ci.yml")
+    real = Path.samefile
+
+    def mounted(one: Path, other: Path) -> bool:
+        same = {str(place / "elsewhere"), str(place / "workspace")}
+        return real(one, other) or {str(one), str(other)} == same
+
+    monkeypatch.setattr(Path, "samefile", mounted)
+    assert not workspace.trusts(place / "elsewhere/ci.yml")

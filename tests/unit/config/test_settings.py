@@ -1,72 +1,109 @@
-"""Where inputs come from, which place goes before which, and files that can't be read."""
+"""Where inputs come from, in which order, and what is said about it."""
 
 from __future__ import annotations
 
+import io
 import os
+from dataclasses import dataclass, field
 from itertools import combinations
+from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from opsera_step.config import BY_NAME, Setting, collect, parse
-from opsera_step.config.settings import asked_command
+from opsera_step.clock import FakeClock
+from opsera_step.config import (
+    BY_NAME,
+    Inputs,
+    Parameter,
+    Setting,
+    in_ci,
+    known_aliases,
+    load_inputs,
+    read_settings,
+    requested_command,
+)
 from opsera_step.errors import InvalidInput
+from opsera_step.platforms import detect
 
 ID, OTHER_ID = "65a4f00dc0ffee0123456789", "65a4f00dc0ffee012345678a"
-TOKEN = "tok-s3cret-s3cret-s3cret"
-JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0xxxx.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
-BASICS = {"OPSERA_TOKEN": TOKEN, "OPSERA_PIPELINE": ID}
-TWO = {
-    "command": ("watch", "stop"), "token": ("t1", "t2"), "token_file": ("f1", "f2"),
-    "pipeline": ("p1", "p2"), "run_count": ("1", "2"), "base_url": ("https://a.opsera.io", "https://b.opsera.io"),
-    "wait": ("false", "true"), "timeout": ("1s", "2s"), "on_timeout": ("leave", "stop"),
-    "on_cancel": ("leave", "stop"), "on_paused": ("wait", "fail"), "on_busy": ("attach", "fail"),
-    "reset": ("auto", "always"), "logs": ("all", "none"), "log_limit": ("1", "2"),
-    "poll_interval": ("1", "2"), "output_file": ("o1", "o2"), "report_dir": ("r1", "r2"),
-    "ca_bundle": ("c1", "c2"), "config": ("empty1.yml", "empty2.yml"),
-}  # fmt: skip
-"""Two good values of each input, neither of them its default."""
-LAYERS = ("option", "INPUT", "OPSERA", "alias", "file", "platform")
+TOKEN = "s3cret-token-" + "x" * 20
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1cyJ9xx.c2lnbmF0dXJl"
+
+
+@dataclass
+class Platform:
+    """What a platform adds to the inputs."""
+
+    input_defaults: dict[str, str] = field(default_factory=dict)
+    auto_log_limit: int | None = None
+    debug: bool = False
+    time_left: float | None = None
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A job's folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("empty1.yml", "empty2.yml"):
-        (tmp_path / name).write_text("")
+    """A workspace that is the current directory, and a system's file beside it."""
+    (tmp_path / "workspace").mkdir()
+    monkeypatch.chdir(tmp_path / "workspace")
     return tmp_path
 
 
-def get(environ=None, options=None, defaults=None, *, limit=None, basics=True):
-    """Collect the inputs; options are told as `--name`."""
+def read(environ=None, options=None, platform=None, *, basics=True, ours=True, **kwargs):
+    """Read the settings of a job; `basics` adds a token and a pipeline below everything else."""
+    root = Path.cwd().parent
+    usual = {"OPSERA_TOKEN": TOKEN, "OPSERA_PIPELINE": ID} if basics else {}
+    place = {"HOME": str(root / "home"), "GITHUB_WORKSPACE": str(root / "workspace")}
     given_ = {name: Setting(value, f"--{name}") for name, value in (options or {}).items()}
-    environ = {**(BASICS if basics else {}), **(environ or {})}
-    return collect(environ, given_, defaults or {}, limit)
+    return read_settings(
+        {**place, **usual, **(environ or {})}, given_, platform or Platform(),
+        reads_input_variables=ours, on_terminal=kwargs.pop("on_terminal", False),
+        system_file=root / "system.yml", **kwargs,
+    )  # fmt: skip
 
 
-def faults(*args, **kwargs) -> list[str]:
+def get(*args, **kwargs) -> Inputs:
+    return read(*args, **kwargs).inputs()
+
+
+def problems(*args, **kwargs) -> list[str]:
     with pytest.raises(InvalidInput) as caught:
         get(*args, **kwargs)
     assert TOKEN not in caught.value.message
     return list(caught.value.problems)
 
 
-def typed(name: str, value: str):
-    """What a value of an input is once it is typed."""
-    basics = {"token": Setting("t", "x"), "pipeline": Setting("p", "x"), name: Setting(value, "x")}
-    return getattr(parse(basics), name)
+# --- Precedence -----------------------------------------------------------------------------------
+
+LAYERS = ("option", "INPUT", "OPSERA", "alias", "file", "system", "platform")
+TWO = {
+    "command": ("watch", "stop"), "token": (TOKEN + "1", TOKEN + "2"), "token_file": ("f1", "f2"),
+    "pipeline": ("first", "second"), "run_count": ("7", "8"), "branch": ("main", "next"),
+    "parameters": ("A.b=1", "A.b=2"), "base_url": ("https://a.example", "https://b.example"),
+    "portal_url": ("https://c.example", "https://d.example"), "wait": ("false", "true"),
+    "timeout": ("7m", "8m"), "on_timeout": ("stop", "leave"), "on_cancel": ("leave", "stop"),
+    "on_paused": ("wait", "fail"), "on_busy": ("fail", "attach"), "reset": ("auto", "always"),
+    "logs": ("all", "none"), "log_limit": ("7", "8"), "timestamps": ("true", "false"),
+    "poll_interval": ("7", "8"), "verbose": ("true", "false"), "output_file": ("a.env", "b.env"),
+    "report_dir": ("a", "b"), "ca_bundle": ("f1", "f2"), "config": ("f1", "f2"),
+}  # fmt: skip
+"""Two values of each input that mean different things."""
 
 
 def places(name: str) -> list[str]:
-    """Return where an input can stand: no token in the file, no alias for the alias's own name."""
+    """Return where an input can be set."""
     closed = {
-        "token": {"option", "alias", "file"},
-        "config": {"alias", "file"},
+        "token": {"option", "alias", "file", "system"},
+        "config": {"alias", "file", "system"},
         "pipeline": {"alias"},
     }
     return [place for place in LAYERS if place not in closed.get(name, set())]
+
+
+def test_every_input_has_two_values():
+    assert set(TWO) == set(BY_NAME)
 
 
 @pytest.mark.parametrize(
@@ -74,36 +111,37 @@ def places(name: str) -> list[str]:
     [(name, *pair) for name in BY_NAME for pair in combinations(places(name), 2)],
 )
 def test_the_upper_place_counts(name, upper, lower, folder):
-    """Option, INPUT_, OPSERA_, alias, file, platform: for each input the upper one counts."""
-    first, second = TWO[name]
-    values = {upper: first, lower: second}
-    environ = {} if name in ("token", "token_file") else {"OPSERA_TOKEN": "t"}
-    if name == "token_file":
-        for file in TWO[name]:
-            (folder / file).write_text(f"held by {file}".replace(" ", "-"))
+    """Option, INPUT_, OPSERA_, alias, file, system's file, platform: the upper one counts."""
+    where = {upper: TWO[name][0], lower: TWO[name][1]}
+    for file in ("f1", "f2"):
+        Path(file).write_text(f"token-{file}" if name == "token_file" else "")
+    environ = {} if name in ("token", "token_file") else {"OPSERA_TOKEN": TOKEN}
     if name != "pipeline":
         environ["OPSERA_PIPELINE"] = "named"
     for layer, prefix in (("INPUT", "INPUT_"), ("OPSERA", "OPSERA_")):
-        if layer in values:
-            environ[prefix + name.upper()] = values[layer]
-    text = f"{name}: {values['file']}\n" if "file" in values else ""
-    alias = f", {name}: {values['alias']}" if "alias" in values else ""
+        if layer in where:
+            environ[prefix + name.upper()] = where[layer]
+    # Outside the workspace, so that it may set everything.
+    named = folder / "ci.yml"
+    text = f"{name}: {where['file']}\n" if "file" in where else ""
+    alias = f", {name}: {where['alias']}" if "alias" in where else ""
     if text or alias:
-        text += f"pipelines: {{named: {{pipeline: real{alias}}}}}\n"
-        (folder / ".opsera.yml").write_text(text)
-    options = {name: values["option"]} if "option" in values else {}
-    defaults = {name: values["platform"]} if "platform" in values else {}
-    inputs = get(environ, options, defaults, basics=False)
-    assert getattr(inputs, name) == typed(name, first)
+        named.write_text(f"{text}pipelines: {{named: {{pipeline: real{alias}}}}}\n")
+        environ["OPSERA_CONFIG"] = str(named)
+    if "system" in where:
+        (folder / "system.yml").write_text(f"{name}: {where['system']}\n")
+    options = {name: where["option"]} if "option" in where else {}
+    platform = Platform({name: where["platform"]} if "platform" in where else {})
+    settings = read(environ, options, platform, basics=False)
+    assert settings.value(name) == TWO[name][0]
+    inputs = settings.valid_inputs()
     if name == "token_file":
-        assert inputs.token == f"held-by-{first}"
-
-
-@pytest.mark.parametrize("name", sorted(set(BY_NAME) - {"token", "pipeline"}))
-def test_the_platform_goes_before_the_table(name, folder):
-    """A platform's default replaces the table's."""
-    (folder / "f1").write_text("t")
-    assert getattr(get(defaults={name: TWO[name][0]}), name) == typed(name, TWO[name][0])
+        assert inputs.token == "token-f1"
+    else:
+        alone = read(
+            {"OPSERA_TOKEN": TOKEN, "OPSERA_PIPELINE": "x"}, {name: TWO[name][0]}, basics=False
+        )
+        assert getattr(inputs, name) == getattr(alone.valid_inputs(), name)
 
 
 @pytest.mark.parametrize("name", sorted(set(BY_NAME) - {"token", "pipeline", "token_file"}))
@@ -111,272 +149,591 @@ def test_an_empty_place_hides_nothing(name):
     """What is empty in an upper place lets the lower one count."""
     variable = name.upper()
     environ = {f"INPUT_{variable}": " ", f"OPSERA_{variable}": TWO[name][0]}
-    inputs = get(environ, {name: ""})
-    assert getattr(inputs, name) == typed(name, TWO[name][0])
+    assert read(environ, {name: ""}).values[name] == Setting(TWO[name][0], f"OPSERA_{variable}")
 
 
-class TestConfig:
-    """The config file."""
+def test_input_variables_count_only_where_they_are_ours():
+    """Another program's INPUT_ variables change nothing, not even by a warning."""
+    foreign = {f"INPUT_{name.upper()}": first for name, (first, _) in TWO.items()}
+    foreign |= {"INPUT_TIMEUOT": "1h", "INPUT_ACCESS_TOKEN": "ghs_x"}
+    assert get(foreign, ours=False) == get({})
+    assert problems(foreign, basics=False, ours=False)[0].startswith("No access token.")
+    assert get({"INPUT_TIMEOUT": "5m"}).timeout == 300.0
 
-    def test_no_file_is_no_fault(self):
-        """The default name is read if it is there."""
-        assert get().timeout == 3600.0
 
-    def test_a_file_that_was_asked_for_has_to_be_there(self):
-        """A name that was given is a promise."""
-        (fault,) = faults({"OPSERA_CONFIG": "gone.yml"})
-        assert fault == (
-            "config: there is no file 'gone.yml' (from OPSERA_CONFIG). Its path counts from the "
-            "folder in which this runs; in a job, is the repository checked out?"
-        )
-
-    def test_no_file_can_be_asked_for(self, folder):
-        """The empty device says that no file is to be read; one that never ends is refused."""
-        (folder / ".opsera.yml").write_text("timeout: soon\n")
-        assert get({"OPSERA_CONFIG": os.devnull, "OPSERA_PIPELINE": ID}).timeout == 3600.0
-        assert faults({"OPSERA_CONFIG": "/dev/zero"}) == ["config: '/dev/zero' is no file."]
-
-    def test_an_id_is_no_alias(self, folder):
-        """A file that gives an ID to another pipeline is refused, not obeyed."""
-        (folder / ".opsera.yml").write_text(f"pipelines: {{{ID}: {OTHER_ID}}}\n")
-        (fault,) = faults({"OPSERA_PIPELINE": ID})
-        assert fault.startswith(f"pipelines.{ID}: as an alias it would hide the pipeline that has")
-
-    @pytest.mark.parametrize(
-        ("named", "near"), [("slow", "shop"), ("shop", ""), ("same", ""), ("shpo", "shop")]
-    )
-    def test_an_alias_that_may_be_meant_is_known(self, folder, named, near):
-        """It is one that is nearly named, or one that an alias names instead of a pipeline."""
-        (folder / ".opsera.yml").write_text(
-            f"pipelines: {{shop: {ID}, slow: {{pipeline: shop}}, same: same}}\n"
-        )
-        assert get({"OPSERA_PIPELINE": named}).near_alias == near
-
-    def test_an_alias_is_resolved(self, folder):
-        """An alias, from whatever place, becomes its pipeline with its own defaults."""
-        (folder / ".opsera.yml").write_text(
-            f"timeout: 1m\npipelines:\n  shop: {ID}\n"
-            f"  slow: {{pipeline: {OTHER_ID}, timeout: 9h}}\n"
-        )
-        slow = get({"OPSERA_PIPELINE": "slow"})
-        assert (slow.pipeline, slow.timeout) == (OTHER_ID, 9 * 3600.0)
-        shop = get({"OPSERA_PIPELINE": "slow", "INPUT_PIPELINE": "shop"})
-        assert (shop.pipeline, shop.timeout) == (ID, 60.0)
-        assert get({"OPSERA_PIPELINE": "slow"}, {"pipeline": "shop"}).pipeline == ID
-        assert get({"OPSERA_PIPELINE": "other"}).pipeline == "other"
-
-    def test_the_file_can_name_an_alias_itself(self, folder):
-        """A default pipeline can be one of the aliases."""
-        (folder / ".opsera.yml").write_text(f"pipeline: shop\npipelines: {{shop: {ID}}}\n")
-        inputs = get({"OPSERA_TOKEN": TOKEN}, basics=False)
-        assert inputs.pipeline == ID
-
-    def test_an_alias_without_a_pipeline_is_one_fault(self, folder):
-        """An alias that leads nowhere is told, and no other pipeline is run in its place."""
-        (folder / ".opsera.yml").write_text(
-            f"pipeline: {ID}\npipelines: {{shop: {{timeout: 1h}}}}\n"
-        )
-        assert faults({"OPSERA_PIPELINE": "shop"}) == [
-            "pipelines.shop: it names no pipeline (.opsera.yml, line 2)."
-        ]
-
-    def test_another_file(self, folder):
-        """The file can have another name, and a byte-order mark."""
-        (folder / "ci.yml").write_bytes(b"\xef\xbb\xbftimeout: 5m\r\n")
-        assert get({"INPUT_CONFIG": "ci.yml"}).timeout == 300.0
-
-    @pytest.mark.parametrize(
-        ("content", "why"),
-        [(b"\xff\xfet\x00", "it is not UTF-8 text"), (None, "Is a directory"),
-         (b"a: b: c", "is no valid YAML (line 1")],
+def test_inherited_outputs_are_no_inputs():
+    """Outputs of an earlier job are not read, and bring no warning."""
+    outputs = (
+        "STATUS", "MESSAGE", "PIPELINE_ID", "PIPELINE_NAME", "URL", "DURATION", "STARTED_AT",
+        "FINISHED_AT", "FAILED_STEP", "LOG_LINES", "LOG_COMPLETE", "RESULT",
     )  # fmt: skip
-    def test_a_file_that_cannot_be_read(self, folder, content, why):
-        """It is one fault, and what it may hold is not told to be missing."""
-        path = folder / ".opsera.yml"
-        path.mkdir() if content is None else path.write_bytes(content)
-        found = faults({"OPSERA_TOKEN": TOKEN}, basics=False)
-        assert len(found) == 1
-        assert found[0].startswith("config: ") and why in found[0]
-
-    @pytest.mark.parametrize("path", ["a\0b", "\ud800"])
-    def test_a_path_that_is_none(self, path):
-        """A path that the system can't take is a fault like any other."""
-        found = faults(options={"config": path})
-        assert any(fault.startswith("config:") and "it is no path" in fault for fault in found)
-
-    def test_faults_of_all_places_are_told_at_once(self, folder):
-        """The file's faults and the environment's come together, each with where it is from."""
-        (folder / ".opsera.yml").write_text("timeout: soon\ncolour: red\n")
-        found = faults({"INPUT_WAIT": "perhaps"}, {"logs": "some"}, {"reset": "x"})
-        assert [fault.split(":")[0] for fault in found] == [
-            "timeout", "colour", "wait", "reset", "logs",
-        ]  # fmt: skip
-        for fault, origin in zip(
-            [found[0], *found[2:]],
-            [".opsera.yml, line 1", "INPUT_WAIT", "the platform's default", "--logs"],
-            strict=True,
-        ):
-            assert f"(from {origin})" in fault and "it takes" in fault
+    inherited = {f"OPSERA_{name}": "x" for name in outputs}
+    assert get(inherited) == get({})
 
 
-class TestTokenFile:
-    """The input `token_file`."""
+def test_all_problems_are_reported_at_once(folder):
+    """Those of the files and of all places come together, each with its source."""
+    Path("ci.yml").write_text("timeout: soon\ncolour: red\n")
+    environ = {"INPUT_WAIT": "perhaps", "OPSERA_CONFIG": "ci.yml"}
+    found = problems(environ, {"logs": "some"}, Platform({"reset": "x"}))
+    assert (
+        "\n".join(found)
+        == """\
+Invalid value 'soon' for timeout (from ci.yml, line 1). Use a duration such as 90, 90s, 45m, or \
+2h30m, or 0 for no limit.
+Unknown input colour (ci.yml, line 2).
+Invalid value 'perhaps' for wait (from INPUT_WAIT). Use true or false.
+Invalid value 'x' for reset (from the platform's default). Use never, auto, or always.
+Invalid value 'some' for logs (from --logs). Use console, all, or none."""
+    )
+
+
+def test_nothing_at_all_is_two_problems():
+    """Without anything, the two inputs that are needed are reported."""
+    assert [one.split(".")[0] for one in problems(basics=False)] == [
+        "No access token", "No pipeline",
+    ]  # fmt: skip
+
+
+def test_what_is_valid_survives_a_problem(folder):
+    """The error knows where the outputs go, also where a trusted file says that."""
+    (folder / "system.yml").write_text("output_file: out.env\n")
+    with pytest.raises(InvalidInput) as caught:
+        get({"OPSERA_TIMEOUT": "soon"})
+    assert caught.value.output_file == "out.env"
+    with pytest.raises(InvalidInput) as caught:
+        get({"OPSERA_TIMEOT": "1h"}, basics=False)
+    assert "Did you mean OPSERA_TIMEOUT?" in caught.value.warnings[0]
+    valid = read({"OPSERA_TIMEOUT": "soon"}).valid_inputs()
+    assert (valid.output_file, valid.timeout) == ("out.env", 3600.0)
+
+
+def test_load_inputs_does_it_all_at_once():
+    """Inputs or an error, in one call."""
+    environ = {"OPSERA_TOKEN": TOKEN, "OPSERA_PIPELINE": ID, "INPUT_TIMEOUT": "5m"}
+    assert load_inputs(environ, {}).timeout == 3600.0
+    assert load_inputs(environ, {}, reads_input_variables=True).timeout == 300.0
+    with pytest.raises(InvalidInput):
+        load_inputs({}, {})
+
+
+def test_parameters_arrive():
+    """They are split at load, as far as that needs no pipeline."""
+    environ = {"OPSERA_PARAMETERS": "Build.VERSION=1.10", "OPSERA_BRANCH": "main"}
+    inputs = get(environ)
+    assert inputs.parameters == (Parameter(None, "Build.VERSION", "1.10"),)
+    assert inputs.branch == "main"
+    assert "1.10" not in repr(inputs) and TOKEN not in repr(inputs)
+
+
+# --- Aliases --------------------------------------------------------------------------------------
+
+ALIASES = f"""\
+timeout: 1m
+pipelines:
+  shop: {ID}
+  slow: {{pipeline: {OTHER_ID}, timeout: 9h}}
+  loop: shop
+  same: same
+tools:
+  ci: {{tool: {ID}, timeout: 5m}}
+  two: Other
+"""
+
+
+@pytest.fixture
+def aliases():
+    Path("ci.yml").write_text(ALIASES)
+    return {"OPSERA_CONFIG": "ci.yml"}
+
+
+def test_an_alias_is_resolved(aliases):
+    """An alias, from whatever place, becomes its pipeline with its own defaults."""
+    slow = read({**aliases, "OPSERA_PIPELINE": "slow"})
+    assert slow.alias == Setting("slow", "OPSERA_PIPELINE")
+    assert (slow.inputs().pipeline, slow.inputs().timeout) == (OTHER_ID, 9 * 3600.0)
+    shop = get({**aliases, "OPSERA_PIPELINE": "slow", "INPUT_PIPELINE": "shop"})
+    assert (shop.pipeline, shop.timeout) == (ID, 60.0)
+    assert get({**aliases, "OPSERA_PIPELINE": "slow"}, {"pipeline": "shop"}).pipeline == ID
+    other = read({**aliases, "OPSERA_PIPELINE": "other"})
+    assert (other.inputs().pipeline, other.alias) == ("other", None)
+
+
+def test_an_alias_of_a_file_that_is_not_named_changes_nothing():
+    """In a job, a name is never replaced by an alias of a file that the job does not name."""
+    Path(".opsera.yml").write_text(f"pipelines: {{shop: {OTHER_ID}}}\n")
+    inputs = get({"OPSERA_PIPELINE": "shop"})
+    assert inputs.pipeline == "shop"
+    assert "'.opsera.yml' is not read" in inputs.warnings[0]
+    assert get({"OPSERA_PIPELINE": "shop"}, on_terminal=True).pipeline == OTHER_ID
+
+
+def test_a_trusted_file_can_name_the_pipeline(folder):
+    """A default pipeline may be an alias."""
+    (folder / "system.yml").write_text(f"pipeline: shop\npipelines: {{shop: {ID}}}\n")
+    assert get({"OPSERA_TOKEN": TOKEN}, basics=False).pipeline == ID
+
+
+def test_the_named_file_goes_before_the_others(aliases, folder):
+    """Of an alias in two files, the named one counts; of others each."""
+    (folder / "system.yml").write_text("timeout: 3m\nlogs: all\npipelines: {shop: X, more: Y}\n")
+    inputs = get({**aliases, "OPSERA_PIPELINE": "shop"})
+    assert (inputs.pipeline, inputs.timeout, inputs.logs) == (ID, 60.0, "all")
+    assert get({**aliases, "OPSERA_PIPELINE": "more"}).pipeline == "Y"
+
+
+def test_an_alias_without_a_pipeline_is_one_problem():
+    """It leads nowhere, and no other pipeline is run in its place."""
+    Path("ci.yml").write_text("pipelines: {shop: {timeout: 1h}}\n")
+    assert problems({"OPSERA_PIPELINE": "shop", "OPSERA_CONFIG": "ci.yml"}) == [
+        "pipelines.shop: missing `pipeline` (ci.yml, line 1)."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("named", "near"), [("loop", "shop"), ("shop", ""), ("same", ""), ("shpo", "shop"), (ID, "")]
+)
+def test_an_alias_that_may_be_meant_is_known(aliases, named, near):
+    """It is one that is nearly named, or one that an alias names instead of a pipeline."""
+    assert get({**aliases, "OPSERA_PIPELINE": named}).near_alias == near
+
+
+def test_an_alias_of_a_tool(aliases):
+    """The tool that a command names may be an alias, with defaults of its own."""
+    options = {"command": "tool show"}
+    found = get(aliases, options, tool="ci")
+    assert (found.tool, found.timeout, found.pipeline) == (ID, 300.0, ID)
+    assert get(aliases, options, tool="two").tool == "Other"
+    assert get(aliases, options, tool="x").tool == "x"
+    assert get(aliases, options, tool="tow").near_alias == "two"
+    assert get(aliases).tool == ""
+
+
+def test_aliases_for_completion(aliases):
+    """A person is offered those of the default file, or of the named one."""
+    Path(".opsera.yml").write_text("pipelines: {mine: x}\n")
+    assert known_aliases({}, {}, "pipelines") == ["mine"]
+    assert known_aliases({"CI": "true"}, {}, "pipelines") == []
+    assert known_aliases(aliases, {}, "tools") == ["ci", "two"]
+    assert known_aliases({}, {"config": Setting("ci.yml", "--config")}, "tools") == ["ci", "two"]
+
+
+# --- Limits of the system's file ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limit", "pipeline", "allowed"),
+    [
+        (f"[{ID}]", ID, True), (f"[{ID}]", ID.upper(), True), (f"[{ID.upper()}]", ID, True),
+        (f"[{ID}]", OTHER_ID, False), ("[Shop]", "Shop", True), ("[Shop]", "shop", False),
+        ("[]", ID, False), ("[]", "Shop", False),
+    ],
+)  # fmt: skip
+def test_allowed_pipelines(folder, limit, pipeline, allowed):
+    """Nothing overrides the list, in whatever place a pipeline is named."""
+    (folder / "system.yml").write_text(f"allowed_pipelines: {limit}\n")
+    if allowed:
+        assert get({"OPSERA_PIPELINE": pipeline}).pipeline in (ID, "Shop")
+        return
+    (found,) = problems({}, {"pipeline": pipeline})
+    assert found.startswith(f"Pipeline {pipeline!r} is not allowed on this machine.")
+    assert "allowed_pipelines" in found
+
+
+def test_a_name_is_compared_when_its_id_is_known(folder):
+    """A name may be that of an allowed ID, so only the job can compare these."""
+    (folder / "system.yml").write_text(f"allowed_pipelines: [{ID}]\n")
+    inputs = get({"OPSERA_PIPELINE": "Shop"})
+    assert inputs.allows_pipeline(ID, "Shop") and not inputs.allows_pipeline(OTHER_ID, "Shop")
+    (folder / "system.yml").write_text("allowed_pipelines: [Shop]\n")
+    inputs = get({"OPSERA_PIPELINE": OTHER_ID})
+    assert inputs.allows_pipeline(OTHER_ID, "Shop") and not inputs.allows_pipeline(
+        OTHER_ID, "Other"
+    )
+    (folder / "system.yml").unlink()
+    assert get().allows_pipeline(OTHER_ID, "anything")
+
+
+@pytest.mark.parametrize(
+    ("limit", "base_url", "allowed"),
+    [
+        ("app.opsera.io", "https://app.opsera.io", True),
+        ("app.opsera.io", "https://APP.opsera.io:443/x", True),
+        ("app.opsera.io", "https://app.opsera.io.", True),
+        ("app.opsera.io", "https://acme.opsera.io", False),
+        ("app.opsera.io", "https://app.opsera.io.evil.example", False),
+        ("app.opsera.io", "http://127.0.0.1:8080", False),
+        ("'*.opsera.io'", "https://acme.opsera.io", True),
+        ("'*.opsera.io'", "https://opsera.io", False),
+        ("'*.opsera.io'", "https://evilopsera.io", False),
+        ("[]", "https://app.opsera.io", False),
+    ],
+)
+def test_allowed_hosts(folder, limit, base_url, allowed):
+    """The token goes to no other host."""
+    (folder / "system.yml").write_text(f"allowed_hosts: {limit}\n")
+    if allowed:
+        assert get({}, {"base_url": base_url})
+    else:
+        (found,) = problems({}, {"base_url": base_url})
+        assert found.startswith("Host '") and "allowed_hosts" in found
+
+
+def test_the_limits_hold_for_the_checkout_too(folder):
+    """A file in the checkout can't bring its own."""
+    (folder / "system.yml").write_text("allowed_hosts: app.opsera.io\n")
+    Path("ci.yml").write_text("allowed_hosts: evil.example\n")
+    (found,) = problems({"OPSERA_CONFIG": "ci.yml"})
+    assert found.startswith("allowed_hosts is only read from /etc/opsera-step.yml")
+
+
+# --- The token ------------------------------------------------------------------------------------
+
+
+class TestToken:
+    """Where the token comes from."""
 
     @pytest.mark.parametrize(
         "content",
-        [TOKEN, f"{TOKEN}\n", f"\ufeff{TOKEN}\r\n", f"  {TOKEN}\t\n\n", f"\n{TOKEN}"],
-        ids=repr,
-    )
-    def test_what_editors_add_does_not_count(self, folder, content):
-        """A byte-order mark, blanks and line ends around the token are dropped."""
-        (folder / "token").write_text(content, "utf-8")
-        environ = {"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": "token"}
-        assert get(environ, basics=False).token == TOKEN
-
-    @pytest.mark.parametrize(
-        ("content", "why"),
-        [(b"", "is empty"), (b" \n", "is empty"), (b"\xef\xbb\xbf", "is empty"),
-         (b"\xff\xfet\x00o\x00", "it is not UTF-8 text"),
-         (bytes(range(256)), "it is not UTF-8 text"),
-         (None, "No such file or directory")],
+        [TOKEN, f"{TOKEN}\n", f"\ufeff{TOKEN}\r\n", f"  {TOKEN}\t\n\n", f"\n{TOKEN}"], ids=repr,
     )  # fmt: skip
-    def test_a_file_that_holds_none(self, folder, content, why):
-        """It is one fault, which names the file and why, and nothing of what is in it."""
-        if content is not None:
-            (folder / "token").write_bytes(content)
-        found = faults({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": "token"}, basics=False)
-        assert len(found) == 1
-        assert found[0].startswith("token_file: 'token' (from OPSERA_TOKEN_FILE)")
-        assert why in found[0]
+    def test_what_editors_add_does_not_count(self, content):
+        """A byte-order mark, spaces, and line ends around the token are dropped."""
+        Path("token").write_text(content, "utf-8")
+        inputs = get({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": "token"}, basics=False)
+        assert (inputs.token, inputs.token_source) == (TOKEN, "the file 'token'")
+
+    def test_the_source_is_known(self):
+        """A 401 can name it."""
+        assert get().token_source == "OPSERA_TOKEN"
+        assert get({"INPUT_TOKEN": TOKEN}).token_source == "INPUT_TOKEN"
 
     @pytest.mark.parametrize(
-        "content", [f"{TOKEN} x", f"{TOKEN}\n{TOKEN}", f"Bearer {TOKEN}", f"{TOKEN}é"]
+        ("make", "said"),
+        [
+            (lambda path: path.write_bytes(b""), "is empty."),
+            (lambda path: path.write_bytes(b"\xef\xbb\xbf \n"), "is empty."),
+            (lambda path: path.write_bytes(bytes(range(256))), "it is not UTF-8 text."),
+            (lambda path: path.mkdir(), "it is a directory."),
+            (lambda path: path.write_bytes(b"x" * 70_000), "it is larger than 64 KiB."),
+            (lambda path: path.symlink_to("/dev/zero"), "it is not a regular file but a device"),
+            (lambda path: None, "No such file or directory."),
+        ],
+        ids=["empty", "spaces", "bytes", "directory", "large", "device", "missing"],
     )
-    def test_a_file_that_holds_more(self, folder, content):
+    def test_a_file_that_holds_none(self, make, said):
+        """It is one problem, which names the file and why, and nothing of what is in it."""
+        make(Path("token"))
+        (found,) = problems({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": "token"}, basics=False)
+        assert "token_file 'token' (from OPSERA_TOKEN_FILE)" in found and said in found
+
+    def test_a_named_pipe_does_not_hang(self, monkeypatch):
+        """Nor does it without a writer."""
+        monkeypatch.setattr("opsera_step.config.file._PIPE_SECONDS", 0.1)
+        os.mkfifo("token")
+        (found,) = problems({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": "token"}, basics=False)
+        assert "the pipe delivered nothing" in found
+
+    @pytest.mark.parametrize(
+        "content", [f"{TOKEN} x", f"{TOKEN}\n{TOKEN}", f"Bearer {TOKEN}", "short"]
+    )
+    def test_a_file_that_holds_more(self, content):
         """What is no token is refused without being shown."""
-        (folder / "token").write_text(content, "utf-8")
-        found = faults({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": "token"}, basics=False)
-        assert len(found) == 1
-        assert found[0].startswith("token: its value (from the file 'token') won't do")
+        Path("token").write_text(content, "utf-8")
+        (found,) = problems({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": "token"}, basics=False)
+        assert found.startswith("Invalid value for token (from the file 'token').")
 
-    def test_a_folder_is_no_file(self, folder):
-        """The system's own words say why."""
-        found = faults({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": str(folder)}, basics=False)
-        assert "Is a directory" in found[0]
-
-    def test_a_token_in_its_place_is_not_shown(self):
+    def test_a_token_in_the_place_of_its_file_is_not_shown(self):
         """Who gives the token where its file belongs is told so, without printing it."""
-        found = faults({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": JWT}, basics=False)
-        assert len(found) == 1
-        assert "looks like the token itself" in found[0]
-        assert "OPSERA_TOKEN_FILE" in found[0] and JWT not in found[0]
+        (found,) = problems({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": JWT}, basics=False)
+        assert found == (
+            "Can't read token_file (looks like an access token) (from OPSERA_TOKEN_FILE): "
+            "No such file or directory. "
+            "It looks like an access token, which belongs in the input token."
+        )
+
+    def test_a_file_whose_name_looks_like_a_token(self):
+        """A file that is there is read, whatever it is called."""
+        name = "deployment-prod.opsera-access.token-current-2026"
+        Path(name).write_text(TOKEN)
+        environ = {"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": name}
+        assert get(environ, basics=False).token == TOKEN
 
     @pytest.mark.parametrize(
         ("environ", "options", "token"),
         [({"OPSERA_TOKEN": TOKEN, "OPSERA_TOKEN_FILE": "token"}, {}, TOKEN),
          ({"INPUT_TOKEN": TOKEN, "OPSERA_TOKEN_FILE": "token"}, {}, TOKEN),
-         ({"OPSERA_TOKEN": TOKEN, "INPUT_TOKEN_FILE": "token"}, {}, "held"),
-         ({"OPSERA_TOKEN": TOKEN, "INPUT_TOKEN": TOKEN}, {"token_file": "token"}, "held")],
+         ({"OPSERA_TOKEN": TOKEN, "INPUT_TOKEN_FILE": "token"}, {}, "held-by-file"),
+         ({"OPSERA_TOKEN": TOKEN, "INPUT_TOKEN": TOKEN}, {"token_file": "token"}, "held-by-file")],
     )  # fmt: skip
-    def test_the_nearer_of_token_and_file_counts(self, folder, environ, options, token):
-        """Token before file in one place, but what was given nearer goes before both."""
-        (folder / "token").write_text("held")
+    def test_the_nearer_of_token_and_file_counts(self, environ, options, token):
+        """Token before file in one place, but what is given nearer goes before both."""
+        Path("token").write_text("held-by-file")
         assert get({"OPSERA_PIPELINE": ID, **environ}, options, basics=False).token == token
 
-    def test_a_file_named_in_the_config(self, folder):
-        """The config file may say where the token's file is."""
-        (folder / ".opsera.yml").write_text("token_file: token\n")
-        (folder / "token").write_text("held")
-        assert get({"OPSERA_PIPELINE": ID}, basics=False).token == "held"
+    def test_a_file_named_in_a_trusted_file(self, folder):
+        """The system's file may say where the token's file is; a variable goes before it."""
+        (folder / "system.yml").write_text(f"token_file: {folder}/token\n")
+        (folder / "token").write_text("held-by-file")
+        assert get({"OPSERA_PIPELINE": ID}, basics=False).token == "held-by-file"
         assert get().token == TOKEN
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [(lambda path: None, "No such file or directory"), (Path.mkdir, "not a regular file"),
+     (os.mkfifo, "not a regular file")],
+    ids=["missing", "directory", "pipe"],
+)  # fmt: skip
+def test_a_ca_bundle_is_a_file(make, said):
+    """OpenSSL would wait for a pipe beyond every timeout."""
+    make(Path("ca.pem"))
+    (found,) = problems({"OPSERA_CA_BUNDLE": "ca.pem"})
+    assert found.startswith("Can't read ca_bundle 'ca.pem' (from OPSERA_CA_BUNDLE): ")
+    assert said in found
+
+
+# --- Home directories -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["token_file", "output_file", "report_dir", "ca_bundle", "config"])
+def test_the_home_directory_is_expanded(name, folder):
+    """`~/` in a variable, an option, or a trusted file is the home directory."""
+    home = folder / "home"
+    home.mkdir()
+    (home / "x").write_text(TOKEN if name == "token_file" else "")
+    expected = str(home / "x")
+    assert read({f"OPSERA_{name.upper()}": "~/x"}).value(name) == expected
+    assert read({}, {name: "~/x"}).value(name) == expected
+    if name != "config":
+        (folder / "system.yml").write_text(f"{name}: ~/x\n")
+        assert read().value(name) == expected
+        (folder / "system.yml").unlink()
+    (found,) = problems({f"OPSERA_{name.upper()}": "~/x", "HOME": ""})
+    assert "HOME" in found
+
+
+def test_a_config_file_in_the_home_directory(folder):
+    """It is read from there."""
+    (folder / "home").mkdir()
+    (folder / "home/ci.yml").write_text("timeout: 5m\n")
+    assert get({"OPSERA_CONFIG": "~/ci.yml"}).timeout == 300.0
+
+
+# --- Warnings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variable", "near"),
+    [
+        ("OPSERA_PIPELNE", "OPSERA_PIPELINE"), ("INPUT_ON-PAUSED", "INPUT_ON_PAUSED"),
+        ("OPSERA_BASEURL", "OPSERA_BASE_URL"), ("OPSERA_timeout", "OPSERA_TIMEOUT"),
+        ("OPSERA_TIME_OUT", "OPSERA_TIMEOUT"), ("INPUT_ONBUSY", "INPUT_ON_BUSY"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_variable_brings_a_warning(variable, near):
+    """Nobody reads it, and the value may be a secret."""
+    assert get({variable: "hunter2"}).warnings == (
+        f"The variable {variable} is not read. Did you mean {near}?",
+    )
+
+
+def test_a_token_under_another_name():
+    """Names that other programs use, while there is no token."""
+    settings = read({"OPSERA_PIPELINE": ID, "OPSERA_API_TOKEN": TOKEN}, basics=False)
+    assert settings.warnings == (
+        "The variable OPSERA_API_TOKEN is not read. Did you mean OPSERA_TOKEN?",
+    )
+    assert get({"OPSERA_API_TOKEN": TOKEN}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["OPSERA_STEP_VENV", "OPSERA_URL", "OPSERA_DEBUG", "OPSERA_STATUS", "OPSERA_X", "PIPELINE",
+     "OPSERA_TENANT", "INPUT_NODE-VERSION", "OPSERA_" + "X" * 60],
+)  # fmt: skip
+def test_other_variables_bring_none(variable):
+    """Outputs, and what is of no likeness to an input."""
+    assert get({variable: "x"}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("Deploy\u00a0shop", "contains a no-break space (U+00A0)."),
+     ("Deploy\u200bshop", "contains an invisible character (U+200B)."),
+     ('"Deploy shop"', "has quotation marks around it; docker --env-file"),
+     ("Deploy 👩\u200d💻", None), ("Größe 2", None)],
+)  # fmt: skip
+def test_an_odd_name_brings_a_warning(name, said):
+    """It looks the same as another name, and is none."""
+    warnings = get({"OPSERA_PIPELINE": name}).warnings
+    assert len(warnings) == bool(said)
+    expected = f"The name of the pipeline (from OPSERA_PIPELINE) {said}"
+    assert not said or warnings[0].startswith(expected)
+
+
+INHERITED = {
+    "OPSERA_RUN_COUNT": "3", "OPSERA_PIPELINE_ID": OTHER_ID, "OPSERA_STATUS": "success",
+    "OPSERA_PIPELINE_NAME": "Deploy%20shop",
+}  # fmt: skip
+
+
+class TestInheritedRunCount:
+    """OPSERA_RUN_COUNT is a name of an input and of an output."""
+
+    @pytest.mark.parametrize("command", ["watch", "status", "logs --follow", "stop"])
+    @pytest.mark.parametrize("pipeline", [ID, "Other", "deploy shop"])
+    def test_of_another_pipeline(self, command, pipeline):
+        """It is not used, and a warning says so."""
+        inputs = get(INHERITED, {"command": command, "pipeline": pipeline})
+        assert inputs.run_count is None
+        assert inputs.warnings[0].startswith("OPSERA_RUN_COUNT (3) is not used:")
+
+    @pytest.mark.parametrize(
+        "pipeline", [OTHER_ID, OTHER_ID.upper(), "Deploy shop", "Deploy%20shop"]
+    )
+    def test_of_the_same_pipeline(self, pipeline):
+        """It is the run that the earlier job started."""
+        inputs = get(INHERITED, {"command": "watch", "pipeline": pipeline})
+        assert (inputs.run_count, inputs.warnings) == (3, ())
+
+    def test_by_an_alias(self):
+        """What the alias stands for is compared."""
+        Path("ci.yml").write_text(f"pipelines: {{a: {OTHER_ID}, b: {ID}}}\n")
+        for alias, count in (("a", 3), ("b", None)):
+            options = {"command": "watch", "pipeline": alias, "config": "ci.yml"}
+            assert get(INHERITED, options).run_count == count
+
+    def test_when_the_name_is_unknown(self):
+        """In doubt it is not used."""
+        inherited = {name: one for name, one in INHERITED.items() if "NAME" not in name}
+        assert get(inherited, {"command": "watch", "pipeline": "Shop"}).run_count is None
+
+    def test_what_was_not_inherited(self):
+        """An option or an INPUT_ variable is meant, and so is a variable on its own."""
+        assert get(INHERITED, {"command": "watch", "run_count": "5"}).run_count == 5
+        assert get({**INHERITED, "INPUT_RUN_COUNT": "5"}, {"command": "watch"}).run_count == 5
+        assert get({"OPSERA_RUN_COUNT": "5"}, {"command": "watch"}).run_count == 5
+
+    @pytest.mark.parametrize("command", ["run", "cleanup", "tool list"])
+    def test_commands_that_do_not_ask_for_a_run(self, command):
+        """There is nothing to warn about."""
+        assert get(INHERITED, {"command": command}).warnings == ()
+
+
+class TestTimeLimit:
+    """GitLab ends a job at its own time limit."""
+
+    @pytest.mark.parametrize(
+        ("limit", "timeout"),
+        [("", 3600), ("7200", 3600), ("3660", 3600), ("3600", 3540), ("600", 540), ("61", 1),
+         ("10", 1), ("0", 3600), ("soon", 3600)],
+    )  # fmt: skip
+    def test_the_default_ends_before(self, limit, timeout):
+        """An hour, or a minute less than what is left; never no limit, and without a warning."""
+        environ = {"GITLAB_CI": "true", "CI_JOB_TIMEOUT": limit}
+        inputs = get(environ, platform=detect(environ, io.StringIO(), FakeClock()))
+        assert (inputs.timeout, inputs.warnings) == (timeout, ())
+        assert inputs.output_file == "opsera.env"
+
+    @pytest.mark.parametrize(
+        ("timeout", "warns"),
+        [("10m", False), ("9m", False), ("54m", True), ("0", True), ("2h", True)],
+    )
+    def test_a_longer_timeout_brings_a_warning(self, timeout, warns):
+        """What was set explicitly is kept."""
+        inputs = get({"OPSERA_TIMEOUT": timeout}, platform=Platform(time_left=700.0))
+        assert inputs.timeout == get({"OPSERA_TIMEOUT": timeout}).timeout
+        assert bool(inputs.warnings) is warns
+        if warns:
+            start = f"The timeout {timeout!r} (from OPSERA_TIMEOUT) is longer than the rest of the"
+            assert inputs.warnings[0].startswith(start)
+
+    def test_only_commands_that_last_are_warned(self):
+        """Others end soon."""
+        environ = {"OPSERA_TIMEOUT": "2h", "OPSERA_COMMAND": "status"}
+        assert get(environ, platform=Platform(time_left=700.0)).warnings == ()
+
+    def test_a_file_goes_before_the_default(self):
+        """A timeout in a config file is explicit."""
+        Path("ci.yml").write_text("timeout: 2h\n")
+        inputs = get({"OPSERA_CONFIG": "ci.yml"}, platform=Platform(time_left=700.0))
+        assert inputs.timeout == 7200.0 and "ci.yml, line 1" in inputs.warnings[0]
+
+
+# --- The command ----------------------------------------------------------------------------------
 
 
 class TestCommand:
     """Which command a job is asked for, before anything else is read."""
 
-    @pytest.mark.parametrize(
-        ("environ", "words"),
-        [
-            ({}, []),
-            ({"OPSERA_COMMAND": "tool list"}, ["tool", "list"]),
-            ({"INPUT_COMMAND": "stop", "OPSERA_COMMAND": "tool list"}, ["tool", "list"]),
-            ({"OPSERA_COMMAND": "frob"}, []),
-        ],
-    )
-    def test_of_the_environment(self, environ, words):
-        """INPUT_ variables count only where they are ours; an unknown command has no words."""
-        assert asked_command(environ) == words
+    def words(self, environ, *, ours=True):
+        return requested_command(
+            {"GITHUB_WORKSPACE": str(Path.cwd()), **environ}, reads_input_variables=ours,
+            system_file=Path.cwd().parent / "system.yml",
+        )  # fmt: skip
 
-    def test_of_an_action(self):
-        """In a GitHub action INPUT_ goes before OPSERA_."""
-        environ = {"INPUT_COMMAND": "stop", "OPSERA_COMMAND": "tool list"}
-        assert asked_command(environ, reads_input_variables=True) == ["stop"]
+    def test_of_the_environment(self):
+        """INPUT_ goes before OPSERA_, where it is ours; an invalid command has no words."""
+        assert self.words({}) == []
+        assert self.words({"OPSERA_COMMAND": "tool list"}) == ["tool", "list"]
+        both = {"INPUT_COMMAND": "stop", "OPSERA_COMMAND": "tool list"}
+        assert self.words(both) == ["stop"]
+        assert self.words(both, ours=False) == ["tool", "list"]
+        assert self.words({"INPUT_COMMAND": "frob"}) == []
 
-    def test_of_the_config_file(self, folder):
-        """The file is asked where the environment says nothing, an alias of it first."""
-        text = "command: tool list\npipelines: {shop: {pipeline: Shop, command: summary}}\n"
-        (folder / ".opsera.yml").write_text(text)
-        assert asked_command({}) == ["tool", "list"]
-        assert asked_command({"OPSERA_PIPELINE": "shop"}) == ["summary"]
-        assert asked_command({"OPSERA_COMMAND": "stop"}) == ["stop"]
+    def test_of_a_trusted_file(self, folder):
+        """The environment goes before it."""
+        (folder / "system.yml").write_text("command: tool list\n")
+        assert self.words({}) == ["tool", "list"]
+        assert self.words({"OPSERA_COMMAND": "stop"}) == ["stop"]
 
-    def test_no_token_file_is_read(self, folder):
+    def test_never_of_the_checkout(self):
+        """Nothing in the checkout decides which command is carried out."""
+        Path("ci.yml").write_text("command: tool update x --set a=b --yes\n")
+        Path(".opsera.yml").write_text("command: tool update x --set a=b --yes\n")
+        assert self.words({"OPSERA_CONFIG": "ci.yml"}) == []
+        assert self.words({}) == []
+
+    def test_no_token_file_is_read(self):
         """A token's file may be a pipe, which can be read but once."""
-        assert asked_command({"OPSERA_TOKEN_FILE": "/nonexistent", "OPSERA_COMMAND": "run"})
-
-    def test_an_alias_of_a_tool(self, folder):
-        """The tool that a command names may be an alias, with defaults of its own."""
-        text = f"timeout: 9m\ntools: {{ci: {{tool: {ID}, timeout: 5m}}, two: Other}}\n"
-        (folder / ".opsera.yml").write_text(text)
-        found = get(options={"tool": "ci", "command": "tool show"})
-        assert (found.tool, found.timeout) == (ID, 300.0)
-        assert get(options={"tool": "two", "command": "tool show"}).tool == "Other"
-        assert get(options={"tool": "x", "command": "tool show"}).tool == "x"
-        assert get().tool == ""
+        os.mkfifo("token")
+        assert self.words({"OPSERA_TOKEN_FILE": "token"}) == []
 
 
-def test_nothing_at_all_is_two_faults():
-    """Without anything the two inputs that are needed are told."""
-    assert [fault.split(":")[0] for fault in faults(basics=False)] == ["token", "pipeline"]
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [({}, False), ({"CI": ""}, False), ({"CI": "false"}, False), ({"CI": "true"}, True),
+     ({"CI": "1"}, True), ({"JENKINS_URL": "http://x"}, True), ({"GITHUB_ACTIONS": "true"}, True),
+     ({"TF_BUILD": "True"}, True), ({"BUILD_NUMBER": "7"}, True)],
+)  # fmt: skip
+def test_ci(environ, expected):
+    """A CI job is no person, even with a pseudo-terminal."""
+    assert in_ci(environ) is expected
 
 
-def test_the_limit_of_the_platform_is_passed_on():
-    """log_limit: auto is the platform's affair."""
-    assert get(limit=5).log_limit == 5
-    assert get({"OPSERA_LOG_LIMIT": "auto"}, limit=5).log_limit == 5
-
+# --- Anything -------------------------------------------------------------------------------------
 
 NAMES = st.sampled_from(sorted(BY_NAME))
 TEXTS = st.text(max_size=20) | st.sampled_from(
-    ["shop", "1h", ".", "/", "a\0b", "\ud800", JWT, TOKEN]
+    ["shop", "1h", ".", "/", "a\0b", "\ud800", JWT, TOKEN, "~/x", "$X", ID]
 )
 
 
-@settings(
-    derandomize=True,
-    deadline=None,
-    max_examples=120,
+@examples(
+    derandomize=True, deadline=None, max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+)  # fmt: skip
 @given(
     st.dictionaries(NAMES, TEXTS, max_size=4),
     st.dictionaries(NAMES, TEXTS, max_size=3),
     st.text(max_size=40) | st.dictionaries(NAMES, TEXTS, max_size=3).map(str),
 )
-def test_arbitrary_text_raises_nothing_but_bad_input(environ, options, file):
-    """Whatever stands in all the places, the inputs are typed or told as bad."""
-    with open(".opsera.yml", "w", encoding="utf-8", errors="replace") as config:  # noqa: PTH123
-        config.write(file)
+def test_arbitrary_text_raises_nothing_but_invalid_input(environ, options, file):
+    """Whatever is in all the places, the inputs are typed or reported."""
+    Path("ci.yml").write_text(file, "utf-8", "replace")
     variables = {f"OPSERA_{name.upper()}": value for name, value in environ.items()}
-    told = _told(variables, options)
-    assert told != ""
-    assert told is None or JWT not in told
-
-
-def _told(variables, options) -> str | None:
-    """Return the message of what is wrong; None when all is well."""
-    try:
-        get(variables, options)
-    except InvalidInput as error:
-        return error.message
-    return None
+    settings = read({"OPSERA_CONFIG": "ci.yml", **variables}, options)
+    assert isinstance(settings.valid_inputs(), Inputs)
+    shown = "\n".join([*settings.invalid().values(), *settings.warnings])
+    assert JWT not in shown and (settings.value("token") != TOKEN or TOKEN not in shown)

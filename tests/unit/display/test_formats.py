@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsera_step.config.yaml_data import read_yaml_data
+from opsera_step.config.yaml import read_yaml_data
 from opsera_step.display import Answer, Table
 from opsera_step.display.formats import answer_lines, yaml_text
 from opsera_step.platforms.github import escape_commands
@@ -107,37 +106,3 @@ BOMB = "a: &a0 [x]\n" + "".join(
     f"b{n}: &a{n + 1} [{', '.join([f'*a{n}'] * 10)}]\n" for n in range(9)
 )
 """Few lines that unfold into a thousand million values."""
-
-
-@pytest.mark.parametrize(
-    ("text", "data"),
-    [("on: yes", {"on": "yes"}), ("a: 2026-11-01", {"a": "2026-11-01"}), ("a: 010", {"a": "010"}),
-     ("a: true", {"a": True}), ("a:", {"a": None}), ("a: 1.5", {"a": 1.5}),
-     ('{"a": [1]}', {"a": [1]}), ("a: &a [1]\nb: *a", {"a": [1], "b": [1]})],
-)  # fmt: skip
-def test_words_stay_words(text, data):
-    """Only what JSON has too is more than text: no dates, no octal numbers, `on` is a word."""
-    assert read_yaml_data(text) == data
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["a: [1", "a: b: c", "!!python/object:os.system x", "\x00", "a: *b", "a: &a [*a]",
-     "a: 1\nb: 2\na: 3", "a: 1e999", BOMB],
-)  # fmt: skip
-def test_what_is_no_yaml(text):
-    """What can't be read is told without quoting it: it may hold a secret."""
-    with pytest.raises(ValueError, match="it is no valid YAML or JSON"):
-        read_yaml_data(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [("a: 1\nb: c\0d", "(line 2, column 5): there is a character that YAML does not take (U+0000)"),
-     ("[" * 3000, "(line 1, column 101): it is nested more than 100 levels deep")],
-    ids=["nul", "deep"],
-)  # fmt: skip
-def test_faults_outside_the_grammar_have_a_place(text, told):
-    """A character and a depth that won't do are told with their lines too."""
-    with pytest.raises(ValueError, match=re.escape(told)):
-        read_yaml_data(text)

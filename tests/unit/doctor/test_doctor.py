@@ -154,7 +154,7 @@ class TestInputs:
     def test_each_is_told_with_its_origin(self, folder):
         """Option, variable and the line of the config file; an alias with what it stands for."""
         (folder / ".opsera.yml").write_text(f"logs: all\npipelines:\n  shop: {ID}\n")
-        screen = play(inputs={"pipeline": "shop"}, timeout="5m")
+        screen = play(inputs={"pipeline": "shop", "config": ".opsera.yml"}, timeout="5m")
         line = screen.line("inputs")
         assert screen.code == 0
         assert "timeout: 5m (--timeout)" in line
@@ -167,11 +167,11 @@ class TestInputs:
     def test_faults_are_told_all_at_once_and_the_rest_is_checked(self, folder):
         """Wrong inputs end with 2, and the way to the API is looked at all the same."""
         (folder / ".opsera.yml").write_text("logs: some\n\ncolour: red\n")
-        screen = play(timeout="soon")
+        screen = play(inputs={"config": ".opsera.yml"}, timeout="soon")
         line = screen.line("inputs")
         assert (screen.code, screen.at("fault")) == (ExitCode.INVALID_INPUT, ["inputs"])
         assert line.startswith("3 are wrong.")
-        for told in ("'some' (from .opsera.yml, line 1)", "line 3", "'soon' (from --timeout)"):
+        for told in ("'some' for logs (from .opsera.yml, line 1)", "line 3", "(from --timeout)"):
             assert told in line
         assert screen.levels["run"] == "ok"
 
@@ -187,8 +187,8 @@ class TestInputs:
         """A name that is almost an input's is told; outputs of an earlier job are none."""
         environ = {"OPSERA_TIMOUT": "5m", "OPSERA_PIPELINE_ID": ID, "OPSERA_DEBUG": "1"}
         line = play(environ=environ).line("inputs")
-        assert line.count("misspelt") == 1
-        assert "OPSERA_TIMOUT is not read: it looks like a misspelt OPSERA_TIMEOUT." in line
+        assert line.count("is not read") == 1
+        assert "OPSERA_TIMOUT is not read. Did you mean OPSERA_TIMEOUT?" in line
 
     @pytest.mark.parametrize("name", ["base_url", "timeout", "report_dir"])
     def test_a_token_in_a_wrong_place_is_not_shown(self, name):
@@ -569,14 +569,23 @@ class TestToken:
 
     @pytest.mark.parametrize(
         ("token", "told"),
-        [(f'"{JWT}"', "quotation mark"), ("$OPSERA_TOKEN", "name of a variable"),
-         ("eyJhbGciOiJIUzI1NiJ9", "truncated JWT"), ("opaque", "copied incompletely")],
+        [(f'"{JWT}"', "quotation mark"), ("eyJhbGciOiJIUzI1NiJ9", "truncated JWT"),
+         ("opaque-token", "copied incompletely")],
     )  # fmt: skip
     def test_one_that_was_put_there_wrongly(self, token, told):
         """What often goes wrong with secrets is recognized, without showing them."""
         screen = play(inputs={"token": token})
         assert screen.code == ExitCode.AUTH
         assert told in screen.line("token")
+
+    @pytest.mark.parametrize(
+        ("token", "told"), [("$OPSERA_TOKEN", "name of a variable"), ("opaque", "fewer than 8")]
+    )
+    def test_one_that_is_none(self, token, told):
+        """What can't be a token is an invalid input, and is not tried."""
+        screen = play(inputs={"token": token})
+        assert (screen.code, screen.at("fault")) == (ExitCode.INVALID_INPUT, ["inputs"])
+        assert told in screen.line("inputs") and "token" in screen.at("skipped")
 
     def test_one_that_ends_soon(self):
         """A week before its end it is a warning."""

@@ -252,6 +252,8 @@ def test_no_text_is_taken_for_a_time_stamp(engine):
         ({"CI_JOB_TIMEOUT": "7200"}, 7200, None),
         ({"CI_JOB_TIMEOUT": "30"}, 30, "1s"),
         ({"CI_JOB_TIMEOUT": "60", "CI_JOB_STARTED_AT": "yesterday"}, 60, "1s"),
+        # A clock that is days ahead of GitLab's.
+        ({"CI_JOB_TIMEOUT": "60", "CI_JOB_STARTED_AT": "1969-12-24T00:00:00Z"}, 60, "1s"),
         ({"CI_JOB_TIMEOUT": "1h"}, None, None),
         ({"CI_JOB_TIMEOUT": "0"}, None, None),
     ],

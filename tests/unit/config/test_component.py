@@ -1,0 +1,165 @@
+"""The GitLab component: no value of an input can change more than that input."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from tests.support.component import Refused, declared, environment_of, insert, jobs
+
+ID = "65a4f00dc0ffee0123456789"
+USUAL = {"pipeline": ID}
+OURS = sorted(set(declared()) - {"job_name", "stage", "image", "token_variable"})
+GOOD = {
+    "pipeline": [
+        'Deploy "shop"', "It's <b> $HOME `id` $(id) \\ #", "END", ID, "ünï – код 🚀", " x ",
+    ],
+    "command": ['tool update "Shop Jenkins" --set \'a={"b": 1}\'', "watch"],
+    "branch": ["feature/a'b", "release-1.x"],
+    "parameters": ['{"Build: x": {"VERSION": "1.10", "A": "it\'s $5"}}', "Build.VERSION=1.10"],
+    "token_file": ["/run/secrets/opsera token"],
+    "ca_bundle": ["certs/ca's.pem"],
+    "config": ["ci/opsera.yml"],
+    "base_url": ["https://acme.opsera.io:8443/a", "http://127.0.0.1:8080", "https://bücher.example"],
+    "portal_url": ["https://portal.acme.opsera.io"],
+    "run_count": ["42"],
+    "timeout": ["2h 30m", "90"],
+    "log_limit": ["3.5MiB", "auto"],
+    "poll_interval": ["0.5", "auto"],
+    "verbose": ["true", "auto"],
+    "wait": ["false"],
+    "timestamps": ["true"],
+    "report_dir": ["out/opsera.report"],
+    "on_timeout": ["leave"],
+    "on_cancel": ["stop"],
+    "on_paused": ["wait"],
+    "on_busy": ["attach"],
+    "reset": ["auto"],
+    "logs": ["all"],
+}  # fmt: skip
+LINE_BREAKS = ["\n", "\r", "\r\n", "\x85", "\u2028", "\u2029"]
+CONTROLS = ["\0", "\x1b", "\x0b", "\t"]
+PAYLOADS = [
+    "{0}  before_script: [touch pwned]{0}", '"{0}  before_script: [touch pwned]{0}  x: "',
+    "{0}- touch pwned", "'{0}touch pwned{0}'", "{0}END{0}touch pwned",
+    "{0}      END{0}      touch pwned",
+    "]{0}touch pwned",
+]  # fmt: skip
+ONE_LINE = [
+    '"', "'", '"""', "$(touch pwned)", "`touch pwned`", "; touch pwned", "' ; touch pwned '",
+    "END", "\\", "\\\\", "x\\", "& | > <", "# comment", "- a", "a: b", "*inputs", "&inputs", "!x",
+    "%x", "@x", "|", ">", "---", "...", "$[[ inputs.token_variable ]]", "${OPSERA_TOKEN}",
+    "$OPSERA_TOKEN", "https://evil.example/'", 'https://evil.example/" x', "{a: b}", "[a]", "=x",
+    "https://evil.example/$(touch${IFS}pwned)", "A=B", "\ufeffx", "x\u200b", "~", "null", "true",
+    "../../etc", "/", "x ",
+]  # fmt: skip
+HOSTILE = [
+    *ONE_LINE,
+    *(f"x{control}y" for control in CONTROLS),
+    *(
+        payload.replace("{0}", line_break)
+        for line_break, payload in itertools.product(LINE_BREAKS, PAYLOADS)
+    ),
+]
+
+
+def shape(found):
+    """Return what stays the same whatever the value of an input is."""
+    (job,) = found.values()
+    varying = ("script", "after_script", "stage", "image", "artifacts")
+    return {key: value for key, value in job.items() if key not in varying}, set(job)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_good_values_arrive_as_they_are(name, tmp_path):
+    """Whatever users put into an input reaches script and after_script unchanged."""
+    assert GOOD[name], "every input has values here"
+    for value in GOOD[name]:
+        (job,) = jobs({**USUAL, name: value}).values()
+        for part in (job["script"], job["after_script"]):
+            seen = environment_of(part, tmp_path, {"OPSERA_TOKEN": "s3cret-token"})
+            assert seen[f"OPSERA_{name.upper()}"] == value
+
+
+@pytest.mark.parametrize("name", sorted(declared()))
+def test_hostile_values_change_nothing_else(name, tmp_path):
+    """A hostile value is refused by GitLab, or is nothing but the value of its input."""
+    usual, lines = shape(jobs(USUAL)), insert(USUAL).count("\n")
+    for value in HOSTILE:
+        inputs = {**USUAL, name: value}
+        try:
+            text = insert(inputs)
+        except Refused:
+            continue
+        assert text.count("\n") == lines
+        found = jobs(inputs)
+        assert shape(found) == usual
+        (job,) = found.values()
+        seen = environment_of(job["script"], tmp_path, {})
+        assert not (tmp_path / "pwned").exists()
+        if name in OURS:
+            assert seen[f"OPSERA_{name.upper()}"] == value
+        elif name != "token_variable":
+            assert value in [*found, job["stage"], job["image"]["name"]]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_variable_overrides_an_input(name, tmp_path):
+    """Variables of the project or the pipeline, in either family, don't change what is set."""
+    (job,) = jobs(USUAL).values()
+    plain = environment_of(job["script"], tmp_path, {})
+    overriding = {
+        f"{prefix}{name.upper()}": "https://evil.example" for prefix in ("OPSERA_", "INPUT_")
+    }
+    seen = environment_of(job["script"], tmp_path, {**overriding, "GITHUB_ACTIONS": "true"})
+    assert seen[f"OPSERA_{name.upper()}"] == plain[f"OPSERA_{name.upper()}"]
+    # Without it INPUT_ variables do not count.
+    assert "GITHUB_ACTIONS" not in seen and seen["GITLAB_CI"] == "true"
+
+
+def test_the_output_file_is_the_dotenv_report(tmp_path):
+    """A variable can't move it away from where GitLab looks."""
+    (job,) = jobs(USUAL).values()
+    seen = environment_of(job["script"], tmp_path, {"OPSERA_OUTPUT_FILE": "/etc/passwd"})
+    assert seen["OPSERA_OUTPUT_FILE"] == job["artifacts"]["reports"]["dotenv"] == "opsera.env"
+
+
+def test_the_job_declares_no_variables():
+    """A job's `variables:` have a lower precedence than those of the project and the pipeline."""
+    assert "variables" not in next(iter(jobs(USUAL).values()))
+
+
+class TestToken:
+    """Which variable the token comes from."""
+
+    def token(self, folder, variables, **inputs):
+        (job,) = jobs({**USUAL, **inputs}).values()
+        seen = environment_of(job["script"], folder, variables)
+        return seen["OPSERA_TOKEN"], seen["OPSERA_TOKEN_FILE"]
+
+    def test_the_usual_variable(self, tmp_path):
+        """OPSERA_TOKEN, unless another one is named; INPUT_TOKEN never."""
+        variables = {"OPSERA_TOKEN": "one", "OTHER": "two", "INPUT_TOKEN": "three"}
+        assert self.token(tmp_path, variables) == ("one", "")
+        assert self.token(tmp_path, variables, token_variable="OTHER") == ("two", "")
+        assert self.token(tmp_path, {"INPUT_TOKEN": "three"}) == ("", "")
+
+    def test_a_variable_of_type_file(self, tmp_path):
+        """Its value is the path of a file with the token."""
+        (tmp_path / "held").write_text("s3cret-token")
+        held = str(tmp_path / "held")
+        assert self.token(tmp_path, {"OPSERA_TOKEN": held}) == ("", held)
+        variables = {"OPSERA_TOKEN_FILE": held}
+        assert self.token(tmp_path, variables, token_variable="OPSERA_TOKEN_FILE") == ("", held)
+
+    def test_the_input_token_file(self, tmp_path):
+        """It wins over the variable."""
+        assert self.token(tmp_path, {"OPSERA_TOKEN": "one"}, token_file="t") == ("", "t")
+
+
+def test_artifacts_follow_the_report():
+    """The report's directory is what is kept, wherever it is."""
+    (job,) = jobs({**USUAL, "report_dir": "out/report"}).values()
+    assert job["artifacts"]["paths"] == ["out/report/"]
+    assert job["artifacts"]["reports"]["junit"] == "out/report/junit.xml"
