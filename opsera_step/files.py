@@ -408,7 +408,7 @@ def _strict_parts(path: str, workspace: Path) -> tuple[Path, list[str]]:
             break
         base = inner
         parts.pop(0)
-    if base.joinpath(*parts) == top:
+    if base.joinpath(*parts) in (top, workspace_of("")):
         raise UnsafePath(f"{path} is the workspace itself, whose own files a report could replace")
     return base, parts
 

@@ -1,9 +1,10 @@
 """Replace the access token in text by `***`: exact, URL-encoded, JSON-escaped, in hex or base64.
 
-What is searched is not the text itself but two *views* of it: one without the characters that do
-not show (color codes, line breaks, control characters, everything outside of ASCII, which a token
-can't contain), and one in which URL and JSON escapes are decoded too. Finding a form is a plain
-substring search, which Python does in linear time. Pure.
+What is searched is not the text itself but *views* of it: one without the characters that do not
+show (color codes, line breaks, control characters, everything outside of ASCII, which a token can't
+contain), and from that one in which URL escapes and one in which JSON escapes are decoded. Finding
+a form is a substring search, which Python does in linear time; an alternation of all forms with
+optional separators would take 100 ms to compile for a token of usual length. Pure.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class Redactor:
     def __init__(self, secret: str) -> None:
         self._forms = _forms_of(secret) if len(secret) >= MIN_LENGTH else ()
         self._shortest = min(map(len, self._forms), default=0)
-        self._reach = _LONGEST_ESCAPE * max(map(len, self._forms), default=0)
+        self._longest = max(map(len, self._forms), default=0)
+        self._reach = _LONGEST_ESCAPE * self._longest
+        """Characters that a form takes at most, if each of its characters is escaped."""
         self._edge = edge = min(8, len(secret) // 2)
         """Characters of a form's beginning that are masked at the end of a line."""
         self._windows = frozenset(
@@ -92,7 +95,9 @@ class Redactor:
         if state is not None:
             before = state.tail if state.is_open or self._may_continue(text) else ""
             suspect = state.is_open or bool(before and len(text) >= self._edge)
-            state.tail = (before + text)[-self._reach :]
+            tail = before + text
+            has_escapes = "%" in tail or "\\" in tail
+            state.tail = tail[-(self._reach if has_escapes else self._longest) :]
             state.is_open = _CUT_ESCAPE.search(state.tail, len(state.tail) - 5) is not None
             suspect = suspect or self._ends_inside(state.tail)
         if not (suspect or (len(text) >= self._shortest and self._may_hold_form(text))):
