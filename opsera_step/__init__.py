@@ -1,3 +1,3 @@
-"""Run an Opsera pipeline from a CI job, follow its log, and end with its verdict."""
+"""Run an Opsera pipeline from a CI job, stream its log, and exit with its result."""
 
 __version__ = "0.1.0"

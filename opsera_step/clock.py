@@ -47,7 +47,7 @@ class SystemClock:
 
 
 class FakeClock:
-    """A clock that moves only when somebody sleeps on it or pushes it; safe to share by threads.
+    """A clock that moves only when something sleeps on it or moves it; safe to share by threads.
 
     Callbacks given to `call_at` run in the thread that moves the clock past their time.
     """
@@ -147,7 +147,7 @@ class RetryState:
         self.since: float | None = None
         self.what = ""
         self.shown = False
-        """Whether the user was told of it."""
+        """Whether it was reported."""
 
     @property
     def may_try(self) -> bool:

@@ -77,7 +77,7 @@ class InvalidInput(OpseraStepError):
         self.warnings: tuple[str, ...] = ()
         """What is odd about the configuration, and may be the cause."""
         self.output_file = ""
-        """Where the outputs go all the same, if that much of the configuration is valid."""
+        """Where to write the outputs, if that much of the configuration is valid."""
 
 
 class InternalError(OpseraStepError):
@@ -156,7 +156,7 @@ class NotFound(Rejected):
 class RunRefused(ApiError):
     """The API answered, but did not start the run."""
 
-    hint = "Look at the pipeline's page in Opsera: it has to be ready to run."
+    hint = "Check in Opsera that the pipeline is ready to run."
 
 
 class RunPaused(RunRefused):
@@ -175,17 +175,17 @@ class TimedOut(ApiError):
 
 
 class PipelineBusy(ApiError):
-    """A run is going already, and the user wants that to be an error."""
+    """A run is already in progress, and on_busy is set to fail."""
 
-    hint = "Wait for it, or set on_busy to queue (run after it) or attach (follow it)."
+    hint = "Wait for it to finish, or set on_busy to queue or attach."
 
 
 class RunUncertain(ApiError):
     """It cannot be known which run is ours, or whether it was started at all."""
 
     hint = (
-        "To be safe, nothing more was started. Look at the pipeline's page: if a run of this job "
-        "is there, follow it with command: watch and its run_count; if none is, run the job again."
+        "To be safe, no other run was started. Check in Opsera whether this job's run is there: if "
+        "so, follow it with command: watch and its run_count; if not, re-run the job."
     )
 
 

@@ -38,8 +38,8 @@ class _Group(click.Group):
         """List the commands, one section per purpose."""
         for purpose, commands in _PURPOSES.items():
             with formatter.section(purpose):
-                told = [(one.name or "", one.get_short_help_str(100)) for one in commands]
-                formatter.write_dl(told, col_max=12)
+                rows = [(one.name or "", one.get_short_help_str(100)) for one in commands]
+                formatter.write_dl(rows, col_max=12)
 
 
 @click.group(
@@ -105,8 +105,9 @@ def _tell(error: OpseraStepError) -> None:
         error.problems if isinstance(error, InvalidInput) else [f"{error.message} {error.hint}"]
     )
     for problem in problems:
-        told = _harmless(problem)
-        click.echo(f"Error: {told if told.endswith(('.', '?', '!')) else told + '.'}", err=True)
+        text = _harmless(problem)
+        end = "" if text.endswith((".", "?", "!")) else "."
+        click.echo(f"Error: {text}{end}", err=True)
 
 
 def _show(error: click.ClickException) -> None:
@@ -115,11 +116,11 @@ def _show(error: click.ClickException) -> None:
         # It is the help.
         error.show()
         return
-    told = _harmless(error.format_message())
+    text = _harmless(error.format_message())
     if isinstance(error, click.UsageError):
-        click.UsageError(told, error.ctx).show()
+        click.UsageError(text, error.ctx).show()
     else:
-        click.ClickException(told).show()
+        click.ClickException(text).show()
 
 
 def _harmless(text: str) -> str:

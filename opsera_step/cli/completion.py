@@ -1,4 +1,4 @@
-"""The command that prints a script with which a shell completes our commands and options."""
+"""The command that prints a shell completion script."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MENDED: Mapping[str, tuple[str, str]] = {
 
 @click.command(
     cls=HelpfulCommand,
-    short_help="Print a script for a shell's completion.",
+    short_help="Print a shell completion script.",
     examples=[
         'eval "$(opsera-step completion bash)"                      # in ~/.bashrc',
         'eval "$(opsera-step completion zsh)"                       # in ~/.zshrc',
@@ -39,7 +39,7 @@ _MENDED: Mapping[str, tuple[str, str]] = {
 @click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> int:
-    """Print a script with which a shell completes commands and options."""
+    """Print a script that completes commands and options in a shell."""
     kind = get_completion_class(shell)
     if kind is None:
         raise click.UsageError(f"There is no completion for {shell}.")

@@ -212,7 +212,7 @@ def play(
         output = Output(stage.out)
         exit_code = run_job(environ, output, stage.signals, options=given, clock=clock)
         if show_outputs:
-            # The exit code stays the same if nobody reads the rest.
+            # The exit code stays the same if the reader is gone.
             with suppress(BrokenPipeError):
                 _print_files(stage.out, environ, options["output_file"], exit_code)
                 stage.out.write(_NEXT)

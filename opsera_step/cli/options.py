@@ -17,7 +17,7 @@ ALWAYS = (
     "base_url", "portal_url", "token_file", "timeout", "ca_bundle", "config", "output_file",
     "verbose",
 )  # fmt: skip
-"""The inputs that mean something for whatever asks the API."""
+"""The inputs of every command that uses the API."""
 FORMATS = ("table", "json", "yaml")
 _METAVARS = {
     **{name: "FILE" if kind == "file" else "DIRECTORY" for name, kind in PATHS.items()},
@@ -25,26 +25,25 @@ _METAVARS = {
     "timeout": "DURATION", "log_limit": "SIZE", "poll_interval": "SECONDS", "branch": "BRANCH",
     "parameters": "PARAMETERS",
 }  # fmt: skip
-"""What stands for the values of inputs in the help."""
+"""Placeholders for the values of inputs in the help."""
 _SWITCHES = {
     "wait": ("true", "false"),
     "timestamps": ("true", "false"),
     "verbose": ("auto", "true", "false"),
 }
-"""The options that stand alone for true, and the words that they take otherwise."""
+"""The options that mean true without a value, and their values."""
 _SWITCH_WORDS = ("true", "false", "yes", "no", "on", "off", "1", "0", "auto")
 
 
 class HelpfulCommand(click.Command):
-    """A command whose help ends with examples, printed as they are."""
+    """A command whose help ends with examples."""
 
     def __init__(self, *args: Any, examples: Iterable[str] = (), **options: Any) -> None:
-        """Take the examples beside all else."""
         super().__init__(*args, **options)
         self.examples = tuple(examples)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse what was typed; of `run --wait NAME` the name is the pipeline's."""
+        """Parse the arguments; in `run --wait NAME` the name is the pipeline's."""
         switches = {f"--{name}" for name in _SWITCHES}
         for number, word in enumerate(args):
             if word == "--":
@@ -62,12 +61,12 @@ class HelpfulCommand(click.Command):
 
 
 def name_pipeline(typed: dict[str, Any], argument: str | None) -> None:
-    """Take the pipeline that was named after the command, unless --pipeline names another."""
+    """Use the pipeline named after the command, unless --pipeline names another one."""
     if argument is None:
         return
     option = (typed["pipeline"] or "").strip()
     if option and option != argument.strip():
-        raise click.UsageError(f"Two pipelines are named, {argument!r} and {option!r}: name one.")
+        raise click.UsageError(f"Two different pipelines: {argument!r} and {option!r}.")
     typed["pipeline"] = argument
 
 
@@ -77,12 +76,12 @@ def option_name(one: Input) -> str:
 
 
 def words_of(one: Input) -> tuple[str, ...]:
-    """Return the words that an input takes, if it takes no others worth telling."""
+    """Return the values to list for an input; none if any value may be valid."""
     return _SWITCHES.get(one.name, one.words)
 
 
 def input_option(one: Input) -> click.Option:
-    """Make the option of an input; its value is checked with all others, not here."""
+    """Return the option of an input; its value is checked with all others, not here."""
     default = one.documented_default
     shown_default = f"  [default: {default}]" if default else ""
     # `--wait` alone says true.
@@ -99,7 +98,7 @@ def input_option(one: Input) -> click.Option:
 
 
 def input_options(names: Iterable[str]) -> list[click.Parameter]:
-    """Make the options of some inputs, in the table's order."""
+    """Return the options of some inputs, in the order of the table."""
     wanted = set(names)
     return [input_option(one) for one in BY_NAME.values() if one.name in wanted]
 
@@ -128,7 +127,7 @@ def format_option(default: str = "table", *, csv: bool = False) -> Callable[[Com
 
 
 def _parameters(function: Any) -> list[click.Parameter]:
-    """Return where click keeps the parameters of a function that is no command yet."""
+    """Return the list in which click keeps the parameters of a future command."""
     if not hasattr(function, "__click_params__"):
         function.__click_params__ = []
     found: list[click.Parameter] = function.__click_params__
@@ -136,7 +135,7 @@ def _parameters(function: Any) -> list[click.Parameter]:
 
 
 def completing(words: Callable[[], Iterable[str]]) -> Any:
-    """Make what completes one of some words, which are asked for when they are needed."""
+    """Return a completer for some words, which are computed when needed."""
 
     def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
         return [word for word in words() if word.startswith(begun)]
@@ -145,7 +144,7 @@ def completing(words: Callable[[], Iterable[str]]) -> Any:
 
 
 def completing_path(kind: str = "file") -> Any:
-    """Make what has the shell complete a file or a folder."""
+    """Return a completer for files or directories."""
 
     def complete(
         _context: click.Context, _parameter: click.Parameter, begun: str
@@ -156,7 +155,7 @@ def completing_path(kind: str = "file") -> Any:
 
 
 def completing_alias(group: str) -> Any:
-    """Make what completes an alias of the config file: of its `pipelines` or its `tools`."""
+    """Return a completer for aliases in the config file, of `pipelines` or of `tools`."""
 
     def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
         path = context.params.get("config")

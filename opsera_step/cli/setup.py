@@ -44,7 +44,7 @@ _SHOWN = 50
 
 @click.command(
     cls=HelpfulCommand,
-    short_help="Say what is wrong with the configuration, and what to do.",
+    short_help="Diagnose the configuration and the connection.",
     examples=[
         "opsera-step doctor",
         "opsera-step doctor shop --on-busy fail",
@@ -58,12 +58,12 @@ _SHOWN = 50
 @with_inputs("pipeline", *ALWAYS, "on_busy", "on_paused", "reset")
 @format_option()
 def doctor(pipeline_argument: str | None, form: str, **typed: str | None) -> int:
-    """Say what is wrong with the configuration, and what to do about it.
+    """Diagnose the configuration and the connection, and say what to do.
 
-    Looks at the inputs and where each is from, the way to the API, the clock, the token and what
-    it may do, and the pipeline. Starts, stops and changes nothing, and takes 20 seconds at most.
-    The exit code is 0 when all is well, else that with which a job would end: 2 for inputs, 3 for
-    the API and the way to it, 4 for the token.
+    Checks the inputs and their sources, the connection to the API, the clock, the token and its
+    scope, and the pipeline. Makes no changes and takes at most 20 seconds. The exit code is 0 if
+    there is no problem, else the one that a job would end with: 2 for inputs, 3 for the API and
+    the connection, 4 for the token.
     """
     here = invocation()
     here.carried_out = True
@@ -82,33 +82,33 @@ def doctor(pipeline_argument: str | None, form: str, **typed: str | None) -> int
 
 @click.command(
     cls=HelpfulCommand,
-    short_help="Write a first .opsera.yml.",
+    short_help="Create a starter .opsera.yml.",
     examples=[
         "opsera-step init",
         "opsera-step init --pipeline 65a4f00dc0ffee0123456789 --alias shop",
     ],
 )
-@click.option("--alias", default="", help="A short name for the pipeline.")
-@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--alias", default="", help="Alias for the pipeline.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @with_inputs("pipeline", "config", "base_url", "token_file", "ca_bundle")
 def init(alias: str, *, force: bool, **typed: str | None) -> int:
-    """Write a first .opsera.yml, with a short name for a pipeline.
+    """Create a starter .opsera.yml with an alias for a pipeline.
 
-    On a terminal, and with a token, the pipeline can be chosen from a list. Without one the file
-    shows how to name pipelines. Nothing that is there is overwritten without --force.
+    On a terminal and with a token, you can choose the pipeline from a list. An existing file is
+    overwritten only with --force.
     """
     here = invocation()
     # Most shells leave the ~ in `--config=~/x`.
     path = Path((typed["config"] or DEFAULT_NAME).strip()).expanduser()
     pipeline, options = (typed["pipeline"] or "").strip(), here.options("init", typed)
     del options["command"]
-    faults = []
+    problems = []
     if path.exists() and not force:
-        faults.append(f"{path} is there already and was not changed; --force replaces it")
-    faults += [*_wrong_alias(alias), problem_of("pipeline", Setting(pipeline, "--pipeline"))]
-    if any(faults):
-        raise InvalidInput([fault for fault in faults if fault])
-    # What is in the file that is to be written does not count yet.
+        problems.append(f"{path} already exists. Use --force to overwrite it")
+    problems += [*_wrong_alias(alias), problem_of("pipeline", Setting(pipeline, "--pipeline"))]
+    if any(problems):
+        raise InvalidInput([fault for fault in problems if fault])
+    # The file that is being replaced does not count.
     settings = read_settings(
         here.environ, {**options, "config": Setting(os.devnull, "init")}, on_terminal=False
     )
@@ -116,7 +116,7 @@ def init(alias: str, *, force: bool, **typed: str | None) -> int:
     if not pipeline and here.is_interactive:
         pipeline, name = _choose(settings)
     if alias and not pipeline:
-        raise InvalidInput(["--alias: it needs a pipeline to stand for; name one with --pipeline"])
+        raise InvalidInput(["--alias needs a pipeline. Name one with --pipeline"])
     alias = alias or alias_of(name or pipeline)
     _write(path, first_config(__version__, alias, pipeline, name), force=force)
     named = f" {alias}" if pipeline else " PIPELINE"
@@ -127,13 +127,13 @@ def init(alias: str, *, force: bool, **typed: str | None) -> int:
 
 def _wrong_alias(alias: str) -> Iterator[str]:
     if is_object_id(alias):
-        yield f"--alias: {alias!r} looks like an ID, and would hide the pipeline that has it"
+        yield f"Invalid value {alias!r} for --alias. It looks like a pipeline ID"
     elif alias and not is_alias(alias):
-        yield f"--alias: {alias!r} won't do; it takes letters, digits and . _ -"
+        yield f"Invalid value {alias!r} for --alias. Use letters, digits, and . _ -"
 
 
 def _name_of(settings: RawSettings) -> str:
-    """Return the name of the pipeline, if the API can tell; tell what speaks against it."""
+    """Return the name of the pipeline if the API knows it; print what is wrong with it."""
     if "token" not in settings.values:
         return ""
     try:
@@ -145,7 +145,7 @@ def _name_of(settings: RawSettings) -> str:
         if error.by_name or isinstance(error, NotFound):
             _say(settings, "Warning:", f"{error.message} {error.hint}".strip())
         else:
-            _say(settings, "The pipeline was not looked for:", error.message)
+            _say(settings, "Could not look up the pipeline:", error.message)
     return ""
 
 
@@ -160,7 +160,7 @@ def _connected(settings: RawSettings) -> tuple[OpseraClient, Inputs, Deadline]:
 
 
 def _say(settings: RawSettings, before: str, sentence: str) -> None:
-    """Tell on stderr what came of asking the API."""
+    """Print the result of a request to stderr."""
     safe = Scrubber(settings.value("token"))
     click.echo(f"{before} {safe.inline(sentence)}", err=True)
 
@@ -181,18 +181,18 @@ def _choose(settings: RawSettings) -> tuple[str, str]:
 
 
 def _listed(settings: RawSettings) -> list[Pipeline]:
-    """List the pipelines, if that can be done at once; else say why not and go on without."""
+    """List the pipelines; if that fails, say why and continue without a list."""
     if "token" not in settings.values:
-        click.echo("Without OPSERA_TOKEN there is no list of pipelines to choose from.", err=True)
+        click.echo("Set OPSERA_TOKEN to choose the pipeline from a list.", err=True)
         return []
     try:
         client, _, deadline = _connected(settings)
         listing = client.pipelines(deadline)
     except OpseraStepError as error:
-        _say(settings, "No list of pipelines:", error.message)
+        _say(settings, "Could not list the pipelines:", error.message)
         return []
     if listing.is_truncated:
-        click.echo("The API lists 1000 pipelines at most; there may be more.", err=True)
+        click.echo("The API lists at most 1,000 pipelines; there may be more.", err=True)
     return [one for one in listing.items if one.id]
 
 
@@ -202,8 +202,8 @@ def _write(path: Path, text: str, *, force: bool) -> None:
         with path.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", "") or "it is no text"
-        raise InvalidInput([f"{path} can't be written: {why}"]) from None
+        why = getattr(error, "strerror", "") or "it is not text"
+        raise InvalidInput([f"Can't write {path}: {why}"]) from None
 
 
 SETUP_COMMANDS = (doctor, init)

@@ -144,9 +144,9 @@ def read_properties(data: Any, origin: str) -> dict[str, Any]:
         )
     odd = [key for key in data if not isinstance(key, str)]
     if odd:
-        told = ", ".join(map(str, odd[:5]))
+        keys = ", ".join(map(str, odd[:5]))
         raise InvalidInput(
-            [f"--file: the keys in {origin} must be names of properties, not {told}"]
+            [f"--file: the keys in {origin} must be names of properties, not {keys}"]
         )
     return dict(data)
 
@@ -235,8 +235,8 @@ def _warnings(current: Mapping[str, Any], changes: Mapping[str, Any]) -> Iterato
             continue
         before, after = _kind(current[key]), _kind(value)
         if before and after and before != after:
-            told = f"; {_WRITTEN[before]}" if after == "a string" and before in _WRITTEN else ""
-            yield f"{key}: expected {before}, got {after}{told}."
+            how = f"; {_WRITTEN[before]}" if after == "a string" and before in _WRITTEN else ""
+            yield f"{key}: expected {before}, got {after}{how}."
 
 
 def _kind(value: Any) -> str:

@@ -96,11 +96,11 @@ def test_it_says_what_to_do_next(folder, capsys):
 
 
 def test_nothing_is_overwritten_without_force(folder, capsys):
-    """A file that is there stays as it is, and all faults are told at once."""
+    """An existing file stays as it is, and all problems are reported at once."""
     (folder / ".opsera.yml").write_text("timeout: 5m\n")
     assert cli.main(["init", "--alias", "a b"]) == 2
     told = capsys.readouterr().err
-    assert "was not changed; --force replaces it" in told and "--alias: 'a b'" in told
+    assert "already exists. Use --force to overwrite it" in told and "'a b' for --alias" in told
     assert (folder / ".opsera.yml").read_text() == "timeout: 5m\n"
     assert cli.main(["init", "--force"]) == 0
     assert "yaml-language-server" in (folder / ".opsera.yml").read_text("utf-8")
@@ -108,9 +108,9 @@ def test_nothing_is_overwritten_without_force(folder, capsys):
 
 @pytest.mark.parametrize(
     ("typed", "told"),
-    [(["--alias", ID], f"--alias: '{ID}' looks like an ID, and would hide the pipeline that has"),
-     (["--alias", "Shop X"], "--alias: 'Shop X' won't do; it takes letters, digits and . _ -."),
-     (["--alias", "shop", "--pipeline", ""], "--alias: it needs a pipeline to stand for"),
+    [(["--alias", ID], f"Invalid value '{ID}' for --alias. It looks like a pipeline ID"),
+     (["--alias", "Shop X"], "Invalid value 'Shop X' for --alias. Use letters, digits, and . _ -."),
+     (["--alias", "shop", "--pipeline", ""], "--alias needs a pipeline"),
      (["--pipeline", TOKEN], "Invalid value for pipeline (from --pipeline).")],
     ids=["an ID", "a blank", "for nothing", "a token"],
 )  # fmt: skip
@@ -155,7 +155,7 @@ def test_a_pipeline_that_cannot_be_looked_for(folder, capsys, monkeypatch, addre
     monkeypatch.setenv("OPSERA_BASE_URL", address)
     assert cli.main(["init", "--pipeline", "Deploy shop"]) == 0
     error = capsys.readouterr().err
-    assert error.startswith("The pipeline was not looked for: ") and told in error
+    assert error.startswith("Could not look up the pipeline: ") and told in error
     assert "s3cret" not in error
     assert "deploy-shop" in read((folder / ".opsera.yml").read_text("utf-8")).pipelines
 
@@ -163,7 +163,7 @@ def test_a_pipeline_that_cannot_be_looked_for(folder, capsys, monkeypatch, addre
 def test_a_file_that_cannot_be_written(capsys):
     """It is told in a sentence."""
     assert cli.main(["init", "--config", "gone/x.yml"]) == 2
-    assert "gone/x.yml can't be written: No such file or directory" in capsys.readouterr().err
+    assert "Can't write gone/x.yml: No such file or directory" in capsys.readouterr().err
 
 
 def on_a_terminal(folder, typed: str, **environ: str) -> str:
@@ -204,9 +204,9 @@ def test_on_a_terminal_a_pipeline_can_be_chosen(folder):
 
 @pytest.mark.parametrize(
     ("environ", "told"),
-    [({}, "Without OPSERA_TOKEN there is no list"),
+    [({}, "Set OPSERA_TOKEN to choose"),
      ({"OPSERA_TOKEN": "s3cret-s3cret", "OPSERA_BASE_URL": "http://127.0.0.1:1"},
-      "No list of pipelines: Can't connect to 127.0.0.1:1")],
+      "Could not list the pipelines: Can't connect to 127.0.0.1:1")],
 )  # fmt: skip
 def test_without_a_list_the_template_is_written(folder, environ, told):
     """What can't be asked is told, and the file is written all the same."""
