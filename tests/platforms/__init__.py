@@ -1,4 +1,4 @@
-"""The image and the examples, used as their users will, with the tools they use.
+"""Platform tests: the image, the actions, and the examples with real container and CI tools.
 
 `python3 dev.py platforms` runs it. Nothing here is part of the product.
 """

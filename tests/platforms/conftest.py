@@ -1,4 +1,4 @@
-"""What the platform tests are given: the facts of the equipment, containers, simulators."""
+"""Fixtures of the platform tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.platforms.containers import Containers
 from tests.platforms.scenes import SCENES
 
 SPEED = 10.0
-"""How much faster than real time the simulated runs go."""
+"""How much faster than real time simulated runs are."""
 
 
 def pytest_configure(config):
@@ -23,20 +23,20 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session")
 def facts():
-    """Where the tools are that the platform tests made ready."""
+    """The paths of the tools that are prepared."""
     return json.loads(os.environ["OPSERA_STEP_PLATFORMS_FACTS"])
 
 
 @pytest.fixture(scope="session")
 def containers(facts):
-    """Runs containers of the image, and ends those that a test leaves."""
+    """Starts containers of the image, and removes those that a test leaves behind."""
     with Containers(facts["docker"], facts["image"]) as all_of_them:
         yield all_of_them
 
 
 @pytest.fixture
 def simulate():
-    """Starts simulators, which end with the test."""
+    """Starts simulators, which are closed with the test."""
     running = []
 
     def start(scenario="success", speed=SPEED, **options):
@@ -52,7 +52,7 @@ def simulate():
 
 @pytest.fixture
 def evidence(facts):
-    """Notes a figure or a fact that the test found, to be shown at the end."""
+    """Records a figure to print at the end."""
 
     def note(text):
         with Path(facts["folder"], "evidence").open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Containers of the image, as Docker's command line starts them."""
+"""Containers of the image, started by Docker's command line."""
 
 from __future__ import annotations
 
@@ -17,36 +17,33 @@ SECONDS = 90
 
 
 class Container:
-    """One that was started and goes on."""
+    """A running container."""
 
     def __init__(self, program: str, name: str, process: subprocess.Popen[str]) -> None:
-        """Take up the client's process, whose output is the container's."""
         self.name = name
         self._program = program
         self._process = process
 
     def signal(self, number: str) -> None:
-        """Send a signal to the container's first process."""
+        """Send a signal to process 1 of the container."""
         run([self._program, "kill", "--signal", number, self.name], SECONDS)
 
     def wait(self, seconds: float = SECONDS) -> Result:
-        """Wait for its end."""
+        """Wait for its end and return its output."""
         output, _ = self._process.communicate(timeout=seconds)
         return Result(["run", self.name], self._process.returncode, output)
 
 
 class Containers:
-    """Starts containers of one image; those that are left end with it."""
+    """Starts containers of one image, and removes those that are left at the end."""
 
     def __init__(self, program: str, image: str) -> None:
-        """Take the program that understands Docker's commands."""
         self.program = program
         self.image = image
         self._names = (f"opsera-step-platforms-{os.getpid()}-{n}" for n in itertools.count())
         self._started: list[str] = []
 
     def __enter__(self) -> Containers:  # noqa: PYI034 - Self came with Python 3.11
-        """Begin."""
         return self
 
     def __exit__(
@@ -55,19 +52,19 @@ class Containers:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Remove what was started and is still there."""
+        """Remove the containers that still exist."""
         for name in self._started:
             run([self.program, "rm", "--force", name], SECONDS)
 
     def run(self, *arguments: object, options: Sequence[object] = (), **environ: object) -> Result:
-        """Run a container to its end."""
+        """Run a container and return its output."""
         command = self._command(arguments, options, environ)
         return run(command, SECONDS, env={name: str(value) for name, value in environ.items()})
 
     def start(
         self, *arguments: object, options: Sequence[object] = (), **environ: object
     ) -> Container:
-        """Start a container that goes on."""
+        """Start a container in the background."""
         command = self._command(arguments, options, environ)
         process = subprocess.Popen(
             command, env={**os.environ, **{name: str(value) for name, value in environ.items()}},
@@ -76,7 +73,7 @@ class Containers:
         return Container(self.program, self._started[-1], process)
 
     def shell(self, script: str, *options: object, image: str = "") -> str:
-        """Run a shell script in the image and return what it prints."""
+        """Run a shell script in the image and return its output."""
         entry = ("run", "--rm", "--entrypoint", "/bin/sh", *options)
         done = run([self.program, *entry, image or self.image, "-c", script], SECONDS)
         assert done.ok, done
@@ -87,7 +84,7 @@ class Containers:
     ) -> list[str]:
         name = next(self._names)
         self._started.append(name)
-        # By name, as users are told to: values stay out of the list of processes.
+        # By name, as the README recommends: values stay out of the process list.
         named = [word for variable in environ for word in ("--env", variable)]
         words = ["run", "--rm", "--name", name, *named, *options, self.image, *arguments]
         return [self.program, *(str(word) for word in words)]
@@ -103,14 +100,14 @@ def inputs(simulator: Simulator, **more: object) -> dict[str, object]:
 
 
 def until(condition: object, seconds: float = 30) -> None:
-    """Wait until something is so."""
+    """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end, "it did not come about in time"
+        assert time.monotonic() < end, "the condition did not hold in time"
         time.sleep(0.02)
 
 
 def dotenv(path: Path) -> dict[str, str]:
-    """Read an output file."""
+    """Return the values of an output file."""
     lines = path.read_text("utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines)

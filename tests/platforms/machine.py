@@ -1,4 +1,4 @@
-"""What the machine has, and what it can be given: system packages, npm's and PyPI's."""
+"""The machine's programs, and how to install more of them: from apt, npm, and PyPI."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ APT = {
     "zsh": "zsh",
     "fish": "fish",
 }
-"""Programs, and the package of Debian and Ubuntu that has each."""
+"""The package of Debian and Ubuntu for each program."""
 _ALIASES = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
 _SOURCES = ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list")
 
 
 def find(program: str) -> str | None:
-    """Find a program that is installed, also where only root's PATH looks."""
+    """Return the path of a program, also if only root's PATH has it; None if there is none."""
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     names = _ALIASES.get(program, (program,))
     return next((found for name in names if (found := shutil.which(name, path=path))), None)
 
 
 def need(program: str) -> str:
-    """Find a program, or say how to get it."""
+    """Return the path of a program; raise Missing with the way to install it."""
     found = find(program)
     if not found:
         raise Missing(f"{program} is not installed (on Debian: apt install {APT[program]})")
@@ -45,21 +45,21 @@ def need(program: str) -> str:
 
 
 def may_install() -> str:
-    """Tell why no system package may be installed here; empty where it may."""
+    """Return why system packages can't be installed here; "" if they can."""
     if not shutil.which("apt-get"):
         return "this system has no apt-get"
     return "" if os.geteuid() == 0 else "only root can install packages"
 
 
 def install(programs: list[str]) -> str:
-    """Install the packages of the programs that are not there; tell why it could not be done."""
+    """Install the packages of missing programs; return why that failed, or ""."""
     packages = sorted({APT[program] for program in programs if not find(program)})
     if not packages:
         return ""
     if reason := may_install():
         return reason
     print(f"Installing with apt: {' '.join(packages)}", flush=True)
-    # Another apt may be at work; a service that a package brings must not start.
+    # Another apt may be running; a service in a package must not start.
     apt = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2", "-q", "-y"]
     env = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     try:
@@ -72,7 +72,7 @@ def install(programs: list[str]) -> str:
 
 
 def debian_mirror() -> str:
-    """Tell where this machine gets its Debian packages from."""
+    """Return the URL from which this machine gets its Debian packages."""
     for source in map(Path, _SOURCES):
         if source.exists():
             found = re.search(
@@ -80,11 +80,11 @@ def debian_mirror() -> str:
             )
             if found:
                 return found[1]
-    raise Missing("this is no Debian with a package source, so no stand-in base can be made")
+    raise Missing("no Debian package source is configured, so no stand-in for the base can be made")
 
 
 def java_home() -> str:
-    """Tell where Java is: Debian's groovy looks only where a default was chosen."""
+    """Return the home of Java: Debian's groovy finds only a default that was selected."""
     need("groovy")
     java = shutil.which("java")
     if not java:
@@ -93,7 +93,7 @@ def java_home() -> str:
 
 
 def python(folder: Path) -> Path:
-    """Install what requirements.txt lists into a virtual environment of its own, and return it."""
+    """Return a virtual environment with the packages of requirements.txt."""
     venv, done = folder / "python", folder / "python" / "complete"
     if not done.exists():
         insist([sys.executable, "-m", "venv", "--clear", venv], 60, "make a virtual environment")
@@ -105,18 +105,18 @@ def python(folder: Path) -> Path:
 
 
 def dotnet(venv: Path) -> str:
-    """Return a .NET that starts; it needs ICU, which browsers and Node bring along."""
+    """Return the path of .NET; it needs ICU, which is installed with browsers."""
     found = next(venv.glob("lib/python*/site-packages/dnv/net/runtime/.net/dotnet"), None)
     if found is None:
-        raise Missing("there is no .NET for this kind of machine")
+        raise Missing("the package has no .NET for this architecture")
     found.chmod(0o755)
     if "libicuuc" not in run(["ldconfig", "-p"], 20).output:
-        raise Missing("ICU is not installed, by which .NET compares texts")
+        raise Missing("ICU is not installed, which .NET needs to compare texts")
     return str(found)
 
 
 def npm(folder: Path) -> Path:
-    """Install what package.json names; return the folder of its programs."""
+    """Install the packages of package.json; return the directory of their programs."""
     done, programs = folder / "npm" / "complete", folder / "npm" / "node_modules" / ".bin"
     if not done.exists():
         done.parent.mkdir(exist_ok=True)
@@ -129,7 +129,7 @@ def npm(folder: Path) -> Path:
 
 
 def chromium_starts() -> str:
-    """Return a Chromium that starts."""
+    """Return the path of a Chromium that starts."""
     program = need("chromium")
     done = run([program, "--headless", "--no-sandbox", "--dump-dom", "about:blank"], 60)
     if not done.ok:

@@ -1,4 +1,4 @@
-"""A network with a private authority: a name that answers over TLS, reached through a proxy."""
+"""A company network: TLS with a private CA, and a host that only a proxy can reach."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from pathlib import Path
 from tests.platforms.running import run
 
 HOST = "opsera.internal"
-"""A host that no name server knows, so that only the proxy can reach it."""
+"""A host that no DNS server knows."""
 _BLOCK = 65536
 
 
 class Authority:
-    """A private certificate authority, and a certificate of it for HOST and this machine."""
+    """A private CA, with a certificate for HOST and this machine.
+
+    Made by openssl, because the workflows that use it have no development requirements.
+    """
 
     def __init__(self, folder: Path, openssl: str = "openssl", address: str = "127.0.0.1") -> None:
-        """Make the two, good for a day."""
         self.bundle, self.key = folder / "authority.pem", folder / "authority.key"
         self.certificate, self.own_key = folder / "server.pem", folder / "server.key"
         new = (openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
@@ -37,17 +39,16 @@ class Authority:
 
 
 class Relay:
-    """Takes connections on a free port of this machine and hands each to a thread."""
+    """Accepts connections on a free port and handles each in a thread."""
 
     def __init__(self, answer: Callable[[socket.socket], None], address: str = "127.0.0.1") -> None:
-        """Listen at once."""
         self._answer = answer
         self._listening = socket.create_server((address, 0))
         self.port: int = self._listening.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Take no more."""
+        """Stop accepting."""
         self._listening.close()
 
     def _accept(self) -> None:
@@ -62,7 +63,7 @@ class Relay:
 
 
 def tls(authority: Authority, port: int, address: str = "127.0.0.1") -> Relay:
-    """Answer over TLS for a server of this machine that can't."""
+    """Serve a local plain server over TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.certificate, authority.own_key)
 
@@ -77,7 +78,7 @@ def tls(authority: Authority, port: int, address: str = "127.0.0.1") -> Relay:
 
 
 def proxy(port: int, seen: list[str]) -> Relay:
-    """Tunnel every CONNECT to one port of this machine, and note what was asked for."""
+    """Tunnel every CONNECT to one local port, and record the requests in `seen`."""
 
     def answer(client: socket.socket) -> None:
         head = b""
@@ -99,7 +100,7 @@ def proxy(port: int, seen: list[str]) -> Relay:
 
 
 def join(one: socket.socket, other: socket.socket) -> None:
-    """Pass bytes in both directions until both sides have ended."""
+    """Copy bytes in both directions until both sides are closed."""
     back = threading.Thread(target=_pass_on, args=(other, one), daemon=True)
     back.start()
     _pass_on(one, other)

@@ -1,4 +1,4 @@
-"""The parts of the platform tests: what each takes, and how it is run."""
+"""The parts of the platform tests: what each needs, and how it runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.platforms import engines, machine
 from tests.platforms.running import Missing, run
 
 SECONDS = 900
-"""For one part: far more than any needs, so that only a hanging one meets it."""
+"""Limit for one part, far above what any takes: only one that hangs reaches it."""
 
 
 @dataclass
 class Equipment:
-    """The tools of all parts, made ready by the first that needs each, and what each came to."""
+    """The tools of all parts; each is prepared once."""
 
     folder: Path
     facts: dict[str, str] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Equipment:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def provide(self, name: str) -> None:
-        """Make one ready, once; raise what kept it from being so, such as Missing, to each caller.
+        """Prepare a tool once; raise why that failed, such as Missing, to each caller.
 
         Safe to use from several threads.
         """
@@ -50,7 +50,7 @@ class Equipment:
         made.result()
 
     def prepare(self, names: Iterable[str]) -> None:
-        """Make several ready at once; what fails is raised by `provide` later."""
+        """Prepare several tools at once; `provide` raises their failures later."""
         with ThreadPoolExecutor() as pool:
             for name in names:
                 pool.submit(self.provide, name)
@@ -58,7 +58,7 @@ class Equipment:
 
 @dataclass(frozen=True)
 class Part:
-    """Some of the platform tests."""
+    """A group of platform tests with the same needs."""
 
     name: str
     about: str
@@ -70,15 +70,15 @@ class Part:
 
 _ENGINE = ("runc", "mmdebstrap", "git")
 PARTS = (
-    Part("image", "the image itself", ("image",), ("tests/platforms/test_image.py",), _ENGINE),
+    Part("image", "the image", ("image",), ("tests/platforms/test_image.py",), _ENGINE),
     Part(
-        "container", "docker run, Kubernetes' way, proxies and private CAs",
+        "container", "docker run, Kubernetes' restrictions, proxies, private CAs",
         ("image", "openssl"),
         ("tests/platforms/test_container.py", "tests/platforms/test_network.py"),
         (*_ENGINE, "openssl"),
     ),
     Part(
-        "github", "workflows under act, and GitHub's own parser",
+        "github", "workflows under act, and GitHub's parser",
         ("image", "act", "npm"), ("tests/platforms/test_github.py",), (*_ENGINE, "npm"),
     ),
     Part(
@@ -86,7 +86,7 @@ PARTS = (
         ("image", "npm", "rsync"), ("tests/platforms/test_gitlab.py",), (*_ENGINE, "npm", "rsync"),
     ),
     Part(
-        "jenkins", "the Jenkinsfiles, executed by Groovy",
+        "jenkins", "the Jenkinsfiles, run by Groovy",
         ("image", "groovy"), ("tests/platforms/test_jenkins.py",), (*_ENGINE, "groovy"),
     ),
     Part(
@@ -99,47 +99,47 @@ PARTS = (
         ("dotnet", "mcs"), ("tests/platforms/test_dotnet.py",), ("mcs",),
     ),
     Part(
-        "shells", "completion in bash, zsh and fish",
+        "shells", "completion in bash, zsh, and fish",
         ("zsh", "fish"), ("tests/unit/cli/test_completion.py",), ("zsh", "fish"),
     ),
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What came of a part: passed, failed, or not run and why."""
+class PartResult:
+    """The result of a part: passed, failed, or skipped and why."""
 
     part: Part
-    word: str
+    result: str
     seconds: float
     reason: str = ""
 
 
-def play(part: Part, equipment: Equipment) -> Verdict:
-    """Run one part's tests, with their output shown."""
+def play(part: Part, equipment: Equipment) -> PartResult:
+    """Run the tests of a part and print their output."""
     began = time.monotonic()
     print(f"\n=== {part.name}: {part.about}", flush=True)
     try:
         for need in part.needs:
             equipment.provide(need)
     except Missing as missing:
-        print(f"NOT RUN: {missing}", flush=True)
-        return Verdict(part, "not run", time.monotonic() - began, str(missing))
-    except Exception as error:  # noqa: BLE001 - a fault of ours: the other parts are run all the same
+        print(f"SKIPPED: {missing}", flush=True)
+        return PartResult(part, "skipped", time.monotonic() - began, str(missing))
+    except Exception as error:  # noqa: BLE001 - our bug; the other parts still run
         print(f"FAILED: {error}", flush=True)
-        return Verdict(part, "FAILED (nothing to test)", time.monotonic() - began)
+        return PartResult(part, "FAILED (nothing to test)", time.monotonic() - began)
     facts = json.dumps({**equipment.facts, "folder": str(equipment.folder)})
     env = {**part.environ, "OPSERA_STEP_PLATFORMS_FACTS": facts}
     evidence = equipment.folder / "evidence"
     evidence.write_text("")
-    # Many wait for a run, few for the processor; those of one folder share what takes time to make.
+    # Most of them wait for a run, few for the processor.
     options = ["-p", "no:cacheprovider", "-q", "-n", "3", "--dist", "worksteal", "--timeout=300"]
-    # All of what a program printed belongs to its failure.
+    # A failure shows everything that the program printed.
     options += ["--long", "--override-ini=verbosity_assertions=2"]
     done = run([sys.executable, "-m", "pytest", *options, *part.tests], SECONDS, env=env)
     print(done.output.rstrip(), evidence.read_text("utf-8").rstrip(), sep="\n", flush=True)
-    word = "passed" if done.ok else f"FAILED (exit code {done.code})"
-    return Verdict(part, word, time.monotonic() - began)
+    result = "passed" if done.ok else f"FAILED (exit code {done.code})"
+    return PartResult(part, result, time.monotonic() - began)
 
 
 def _engine(equipment: Equipment) -> str:

@@ -1,4 +1,4 @@
-"""Run programs with a time limit, and say what was wrong with one that failed."""
+"""Run programs with a time limit."""
 
 from __future__ import annotations
 
@@ -15,30 +15,29 @@ _GRACE = 10
 
 
 class Missing(Exception):
-    """What this machine lacks and can't be given, and so what is not tried on it."""
+    """Equipment that this machine lacks, because of which tests are skipped."""
 
 
 class Result:
-    """What came of a program."""
+    """The exit code and output of a program."""
 
     def __init__(self, command: Sequence[object], code: int, output: str) -> None:
-        """Keep its exit code and all that it printed, on both streams."""
         self.command = " ".join(str(word) for word in command)
         self.code = code
         self.output = output
 
     @property
     def ok(self) -> bool:
-        """Whether it ended well."""
+        """Whether the exit code is 0."""
         return self.code == 0
 
     @property
     def tail(self) -> str:
-        """Return the last lines, where programs say what was wrong."""
+        """The last lines, where programs print their errors."""
         return "\n".join(self.output.rstrip().splitlines()[-15:])
 
     def __repr__(self) -> str:
-        """Show all of it: a failed assertion prints this."""
+        """Return everything; a failed assertion prints it."""
         return f"$ {self.command}\n{self.output}\n(exit code {self.code})"
 
 
@@ -49,7 +48,7 @@ def run(
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
 ) -> Result:
-    """Run a program to its end, or to the end of its time: then it is stopped with its children."""
+    """Run a program; stop it and its children when the time is up."""
     process = subprocess.Popen(
         [str(word) for word in command], cwd=cwd, env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -60,14 +59,14 @@ def run(
     except subprocess.TimeoutExpired:
         output = f"{_stop(process)}\n(stopped after {seconds:.0f} s)"
         return Result(command, ENDED_BY_US, output)
-    except BaseException:  # Interrupted: what was started must not outlive us.
+    except BaseException:  # Interrupted: the program must not outlive us.
         _stop(process)
         raise
     return Result(command, process.returncode, output)
 
 
 def insist(command: Sequence[object], seconds: float, what: str, **how: object) -> Result:
-    """Run a program that can fail only because of the machine; Missing when it does."""
+    """Run a program that fails only because of the machine; raise Missing if it does."""
     try:
         done = run(command, seconds, **how)  # type: ignore[arg-type]
     except OSError as error:
@@ -78,7 +77,7 @@ def insist(command: Sequence[object], seconds: float, what: str, **how: object) 
 
 
 def _stop(process: subprocess.Popen[str]) -> str:
-    """End a program and all that it started; return what it had printed."""
+    """End a program and its children; return its output."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -1,4 +1,4 @@
-"""Short runs of the pipelines that the examples name, for the simulators."""
+"""Scenarios with the pipelines that the examples name."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ SCENES: dict[str, dict[str, Any]] = {
         ]
     },
 }
-"""By name; other names are those of the scenarios that the simulator brings along."""
+"""By name; other names are those of built-in scenarios."""

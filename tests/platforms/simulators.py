@@ -1,7 +1,7 @@
-"""Simulators for the steps of a workflow: over TLS, where containers reach this machine.
+"""Simulators for the steps of a workflow, over TLS on an address that containers can reach.
 
-Takes names of scenarios and a file for the private authority; prints lines for GITHUB_OUTPUT and
-serves until it is ended.
+Arguments are a file for the certificate of the private CA, and the scenarios. Prints lines for
+GITHUB_OUTPUT, and serves until it is terminated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SPEED = 10.0
 
 
 def address(interface: str = "docker0") -> str:
-    """Tell this machine's address on Docker's bridge; without a bridge, the loopback one."""
+    """Return this machine's address on Docker's bridge, or without one, the loopback address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         question = struct.pack("256s", interface.encode())
         try:
@@ -33,7 +33,7 @@ def address(interface: str = "docker0") -> str:
 
 
 def main(bundle: Path, scenarios: list[str]) -> None:
-    """Start one for each scenario, and wait."""
+    """Start a simulator for each scenario, and wait."""
     where = address()
     folder = Path(tempfile.mkdtemp())
     authority = Authority(folder, address=where)

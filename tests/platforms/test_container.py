@@ -1,4 +1,4 @@
-"""`docker run`, as Jenkins, Kubernetes and a person at a terminal use it."""
+"""`docker run`, as used by Jenkins, Kubernetes, and people."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tests.platforms.containers import dotenv, inputs, until
 LOCKED = (
     "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
 )  # fmt: skip
-"""A root file system that can't be written, and no rights beyond those of its user."""
-VERDICTS = [("success", 0, "success"), ("failure", 1, "failed"), ("pause", 8, "paused")]
+"""A read-only root file system, and no capabilities."""
+RESULTS = [("success", 0, "success"), ("failure", 1, "failed"), ("pause", 8, "paused")]
 
 
 @pytest.fixture
 def workspace(tmp_path):
-    """A folder of the job that any user may write to, mounted as the working folder."""
+    """A directory that every user may write to."""
     tmp_path.chmod(0o777)
     return tmp_path
 
@@ -26,9 +26,9 @@ def mounted(workspace, *more):
     return ("--volume", f"{workspace}:/work", "--workdir", "/work", *more)
 
 
-@pytest.mark.parametrize(("scenario", "code", "status"), VERDICTS)
-def test_the_exit_code_is_the_verdict(containers, simulate, workspace, scenario, code, status):
-    """The container's exit code and outputs tell how the run ended, to an arbitrary user too."""
+@pytest.mark.parametrize(("scenario", "code", "status"), RESULTS)
+def test_the_exit_code_is_the_result(containers, simulate, workspace, scenario, code, status):
+    """Exit code, outputs, and report are right, also for an arbitrary user."""
     simulator = simulate(scenario)
     files = {"output_file": "opsera.env", "report_dir": "report"}
     options = mounted(workspace, "--user", "1001:1001", *LOCKED)
@@ -39,8 +39,8 @@ def test_the_exit_code_is_the_verdict(containers, simulate, workspace, scenario,
     assert simulator.token not in done.output
 
 
-def test_kubernetes_way(containers, simulate, evidence):
-    """An arbitrary user of the group root, nothing to write to, little memory: it still works."""
+def test_the_restrictions_of_kubernetes(containers, simulate, evidence):
+    """It works with an arbitrary user ID, a read-only file system, and 96 MB of memory."""
     simulator = simulate()
     options = ("--user", "1000650000:0", "--workdir", "/", "--memory", "96m", *LOCKED)
     done = containers.run(options=options, **inputs(simulator))
@@ -49,8 +49,8 @@ def test_kubernetes_way(containers, simulate, evidence):
 
 
 @pytest.mark.parametrize(("name", "code"), [("INT", 130), ("TERM", 143)])
-def test_a_signal_reaches_it_as_the_first_process(containers, simulate, name, code, evidence):
-    """SIGINT and SIGTERM to PID 1 stop the remote run once, at once, and tell so."""
+def test_a_signal_reaches_process_1(containers, simulate, name, code, evidence):
+    """SIGINT and SIGTERM to process 1 stop the remote run once, without delay."""
     simulator = simulate("slow", speed=1.0)
     job = containers.start(**inputs(simulator))
     until(lambda: simulator.count("logs") > 1)
@@ -64,7 +64,7 @@ def test_a_signal_reaches_it_as_the_first_process(containers, simulate, name, co
 
 
 def test_a_signal_while_it_starts_is_not_lost(containers, simulate):
-    """A signal in the first moment ends it too: no run is left that nobody follows."""
+    """A signal during start-up ends it too, and leaves no run behind."""
     simulator = simulate("slow", speed=1.0)
     job = containers.start(**inputs(simulator))
     until(lambda: simulator.requests)
@@ -74,7 +74,7 @@ def test_a_signal_while_it_starts_is_not_lost(containers, simulate):
     assert simulator.count("run") == simulator.count("stop")
 
 
-def test_a_killed_container_leaves_what_the_clean_up_needs(containers, simulate, workspace):
+def test_a_killed_container_leaves_what_cleanup_needs(containers, simulate, workspace):
     """After SIGKILL the command `cleanup` finds the run in the output file and stops it."""
     simulator = simulate("slow", speed=1.0)
     given = inputs(simulator, output_file="opsera.env")
@@ -86,8 +86,8 @@ def test_a_killed_container_leaves_what_the_clean_up_needs(containers, simulate,
     assert (done.code, simulator.count("stop")) == (0, 1), done
 
 
-def test_output_that_cannot_be_written_does_not_change_the_verdict(containers, simulate):
-    """Where the outputs can't be written it says so, and the verdict stays."""
+def test_outputs_that_cant_be_written_do_not_change_the_result(containers, simulate):
+    """The job reports that, and keeps its exit code."""
     simulator = simulate()
     options = ("--user", "1001:1001", *LOCKED)
     done = containers.run(options=options, **inputs(simulator, output_file="/opsera.env"))

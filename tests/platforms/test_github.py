@@ -1,4 +1,4 @@
-"""GitHub: the action and the examples under act, and GitHub's own parser over all of them."""
+"""GitHub: the actions and the examples under act, and GitHub's parser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.platforms.running import ROOT, run
 
 @pytest.fixture(scope="session")
 def socket(facts, tmp_path_factory):
-    """Where act reaches the engine."""
+    """The address at which act reaches the engine."""
     if facts["docker_host"]:
         yield facts["docker_host"]
         return
@@ -49,10 +49,10 @@ def act(facts, socket, tmp_path):
 
 
 def test_the_self_test(act, facts):
-    """`uses: ./`: outcomes, outputs to later steps and jobs, and the report, all as they should."""
+    """`uses: ./`: outcomes, outputs for later steps and jobs, and the report."""
     options = ["--workflows", ".github/workflows/self-test.yml"]
     if facts["builds_have_network"] != "yes":
-        # So act takes the image that was built from the same checkout.
+        # act uses the image that was built from the same checkout.
         assert run([facts["docker"], "tag", facts["image"], "act-dockeraction:latest"], 30).ok
         options += ["--rebuild=false"]
     done = act("workflow_dispatch", *options)
@@ -66,7 +66,7 @@ USES = re.compile(r"opsera-step/opsera-step@[0-9a-f]{40}")
 
 @pytest.fixture
 def repository(tmp_path, facts):
-    """A user's repository, and the action of a release beside it: it names the image."""
+    """A user's repository, and next to it the action of a release, which names the image."""
     action, user = tmp_path / "action", tmp_path / "user"
     (user / ".github/workflows").mkdir(parents=True)
     action.mkdir()
@@ -83,7 +83,7 @@ def repository(tmp_path, facts):
 
 @contextmanager
 def alone(lock):
-    """Hold a lock: act names containers and volumes after workflow and job, so two would clash."""
+    """Hold a lock: act names containers and volumes after workflow and job."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -91,7 +91,7 @@ def alone(lock):
 
 @pytest.fixture
 def example(act, repository, facts):
-    """Runs an example as it is, against a simulator."""
+    """Runs an example without changes, against a simulator."""
 
     def play(name, simulator, event="push"):
         shutil.copy(EXAMPLES / name, repository / ".github/workflows")
@@ -107,7 +107,7 @@ def example(act, repository, facts):
 
 
 @pytest.mark.parametrize(
-    ("name", "scenario", "event", "told"),
+    ("name", "scenario", "event", "expected"),
     [
         ("simple.yml", "success", "push", "success - "),
         ("deploy-after-build.yml", "success", "push", "Run 42: success  http"),
@@ -116,27 +116,27 @@ def example(act, repository, facts):
         ("rerun.yml", "busy", "push", "succeeded"),
     ],
 )
-def test_examples_succeed(example, simulate, name, scenario, event, told):
-    """Each example, as a user copies it, runs its pipeline to its success."""
+def test_examples_succeed(example, simulate, name, scenario, event, expected):
+    """Each example succeeds as it is."""
     simulator = simulate(scenario)
     done = example(name, simulator, event)
     assert done.ok, done
-    assert told in done.output, done
+    assert expected in done.output, done
     assert simulator.count("run") == (2 if scenario == "two" else 1)
 
 
 @pytest.mark.parametrize(
-    ("name", "scenario", "told"),
+    ("name", "scenario", "expected"),
     [
         ("simple.yml", "pause", "paused - "),
         ("deploy-after-build.yml", "failure", "Run 42: failed Unit tests http"),
     ],
 )
-def test_the_job_fails_with_its_pipeline(example, simulate, name, scenario, told):
-    """A run that fails or pauses fails the job, and what runs always still gets the outputs."""
+def test_the_job_fails_with_its_pipeline(example, simulate, name, scenario, expected):
+    """A failed or paused run fails the job, and steps with always() get the outputs."""
     done = example(name, simulate(scenario))
     assert done.code == 1, done
-    assert told in done.output, done
+    assert expected in done.output, done
     assert "Job failed" in done.output
 
 
@@ -163,15 +163,15 @@ jobs:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "released", "told"),
+    ("scenario", "released", "expected"),
     [
         ("success", True, "success 42"),
         ("failure", True, "failed 42"),
         ("success", False, "success 42"),
     ],
 )
-def test_the_native_action(act, repository, facts, simulate, scenario, released, told):
-    """With the runner's own Python: a release, which has the single file, and a checkout."""
+def test_the_native_action(act, repository, facts, simulate, scenario, released, expected):
+    """From a release, which contains the single file, and from a plain checkout."""
     action = repository.parent / "action"
     shutil.copytree(Path(facts["checkout"]), action, dirs_exist_ok=True)
     if released:
@@ -186,15 +186,15 @@ def test_the_native_action(act, repository, facts, simulate, scenario, released,
             "--env", f"OPSERA_BASE_URL={simulator.url}", repository=repository,
         )  # fmt: skip
     assert done.ok, done
-    assert f"native: {told}" in done.output, done
+    assert f"native: {expected}" in done.output, done
     assert simulator.count("run") == 1
 
 
 def test_the_post_step_stops_what_a_killed_job_left(containers, simulate, tmp_path):
-    """The post step gets the state that the killed main step saved, and stops the run.
+    """The post step gets the state of the killed main step, and stops the run.
 
-    NOTE: act runs the post step, but can't be killed at a moment of our choice with its state kept;
-    so both containers are started here as GitHub's runner would do it.
+    NOTE: act can't be killed at a chosen moment and keep its state, so both containers are started
+    here as GitHub's runner starts them.
     """
     simulator = simulate("slow", speed=1.0)
     files = {}
@@ -216,7 +216,7 @@ def test_the_post_step_stops_what_a_killed_job_left(containers, simulate, tmp_pa
 
 
 def test_githubs_own_parser(facts, tmp_path):
-    """The language service of GitHub finds nothing in the action, workflows and examples."""
+    """GitHub's language service finds no error in actions, workflows, and examples."""
     folder = tmp_path / "validate"
     folder.mkdir()
     shutil.copy(ROOT / "tests/platforms/github/validate.mjs", folder)
@@ -233,12 +233,12 @@ def test_githubs_own_parser(facts, tmp_path):
         "on: push\njobs: {a: {runs-on: x, steps: [{run: 'echo ${{ nothing.x }}'}]}}\n"
     )
     check = ["node", folder / "validate.cjs", ROOT / "action.yml"]
-    assert not run([*check, broken], 60).ok, "it takes anything"
+    assert not run([*check, broken], 60).ok, "it accepts anything"
     done = run([*check, *files], 60)
     assert done.ok, done
 
 
 def test_every_example_is_run():
-    """No example is left that none of these tests runs."""
+    """These tests run all examples."""
     source = Path(__file__).read_text("utf-8")
     assert [one.name for one in EXAMPLES.iterdir() if f'"{one.name}"' not in source] == []

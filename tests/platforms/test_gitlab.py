@@ -1,4 +1,4 @@
-"""GitLab: the component's own project and the examples under gitlab-ci-local, in containers."""
+"""GitLab: the component and the examples under gitlab-ci-local, in containers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.platforms.engines import component_image
 from tests.platforms.running import ROOT, run
 
 HELPER = "localhost/opsera-step-gitlab:platforms"
-"""Copies files, and runs the jobs that name no image."""
+"""The image for copying files, and for jobs without an image."""
 EXAMPLES = ROOT / "examples/gitlab"
 TWICE = """\
 include:
@@ -40,7 +40,7 @@ outputs-of-second:
 
 @pytest.fixture(scope="session")
 def helper(facts, tmp_path_factory, containers):
-    """The image for jobs without one, and ours under the name that the component takes."""
+    """The image for jobs without one; ours gets the name that the component uses."""
     folder = tmp_path_factory.mktemp("helper")
     install = "apt-get update -qq && apt-get install -qq --no-install-recommends rsync git"
     (folder / "Dockerfile").write_text(f"FROM {facts['base']}\nRUN {install}\n")
@@ -51,7 +51,7 @@ def helper(facts, tmp_path_factory, containers):
 
 
 def repository(root, name):
-    """Make a folder a project of a GitLab of one's own."""
+    """Make a directory a project on a self-managed GitLab."""
     for words in (
         ["init", "-q", "-b", "main"],
         ["remote", "add", "origin", f"git@gitlab.internal:{name}.git"],
@@ -66,7 +66,7 @@ def repository(root, name):
 
 @pytest.fixture
 def project(tmp_path):
-    """The component's project."""
+    """The project of the component."""
     root = tmp_path / "opsera-step"
     shutil.copytree(ROOT / "gitlab", root)
     return repository(root, "opsera-step/opsera-step")
@@ -74,7 +74,7 @@ def project(tmp_path):
 
 @pytest.fixture
 def user(project, tmp_path, monkeypatch):
-    """A user's project, on the GitLab that has the component's."""
+    """A user's project on the same GitLab."""
     there = tmp_path / "gitlab/opsera-step/opsera-step.git"
     assert run(["git", "clone", "-q", "--bare", project, there], 20).ok
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
@@ -86,7 +86,7 @@ def user(project, tmp_path, monkeypatch):
 
 @pytest.fixture
 def command(facts, helper, tmp_path):
-    """Makes the command line that runs a pipeline."""
+    """Returns the command that runs a pipeline."""
 
     def make(*arguments, simulator=None):
         values = (
@@ -97,7 +97,7 @@ def command(facts, helper, tmp_path):
         return [
             f"{facts['npm']}/gitlab-ci-local", "--container-executable", facts["docker"],
             "--pull-policy", "if-not-present", "--helper-image", helper,
-            # It says false, for it is not GitLab.
+            # gitlab-ci-local sets it to false.
             "--variable", "GITLAB_CI=true",
             "--default-image", helper, "--shell-executor-no-image=false",
             "--home", tmp_path / "home", "--no-color",
@@ -108,7 +108,7 @@ def command(facts, helper, tmp_path):
 
 
 def test_the_components_own_tests(command, project):
-    """The project's .gitlab-ci.yml tests the component: success, failure, outputs of both."""
+    """The component's .gitlab-ci.yml passes: success, failure, and the outputs of both."""
     done = run(command(), 170, cwd=project)
     assert done.ok, done
     for job in ("run-succeeds", "run-fails", "outputs-of-success", "outputs-of-failure"):
@@ -116,7 +116,7 @@ def test_the_components_own_tests(command, project):
 
 
 def test_included_twice(command, project, simulate):
-    """Twice in one pipeline, with different inputs: two jobs, whose outputs stay apart."""
+    """Two jobs with different inputs in one pipeline keep their outputs apart."""
     simulator = simulate("two")
     (project / ".gitlab-ci.yml").write_text(TWICE)
     done = run(command(simulator=simulator), 170, cwd=project)
@@ -127,7 +127,7 @@ def test_included_twice(command, project, simulate):
 
 
 @pytest.mark.parametrize(
-    ("name", "scenario", "told"),
+    ("name", "scenario", "expected"),
     [
         ("simple.yml", "success", "Run 42 ended with success"),
         ("deploy-after-build.yml", "success", "Run 42 ended with success"),
@@ -136,32 +136,32 @@ def test_included_twice(command, project, simulate):
         ("rerun.yml", "busy", "succeeded"),
     ],
 )
-def test_examples_succeed(command, user, simulate, name, scenario, told):
-    """Each example, as a user copies it, runs its pipeline to its success."""
+def test_examples_succeed(command, user, simulate, name, scenario, expected):
+    """Each example succeeds as it is."""
     simulator = simulate(scenario)
     shutil.copy(EXAMPLES / name, user / ".gitlab-ci.yml")
     done = run(command(simulator=simulator), 170, cwd=user)
     assert done.ok, done
-    assert told in done.output, done
+    assert expected in done.output, done
 
 
 @pytest.mark.parametrize(
-    ("name", "scenario", "told"),
+    ("name", "scenario", "expected"),
     [
         ("simple.yml", "pause", "PAUSED"),
         ("deploy-after-build.yml", "failure", "Run 42 ended with failed Unit%20tests"),
     ],
 )
-def test_the_pipeline_fails_with_opseras(command, user, simulate, name, scenario, told):
-    """A run that fails or pauses fails the job; what always runs still gets the outputs."""
+def test_the_pipeline_fails_with_opseras(command, user, simulate, name, scenario, expected):
+    """A failed or paused run fails the job, and later jobs get the outputs."""
     shutil.copy(EXAMPLES / name, user / ".gitlab-ci.yml")
     done = run(command(simulator=simulate(scenario)), 170, cwd=user)
     assert done.code != 0, done
-    assert told.lower() in done.output.lower(), done
+    assert expected.lower() in done.output.lower(), done
 
 
 def test_after_script_stops_what_a_killed_job_left(command, user, simulate, facts):
-    """When the job's process is killed, after_script stops the run that it left."""
+    """If the job's process is killed, after_script stops its run."""
     simulator = simulate("slow", speed=1.0)
     shutil.copy(EXAMPLES / "simple.yml", user / ".gitlab-ci.yml")
     process = subprocess.Popen(
@@ -171,7 +171,7 @@ def test_after_script_stops_what_a_killed_job_left(command, user, simulate, fact
     until(lambda: simulator.count("logs") > 1, SECONDS)
     ours = run(["ps", "-eo", "pid=,args="], 20).output.splitlines()
     for line in ours:
-        # In the container's process tree, seen from outside: the job itself, and only this one's.
+        # The job's own process in the container, seen from the host.
         number, _, words = line.strip().partition(" ")
         if words.endswith("-Iu /opt/opsera-step/entrypoint.py") and _belongs(number, simulator):
             run(["kill", "-KILL", number], 20)
@@ -179,8 +179,8 @@ def test_after_script_stops_what_a_killed_job_left(command, user, simulate, fact
     assert simulator.count("stop") == 1, output
 
 
-def test_a_job_without_the_empty_entrypoint_is_noticed(command, project, simulate, request):
-    """Without `entrypoint: [""]` the script would not run: these tests would fail for it."""
+def test_a_missing_empty_entrypoint_would_be_noticed(command, project, simulate, request):
+    """Without `entrypoint: [""]` the script doesn't run, and these tests fail."""
     simulator = simulate("failure")
     template = project / "templates/run.yml"
     text = template.read_text("utf-8")
@@ -196,12 +196,12 @@ def test_a_job_without_the_empty_entrypoint_is_noticed(command, project, simulat
 
 
 def test_every_example_is_run():
-    """No example is left that none of these tests runs."""
+    """These tests run all examples."""
     source = (ROOT / "tests/platforms/test_gitlab.py").read_text("utf-8")
     assert [one.name for one in EXAMPLES.iterdir() if f'"{one.name}"' not in source] == []
 
 
 def _belongs(number, simulator):
-    """Tell whether a process is a job against this simulator."""
+    """Whether a process is a job against this simulator."""
     environ = Path(f"/proc/{number}/environ")
     return environ.exists() and simulator.url.encode() in environ.read_bytes()

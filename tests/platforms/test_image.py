@@ -1,4 +1,4 @@
-"""The image: small, complete, the same for whoever runs it."""
+"""The image: size, contents, labels, isolation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.platforms.running import run
 
 MEGABYTE = 1_000_000
 ROOM = 25 * MEGABYTE
-"""How much larger than the base the image may be."""
+"""Size limit beyond the base."""
 HALF_A_SECOND = 0.5
 
 BYTECODE = """
@@ -24,7 +24,7 @@ for path in pathlib.Path("/opt/opsera-step").rglob("*.py"):
         continue
     compiled = pathlib.Path(importlib.util.cache_from_source(str(path)))
     flags = compiled.read_bytes()[4:8] if compiled.exists() else b""
-    if flags != bytes([1, 0, 0, 0]):  # By hash, not compared.
+    if flags != bytes([1, 0, 0, 0]):  # Checked by hash, and never at run time.
         bad.append(str(path))
 print(bad)
 """
@@ -45,7 +45,7 @@ def test_it_is_small(facts, evidence):
 
 
 def test_it_adds_nothing_but_itself(facts, containers):
-    """All that it has more than the base lies in its own folder: no pip, cache, compiler, tests."""
+    """All files that the base doesn't have are in one directory: no pip, caches, or tests."""
     listing = "find / -xdev -not -path '/proc*' -not -path '/sys*' -not -path '/dev*' -type f"
     before = set(containers.shell(listing, image=facts["base"]).splitlines())
     after = set(containers.shell(listing).splitlines())
@@ -59,13 +59,13 @@ def test_it_adds_nothing_but_itself(facts, containers):
 
 
 def test_it_has_no_compiler(containers):
-    """Nothing in it makes programs out of source text."""
+    """There is no C compiler."""
     names = containers.shell("command -v cc gcc g++ clang make ld cargo || true").split()
     assert names == []
 
 
 def test_its_bytecode_is_compiled(containers):
-    """Every module has bytecode that is used without a look at the source."""
+    """Every module has bytecode that Python uses without checking its source."""
     program = run(
         [containers.program, "run", "--rm", "--entrypoint", "/opt/opsera-step/bin/python3",
          containers.image, "-Ic", BYTECODE], 60,
@@ -73,8 +73,8 @@ def test_its_bytecode_is_compiled(containers):
     assert program.output.strip() == "[]", program
 
 
-def test_everybody_may_read_it(containers):
-    """It was built from a checkout that only its owner may read; in the image all can read all."""
+def test_all_users_may_read_it(containers):
+    """Also if it was built from a checkout that only its owner may read."""
     script = (
         "find /opt/opsera-step /usr/local/bin/opsera-step* -not -type l"
         " \\( -not -perm -o=r -o -perm /go=w -o -type d -not -perm -o=x \\)"
@@ -82,22 +82,22 @@ def test_everybody_may_read_it(containers):
     assert containers.shell(script) == ""
 
 
-def test_it_says_what_it_is(facts):
-    """Its labels tell version, commit, licence, base and where it comes from."""
+def test_its_labels(facts):
+    """The labels contain version, commit, license, base, and source."""
     labels = inspect(facts, facts["image"])["Config"]["Labels"]
-    told = {key.removeprefix("org.opencontainers.image."): value for key, value in labels.items()}
-    assert told["title"] == "opsera-step"
-    assert re.fullmatch(r"\d+\.\d+\.\d+(-[\w.]+)?", told["version"])
-    assert re.fullmatch(r"[0-9a-f]{6,40}", told["revision"])
-    assert told["licenses"] == "Apache-2.0"
-    assert told["base.name"] == facts["base"]
-    assert told["source"].startswith("https://")
-    assert told["description"]
-    assert told["documentation"]
+    found = {key.removeprefix("org.opencontainers.image."): value for key, value in labels.items()}
+    assert found["title"] == "opsera-step"
+    assert re.fullmatch(r"\d+\.\d+\.\d+(-[\w.]+)?", found["version"])
+    assert re.fullmatch(r"[0-9a-f]{6,40}", found["revision"])
+    assert found["licenses"] == "Apache-2.0"
+    assert found["base.name"] == facts["base"]
+    assert found["source"].startswith("https://")
+    assert found["description"]
+    assert found["documentation"]
 
 
-def test_it_keeps_the_default_user_and_folder(facts):
-    """GitHub asks for the default user and folder, and for an entry point in exec form."""
+def test_it_keeps_the_default_user_and_directory(facts):
+    """GitHub requires the default user and directory, and an entry point in exec form."""
     config = inspect(facts, facts["image"])["Config"]
     assert not config.get("User")
     assert config.get("WorkingDir") in ("", "/", None)
@@ -105,10 +105,10 @@ def test_it_keeps_the_default_user_and_folder(facts):
     assert len(config["Entrypoint"]) > 1
 
 
-def test_the_first_call_comes_at_once(containers, simulate, evidence):
-    """From the start of the process to the first call of the API it takes less than half a second.
+def test_the_first_request_comes_early(containers, simulate, evidence):
+    """The first request leaves less than half a second after the start of the process.
 
-    An empty container is started for comparison; a busy machine gets more tries.
+    An empty container is started for comparison. A busy machine gets more attempts.
     """
     simulator = simulate("slow", speed=1.0)
     empty, ours = [], []
@@ -128,7 +128,7 @@ def test_the_first_call_comes_at_once(containers, simulate, evidence):
 
 @pytest.mark.parametrize("arguments", [(), ("run",)], ids=["job", "command line"])
 def test_a_hostile_checkout_changes_nothing(containers, simulate, tmp_path, arguments):
-    """Modules named like ours, and variables that point at them, change nothing."""
+    """Modules with the names of ours, and variables that point to them, change nothing."""
     names = (
         "requests urllib3 opsera_step yaml click jinja2 json os encodings re site sitecustomize"
         " usercustomize entrypoint typing certifi idna"
@@ -155,15 +155,15 @@ def test_a_hostile_checkout_changes_nothing(containers, simulate, tmp_path, argu
     assert "succeeded" in done.output
 
 
-def test_arguments_make_it_the_command_line(containers):
-    """With arguments it is the command line, without them the job, which misses its inputs."""
-    told, job = containers.run("--version"), containers.run()
-    assert (told.code, job.code) == (0, 2), (told, job)
-    assert "opsera-step" in told.output
+def test_with_arguments_it_is_the_command_line(containers):
+    """Without arguments it is the job, which has no inputs here."""
+    version, job = containers.run("--version"), containers.run()
+    assert (version.code, job.code) == (0, 2), (version, job)
+    assert "opsera-step" in version.output
     assert "OPSERA_TOKEN" in job.output
 
 
 def test_it_has_a_shell_and_the_commands_on_path(containers):
-    """GitLab feeds a shell; there `opsera-step` helps, and `opsera-step-job` is the job."""
+    """GitLab needs a shell; `opsera-step` prints its help, and `opsera-step-job` is the job."""
     assert "Usage: opsera-step" in containers.shell("opsera-step")
     assert "OPSERA_TOKEN" in containers.shell("opsera-step-job || test $? = 2")

@@ -1,4 +1,4 @@
-"""Jenkins: the Jenkinsfiles executed by Groovy, with their `sh` steps for real."""
+"""Jenkins: the Jenkinsfiles, run by Groovy with real `sh` steps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ pipeline {{
 
 @pytest.fixture
 def jenkins(facts, tmp_path):
-    """Starts a Jenkinsfile in a workspace of its own."""
+    """Returns the command that runs a Jenkinsfile in an empty workspace."""
     workspace = tmp_path / "workspace"
     workspace.mkdir()
 
@@ -59,7 +59,7 @@ def jenkins(facts, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "scenario", "result", "told"),
+    ("name", "scenario", "result", "expected"),
     [
         ("Jenkinsfile", "success", "SUCCESS", "Run 42 ended with success"),
         ("Jenkinsfile", "failure", "FAILURE", "Run 42 ended with failed"),
@@ -70,19 +70,19 @@ def jenkins(facts, tmp_path):
         ("rerun.Jenkinsfile", "busy", "SUCCESS", "succeeded"),
     ],
 )
-def test_the_build_ends_like_its_pipeline(jenkins, simulate, name, scenario, result, told):
-    """The build's result follows the exit code, and its outputs are read back."""
+def test_the_result_of_the_build(jenkins, simulate, name, scenario, result, expected):
+    """The build's result follows the exit code, and the outputs can be read."""
     simulator = simulate(scenario)
     workspace, command, env = jenkins(name, simulator)
     done = run(command, 170, cwd=workspace, env=env)
     assert f"Finished: {result}" in done.output, done
-    assert told in done.output, done
+    assert expected in done.output, done
     assert "null" not in done.output.replace("description: null", ""), done
     assert simulator.token not in done.output
 
 
 def test_the_results_are_published(jenkins, simulate):
-    """The JUnit file and the report are in the workspace, where Jenkins picks them up."""
+    """The JUnit file and the report are in the workspace."""
     simulator = simulate("failure")
     workspace, command, env = jenkins("Jenkinsfile", simulator)
     done = run(command, 170, cwd=workspace, env=env)
@@ -91,8 +91,8 @@ def test_the_results_are_published(jenkins, simulate):
     assert dotenv(workspace / "opsera.env")["OPSERA_MESSAGE"] in done.output
 
 
-def test_no_run_is_told_as_such(jenkins, simulate):
-    """Where no run was started it says so, and not “Run null”."""
+def test_a_build_without_a_run(jenkins, simulate):
+    """The build prints that no run was started, and not “Run null”."""
     simulator = simulate("success")
     workspace, command, env = jenkins("Jenkinsfile", simulator, OPSERA_PIPELINE="f" * 24)
     done = run(command, 170, cwd=workspace, env=env)
@@ -101,7 +101,7 @@ def test_no_run_is_told_as_such(jenkins, simulate):
 
 
 def test_an_aborted_build_stops_the_run(jenkins, simulate, facts):
-    """When the container is killed, `post { aborted }` stops the run that it left."""
+    """If the container is killed, `post { aborted }` stops its run."""
     simulator = simulate("slow", speed=1.0)
     workspace, command, env = jenkins("Jenkinsfile", simulator)
     process = subprocess.Popen(
@@ -141,7 +141,7 @@ def test_an_abort_reaches_the_job(jenkins, simulate, tmp_path, kind):
 
 
 def abort(workspace):
-    """Do what Jenkins' ProcessTree.killAll does: SIGTERM to all that have the step's cookie."""
+    """Send SIGTERM to all processes with the step's cookie, as Jenkins' ProcessTree does."""
     marks = (b"JENKINS_SERVER_COOKIE=durable-", f"WORKSPACE={workspace}".encode())
     for environ in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
@@ -151,7 +151,7 @@ def abort(workspace):
 
 
 def test_every_example_is_run():
-    """No example is left that none of these tests runs."""
+    """These tests run all examples."""
     source = (ROOT / "tests/platforms/test_jenkins.py").read_text("utf-8")
     assert [one.name for one in EXAMPLES.iterdir() if f'"{one.name}"' not in source] == []
 

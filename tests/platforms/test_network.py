@@ -1,4 +1,4 @@
-"""Behind a proxy, with a certificate authority that only the company knows."""
+"""A company network: a proxy and a private CA."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tests.platforms.containers import inputs
 from tests.platforms.network import HOST, Authority, proxy, tls
 
 NOBODY = "http://127.0.0.1:9"
-"""A proxy that does not answer."""
+"""An address that refuses connections."""
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory, facts):
-    """A private certificate authority."""
+    """A private CA."""
     folder = tmp_path_factory.mktemp("authority")
     folder.chmod(0o755)
     return Authority(folder, facts["openssl"])
@@ -21,7 +21,7 @@ def authority(tmp_path_factory, facts):
 
 @pytest.fixture
 def office(authority, simulate):
-    """A simulator that only answers over TLS, and a proxy that knows the way to it."""
+    """A simulator behind TLS, and a proxy that reaches it."""
     simulator = simulate()
     port = int(simulator.url.rsplit(":", 1)[1])
     secure = tls(authority, port)
@@ -40,15 +40,15 @@ def run(containers, authority, simulator, base_url, options=(), **environ):
     return containers.run(options=mount, **given)
 
 
-def test_a_private_authority_is_trusted_when_named(containers, office, authority):
-    """With ca_bundle a certificate of a private authority is good."""
+def test_a_private_ca_in_ca_bundle_is_trusted(containers, office, authority):
+    """With ca_bundle, a certificate of a private CA is accepted."""
     simulator, secure, _, _ = office
     done = run(containers, authority, simulator, f"https://localhost:{secure.port}")
     assert done.code == 0, done
 
 
-def test_a_private_authority_is_not_trusted_else(containers, office, authority):
-    """Without it the job ends with a sentence that names the input, and no token was sent."""
+def test_a_private_ca_is_not_trusted_otherwise(containers, office, authority):
+    """Without it, the error names the input, and no token is sent."""
     simulator, secure, _, _ = office
     url = f"https://localhost:{secure.port}"
     done = run(containers, authority, simulator, url, OPSERA_CA_BUNDLE=None, OPSERA_TIMEOUT="4s")
@@ -59,7 +59,7 @@ def test_a_private_authority_is_not_trusted_else(containers, office, authority):
 
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
 def test_the_proxy_is_used(containers, office, authority, name, evidence):
-    """A host that only the proxy can reach is reached, over TLS from end to end."""
+    """A host behind the proxy is reached, with TLS from end to end."""
     simulator, _, gate, seen = office
     environ = {name: f"http://127.0.0.1:{gate.port}"}
     done = run(containers, authority, simulator, f"https://{HOST}", **environ)
@@ -68,16 +68,16 @@ def test_the_proxy_is_used(containers, office, authority, name, evidence):
     evidence(f"{name}: {seen[0]}, {len(simulator.requests)} calls in {len(seen)} tunnels")
 
 
-def test_no_proxy_goes_around_it(containers, office, authority):
-    """What NO_PROXY names is reached without the proxy, which does not even answer."""
+def test_no_proxy_is_respected(containers, office, authority):
+    """Hosts in NO_PROXY are reached without the proxy, which doesn't answer here."""
     simulator, secure, _, _ = office
     environ = {"HTTPS_PROXY": NOBODY, "NO_PROXY": "localhost"}
     done = run(containers, authority, simulator, f"https://localhost:{secure.port}", **environ)
     assert done.code == 0, done
 
 
-def test_a_proxy_that_does_not_answer_is_told(containers, office, authority):
-    """Else the proxy is asked; when it does not answer, the message speaks of it."""
+def test_a_proxy_that_does_not_answer_is_named(containers, office, authority):
+    """The error of a proxy that doesn't answer mentions the proxy."""
     simulator, secure, _, _ = office
     url = f"https://{HOST}:{secure.port}"
     done = run(containers, authority, simulator, url, HTTPS_PROXY=NOBODY, OPSERA_TIMEOUT="3s")
@@ -87,7 +87,7 @@ def test_a_proxy_that_does_not_answer_is_told(containers, office, authority):
 
 
 def test_plain_http_is_refused(containers, office, authority):
-    """The token does not go over plain http to any host but this one, proxy or not."""
+    """The token is never sent over plain HTTP to another host, with a proxy or without."""
     simulator, _, gate, seen = office
     environ = {"HTTP_PROXY": f"http://127.0.0.1:{gate.port}"}
     done = run(containers, authority, simulator, f"http://{HOST}", **environ)
