@@ -1,4 +1,4 @@
-"""Write files into a checkout whose content somebody else decides: safely, completely, readable.
+"""Write files into an untrusted checkout: safely, completely, and readable for later steps.
 
 Output files follow links within the workspace and refuse those that lead out of it. Directories for
 reports follow no link below the workspace. On POSIX systems that is free of races: each level is
@@ -76,7 +76,7 @@ def output_file_problem(path: str, workspace: Path) -> str:
     except UnsafePath as error:
         return f"{error.strerror}. Remove the link, or name another file."
     except OSError:
-        return ""  # the job goes on without what can't be written
+        return ""  # the job continues without what can't be written
     return ""
 
 

@@ -30,7 +30,7 @@ _NAME_WIDTH = 100
 _TICKS = re.compile("`+")
 
 MOST_BARS = 30
-"""Bars that can be told apart at a glance."""
+"""Bars that a reader can distinguish at a glance."""
 _BAR_NAME = 32
 _THINNEST = 0.004
 _SHORT = 3600
@@ -234,8 +234,8 @@ def _bar(step: StepResult, thinnest: float) -> str:
 
 def _weight(step: StepResult) -> tuple[bool, float]:
     """Order steps by how much they matter in a chart that can't show all."""
-    told = step.state not in (None, State.UNKNOWN, State.SUCCESS)
-    return told, step.seconds or 0.0
+    stands_out = step.state not in (None, State.UNKNOWN, State.SUCCESS)
+    return stands_out, step.seconds or 0.0
 
 
 def _start(step: StepResult) -> float:

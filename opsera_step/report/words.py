@@ -45,7 +45,7 @@ EMOJI: Mapping[str, str] = {
 
 
 def step_word(step: StepResult) -> str:
-    """Return the state of a step. What no record tells is unknown, and nothing else."""
+    """Return the state of a step. What no record shows is unknown, and nothing else."""
     if step.state is None:
         return NOT_STARTED if step.not_started and step.started_at is None else UNKNOWN
     if step.state is State.UNKNOWN:

@@ -18,7 +18,7 @@ _ESCAPES = re.compile(
     r"""
     [\x1b\x90\x98\x9b\x9d-\x9f]                    # one class first: that makes searching quick
     (?: (?:(?<=\x1b)\[|(?<=\x9b))
-        (?: (?P<sgr>[0-9;:]*) m                     # SGR: colours, kept
+        (?: (?P<sgr>[0-9;:]*) m                     # SGR: colors, kept
           | [0-?]* [ -/]* [@-~]? )                  # any other CSI: cursor, erase, modes
       | (?:(?<=\x1b)[\]PX^_]|(?<=[^\x1b\x9b]))      # OSC, DCS, SOS, PM, APC: a string …
         [^\x07\x1b\x9c\n\r]* (?:\x07|\x1b\\|\x9c)?  # … up to its end, or the end of the line
@@ -26,8 +26,8 @@ _ESCAPES = re.compile(
     """,
     re.VERBOSE,
 )
-_COLOURS = re.compile(r"\x1b\[[0-9;:]*m")
-_ONLY_COLOURS = re.compile(r"(?:\x1b\[[0-9;:]*m)*")
+_COLORS = re.compile(r"\x1b\[[0-9;:]*m")
+_ONLY_COLORS = re.compile(r"(?:\x1b\[[0-9;:]*m)*")
 # Besides the escape sequences: controls, lone surrogates, characters at which some readers of a log
 # break a line, and explicit direction controls, which can show text in another order than it is.
 _UNSAFE = re.compile(
@@ -56,7 +56,7 @@ _ON |= dict.fromkeys((*range(40, 48), *range(100, 108)), 48)
 _OFF = {0: (0,), 22: (1, 2), 23: (3,), 24: (4,), 25: (5,), 27: (7,)}
 _OFF |= {29: (9,), 39: (38,), 49: (48,), 55: (53,), 59: (58,)}
 _LONGEST_SGR = 200
-_MOST_COLOURS = 16
+_MOST_COLORS = 16
 _MOST_SEQUENCES = 50_000
 
 
@@ -64,11 +64,11 @@ class LineCleaner:
     """Turns the lines of one stream of untrusted text into lines that are safe to print.
 
     Colors carry over from line to line within the stream, as a terminal would show them, but each
-    returned line begins and ends without color. With `colour` false they are dropped.
+    returned line begins and ends without color. With `color` false they are dropped.
     """
 
-    def __init__(self, colour: bool = True) -> None:
-        self._colour = colour
+    def __init__(self, color: bool = True) -> None:
+        self._color = color
         self._style: dict[int, str] = {}
 
     def clean(self, line: str) -> str:
@@ -79,15 +79,15 @@ class LineCleaner:
         before = f"\x1b[{';'.join(self._style.values())}m" if self._style else ""
         # Each color that is kept takes memory; a line with very many of them is no log.
         keeps = line.count("\x1b") <= _MOST_SEQUENCES
-        body = _UNSAFE.sub(_replaced, _ESCAPES.sub(self._keep_colour if keeps else "", line))
-        if _ONLY_COLOURS.fullmatch(body):
+        body = _UNSAFE.sub(_replaced, _ESCAPES.sub(self._keep_color if keeps else "", line))
+        if _ONLY_COLORS.fullmatch(body):
             return ""
         body = before + body
         return body + RESET if "\x1b" in body and not body.endswith(RESET) else body
 
-    def _keep_colour(self, found: re.Match[str]) -> str:
+    def _keep_color(self, found: re.Match[str]) -> str:
         parameters = found["sgr"]
-        if parameters is None or not self._colour:
+        if parameters is None or not self._color:
             return ""
         sequence, changes = _read_sgr(parameters[:_LONGEST_SGR])
         for attribute, code in changes:
@@ -128,7 +128,7 @@ def _replaced(found: re.Match[str]) -> str:
 
 def clean_inline(text: str, limit: int = 500) -> str:
     """Return a name or a message as one safe line without colors, cut to `limit` characters."""
-    cleaner = LineCleaner(colour=False)
+    cleaner = LineCleaner(color=False)
     line = " ".join(part for part in (cleaner.clean(raw) for raw in split_lines(text)) if part)
     line = " ".join(line.split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
@@ -152,18 +152,18 @@ def split_lines(text: str) -> Iterator[str]:
 
 def _settle_frames(frames: Iterable[str]) -> Iterator[str]:
     """Leave out frames that the next one redraws, and those without text; but not their colors."""
-    shown, last, colours = "", None, ""
+    shown, last, colors = "", None, ""
     for frame in frames:
         plain = frame if frame.isprintable() else _ESCAPES.sub("", frame)
         if not plain.strip():
             # Only the codes matter: colors that last, and that the line was erased.
-            colours += "".join(found.group() for found in _ESCAPES.finditer(frame))
+            colors += "".join(found.group() for found in _ESCAPES.finditer(frame))
             continue
-        if last is not None and not _redraws(last, plain, shown + colours + frame):
+        if last is not None and not _redraws(last, plain, shown + colors + frame):
             yield shown
             shown = ""
-        shown, last, colours = _colours_of(shown) + colours + frame, plain, ""
-    yield shown + colours
+        shown, last, colors = _colors_of(shown) + colors + frame, plain, ""
+    yield shown + colors
 
 
 def _redraws(before: str, after: str, raw: str) -> bool:
@@ -175,11 +175,11 @@ def _redraws(before: str, after: str, raw: str) -> bool:
     return next_words[: len(words)] == words and bool(words or not next_words)
 
 
-def _colours_of(text: str) -> str:
+def _colors_of(text: str) -> str:
     found = (match.group() for match in _ESCAPES.finditer(text) if match["sgr"] is not None)
-    return "".join(deque(found, _MOST_COLOURS))
+    return "".join(deque(found, _MOST_COLORS))
 
 
 def plain(line: str) -> str:
     """Return a cleaned line without its colors."""
-    return _COLOURS.sub("", line) if "\x1b" in line else line
+    return _COLORS.sub("", line) if "\x1b" in line else line

@@ -11,8 +11,8 @@ from opsera_step.text.sanitize import LineCleaner, clean_inline, plain, split_li
 class LogStream:
     """The lines of one step: colors, and a token cut by a line end, carry over between them."""
 
-    def __init__(self, colour: bool = True) -> None:
-        self.cleaner = LineCleaner(colour)
+    def __init__(self, color: bool = True) -> None:
+        self.cleaner = LineCleaner(color)
         self.redaction = RedactionState()
 
 
@@ -28,7 +28,7 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Return a text of one or more lines without colors."""
-        cleaner = LineCleaner(colour=False)
+        cleaner = LineCleaner(color=False)
         text = self._redactor.redact_sequences(text)
         return self._redactor.redact("\n".join(map(cleaner.clean, split_lines(text))))
 
@@ -59,7 +59,7 @@ class Scrubber:
         if redacted.isprintable():
             return redacted
         # Escape sequences that a terminal hides, such as links, can stand inside of a token.
-        cleaned = "\n".join(map(LineCleaner(colour=False).clean, split_lines(redacted)))
+        cleaned = "\n".join(map(LineCleaner(color=False).clean, split_lines(redacted)))
         if self._redactor.redact(cleaned) != cleaned:
             return self._redactor.redact(cleaned)
         return redacted.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""A real browser, which reads reports from the disk and can reach nobody."""
+"""A real browser without a network, which reads reports from the disk."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class Watched:
 
 @pytest.fixture
 def visit(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open a report; afterwards it must have asked nobody for anything and complained of nothing.
+    """Open a report; afterwards it must have requested and reported nothing.
 
-    The arguments are the path, a fragment of the address, and those of a browser's context.
+    The arguments are the path, a fragment of the URL, and those of a browser's context.
     """
     opened: list[tuple[Watched, Any]] = []
 
@@ -70,10 +70,10 @@ def visit(browser: Any) -> Iterator[Callable[..., Any]]:
         return watched.open(path, fragment)
 
     yield open_page
-    told = [(one.complaints, one.requests) for one, _ in opened]
+    seen = [(one.complaints, one.requests) for one, _ in opened]
     for _, context in opened:
         context.close()
-    for complaints, requests in told:
+    for complaints, requests in seen:
         assert complaints == []
         asked = {url.partition("#")[0].rpartition("/")[2] for url in requests if url[:5] != "data:"}
         assert asked == {"report.html"}

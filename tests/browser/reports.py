@@ -10,7 +10,7 @@ from opsera_step.outcome import Outcome
 from opsera_step.report import Report
 from opsera_step.runs import StepResult
 
-BEGAN = 1_767_225_600.0
+START = 1_767_225_600.0
 URL = "https://app.opsera.io/workflow/details/65a4f00dc0ffee0123456789/summary"
 BUILD = [f"compiling module {n}" for n in range(1, 31)]
 TEST = [
@@ -22,12 +22,12 @@ TEST = [
     "1 failed",
 ]
 STEPS = (
-    StepResult("Build", "jenkins", State.SUCCESS, 5.0, BEGAN, id="b"),
+    StepResult("Build", "jenkins", State.SUCCESS, 5.0, START, id="b"),
     StepResult(
-        "Approve", "approval", State.SUCCESS, 20.0, BEGAN + 5, id="a", waited=18.0,
+        "Approve", "approval", State.SUCCESS, 20.0, START + 5, id="a", waited=18.0,
         message="Approved by Robin.",
     ),
-    StepResult("Test", "jenkins", State.FAILED, 15.0, BEGAN + 25, id="t", message="1 failed"),
+    StepResult("Test", "jenkins", State.FAILED, 15.0, START + 25, id="t", message="1 failed"),
     StepResult("Deploy", "kubernetes", id="d"),
 )  # fmt: skip
 FAILED = Outcome(
@@ -43,7 +43,7 @@ PAUSED = FAILED.but(
     reason="",
     waits_for="Approve",
     hint=f"Approve or reject it at {URL}",
-    steps=(STEPS[0], StepResult("Approve", "approval", State.PAUSED, 1.0, BEGAN + 5, id="a")),
+    steps=(STEPS[0], StepResult("Approve", "approval", State.PAUSED, 1.0, START + 5, id="a")),
 )
 SUCCESS = FAILED.but(
     status="success",
@@ -70,8 +70,8 @@ EVIL = [
     "javascript:alert(1) http://evil.example/x?token=1",
     "x" * 30_000 + "<b>",
 ]
-COLOURS = [
-    " ".join(f"\x1b[{n}mcolour {n}\x1b[0m" for n in (*range(30, 38), *range(90, 98))),
+COLORS = [
+    " ".join(f"\x1b[{n}mcolor {n}\x1b[0m" for n in (*range(30, 38), *range(90, 98))),
     *(
         " ".join(f"\x1b[{front};{back}m{front} on {back}\x1b[0m" for front in range(30, 38))
         for back in (*range(40, 48), *range(100, 108))
@@ -87,80 +87,80 @@ COLOURS = [
 ]
 
 
-def write(folder: Path, outcome: Outcome, logs: Mapping[str, Sequence[str]]) -> Path:
+def write(directory: Path, outcome: Outcome, logs: Mapping[str, Sequence[str]]) -> Path:
     """Write a report; the logs are by the steps' IDs. Return its page."""
     names = {step.id: step for step in outcome.steps}
-    with Report(str(folder)) as report:
+    with Report(str(directory)) as report:
         for step_id, lines in logs.items():
             step = names.get(step_id, StepResult(step_id or "Log"))
             report.keep(step_id, step.name, step.tool, lines, step.started_at)
         count = sum(map(len, logs.values()))
-        assert report.write(outcome.but(log_lines=count), BEGAN) == ""
-    return folder / "report.html"
+        assert report.write(outcome.but(log_lines=count), START) == ""
+    return directory / "report.html"
 
 
-def failed(folder: Path) -> Path:
+def failed(directory: Path) -> Path:
     """Write the report of a run that failed: 65 lines in two of four steps."""
-    return write(folder, FAILED, {"b": BUILD, "t": TEST})
+    return write(directory, FAILED, {"b": BUILD, "t": TEST})
 
 
-def colourful(folder: Path) -> Path:
-    """Write a report with every colour there is."""
-    return write(folder, FAILED, {"b": COLOURS, "t": TEST})
+def colorful(directory: Path) -> Path:
+    """Write a report with every color there is."""
+    return write(directory, FAILED, {"b": COLORS, "t": TEST})
 
 
-def paused(folder: Path) -> Path:
-    """Write the report of a run that waits."""
-    return write(folder, PAUSED, {"b": BUILD})
+def paused(directory: Path) -> Path:
+    """Write the report of a run that is waiting for approval."""
+    return write(directory, PAUSED, {"b": BUILD})
 
 
-def one_step(folder: Path) -> Path:
+def one_step(directory: Path) -> Path:
     """Write the report of a run of a single step that succeeded."""
-    return write(folder, SUCCESS, {"b": BUILD})
+    return write(directory, SUCCESS, {"b": BUILD})
 
 
-def nothing(folder: Path) -> Path:
+def nothing(directory: Path) -> Path:
     """Write the report of a job that never had a run."""
-    return write(folder, NOTHING, {})
+    return write(directory, NOTHING, {})
 
 
-def hostile(folder: Path) -> Path:
+def hostile(directory: Path) -> Path:
     """Write a report whose every text is an attack."""
     evil = EVIL[0]
     steps = (
-        StepResult(evil, EVIL[1], State.FAILED, 1.0, BEGAN, id="b", message=EVIL[2]),
-        StepResult(EVIL[7] * 5, "x" * 300, State.SUCCESS, 1.0, BEGAN, id="t"),
+        StepResult(evil, EVIL[1], State.FAILED, 1.0, START, id="b", message=EVIL[2]),
+        StepResult(EVIL[7] * 5, "x" * 300, State.SUCCESS, 1.0, START, id="t"),
     )
     outcome = FAILED.but(
         message=EVIL[3], hint=EVIL[4], pipeline_name=evil, failed_step=evil, reason=EVIL[5],
         url=f"https://app.opsera.io/{'x' * 300}", steps=steps,
     )  # fmt: skip
-    return write(folder, outcome, {"b": EVIL, "t": EVIL, EVIL[1]: EVIL})
+    return write(directory, outcome, {"b": EVIL, "t": EVIL, EVIL[1]: EVIL})
 
 
-def many_steps(folder: Path, count: int = 60) -> Path:
+def many_steps(directory: Path, count: int = 60) -> Path:
     """Write the report of a run of many steps."""
     steps = tuple(
         StepResult(
             f"Step number {n} of a long plan", "jenkins", State.SUCCESS, 3.0 + n % 7,
-            BEGAN + 4.0 * n, id=f"s{n}", waited=2.0 if n % 9 == 4 else None,
+            START + 4.0 * n, id=f"s{n}", waited=2.0 if n % 9 == 4 else None,
         )
         for n in range(count)
     )  # fmt: skip
     outcome = SUCCESS.but(steps=steps, started_at=0.0, finished_at=4.0 * count)
-    return write(folder, outcome, {f"s{n}": [f"line of step {n}"] for n in range(0, count, 2)})
+    return write(directory, outcome, {f"s{n}": [f"line of step {n}"] for n in range(0, count, 2)})
 
 
 LONG_NAME = "integration-tests-with-a-very-long-identifier-" * 4 + "end"
 
 
-def long_names(folder: Path) -> Path:
+def long_names(directory: Path) -> Path:
     """Write the report of a failed run whose names are long, with and without spaces."""
     names = (LONG_NAME, "Build container image for linux/amd64 and linux/arm64 " * 4)
     steps = tuple(
         StepResult(
             names[n % 2], "jenkins", State.FAILED if n == 6 else State.SUCCESS, 9.0,
-            BEGAN + 9.0 * n, id=f"s{n}",
+            START + 9.0 * n, id=f"s{n}",
         )
         for n in range(12)
     )  # fmt: skip
@@ -168,34 +168,34 @@ def long_names(folder: Path) -> Path:
         pipeline_name="Deploy the shop to production (eu-central-1, blue/green)",
         hint=f"Fix the cause. See {URL}", failed_step=LONG_NAME, steps=steps,
     )  # fmt: skip
-    return write(folder, outcome, {"s6": TEST})
+    return write(directory, outcome, {"s6": TEST})
 
 
-def states(folder: Path) -> Path:
+def states(directory: Path) -> Path:
     """Write a report with a step in each state."""
     found = [State.SUCCESS, State.FAILED, State.STOPPED, State.PAUSED, State.RUNNING, None]
     steps = [
-        StepResult(f"Step {n}", "", state, 5.0, BEGAN + 5.0 * n, id=f"s{n}")
+        StepResult(f"Step {n}", "", state, 5.0, START + 5.0 * n, id=f"s{n}")
         for n, state in enumerate(found)
     ]
     outcome = FAILED.but(steps=(*steps, StepResult("Deploy", id="d")))
-    with Report(str(folder)) as report:
+    with Report(str(directory)) as report:
         report.keep("s0", "Step 0", "", BUILD)
-        assert report.write(outcome.but(log_lines=len(BUILD)), BEGAN) == ""
-    return folder / "report.html"
+        assert report.write(outcome.but(log_lines=len(BUILD)), START) == ""
+    return directory / "report.html"
 
 
-def huge_line(folder: Path) -> Path:
+def huge_line(directory: Path) -> Path:
     """Write a report with a line of 150 MB."""
-    return write(folder, FAILED, {"b": ["x" * 150_000_000, "the very last line"], "t": TEST})
+    return write(directory, FAILED, {"b": ["x" * 150_000_000, "the very last line"], "t": TEST})
 
 
-def twelve_thousand_steps(folder: Path) -> Path:
-    """Write the report of a run of more steps than anybody plans."""
-    return many_steps(folder, 12_000)
+def twelve_thousand_steps(directory: Path) -> Path:
+    """Write the report of a run with far more steps than usual."""
+    return many_steps(directory, 12_000)
 
 
-def long(folder: Path, count: int = 120_000) -> Path:
+def long(directory: Path, count: int = 120_000) -> Path:
     """Write a report with a long log in one step."""
     lines = [f"\x1b[32m{n:06}\x1b[0m object {n * 2654435761 % 2**32:x}" for n in range(1, count)]
-    return write(folder, FAILED, {"b": [*lines, "the very last line"], "t": TEST})
+    return write(directory, FAILED, {"b": [*lines, "the very last line"], "t": TEST})

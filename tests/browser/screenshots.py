@@ -59,20 +59,20 @@ pre.mermaid { background: none; padding: 0; }
 """
 
 
-def report(folder: Path) -> Path:
+def report(directory: Path) -> Path:
     """Play the job and return its report's page."""
     clock = FakeClock()
     with Simulator(SCENARIO, clock=clock, seed=1) as simulator:
-        play(simulator, clock, folder, report_dir=str(folder), on_paused="wait")
-    return folder / "report.html"
+        play(simulator, clock, directory, report_dir=str(directory), on_paused="wait")
+    return directory / "report.html"
 
 
-def summary(folder: Path) -> str:
+def summary(directory: Path) -> str:
     """Play a job that fails and return its summary as HTML, near to what GitHub makes of it."""
     clock = FakeClock()
     with Simulator("failure", clock=clock, seed=1) as simulator:
-        play(simulator, clock, folder, "github")
-    text = (folder / "github_step_summary").read_text("utf-8")
+        play(simulator, clock, directory, "github")
+    text = (directory / "github_step_summary").read_text("utf-8")
     html = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text)
     chart = r'<pre><code class="language-mermaid">(.*?)</code></pre>'
     html = re.sub(chart, r'<pre class="mermaid">\1</pre>', html, flags=re.DOTALL)
@@ -82,8 +82,8 @@ def summary(folder: Path) -> str:
 def draw_summary(browser: Any, mermaid: Path) -> None:
     """Draw the summary with its chart."""
     page = browser.new_page(viewport={"width": 932, "height": 400})
-    with tempfile.TemporaryDirectory() as folder:
-        page.set_content(summary(Path(folder)))
+    with tempfile.TemporaryDirectory() as directory:
+        page.set_content(summary(Path(directory)))
     page.add_script_tag(path=mermaid)
     page.evaluate("mermaid.initialize({startOnLoad: false}); mermaid.run()")
     page.wait_for_timeout(1500)
@@ -93,21 +93,21 @@ def draw_summary(browser: Any, mermaid: Path) -> None:
 def main() -> int:
     """Draw all pictures."""
     IMAGES.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp())
+    directory = Path(tempfile.mkdtemp())
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        address = report(folder).as_uri()
+        url = report(directory).as_uri()
         for scheme in ("light", "dark"):
             page = browser.new_page(
                 viewport={"width": 1040, "height": 780}, color_scheme=scheme, device_scale_factor=1
             )
-            page.goto(address)
+            page.goto(url)
             page.wait_for_timeout(500)
             page.screenshot(path=IMAGES / f"report-{scheme}.png")
         for mermaid in sys.argv[1:]:
             draw_summary(browser, Path(mermaid))
         browser.close()
-    shutil.rmtree(folder)
+    shutil.rmtree(directory)
     return 0
 
 

@@ -17,7 +17,7 @@ expect.set_options(timeout=15_000)
 
 PAGES = {
     "failed": reports.failed,
-    "colourful": reports.colourful,
+    "colorful": reports.colorful,
     "paused": reports.paused,
     "one-step": reports.one_step,
     "nothing": reports.nothing,
@@ -32,8 +32,8 @@ LARGE = {
     "huge-line": reports.huge_line,
     "twelve-thousand-steps": reports.twelve_thousand_steps,
 }
-_OF_COLOUR = ["color-contrast", "link-in-text-block"]
-"""The rules that the other colours may break; the rest of the page is the same in both."""
+_OF_COLOR = ["color-contrast", "link-in-text-block"]
+"""The rules that the other colors may break; the rest of the page is the same in both."""
 
 
 @pytest.fixture(scope="session")
@@ -207,23 +207,23 @@ class TestReading:
 class TestSearching:
     """The log's own search, for what is not drawn can't be found by the browser's."""
 
-    def search(self, page, text: str, told: str):
+    def search(self, page, text: str, found: str):
         page.get_by_role("searchbox", name="Search the log").fill(text)
-        expect(page.locator("#found")).to_have_text(told)
+        expect(page.locator("#found")).to_have_text(found)
 
     def test_matches_are_counted_and_gone_through(self, visit, page_of):
-        """Enter goes to the next, with Shift to the one before, round and round."""
+        """Enter moves to the next one, Shift+Enter to the previous one, round and round."""
         page = visit(page_of("failed"))
         self.search(page, "FRAME 3", "1 of 2")
         now = page.locator(".lines .line:has(mark.now) .text")
         expect(now).to_have_text("stack frame 3")
-        for key, told, text in (
+        for key, found, text in (
             ("Enter", "2 of 2", "stack frame 30"),
             ("Enter", "1 of 2", "stack frame 3"),
             ("Shift+Enter", "2 of 2", "stack frame 30"),
         ):
             page.keyboard.press(key)
-            expect(page.locator("#found")).to_have_text(told)
+            expect(page.locator("#found")).to_have_text(found)
             expect(now).to_have_text(text)
             expect(now).to_be_in_viewport()
         page.get_by_role("button", name="Next match").click()
@@ -238,8 +238,8 @@ class TestSearching:
         expect(step(page, "Build")).to_have_attribute("open", "")
         expect(page.locator("mark.now")).to_have_text("module 17")
 
-    def test_colours_hide_no_match(self, visit, page_of):
-        """A match goes on where the colour changes."""
+    def test_colors_hide_no_match(self, visit, page_of):
+        """A match continues where the color changes."""
         page = visit(page_of("failed"))
         self.search(page, "invoice: expected 'opt", "1 of 1")
         marks = page.locator(".lines mark.now, .lines mark")
@@ -262,16 +262,16 @@ class TestSearching:
 
 
 class TestLinks:
-    """A line of the log has an address."""
+    """A line of the log has a link."""
 
-    def test_an_address_leads_to_its_line(self, visit, page_of):
+    def test_a_link_leads_to_its_line(self, visit, page_of):
         """Its step is opened, and the line is marked and in sight."""
         page = visit(page_of("failed"), "#L17")
         line = page.locator(".line.picked")
         expect(line.locator(".text")).to_have_text("compiling module 17")
         expect(line).to_be_in_viewport()
 
-    def test_a_number_that_is_clicked_becomes_the_address(self, visit, page_of):
+    def test_a_click_on_a_number_makes_a_link(self, visit, page_of):
         """With Shift it is a range of lines, which can be sent on."""
         path = page_of("failed")
         page = visit(path)
@@ -291,7 +291,7 @@ class TestLinks:
         page.keyboard.press("Enter")
         expect(page.locator(".lines .line.picked .text")).to_have_text(plain(reports.TEST[2]))
 
-    def test_a_line_that_is_not_there_is_told(self, visit, page_of):
+    def test_a_line_that_does_not_exist(self, visit, page_of):
         """A number that is too large leads nowhere and says so."""
         page = visit(page_of("failed"), "#L99999")
         expect(page.locator("#said")).to_have_text("There is no line 99999.")
@@ -390,7 +390,7 @@ class TestLongLogs:
         expect(page.locator(".line.picked .text")).to_contain_text("070000 object")
 
     def test_a_line_of_many_megabytes_does_not_freeze_the_search(self, visit, page_of):
-        """The page has its beginning only, and finds what comes after it at once."""
+        """The page has only its first characters, and finds what follows at once."""
         page = visit(page_of("huge-line"))
         page.get_by_role("searchbox").fill("the very last line")
         expect(page.locator("#found")).to_have_text("1 of 1", timeout=5_000)
@@ -403,7 +403,7 @@ class TestLongLogs:
         expect(page.locator("#step-11999")).to_have_attribute("open", "")
 
     def test_of_very_many_matches_the_first_are_shown(self, visit, page_of):
-        """Their number is told as far as they were counted."""
+        """Their number is shown as far as they were counted."""
         page = visit(page_of("long"))
         page.get_by_role("searchbox").fill("object")
         expect(page.locator("#found")).to_have_text("1 of 10000+", timeout=30_000)
@@ -413,7 +413,7 @@ class TestEveryReader:
     """Whoever reads it, and on whatever."""
 
     @pytest.mark.parametrize("name", PAGES)
-    def test_nothing_keeps_anybody_out(self, visit, page_of, name):
+    def test_it_is_accessible(self, visit, page_of, name):
         """The rules of axe-core hold, in light and dark: names, roles, order, contrast."""
         axe = Axe()
         page = visit(page_of(name), color_scheme="light")
@@ -424,7 +424,7 @@ class TestEveryReader:
         assert _violations(axe, page) == []
         page.emulate_media(color_scheme="dark")
         page.wait_for_timeout(100)
-        assert _violations(axe, page, runOnly=_OF_COLOUR) == []
+        assert _violations(axe, page, runOnly=_OF_COLOR) == []
 
     @pytest.mark.parametrize("name", PAGES)
     def test_it_fits_a_phone(self, visit, page_of, name):
@@ -494,7 +494,7 @@ class TestEveryReader:
         assert page.locator("#tools").is_hidden()
 
     def test_it_can_be_read_without_style_too(self, browser, page_of):
-        """Jenkins shows an artifact with neither style nor script unless it is told otherwise."""
+        """Jenkins by default shows an artifact with neither style nor script."""
         path = page_of("failed")
         policy = "sandbox allow-same-origin; default-src 'none'; img-src 'self'; style-src 'self';"
         page = browser.new_page(offline=True)
@@ -516,7 +516,7 @@ class TestEveryReader:
         page.close()
 
     def test_it_can_be_printed(self, visit, page_of):
-        """On paper are the verdict, the last lines and the steps, in ink on white."""
+        """On paper are the result, the last lines, and the steps, in black on white."""
         page = visit(page_of("failed"), color_scheme="dark")
         page.get_by_role("button", name="Expand all").click()
         page.emulate_media(media="print", color_scheme="light")

@@ -91,8 +91,8 @@ def test_a_failure_says_why_everywhere(tmp_path):
     assert "%0AAssertionError" in error
 
 
-def test_wrong_inputs_are_all_told_beyond_what_github_shows_of_annotations(tmp_path):
-    """GitHub shows ten errors of a step; the rest stands in the log alone."""
+def test_invalid_inputs_beyond_githubs_limit_of_annotations_are_in_the_log(tmp_path):
+    """GitHub shows ten errors of a step; the rest is in the log only."""
     inputs = dict.fromkeys(("timeout", "on_timeout", "on_cancel", "on_paused", "on_busy"), "?")
     inputs |= dict.fromkeys(("reset", "logs", "log_limit", "poll_interval", "wait"), "?")
     clock = FakeClock()

@@ -21,14 +21,14 @@ def main() -> int:
             _, failure = run_case(one, options.seed, options.case, measured=True)
             sys.stdout.write(f"{failure or f'{one.name}: passed'}\n")
         return 0
-    began = time.monotonic()
+    started = time.monotonic()
     result = campaign(chosen, options.seed, options.seconds)
     for failure in result.failures:
         sys.stdout.write(f"{failure}\n")
     counted = ", ".join(f"{name} {number}" for name, number in sorted(result.inputs.items()))
     sys.stdout.write(
         f"{sum(result.inputs.values())} inputs, {result.bytes / 2**20:.1f} MiB in "
-        f"{time.monotonic() - began:.0f} s ({counted}): {len(result.failures)} failed\n"
+        f"{time.monotonic() - started:.0f} s ({counted}): {len(result.failures)} failed\n"
     )
     return int(bool(result.failures))
 

@@ -1,4 +1,4 @@
-"""Writing files into a checkout that somebody else filled."""
+"""Writing files into an untrusted checkout."""
 
 from __future__ import annotations
 
@@ -288,11 +288,11 @@ class TestAppend:
         assert Path("out").read_text() == "x=1\n"
 
     def test_a_pipe_does_not_hang(self, top: Path):
-        """Whatever it is, the job goes on at once."""
+        """Whatever it is, the job continues at once."""
         os.mkfifo("pipe")
-        began = time.monotonic()
+        start = time.monotonic()
         append("pipe", "x\n")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - start < 5
 
 
 class TestReadLimited:
@@ -367,6 +367,13 @@ class TestDirectory:
         with pytest.raises(UnsafePath):
             Directory(path, top)
 
+    def test_the_current_directory_is_refused_too(self, top: Path, monkeypatch):
+        """A job that changed into a directory of the checkout means its files by `.`."""
+        Path("sub").mkdir()
+        monkeypatch.chdir("sub")
+        assert "is the workspace itself" in report_dir_problem(".", top)
+        assert report_dir_problem("report", top) == ""
+
     def test_directories_elsewhere(self, top: Path):
         """Outside of the workspace links are the machine's own, and parents are made too."""
         (top.parent / "tmp").symlink_to("outside")
@@ -411,7 +418,7 @@ class TestDirectory:
         assert limited("Directory('r', Path.cwd()).write('x', 'y' * 100_000)") == "File too large"
         assert names("r") == []
 
-    def test_the_second_job_in_it_is_told(self, top: Path):
+    def test_the_second_job_in_it_finds_it_locked(self, top: Path):
         """Until the first closes it; then it is free, also where the first was killed."""
         with Directory("r", top) as first, Directory("r", top) as second:
             assert first.lock()
@@ -447,7 +454,7 @@ class TestWithoutDirectoryDescriptors(TestDirectory):
         monkeypatch.setattr("opsera_step.files._HAS_DIR_FDS", False)
 
     test_a_directory_that_is_swapped_for_a_link_is_not_left = None
-    test_the_second_job_in_it_is_told = None
+    test_the_second_job_in_it_finds_it_locked = None
 
 
 @pytest.mark.parametrize(

@@ -291,7 +291,7 @@ def answer_of(job: Job, tool: Tool) -> Answer:
 
 
 def _log_lines(job: Job, records: Sequence[TaskRecord]) -> list[str]:
-    stream = LogStream(colour=False)
+    stream = LogStream(color=False)
     return [
         job.scrubber.log_line(line, stream)
         for record in records

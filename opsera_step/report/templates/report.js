@@ -666,7 +666,7 @@
     }
   }
 
-  // ---- The beginning --------------------------------------------------------------------------
+  // ---- Start --------------------------------------------------------------------------
 
   const steps = Array.from(document.querySelectorAll("details[data-step]"), (one) => new Step(one));
   if (typeof DecompressionStream === "undefined") return; // the last lines stay; log.txt has all

@@ -38,7 +38,7 @@ def test_json_reads_back_as_it_was(data, indent):
 @given(DATA)
 def test_lines_of_json_need_no_cleaning(data):
     """No line of the JSON has anything that cleaning would change, so cleaning changes no data."""
-    cleaner = LineCleaner(colour=False)
+    cleaner = LineCleaner(color=False)
     for line in json_text(data).split("\n"):
         assert cleaner.clean(line) == line
         assert "##[" not in line
@@ -53,7 +53,7 @@ def test_yaml_reads_back_as_it_was(data):
     text = yaml_text(data)
     assert yaml.safe_load(text) == data
     assert read_yaml_data(text) == data
-    cleaner = LineCleaner(colour=False)
+    cleaner = LineCleaner(color=False)
     assert [line for line in text.split("\n") if cleaner.clean(line) != line] == []
     assert "##[" not in text
     assert [line for line in text.split("\n") if escape_commands(line) != line] == []

@@ -1,4 +1,4 @@
-"""The folder `report_dir`: written while the job goes on, and never a reason to fail."""
+"""The report directory: written while the job runs, and never a reason to fail."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ def keep(report: Report, *lines: str) -> None:
 
 
 def test_all_forms_are_written(tmp_path):
-    """The folder is made, with the full log, the outcome as JSON, the page and the tests."""
-    folder = tmp_path / "a" / "b"
-    with Report(str(folder)) as report:
+    """The directory is created, with the full log, the outcome as JSON, the page, and the tests."""
+    directory = tmp_path / "a" / "b"
+    with Report(str(directory)) as report:
         keep(report, "one", "", "\x1b[31mzwölf\x1b[0m")
         assert report.write(OUTCOME, NOW) == ""
-    assert {path.name for path in folder.iterdir()} == FILES
-    assert (folder / "log.txt").read_bytes() == "one\n\nzwölf\n".encode()
-    assert json.loads((folder / "result.json").read_text("utf-8")) == OUTCOME.to_json()
-    assert 'data-lines="1,3"' in (folder / "report.html").read_text("utf-8")
-    assert "Run 42" in (folder / "junit.xml").read_text("utf-8")
+    assert {path.name for path in directory.iterdir()} == FILES
+    assert (directory / "log.txt").read_bytes() == "one\n\nzwölf\n".encode()
+    assert json.loads((directory / "result.json").read_text("utf-8")) == OUTCOME.to_json()
+    assert 'data-lines="1,3"' in (directory / "report.html").read_text("utf-8")
+    assert "Run 42" in (directory / "junit.xml").read_text("utf-8")
 
 
 def test_the_page_quotes_the_errors_near_the_end_of_the_failed_step(tmp_path):
@@ -59,15 +59,15 @@ def test_the_page_quotes_the_errors_near_the_end_of_the_failed_step(tmp_path):
 
 
 def test_the_log_is_there_while_it_comes(tmp_path):
-    """Of a job that is killed the log is there up to its last line, and nothing else."""
+    """A killed job leaves its log up to the last line, and nothing else."""
     with Report(str(tmp_path)) as report:
         keep(report, "one")
         assert (tmp_path / "log.txt").read_text() == "one\n"
         assert [path.name for path in tmp_path.iterdir()] == ["log.txt"]
 
 
-def test_no_folder_no_report(tmp_path, monkeypatch):
-    """Without report_dir nothing is written anywhere, and no line is wanted."""
+def test_no_directory_no_report(tmp_path, monkeypatch):
+    """Without report_dir, nothing is written and no line is taken."""
     monkeypatch.chdir(tmp_path)
     with Report("") as report:
         assert not report.keeps_log
@@ -77,7 +77,7 @@ def test_no_folder_no_report(tmp_path, monkeypatch):
 
 
 def test_without_a_log_only_the_result_is_written(tmp_path):
-    """What a command without a log finds in the folder, of a job before it, stays."""
+    """What an earlier job left there stays."""
     (tmp_path / "log.txt").write_text("of the run\n")
     with Report(str(tmp_path), with_log=False) as report:
         assert not report.keeps_log
@@ -86,8 +86,8 @@ def test_without_a_log_only_the_result_is_written(tmp_path):
     assert (tmp_path / "log.txt").read_text() == "of the run\n"
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path):
-    """When the folder can't be made the job goes on, and a sentence names the folder."""
+def test_a_directory_that_cannot_be_created_is_reported(tmp_path):
+    """The job continues, and a sentence names the directory."""
     (tmp_path / "file").write_text("")
     with Report(str(tmp_path / "file" / "report")) as report:
         keep(report, "one")
@@ -97,8 +97,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["result.json", "report.html", "junit.xml"])
-def test_a_file_that_cannot_be_written_is_told(tmp_path, name):
-    """The others are written all the same."""
+def test_a_file_that_cannot_be_written_is_reported(tmp_path, name):
+    """The other files are written."""
     (tmp_path / name).mkdir()
     with Report(str(tmp_path)) as report:
         keep(report, "one")
@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path, name):
 
 
 def test_a_full_disk_ends_nothing(tmp_path):
-    """The job goes on, the reason is reported once, and no half or empty file is left."""
+    """The job continues, the reason is reported once, and no half or empty file is left."""
     program = f"""
 import resource, signal
 from pathlib import Path
@@ -207,7 +207,7 @@ def test_an_earlier_report_is_named(tmp_path):
 
 
 def test_the_time_of_each_line(tmp_path):
-    """With `timestamps` each line of log.txt begins with the time of its record."""
+    """With `timestamps`, each line of log.txt starts with the time of its record."""
     with Report(str(tmp_path), timestamps=True) as report:
         report.keep("b", "Build", "", ["one", "two"], NOW)
         report.keep("b", "Build", "", ["three"])
@@ -215,15 +215,15 @@ def test_the_time_of_each_line(tmp_path):
     assert (tmp_path / "log.txt").read_text() == f"{stamp} one\n{stamp} two\nthree\n"
 
 
-def test_a_fault_of_our_own_ends_nothing(tmp_path):
-    """Whatever goes wrong in making the report is told and nothing more."""
+def test_a_bug_of_our_own_ends_nothing(tmp_path):
+    """It is reported, and nothing more."""
     with Report(str(tmp_path)) as report:
-        told = report.write(OUTCOME.but(elapsed="a fault"), NOW)
-    assert "TypeError" in told
+        failure = report.write(OUTCOME.but(elapsed="a bug"), NOW)
+    assert "TypeError" in failure
 
 
 def test_a_lone_surrogate_ends_nothing(tmp_path):
-    """Text that is no Unicode is written with a question mark."""
+    """Text that is not valid Unicode is written with a question mark."""
     with Report(str(tmp_path)) as report:
         keep(report, "a\ud800b")
         assert report.write(OUTCOME.but(message="a\ud800b"), NOW) == ""
@@ -232,7 +232,7 @@ def test_a_lone_surrogate_ends_nothing(tmp_path):
 
 
 def test_an_old_report_is_replaced(tmp_path):
-    """A report of an earlier job in the same folder does not mix with this one."""
+    """A report of an earlier job in the same directory does not mix with this one."""
     for line in ("old and longer", "new"):
         with Report(str(tmp_path)) as report:
             # So it is also when this job is killed.

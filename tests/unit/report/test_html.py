@@ -1,4 +1,4 @@
-"""The page report.html, as far as it can be told without a browser."""
+"""The page report.html, as far as it can be tested without a browser."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_the_failed_step_is_open_and_its_lines_are_one_excerpt():
 
 
 def test_only_the_pipelines_own_url_is_a_link_in_a_sentence():
-    """An address in a text of the API leads nobody anywhere."""
+    """A URL in a text of the API is not a link."""
     outcome = FAILED.but(hint=f"Approve it at {FAILED.url} or https://evil.example/x <b>")
     (hint,) = re.findall(r'class="hint" dir="auto">(.*?)</p>', page.head(outcome, ()))
     link = '<a href="https://app.opsera.io/x" rel="noreferrer">https://app.opsera.io/x</a>'
@@ -198,33 +198,33 @@ def test_the_policy_allows_only_the_pages_own_script_and_style():
     assert " style=" not in text
 
 
-def test_nothing_is_fetched():
-    """No address but of the pipeline's page, which is fetched only by who follows it."""
+def test_nothing_is_loaded():
+    """The only URL is that of the pipeline, for readers who follow it."""
     text = page.head(FAILED, logs(("t", "Test"))) + page.foot()
     assert set(re.findall(r"https?://[^\s\"'<]+", text)) == {"https://app.opsera.io/x"}
     fetching = {"src", "srcset", "action", "background", "poster", "data"}
     assert not [found for _, found in Reader(text).tags if fetching & set(found)]
 
 
-def test_a_log_too_long_for_the_page_is_told():
+def test_a_log_too_long_for_the_page():
     """The page says how many lines are elsewhere, and where."""
     assert "1,234 lines of its middle are only in" in page.head(FAILED, (), left_out=1234)
     assert "of its middle" not in page.head(FAILED, ())
 
 
 def test_nothing_known_is_a_page_too():
-    """Of a job that failed at once there is a page that says so."""
+    """A job that failed at once has a page that says so."""
     text = page.head(Outcome("error", 3, "The API can't be reached.", "Look at it."), ())
     assert "The API can&#39;t be reached." in text
     assert "No steps are known" in text
 
 
-def timed(began: float | None, seconds: float | None, state=State.SUCCESS, waited=None):
-    return StepResult("x", "", state, seconds, began, waited=waited)
+def timed(start: float | None, seconds: float | None, state=State.SUCCESS, waited=None):
+    return StepResult("x", "", state, seconds, start, waited=waited)
 
 
 def test_bars_lie_where_their_time_is():
-    """The scale goes from the first beginning to the last end, in the plan's order."""
+    """The scale reaches from the first start to the last end, in the plan's order."""
     found = page.timeline((timed(100.0, 10.0), timed(110.0, 30.0, waited=20.0)))
     assert (found.started_at, found.length) == (100.0, 40.0)
     assert [(bar.x, bar.width, bar.wait) for bar in found.bars] == [(0, 250, 0), (250, 750, 500)]
@@ -251,10 +251,10 @@ def test_what_has_not_ended_goes_on_to_the_edge(state):
     assert bar.wait == (500 if state is State.PAUSED else 0)
 
 
-@pytest.mark.parametrize("began", [0.0, 3600.0])
-def test_the_shortest_can_be_seen(began):
+@pytest.mark.parametrize("start", [0.0, 3600.0])
+def test_the_shortest_can_be_seen(start):
     """A step of no time is still a line, also at the very end of the scale."""
-    bar = page.timeline((timed(0.0, 3600.0), timed(began, 0.0))).bars[1]
+    bar = page.timeline((timed(0.0, 3600.0), timed(start, 0.0))).bars[1]
     assert bar.width > 0
     assert bar.x + bar.width <= page.SCALE
     only = page.timeline((timed(5.0, 0.0),))

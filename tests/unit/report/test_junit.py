@@ -36,9 +36,9 @@ def logs(*lines: str, step: str = "t") -> tuple[StepLog, ...]:
     return tuple(blocks.steps)
 
 
-def suite(outcome: Outcome, said: tuple[StepLog, ...] = ()) -> ET.Element:
+def suite(outcome: Outcome, lines: tuple[StepLog, ...] = ()) -> ET.Element:
     """Return the test suite of a file that is valid, its counts being right."""
-    text = junit(outcome, said, now=1_767_225_660.0)
+    text = junit(outcome, lines, now=1_767_225_660.0)
     SCHEMA.validate(text)
     root = ET.fromstring(text)
     found = root[0]
@@ -50,9 +50,9 @@ def suite(outcome: Outcome, said: tuple[StepLog, ...] = ()) -> ET.Element:
     return found
 
 
-def told(outcome: Outcome, said: tuple[StepLog, ...] = ()) -> dict[str, str]:
-    """Return what each test came to, by its name; empty for one that passed."""
-    cases = suite(outcome, said).findall("testcase")
+def results(outcome: Outcome, lines: tuple[StepLog, ...] = ()) -> dict[str, str]:
+    """Return the result of each test by its name; empty for one that passed."""
+    cases = suite(outcome, lines).findall("testcase")
     return {case.attrib["name"]: case[0].tag if len(case) else "" for case in cases}
 
 
@@ -64,18 +64,18 @@ def test_each_step_is_a_test():
         {"name": "Test", "classname": "Shop", "time": "2.500"},
         {"name": "Ship", "classname": "Shop", "time": "0.000"},
     ]
-    assert told(FAILED) == {"Build": "", "Test": "failure", "Ship": "skipped"}
+    assert results(FAILED) == {"Build": "", "Test": "failure", "Ship": "skipped"}
 
 
 def test_a_failure_says_why_with_the_last_lines():
-    """The step's own words are the message, its last lines with their numbers the text."""
+    """The message is from the step's record, the text has its last lines with their numbers."""
     failure = suite(FAILED, logs("one", "\x1b[31mtwo\x1b[0m")).find("testcase/failure")
     assert failure.attrib == {"type": "failed", "message": "2 failed"}
     assert failure.text == "2 failed\n\nLast lines:\n2: one\n3: two"
 
 
-def test_the_suite_tells_of_the_run():
-    """When it began in UTC, how long it took, which run it was and where its page is."""
+def test_the_suite_describes_the_run():
+    """When it started in UTC, how long it took, its number, and its link."""
     found = suite(FAILED)
     assert found.attrib["name"] == "Shop"
     assert (found.attrib["timestamp"], found.attrib["time"]) == ("2026-01-01T00:00:00", "8.000")
@@ -110,13 +110,13 @@ def test_the_suite_tells_of_the_run():
     ],
     ids=lambda value: value.status if isinstance(value, Outcome) else "",
 )
-def test_the_verdict_is_in_it_whatever_is_known(outcome, expected):
+def test_the_result_is_in_it_whatever_is_known(outcome, expected):
     """A run that failed has a failure or an error, none else has; a paused one is skipped."""
-    assert told(outcome) == expected
+    assert results(outcome) == expected
 
 
-def test_what_a_gate_waits_for_is_told():
-    """The gate's own words say what it waits for."""
+def test_the_message_of_an_approval_step():
+    """Its record says what it waits for."""
     outcome = FAILED.but(status="paused", exit_code=8, steps=(GATE,))
     assert suite(outcome).find("testcase/skipped").attrib["message"] == "Robin is asked."
 
@@ -150,7 +150,7 @@ def test_a_step_of_unknown_result_is_no_test(status):
     assert found.findall("testcase/skipped") == []
     expected = "Result unknown: A\nResult unknown: B\nResult unknown: C"
     assert found.find("system-out").text == expected
-    lone = told(outcome.but(steps=unknown))
+    lone = results(outcome.but(steps=unknown))
     assert lone == {"Run 42": {"success": "", "failed": "failure"}.get(status, "error")}
 
 
@@ -168,9 +168,9 @@ def test_a_failure_without_a_message():
     assert failure.attrib == {"type": "stopped", "message": "Step stopped. No further details."}
 
 
-def test_tests_of_one_name_are_told_apart():
+def test_tests_of_the_same_name_are_numbered():
     """Viewers know a test by its name."""
-    assert list(told(FAILED.but(status="success", steps=(BUILD, BUILD, SHIP)))) == [
+    assert list(results(FAILED.but(status="success", steps=(BUILD, BUILD, SHIP)))) == [
         "Build",
         "Build (2)",
         "Ship",
@@ -181,7 +181,7 @@ def test_tests_of_one_name_are_told_apart():
 @example(" ")
 @given(st.text(st.characters(), max_size=30))
 def test_any_text_makes_valid_xml(text):
-    """Whatever characters a name, a message or a line is of."""
+    """Whatever characters a name, a message, or a line has."""
     step = StepResult(text, "", State.FAILED, 1.0, id="t", message=text)
     suite(FAILED.but(pipeline_name=text, url=text, steps=(step, BUILD)), logs(text))
 

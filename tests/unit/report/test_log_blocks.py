@@ -63,7 +63,7 @@ def test_a_block_is_written_as_soon_as_it_is_full():
     assert sum(1 for _ in page.lines()) > 9_000
 
 
-def test_many_steps_that_say_little_are_not_kept_either():
+def test_many_steps_with_few_lines_are_not_kept_either():
     """Steps whose blocks do not fill are written when all of them together are much."""
     page = Page()
     for step in range(400):
@@ -72,7 +72,7 @@ def test_many_steps_that_say_little_are_not_kept_either():
 
 
 def test_what_is_known_of_each_step():
-    """Name, count, the first and the last number, and the last lines without colours."""
+    """Name, count, the first and the last number, and the last lines without colors."""
     page = Page()
     page.blocks.add("", "Log", "", ["hello"])
     page.blocks.add("b", "Build", "jenkins", [f"\x1b[1mline {n}\x1b[0m" for n in range(30)])
@@ -85,8 +85,8 @@ def test_what_is_known_of_each_step():
     assert log.tail[2] == (33, "z" * 2000 + "…")
 
 
-def test_steps_are_told_apart_by_their_ids():
-    """Two steps of one name stay two; hundreds of steps are at last taken for one."""
+def test_steps_are_distinguished_by_their_ids():
+    """Two steps of one name stay two; after hundreds, the rest counts as one."""
     page = Page()
     page.blocks.add("1", "Same", "", ["a"])
     page.blocks.add("2", "Same", "", ["b"])
@@ -100,7 +100,7 @@ def test_steps_are_told_apart_by_their_ids():
 
 @pytest.mark.parametrize("most_bytes", [20_000, 200_000])
 def test_a_page_has_room_for_so_much_and_keeps_head_and_tail(most_bytes):
-    """Of a log that is too long the middle is left out, and it is told how many lines."""
+    """Of a log that is too long, the middle is left out, and its lines are counted."""
     page, count = Page(most_bytes), 50_000
     for first in range(0, count, 1000):
         lines = [f"{n} {n * 2654435761 % 2**32:x}" for n in range(first, first + 1000)]

@@ -1,4 +1,4 @@
-"""The summary on the job's page: what names and messages hold shows as text, never as markup."""
+"""The step summary: names and messages are text, never markup."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ BAD = GOOD.but(
 APART = "<!-- -->"
 """Keeps GitHub, which reads references first, from taking `&#64;name` for a mention."""
 MARKUP = re.compile(r"[\\`*_\[\]<>|~!@]|&(?!#\d+;)|#(?!\d+;)")
-"""What Markdown, GitHub or HTML would obey; a character reference is none of it."""
+"""What Markdown, GitHub, or HTML would interpret, except for character references."""
 MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 
 
-def said(*lines: str) -> Excerpts:
-    """Return the excerpts of a step that said these lines."""
+def printed(*lines: str) -> Excerpts:
+    """Return the excerpts of a step that printed these lines."""
     excerpts = Excerpts()
     excerpts.add("t", "Test", lines)
     return excerpts
@@ -76,7 +76,7 @@ def blocks(text: str) -> list[str]:
 
 
 def test_a_summary_at_a_glance():
-    """The headline says how it ended; tables tell the run and its steps, a chart when they ran."""
+    """The headline has the result; tables show the run and its steps, a chart when they ran."""
     text = step_summary(GOOD)
     assert re.sub(r"%%\{init.*\}%%", "%%{init}%%", text) == (
         "### ✅ Opsera: Deploy shop – succeeded\n\n"
@@ -123,10 +123,10 @@ def test_a_summary_of_almost_nothing():
     assert "mermaid" not in text
 
 
-def test_a_failure_shows_what_tells_of_it():
+def test_a_failure_shows_its_error_lines():
     """The step that failed, why, the lines that report errors, the last ones, and what to do."""
     many = [f"line {chr(97 + number) * 2}" for number in range(26)]
-    text = step_summary(BAD, said("ok", "ERROR: boom", *many))
+    text = step_summary(BAD, printed("ok", "ERROR: boom", *many))
     part = text.partition("#### ")[2]
     assert part.startswith(
         "❌ Test\n\nError lines:\n\n"
@@ -135,18 +135,18 @@ def test_a_failure_shows_what_tells_of_it():
     )
     assert "**Next:** Fix the cause and re-run this job to start a new run." in part
     assert "report" not in part
-    assert "(`report_dir`)" in step_summary(BAD, said("x"), report="out")
+    assert "(`report_dir`)" in step_summary(BAD, printed("x"), report="out")
 
 
 def test_lines_are_not_shown_twice():
     """Where the error lines are among the last ones, only those are shown."""
-    text = step_summary(BAD, said("ok", "ERROR: boom", "bye"))
+    text = step_summary(BAD, printed("ok", "ERROR: boom", "bye"))
     assert "Last lines:\n\n```text\nok\nERROR: boom\nbye\n```\n" in text
     assert text.count("boom") == 1
 
 
 def test_a_step_without_lines_has_its_reason():
-    """A step that failed without a word in the log is shown all the same."""
+    """A step that failed without a line in the log is shown too."""
     assert "#### ❌ Test\n\n2 tests failed.\n" in step_summary(BAD)
     unknown = step_summary(BAD.but(steps=()))
     assert "#### ❌ Test\n\n2 tests failed.\n" in unknown
@@ -210,7 +210,7 @@ def test_the_pipelines_url_is_a_link_in_a_sentence():
 
 @pytest.mark.parametrize("text", ["www.evil.example", "WWW.evil.example/x", "see www.a.b."])
 def test_no_text_of_the_api_becomes_a_link(text):
-    """GitHub makes links of addresses that start with www. by themselves."""
+    """GitHub makes links of names that start with www. by itself."""
     shown = escape_markdown(text)
     assert not re.search(r"www\.", shown, re.IGNORECASE)
     assert html.unescape(shown.replace(APART, "")) == text
@@ -226,13 +226,13 @@ def test_no_text_of_the_api_becomes_a_link(text):
         ("", ""),
     ],
 )
-def test_only_a_web_address_is_a_link(url, link):
-    """An address ends neither the link nor the table, and is one of the web."""
+def test_only_a_web_url_is_a_link(url, link):
+    """A URL ends neither the link nor the table, and has a scheme of the web."""
     assert link_to(url) == link
 
 
-def test_missing_lines_are_told():
-    """A log that is known to be incomplete is told."""
+def test_missing_lines_are_reported():
+    """A log that is known to be incomplete is reported."""
     assert "Not every line" in step_summary(GOOD.but(log_complete=False))
     assert "Not every line" not in step_summary(GOOD.but(log_complete=False, log_lines=0))
 
@@ -252,9 +252,9 @@ def test_escaped_text_reads_as_it_was(text):
 
 def test_hostile_texts_mark_nothing_up():
     """No hostile name or message leaves a mark of Markdown or HTML, or adds a line or a cell."""
-    frame = blocks(step_summary(named("name"), said("x")))
+    frame = blocks(step_summary(named("name"), printed("x")))
     for sample in hostile.samples(1, 50):
-        text = step_summary(named(sample.text), said("x")).replace(APART, "")
+        text = step_summary(named(sample.text), printed("x")).replace(APART, "")
         assert blocks(text) == frame
         sentence = text.splitlines()[2]
         assert not MARKUP.search(sentence)
@@ -274,10 +274,10 @@ def test_what_does_not_fit_is_left_out_by_whole_parts():
     """Past GitHub's limit nothing would show; so parts are left out, the least telling first."""
     steps = tuple(StepResult(f"Stép {n}", "", State.SUCCESS, 5.0, NOON + n) for n in range(60))
     outcome = BAD.but(steps=(TEST, *steps))
-    whole = step_summary(outcome, said("x"))
+    whole = step_summary(outcome, printed("x"))
     seen = set()
     for room in range(len(whole.encode()) + 250, 0, -311):
-        text = step_summary(outcome, said("x"), room)
+        text = step_summary(outcome, printed("x"), room)
         assert len(text.encode()) <= room
         assert text.count("```") % 2 == 0
         seen |= set(re.findall(r"… (.*) left out", text))
@@ -297,7 +297,7 @@ def test_the_largest_summary_is_taken():
 
 
 BAR = re.compile(r"    [✓✗■‖·] ([^:;#%`<>{}\"|\[\]\n]+) :((?:done|crit|active), )*(\d+), (\d+)")
-"""A bar as Mermaid's grammar reads it, its name free of all that begins something else there."""
+"""A bar as Mermaid's grammar reads it, with a name that starts nothing else there."""
 
 
 def timed(name: str, start: float, took: float, state: State | None = State.SUCCESS) -> StepResult:
@@ -382,11 +382,11 @@ def test_a_step_without_length_can_be_seen():
     ],
 )
 def test_a_name_is_letters_and_digits(name, shown):
-    """Mermaid can quote no name, so what it might obey is left out of it."""
+    """Mermaid can't quote a name, so what it might interpret is left out."""
     assert bar_name(name) == shown
 
 
-def test_hostile_names_are_obeyed_by_nobody():
+def test_hostile_names_are_bars_only():
     """Of hundreds of hostile names each is one bar, and nothing but a bar."""
     for sample in hostile.samples(31, 400):
         lines, _ = gantt([timed(" ".join(sample.text.split()), 0.0, 5.0)])

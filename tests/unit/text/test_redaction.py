@@ -179,8 +179,10 @@ def test_text_without_the_token_stays(sample: hostile.Sample, name: str):
 def test_ordinary_logs_stay():
     """Recorded logs, commit IDs, digests, dumps, base64, and other tokens are left as they are."""
     redactor, state, rng = Redactor(jwt(4, 700)), RedactionState(), random.Random(5)
-    folder = Path(simulator.__file__).parent / "scenarios"
-    recorded = "\n".join(one.read_text("utf-8", "replace") for one in sorted(folder.glob("*.yml")))
+    directory = Path(simulator.__file__).parent / "scenarios"
+    recorded = "\n".join(
+        one.read_text("utf-8", "replace") for one in sorted(directory.glob("*.yml"))
+    )
     lines = recorded.split("\n")
     for number in range(2000):
         lines += (
@@ -219,7 +221,7 @@ HUGE = {
     "JSON in JSON": '{\\"a\\": \\"b\\"} ' * 80_000,
     "too many escapes": "%41" * 1_100_000,
     "zero width": "e\u200by\u200b" * 500_000,
-    "blanks": " " * 3_000_000,
+    "spaces": " " * 3_000_000,
     "line breaks": "\n " * 500_000,
     "escape sequences": "\x1b[" * 500_000,
 }

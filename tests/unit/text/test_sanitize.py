@@ -17,18 +17,18 @@ FIXED = settings(derandomize=True, deadline=None, max_examples=200, database=Non
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 
-def cleaned(text: str, *, colour: bool = True) -> list[str]:
-    cleaner = LineCleaner(colour)
+def cleaned(text: str, *, color: bool = True) -> list[str]:
+    cleaner = LineCleaner(color)
     return [cleaner.clean(line) for line in split_lines(text)]
 
 
 class TestLineCleaner:
-    """No effects but colours, and those end with their line."""
+    """No effects but colors, and those end with their line."""
 
     @FIXED
     @given(hostile.strategy())
     def test_a_terminal_does_nothing_but_print(self, sample: hostile.Sample):
-        """Whatever comes in, a terminal only prints, and colours end with their line."""
+        """Whatever comes in, a terminal only prints, and colors end with their line."""
         lines = cleaned(sample.text)
         assert terminal.effects("\n".join(lines)) == []
         assert not any("\n" in line or "\r" in line for line in lines)
@@ -69,9 +69,9 @@ class TestLineCleaner:
 
     @FIXED
     @given(hostile.strategy())
-    def test_without_colour(self, sample: hostile.Sample):
-        """With colours off the same text comes, without any escape."""
-        plain = cleaned(sample.text, colour=False)
+    def test_without_color(self, sample: hostile.Sample):
+        """With colors off the same text comes, without any escape."""
+        plain = cleaned(sample.text, color=False)
         assert not any("\x1b" in line for line in plain)
         assert plain == [terminal.printed(line) for line in cleaned(sample.text)]
 
@@ -109,13 +109,13 @@ class TestLineCleaner:
             (["\x9b32mgreen"], ["\x1b[32mgreen" + RESET]),
         ],
     )
-    def test_colours_carry_over_lines(self, lines: list[str], expected: list[str]):
-        """A colour goes on over the lines of its stream, each line with its own end."""
+    def test_colors_carry_over_lines(self, lines: list[str], expected: list[str]):
+        """A color carries over the lines of its stream, and each line ends it for itself."""
         cleaner = LineCleaner()
         assert [cleaner.clean(line) for line in lines] == expected
 
     def test_streams_do_not_mix(self):
-        """The colour of one stream does not reach another."""
+        """The color of one stream does not reach another."""
         first, second = LineCleaner(), LineCleaner()
         first.clean("\x1b[31mred")
         assert second.clean("plain") == "plain"
@@ -139,13 +139,13 @@ class TestLineCleaner:
             ("\x1b[>4;2m", ""),
         ],
     )
-    def test_which_colours(self, sequence: str, kept: str):
+    def test_which_colors(self, sequence: str, kept: str):
         """Colors and text styles are kept; concealing and unknown codes are not."""
         line = LineCleaner().clean(f"a{sequence}b")
         assert line == (f"a{kept}b{RESET}" if kept else "ab")
 
-    def test_colours_never_pile_up(self):
-        """However many colours a stream sets, what a line begins with stays short."""
+    def test_colors_never_pile_up(self):
+        """However many colors a stream sets, what a line begins with stays short."""
         cleaner = LineCleaner()
         for number in range(2000):
             cleaner.clean(f"\x1b[{number % 110};38;2;1;2;{number % 256};4;{'1' * 5000}m{number}")
@@ -183,7 +183,7 @@ class TestSplitLines:
     )
     def test_lines(self, text: str, lines: list[str]):
         """Frames that show progress and differ in figures and bars only are one line."""
-        assert cleaned(text, colour=False) == [LineCleaner().clean(line) for line in lines]
+        assert cleaned(text, color=False) == [LineCleaner().clean(line) for line in lines]
 
     @pytest.mark.parametrize(
         "lines",
@@ -213,8 +213,8 @@ class TestSplitLines:
             "10%\r20%\r\x1b[31m\nb",
         ],
     )
-    def test_colours_of_frames_that_are_left_out_still_count(self, text: str):
-        """After a progress line the colour is the one that its last frame left."""
+    def test_colors_of_frames_that_are_left_out_still_count(self, text: str):
+        """After a progress line, the color is the one of its last frame."""
         kept = terminal.screen(cleaned(text)[-1]).printed
         whole = LineCleaner()
         whole.clean(text.partition("\n")[0].replace("\r", " "))
@@ -229,7 +229,7 @@ class TestSplitLines:
     )
     def test_no_text_is_lost(self, frames: list[str]):
         """Each word of any frame is in some line, and the last visible frame is there as it is."""
-        lines = cleaned("\r".join(frames), colour=False)
+        lines = cleaned("\r".join(frames), color=False)
         words = {word for frame in frames for word in frame.split() if word.isalpha()}
         assert words <= {word for line in lines for word in line.split()}
         visible = [frame for frame in frames if frame.strip() and "\x1b" not in frame]
@@ -256,7 +256,7 @@ class TestCleanInline:
         assert terminal.effects(line) == []
 
     def test_it_reads_well(self):
-        """Lines are joined by a blank, colours go, what is cut ends with an ellipsis."""
+        """Lines are joined by a space, colors are dropped, and a cut ends with an ellipsis."""
         assert clean_inline("  Unit\ttests\r\n\x1b[31mfailed\x1b[0m \n") == "Unit tests failed"
         assert clean_inline("abcdef", 4) == "abc…"
         assert clean_inline("") == ""

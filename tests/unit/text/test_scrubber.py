@@ -50,7 +50,7 @@ def test_whatever_hides_a_token_it_shows_nowhere(name: str):
 
 
 def test_a_message_is_redacted_before_it_is_cut():
-    """Half of a token at the end of a message that is cut would be found by nobody."""
+    """Half of a token at the end of a message that is cut would not be found."""
     for limit in range(5, 70):
         line = Scrubber(TOKEN).inline(f"bad: {TOKEN}", limit)
         assert line == f"bad: {MASK}"[: limit - 1] + "…" * (limit < 8) or line == f"bad: {MASK}"
