@@ -18,8 +18,8 @@ _HEAD = """\
 # Generated from action.yml by `python3 dev.py schema`; change that file instead.
 #
 # The same job as the docker action, without Docker: on Linux, macOS, and Windows, with the runner's
-# own Python 3.10 or newer. A composite action has no post step; to stop the run of a cancelled job
-# that was killed, add a step with `if: cancelled()` and `command: cleanup`.
+# own Python 3.10 or newer. A composite action has no post step; to stop the run of a step that was
+# killed, add a step with `if: cancelled()`, `command: stop`, and the output runCount as run_count.
 """
 _RUNS = """\
 runs:
