@@ -1,4 +1,4 @@
-"""The real entrypoint as a process, in real time, as each platform starts it."""
+"""The real entry point as a process, in real time, started as each platform does."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.support import scenes
 from tests.support.jobs import Files, Process, wait_until
 from tests.support.shell import TOOL
 
-# The simulator's time runs faster than ours, so that its runs take a second or two.
+# Simulated runs take a second or two.
 SPEED = 4.0
 
 
 @pytest.fixture
 def passing():
-    """A simulator whose pipeline passes."""
+    """A simulator whose pipeline succeeds."""
     with Simulator(scenes.PASSES, clock=SpeedClock(SPEED), seed=1) as simulator:
         yield simulator
 
@@ -39,7 +39,7 @@ def slow():
 
 
 def test_github(failing, tmp_path):
-    """On GitHub: groups, annotations, outputs, state, summary and mask, as its runner reads."""
+    """On GitHub: groups, annotations, outputs, state, summary, and mask."""
     job = Process(failing, Files(tmp_path, "github")).wait()
     runner = github_runner.Runner()
     runner.feed(job.log.encode())
@@ -65,7 +65,7 @@ def test_github(failing, tmp_path):
 
 
 def test_gitlab(passing, tmp_path):
-    """On GitLab: sections that balance, and a dotenv report within the rules."""
+    """On GitLab: balanced sections, and a valid dotenv report."""
     job = Process(passing, Files(tmp_path, "gitlab")).wait()
     log = gitlab_log.parse(job.log.encode())
     report = gitlab_dotenv.check((tmp_path / "opsera.env").read_bytes())
@@ -79,7 +79,7 @@ def test_gitlab(passing, tmp_path):
 
 
 def test_plain_and_jenkins(passing, tmp_path):
-    """Elsewhere: a clean log without an escape, and the output file."""
+    """Elsewhere: a log without escape sequences, and the output file."""
     job = Process(passing, Files(tmp_path)).wait()
     assert (job.code, job.errors) == (0, "")
     assert "\x1b" not in job.log
@@ -89,8 +89,8 @@ def test_plain_and_jenkins(passing, tmp_path):
     assert secrets.find(passing.token, job.log.encode()) == []
 
 
-def test_lines_show_while_the_run_goes_on(slow, tmp_path):
-    """The log is live: a line is there while the run still goes on, and so is the run count."""
+def test_lines_are_printed_while_the_run_is_in_progress(slow, tmp_path):
+    """A line and the run number are available while the run is in progress."""
     process = Process(slow, Files(tmp_path))
     wait_until(lambda: process.files.outputs.get("OPSERA_RUN_COUNT") == "42")
     assert "OPSERA_STATUS" not in process.files.outputs
@@ -101,7 +101,7 @@ def test_lines_show_while_the_run_goes_on(slow, tmp_path):
 
 
 def test_bad_input_is_refused_before_the_first_request(passing, tmp_path):
-    """All faults of the inputs are told at once, exit code 2, and nothing was asked."""
+    """All invalid inputs are reported at once, with exit code 2 and without a request."""
     job = Process(
         passing, Files(tmp_path), timeout="soon", on_paused="hope", pipeline=" ", log_limit="-1"
     ).wait()
@@ -115,7 +115,7 @@ def test_bad_input_is_refused_before_the_first_request(passing, tmp_path):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_the_run(slow, tmp_path, number, code):
-    """SIGINT and SIGTERM: one stop call within a second, outputs, and the end within five."""
+    """One stop call within a second, outputs, and the end within five."""
     process = Process(slow, Files(tmp_path))
     wait_until(lambda: slow.count("logs") > 0)
     sent = slow.now
@@ -130,8 +130,8 @@ def test_a_signal_stops_the_run(slow, tmp_path, number, code):
     assert slow.now - sent < 5
 
 
-def test_a_signal_leaves_the_run_if_wanted(slow, tmp_path):
-    """With on_cancel: leave nothing is stopped."""
+def test_a_signal_leaves_the_run_with_on_cancel_leave(slow, tmp_path):
+    """With on_cancel: leave, no stop call is sent."""
     process = Process(slow, Files(tmp_path), on_cancel="leave")
     wait_until(lambda: slow.count("logs") > 0)
     process.send(signal.SIGTERM)
@@ -140,7 +140,7 @@ def test_a_signal_leaves_the_run_if_wanted(slow, tmp_path):
 
 
 def test_a_signal_ends_it_even_when_the_api_hangs(slow, tmp_path):
-    """When the API hangs the process still ends within five seconds, outputs written."""
+    """If the API hangs, the process ends within five seconds and writes its outputs."""
     process = Process(slow, Files(tmp_path))
     wait_until(lambda: slow.count("logs") > 0)
     slow.add_fault(Fault(kind="hang", seconds=60))
@@ -153,19 +153,19 @@ def test_a_signal_ends_it_even_when_the_api_hangs(slow, tmp_path):
 
 
 def test_a_hanging_api_does_not_make_it_late(slow, tmp_path):
-    """When the API hangs at the timeout, the last look and the stop call have ten seconds."""
+    """If the API hangs at the timeout, the last requests have ten seconds."""
     process = Process(slow, Files(tmp_path), timeout="4s")
     wait_until(lambda: slow.count("logs") > 0)
     slow.add_fault(Fault(kind="hang", seconds=60))
     job = process.wait(60)
     assert job.code == 124
-    # A busy machine may be slow to start it; a request that is not cut off takes 30 seconds.
+    # A busy machine may start it slowly; a request that is not cut off takes 30 seconds.
     assert job.seconds < 4 + 10 + 12
     assert "could not be stopped and may still be going" in job.outputs["OPSERA_MESSAGE"]
 
 
 def test_a_signal_before_anything_starts_no_run(tmp_path):
-    """A signal while the first call is waited for ends it without a run."""
+    """A signal during the first request ends the job without a run."""
     faults = [Fault(call="summary", kind="hang", seconds=60)]
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
         process = Process(simulator, Files(tmp_path))
@@ -177,7 +177,7 @@ def test_a_signal_before_anything_starts_no_run(tmp_path):
 
 
 def test_a_signal_while_the_request_is_on_the_wire(tmp_path):
-    """A run that starts although its answer was never read is found and stopped."""
+    """A run that started although its response was never read is found and stopped."""
     faults = [Fault(call="run", kind="hang", seconds=30, effect=True)]
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
         process = Process(simulator, Files(tmp_path))
@@ -200,8 +200,8 @@ def test_the_post_step_stops_what_a_killed_job_left_on_github(slow, tmp_path):
     assert (post.code, slow.count("stop")) == (0, 1)
 
 
-def test_the_clean_up_after_a_killed_job_elsewhere(slow, tmp_path):
-    """Elsewhere the output file tells the clean-up which run to stop."""
+def test_cleanup_after_a_killed_job_elsewhere(slow, tmp_path):
+    """Elsewhere, cleanup takes the run number from the output file."""
     process = Process(slow, Files(tmp_path, "gitlab"))
     wait_until(lambda: "OPSERA_RUN_COUNT" in process.files.outputs)
     process.kill()
@@ -210,8 +210,8 @@ def test_the_clean_up_after_a_killed_job_elsewhere(slow, tmp_path):
     assert slow.count("stop") == 1
 
 
-def test_the_clean_up_does_nothing_after_a_job_that_ended(passing, tmp_path):
-    """After a job that ended by itself the clean-up asks nothing of the API."""
+def test_cleanup_does_nothing_after_a_job_that_ended(passing, tmp_path):
+    """After a job that ended by itself, cleanup sends no request."""
     Process(passing, Files(tmp_path)).wait()
     before = len(passing.requests)
     post = Process(passing, Files(tmp_path), arguments=("cleanup",)).wait()
@@ -219,7 +219,7 @@ def test_the_clean_up_does_nothing_after_a_job_that_ended(passing, tmp_path):
 
 
 def test_modules_in_the_checkout_shadow_nothing(passing, tmp_path):
-    """A checkout full of modules named like ours, and a hostile PYTHONPATH, change nothing."""
+    """Modules with the names of ours in the checkout, and a hostile PYTHONPATH, change nothing."""
     for name in ("requests", "opsera_step", "json", "signal", "click", "ssl"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
     environ = {"PYTHONPATH": str(tmp_path), "HOME": "/nonexistent", "PYTHONSTARTUP": "x"}
@@ -227,8 +227,8 @@ def test_modules_in_the_checkout_shadow_nothing(passing, tmp_path):
     assert job.code == 0
 
 
-def test_nobody_reads_the_log(passing, tmp_path: Path):
-    """When stdout is closed the run is still followed, and the outputs are written."""
+def test_a_closed_stdout(passing, tmp_path: Path):
+    """If stdout is closed, the run is still followed and the outputs are written."""
     process = Process(passing, Files(tmp_path))
     process.close_log()
     job = process.wait()
@@ -236,7 +236,7 @@ def test_nobody_reads_the_log(passing, tmp_path: Path):
 
 
 def test_a_locale_without_utf8(passing, tmp_path):
-    """In a container without a locale the log is UTF-8 all the same."""
+    """Without a locale, as in containers, the log is UTF-8."""
     job = Process(
         passing, Files(tmp_path), environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
     ).wait()
@@ -244,8 +244,8 @@ def test_a_locale_without_utf8(passing, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["status", "logs"])
-def test_cancelling_a_question_stops_nothing(tmp_path, command):
-    """Ctrl-C on a command that only asks leaves the run alone."""
+def test_cancelling_a_query_stops_nothing(tmp_path, command):
+    """Ctrl-C on a command that only reads doesn't stop the run."""
     faults = [Fault(call="status", kind="latency", seconds=30)]
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
         simulator.start_run()
@@ -268,7 +268,7 @@ def test_cancelling_a_question_stops_nothing(tmp_path, command):
     ],
 )  # fmt: skip
 def test_cancelling_a_change_says_that_it_may_have_been_made(tmp_path, command, call, told):
-    """Where the request was on the wire nobody can know; the user has to look."""
+    """Whether a request that was in flight was accepted can't be known."""
     faults = [Fault(call=call, kind="latency", seconds=30)]
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
         simulator.start_run()
@@ -284,7 +284,7 @@ def test_cancelling_a_change_says_that_it_may_have_been_made(tmp_path, command, 
 
 
 def test_an_old_output_file_is_not_taken_for_this_jobs(slow, tmp_path):
-    """What an earlier job left in the output file is gone before a run is asked for."""
+    """Outputs of an earlier job are removed before a run is started."""
     (tmp_path / "opsera.env").write_text("OPSERA_STATUS=success\nOPSERA_RUN_COUNT=7\n", "utf-8")
     slow.add_fault(Fault(call="run", kind="hang", seconds=60))
     process = Process(slow, Files(tmp_path))
@@ -300,13 +300,13 @@ FLOOD = scenes.scenario(
 
 
 def _wait_for_full_pipe(simulator: Simulator) -> None:
-    """Wait until the job, which writes far more than a pipe holds, asks for nothing more."""
+    """Wait until the job, which writes far more than a pipe holds, sends no more requests."""
     wait_until(lambda: simulator.count("logs") > 0)
     wait_until(lambda: simulator.now - simulator.requests[-1].time > 3)
 
 
 def test_a_full_pipe_does_not_keep_a_run_going(tmp_path):
-    """When nobody reads the log and its pipe is full, a cancelled job stops its run at once."""
+    """If the pipe of the log is full, a cancelled job still stops its run at once."""
     with Simulator(FLOOD, clock=SpeedClock(1.0), seed=1) as simulator:
         process = Process(simulator, Files(tmp_path))
         _wait_for_full_pipe(simulator)
@@ -314,7 +314,7 @@ def test_a_full_pipe_does_not_keep_a_run_going(tmp_path):
         process.send(signal.SIGTERM)
         process.send(signal.SIGTERM)
         wait_until(lambda: simulator.count("stop") > 0, 10)
-        # Long before the grace is over; it is 0.7 s on a machine with nothing else to do.
+        # Long before the grace period ends; 0.7 s on a quiet machine.
         assert simulator.now - sent < 3
         job = process.wait(10)
         assert (job.code, simulator.count("stop")) == (143, 1)
@@ -322,8 +322,8 @@ def test_a_full_pipe_does_not_keep_a_run_going(tmp_path):
         assert "Run 42" in job.outputs["OPSERA_MESSAGE"]
 
 
-def test_a_full_pipe_leaves_the_run_if_wanted(tmp_path):
-    """The one that stands in for a thread that hangs keeps to on_cancel: leave."""
+def test_a_full_pipe_leaves_the_run_with_on_cancel_leave(tmp_path):
+    """The watchdog respects on_cancel: leave."""
     with Simulator(FLOOD, clock=SpeedClock(1.0), seed=1) as simulator:
         process = Process(simulator, Files(tmp_path), on_cancel="leave")
         _wait_for_full_pipe(simulator)
@@ -335,7 +335,7 @@ def test_a_full_pipe_leaves_the_run_if_wanted(tmp_path):
 @pytest.mark.parametrize("arguments", [(), ("run",), ("status",)], ids=["job", "run", "status"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_it_is_loaded(passing, tmp_path, arguments, number):
-    """A signal in the first third of a second ends it quietly, and no run is started."""
+    """A signal while modules are loaded ends it without output, and starts no run."""
     process = Process(passing, Files(tmp_path), arguments=arguments)
     wait_until(lambda: process.handles(signal.SIGTERM))
     process.send(number)

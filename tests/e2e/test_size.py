@@ -1,4 +1,4 @@
-"""Sizes: huge records, huge lines, and a memory that stays flat however long the log is."""
+"""Huge records, huge lines, and long logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from opsera_step.simulator import Simulator
 from tests.support import scenes, size
 from tests.support.jobs import ROOT, play
 
-# Reads a log of as many records as it is told through cursor and job log, and tells its peak.
+# Reads a log of the given number of records through cursor and job log, and prints its peak memory.
 MEASURE = """
 import io, resource, sys
 from opsera_step.runs.events import LogLines
@@ -45,7 +45,7 @@ print(log.line_count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def measure(records: int) -> tuple[int, int]:
-    """Return the lines that were shown, and the peak of memory in KiB."""
+    """Return the number of lines printed, and the peak memory in KiB."""
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, str(records)],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -56,7 +56,7 @@ def measure(records: int) -> tuple[int, int]:
 
 @pytest.mark.long
 def test_memory_stays_flat():
-    """Ten times the log takes no more memory: the cursor keeps no text."""
+    """A log that is ten times as long takes no more memory."""
     short, long = measure(9_000), measure(90_000)
     assert (short[0], long[0]) == (9_000, 90_000)
     assert long[1] < 1.15 * short[1]
@@ -65,7 +65,7 @@ def test_memory_stays_flat():
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_process_follows_a_hundred_thousand_lines():
-    """The real process shows each line once and in order, and grows no further on the way.
+    """The process prints each line once and in order, and its memory doesn't grow.
 
     `python -m tests.support.size` plays a million lines of 200 bytes.
     """
@@ -76,7 +76,7 @@ def test_the_process_follows_a_hundred_thousand_lines():
 
 
 def test_a_record_of_twenty_megabytes(tmp_path):
-    """A record of 20 MB comes out whole, line for line."""
+    """A record of 20 MB is printed line for line."""
     text = "".join(f"line {number} {'y' * 90}\n" for number in range(200_000))
     clock = FakeClock()
     huge = scenes.scenario(scenes.step("Build", {"text": text}))
@@ -88,7 +88,7 @@ def test_a_record_of_twenty_megabytes(tmp_path):
 
 
 def test_a_line_of_ten_megabytes(tmp_path):
-    """A single line of 10 MB comes out whole."""
+    """A single line of 10 MB is printed whole."""
     line = "z" * 10_000_000
     clock = FakeClock()
     huge = scenes.scenario(scenes.step("Build", {"text": f"before\n{line}\nafter\n"}))

@@ -1,4 +1,4 @@
-"""A pipeline whose every name, message and log line is an attack, and the job that runs it."""
+"""A pipeline whose names, messages, and log lines are all attacks, and the job that runs it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.jobs import Finished, play
 
 
 def texts(seed: int, count: int) -> list[str]:
-    """Return hostile and harmless texts; very long ones are cut, there are thousands of them."""
+    """Return hostile and harmless texts; very long ones are cut."""
     return [sample.text[:3000] for sample in hostile.samples(seed, count)]
 
 
 def hostile_scenario(token: str) -> scenes.Scenario:
-    """Make a pipeline whose every name, message and line is an attack, the token among them."""
+    """Return a scenario whose names, messages, and lines are attacks or contain the token."""
     pieces = iter(texts(21, 2000))
     steps = [
         scenes.step(
@@ -45,7 +45,7 @@ def hostile_scenario(token: str) -> scenes.Scenario:
 
 
 def forms(token: str) -> list[str]:
-    """Return lines that hold the token in the forms in which it escapes."""
+    """Return lines that contain the token in the forms that have to be redacted."""
     half, raw = len(token) // 2, token.encode()
     return [
         token,
@@ -66,7 +66,7 @@ def forms(token: str) -> list[str]:
 
 
 def play_hostile(folder: Path, platform: str, **inputs: str) -> tuple[Finished, str]:
-    """Play the hostile pipeline as a whole job."""
+    """Run the hostile pipeline with a whole job."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=FakeClock(), seed=4) as simulator:
         token = simulator.token

@@ -1,4 +1,4 @@
-"""Start the real job against the simulator: as a process, or in here on a fake clock."""
+"""Run the real job against a server: as a process, or in this process on a fake clock."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ MARKS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass
 class Files:
-    """The files that a platform gives a job, in a folder of the test's own."""
+    """The files that a platform gives to a job, in a directory of the test."""
 
     folder: Path
     platform: str = "plain"
 
     def environment(self) -> dict[str, str]:
-        """Return what the platform sets in each job."""
+        """Return the variables that the platform sets."""
         names = ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
         files = {name: str(self.folder / name.lower()) for name in names}
         return {**MARKS[self.platform], **(files if self.platform == "github" else {})}
 
     def text(self, name: str) -> str:
-        """Read one of the files; empty when it was not written."""
+        """Return the content of a file, or "" if there is none."""
         path = self.folder / name
         return path.read_text("utf-8") if path.exists() else ""
 
     @property
     def outputs(self) -> dict[str, str]:
-        """Read the `OPSERA_…=` lines of the output file."""
+        """The values in the output file."""
         return read_dotenv(self.text("opsera.env"))
 
 
 @dataclass
 class Finished:
-    """A job that has ended."""
+    """The result of a job."""
 
     code: int
     log: str
@@ -87,7 +87,7 @@ def inputs_for(simulator: Server, **inputs: str | None) -> dict[str, str]:
 def play(
     simulator: Simulator, clock: FakeClock, folder: Path, platform: str = "plain", **inputs: str
 ) -> Finished:
-    """Run the job in this process, on the simulator's fake clock: an hour takes a second."""
+    """Run the job in this process on the simulator's fake clock, where an hour takes a second."""
     return play_with(simulator, clock, Files(folder, platform), Signals(), **inputs)
 
 
@@ -114,7 +114,7 @@ def play_with(
 
 
 class Process:
-    """The real entrypoint as a process, with nothing of this environment but PATH."""
+    """The real entry point as a process, with nothing of this environment but PATH."""
 
     def __init__(
         self,
@@ -146,13 +146,13 @@ class Process:
         self._process.send_signal(number)
 
     def handles(self, number: signal.Signals) -> bool:
-        """Tell whether it has a handler for a signal by now."""
+        """Whether it has installed a handler for a signal."""
         status = Path(f"/proc/{self._process.pid}/status").read_text("ascii")
         caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
         return bool(int(caught.split()[1], 16) & 1 << number - 1)
 
     def kill(self) -> None:
-        """Kill it, as a platform does whose grace is over."""
+        """Kill it, as a platform does after its grace period."""
         self._process.kill()
 
     def close_log(self) -> None:
@@ -161,7 +161,7 @@ class Process:
         self._process.stdout.close()
 
     def wait(self, seconds: float = 60.0) -> Finished:
-        """Wait for the end."""
+        """Wait for the end and return the result."""
         if self._process.stdout is not None and self._process.stdout.closed:
             self._process.stdout = None
         out, errors = self._process.communicate(timeout=seconds)
@@ -177,9 +177,9 @@ class Process:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait until something is so; fail when it takes too long."""
+    """Wait until a condition holds; fail after some seconds."""
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
-            raise AssertionError("it did not come about in time")
+            raise AssertionError("the condition did not hold in time")
         time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""An API that says more than anybody knows: it passes a simulator's answers on, with additions."""
+"""A proxy in front of a simulator that changes its responses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opsera_step.simulator import Simulator
 
 
 class Relay:
-    """Serves what a simulator answers, after `change` was made to it, and keeps it by its call."""
+    """Forwards requests to a simulator, and applies `change` to the responses, which it keeps."""
 
     def __init__(self, simulator: Simulator, change: Callable[[Any], Any]) -> None:
         self.answers: dict[str, Any] = {}
@@ -40,7 +40,7 @@ class Relay:
             do_GET = do_POST  # noqa: N815 - http.server calls it so
 
             def log_message(self, *_: object) -> None:
-                """Keep still."""
+                """Print nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"

@@ -1,4 +1,4 @@
-"""Small scenarios of the simulator, as the tests need them."""
+"""Small scenarios for the simulator."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ Scenario = dict[str, Any]
 
 
 def step(name: str, *log: dict[str, Any], tool: str = "jenkins", **rest: Any) -> dict[str, Any]:
-    """Make a step of a plan."""
+    """Return a step of a plan."""
     return {"name": name, "tool": tool, "log": list(log), **rest}
 
 
 def says(*lines: str, every: float = 0.5) -> dict[str, Any]:
-    """Make log records of a line each."""
+    """Return log records of one line each."""
     return {"lines": list(lines), "every": every}
 
 
 def scenario(*steps: dict[str, Any], **rest: Any) -> Scenario:
-    """Make a scenario of one pipeline, “Deploy shop”, that has run 41 times."""
+    """Return a scenario with one pipeline, “Deploy shop”, that has run 41 times."""
     pipeline = {"name": "Deploy shop", "run_count": 41, "plan": list(steps)}
     return {"pipelines": [pipeline], **rest}
 

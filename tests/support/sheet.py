@@ -1,4 +1,4 @@
-"""A sink that notes what a JobLog prints, and a JobLog on it."""
+"""A platform that records what a JobLog prints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TOKEN = "tok-0123456789abcdefghij"
 
 @dataclass
 class Sheet:
-    """What was printed, a short line for each call; `» ` before lines of the run's log."""
+    """What was printed, one short line for each call; lines of the run's log begin with `» `."""
 
     colour: bool = False
     folds: bool = False
@@ -58,7 +58,7 @@ class Sheet:
 
 @dataclass
 class Kept:
-    """What was given to the full log."""
+    """What was added to the full log."""
 
     lines: list[str] = field(default_factory=list)
     steps: list[tuple[str, str, str]] = field(default_factory=list)
@@ -84,7 +84,7 @@ def joblog(
     shows_log: bool = True,
     **options: bool,
 ) -> JobLog:
-    """Make a JobLog that prints on the sheet."""
+    """Return a JobLog that prints on the sheet."""
     it = clock or FakeClock()
     scrubber = Scrubber(TOKEN)
     return JobLog(sheet, scrubber, it, LogLimit(limit), keeper, shows_log=shows_log, **options)

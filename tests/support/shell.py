@@ -1,4 +1,4 @@
-"""The command line as a user types it, in this process: real HTTP, exit codes, both streams."""
+"""Run commands as a user types them, over real HTTP."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LOCKED_TOOL, LOCKED_TASK = "65a4f00dc0ffee0000000105", "65a4f00dc0ffee0000000205
 
 @dataclass(frozen=True)
 class Typed:
-    """What came of a command."""
+    """The result of a command."""
 
     code: int
     out: str
@@ -56,7 +56,7 @@ def text_of(written: io.TextIOWrapper) -> str:
 
 
 def environment(simulator: Simulator | None, token: str = "", **environ: str) -> dict[str, str]:
-    """Make the environment of a command: nothing but what it needs."""
+    """Return the environment of a command."""
     found = {"PATH": os.defpath, "HOME": "/nonexistent", **environ}
     if simulator is not None:
         found |= {
@@ -68,7 +68,7 @@ def environment(simulator: Simulator | None, token: str = "", **environ: str) ->
 
 
 def opsera(simulator: Simulator | None, *words: str, token: str = "", **environ: str) -> Typed:
-    """Type a command, with no terminal around."""
+    """Run a command in this process, without a terminal."""
     out, err = stream(), stream()
     given = environment(simulator, token, **environ)
     with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
@@ -77,7 +77,7 @@ def opsera(simulator: Simulator | None, *words: str, token: str = "", **environ:
 
 
 def command(simulator: Simulator, words: str, **environ: str) -> Typed:
-    """Give a job the words as its input `command`, as the start of the process does."""
+    """Run a job whose input `command` is `words`."""
     out, err = stream(), stream()
     given = {**environment(simulator), "OPSERA_COMMAND": words, **environ}
     with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
@@ -90,7 +90,7 @@ def command(simulator: Simulator, words: str, **environ: str) -> Typed:
 
 
 def process(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the real thing, with nothing of this environment but PATH."""
+    """Run a command as a process, with nothing of this environment but PATH."""
     return subprocess.run(
         [sys.executable, "-I", str(ROOT / "entrypoint.py"), *arguments],
         check=False,
@@ -112,12 +112,12 @@ def to_a_full_disk(*arguments: str, **environ: str) -> subprocess.CompletedProce
 
 
 def fast(scenario: Any = "success", speed: float = 100.0, **options: Any) -> Simulator:
-    """Make a simulator whose pipelines take no time worth telling."""
+    """Return a simulator whose runs take next to no time."""
     return Simulator(scenario, clock=SpeedClock(speed), **options)
 
 
 def ask(simulator: Simulator, method: str, path: str, **sent: Any) -> Any:
-    """Ask the API directly, without any code of the package."""
+    """Send a request to the API without any code of the package."""
     answer = requests.request(
         method, f"{simulator.url}/api/v1/{path}", timeout=20,
         headers={"Authorization": f"Bearer {simulator.token}"}, **sent,

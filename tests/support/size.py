@@ -1,7 +1,7 @@
-"""A run with a very long log, followed by the real process: every line once, and its memory.
+"""Follow a run with a very long log with the real process, and measure its memory.
 
-The server is a real one on the loopback; its log goes on by 400 records each time it is read, as
-fast as the job can follow. The job's output is a pipe that is read and checked line by line.
+The log of the server grows by 400 records each time it is read. The output of the job is read and
+checked line by line.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from benchmarks.children import ENTRYPOINT, job_environment
 from benchmarks.listening import NEW_EACH_TIME, Run, playing
 
 LINE = 200
-"""Bytes of a line, with its end."""
+"""Bytes of a line, including its end."""
 _FILL = "compiling a module with a path of some length, and what else there is to be said of it "
 
 
 @dataclass(frozen=True)
 class Played:
-    """What came of a job: the lines that it showed in their order, and its peak of memory."""
+    """The result of a job: the lines that it printed in order, and its peak memory in KiB."""
 
     code: int
     lines: int
@@ -34,12 +34,12 @@ class Played:
 
 
 def line(number: int) -> str:
-    """Make a line of the log, without its end."""
+    """Return a line of the log, without its end."""
     return f"line {number:09d} {_FILL * 3}"[: LINE - 1]
 
 
 def play(lines: int, per_record: int = 100, new: int = NEW_EACH_TIME) -> Played:
-    """Follow a run of so many lines, in records of so many."""
+    """Follow a run that prints `lines` lines."""
 
     def text(number: int) -> str:
         first = number * per_record
@@ -54,7 +54,7 @@ def play(lines: int, per_record: int = 100, new: int = NEW_EACH_TIME) -> Played:
 
 
 def _follow(url: str, folder: Path) -> tuple[int, int, int, int]:
-    """Run the job; count its lines as long as each is the one that must come next."""
+    """Run the job; count its lines, and check that each is the next one."""
     shown = size = peak = 0
     with subprocess.Popen(
         ENTRYPOINT,
@@ -78,7 +78,7 @@ def _follow(url: str, folder: Path) -> tuple[int, int, int, int]:
 
 
 def _peak_of(process: int) -> int:
-    """Return the most memory that a process ever had, in KiB; 0 when it has gone."""
+    """Return the peak memory of a process in KiB; 0 if it has ended."""
     try:
         status = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
     except OSError:
@@ -87,7 +87,7 @@ def _peak_of(process: int) -> int:
 
 
 def main() -> None:
-    """Play a log of a length, and one of a tenth of it, and tell the figures."""
+    """Follow logs of two lengths and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.size", description=main.__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--per-record", type=int, default=100)

@@ -1,4 +1,4 @@
-"""A server on a real socket whose every byte the test decides, and a proxy."""
+"""A server whose responses the test decides byte by byte, and a proxy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Answer = bytes | Callable[[socket.socket], None]
 
 @dataclass
 class Request:
-    """A request as it came; `connection` counts the connections from 1."""
+    """A request; `connection` is the number of its connection, from 1."""
 
     connection: int
     method: str
@@ -28,7 +28,7 @@ class Request:
 
 
 class Wire:
-    """A server that answers with what it is told, bytes or a deed; the last answer is repeated."""
+    """A server that sends the given responses, bytes or functions; the last one is repeated."""
 
     def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
@@ -58,16 +58,16 @@ class Wire:
             thread.join(5)
 
     def pause(self, seconds: float) -> None:
-        """Wait, but no longer than the test lasts."""
+        """Wait, but not beyond the end of the test."""
         if self._over.wait(seconds):
             raise OSError("the test is over")
 
     def hang(self, _: socket.socket) -> None:
-        """Answer nothing until the test is over."""
+        """Send nothing until the test ends."""
         self.pause(60)
 
     def trickle(self, head: bytes, drop: bytes, every: float = 0.05) -> Answer:
-        """Answer with a head, then with drops without end."""
+        """Return a response that sends `head` once, then `drop` again and again."""
 
         def answer(peer: socket.socket) -> None:
             peer.sendall(head)
@@ -124,7 +124,7 @@ def _read_request(peer: socket.socket, number: int) -> Request | None:
 
 
 def http(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """Write an answer; underscores of header names are hyphens."""
+    """Return a response; underscores in header names become hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     fields = {"Content-Length": str(len(body)), **named}
     lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in fields.items())]
@@ -136,16 +136,16 @@ def ok(data: Any, **headers: str) -> bytes:
 
 
 def reset(peer: socket.socket) -> None:
-    """Close with a RST."""
+    """Close the connection with a RST."""
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def close(peer: socket.socket) -> None:
-    """Close without an answer."""
+    """Close without a response."""
 
 
 def sends(data: bytes) -> Answer:
-    """Send some bytes and close."""
+    """Return a response that sends bytes and closes the connection."""
     return lambda peer: peer.sendall(data)
 
 
@@ -156,15 +156,15 @@ def serving(*answers: Answer, **options: Any) -> Iterator[Wire]:
 
 
 class Proxy(Wire):
-    """A proxy that notes what it is asked for and joins the ends."""
+    """A proxy that records its requests."""
 
     def join(self, peer: socket.socket) -> None:
-        """Answer a CONNECT and carry bytes both ways until an end closes."""
+        """Accept a CONNECT and copy bytes in both directions until one side closes."""
         host, _, port = self.requests[-1].path.partition(":")
         with socket.create_connection((host, int(port)), timeout=5) as far, suppress(ValueError):
             peer.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             other = {peer: far, far: peer}
-            # The test closes `peer` when it is over.
+            # The test closes `peer` at its end.
             while peer.fileno() >= 0:
                 for one in select.select([peer, far], [], [], 5)[0]:
                     data = one.recv(65536)
