@@ -10,13 +10,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.children import ENTRYPOINT, PIPELINE, TOKEN, job_environment
 from benchmarks.figures import Section, Table, figure
 from benchmarks.listening import FirstByte
+from scripts import package
 
 JOB, REQUESTS = "the job (`entrypoint.py`)", "`import requests` and a call"
+SINGLE_FILE = "the single file (`opsera-step.pyz`)"
 Command = tuple[str, ...]
 _CALL = "/api/v1/pipeline/summary"
 _SOCKET = """
@@ -40,11 +43,11 @@ bare `import requests` with its first call."""
 
 def measure(rounds: int) -> Section:
     """Start each of them so many times, in changing order."""
-    contenders = _contenders()
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
     order = random.Random(1)  # noqa: S311 - an order, no secret
     server = FirstByte()
     with tempfile.TemporaryDirectory() as folder:
+        contenders = _contenders(Path(folder))
+        taken: dict[str, list[float]] = {name: [] for name in contenders}
         for turn in range(rounds + 1):
             names = list(contenders)
             order.shuffle(names)
@@ -76,13 +79,17 @@ def first_call(
         child.wait(60)
 
 
-def _contenders() -> dict[str, Callable[[str], Command]]:
+def _contenders(folder: Path) -> dict[str, Callable[[str], Command]]:
     python, bearer = (sys.executable, "-I", "-c"), f"Bearer {TOKEN}"
     found: dict[str, Callable[[str], Command]] = {
         JOB: lambda _: ENTRYPOINT,
         REQUESTS: lambda url: (*python, _REQUESTS, url + _CALL, PIPELINE, bearer),
         "Python alone, a bare socket": lambda url: (*python, _SOCKET, url),
     }
+    single_file = folder / "opsera-step.pyz"
+    with suppress(subprocess.CalledProcessError):  # Without a package index.
+        package.build(single_file)
+        found[SINGLE_FILE] = lambda _: (sys.executable, "-Iu", str(single_file))
     if node := shutil.which("node", path=os.environ.get("PATH")):
         found["Node, `fetch`"] = lambda url: (node, "-e", _NODE, url + _CALL, PIPELINE, bearer)
     if curl := shutil.which("curl"):
@@ -99,5 +106,5 @@ def _table(taken: Mapping[str, list[float]]) -> Table:
 
 
 def _notes(contenders: Mapping[str, object]) -> tuple[str, ...]:
-    missing = [name for name in ("Node, `fetch`", "curl") if name not in contenders]
-    return tuple(f"{name}: not on this machine." for name in missing)
+    missing = [name for name in (SINGLE_FILE, "Node, `fetch`", "curl") if name not in contenders]
+    return tuple(f"{name}: not available on this machine." for name in missing)
