@@ -1,4 +1,4 @@
-"""Whole job logs as users see them, in `golden/`, for reviewers to read.
+"""Whole job logs as users see them, kept in `golden/`: what reads badly shows in a review.
 
 Control characters are made visible there: ␛ is ESC, ␍ is CR.
 """
@@ -31,7 +31,7 @@ def raw(platform: str, ending: str) -> bytes:
 @pytest.mark.parametrize("ending", SCENARIOS)
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_the_job_log_is_the_golden_one(tmp_path, platform, ending):
-    """The job log is exactly the reviewed one."""
+    """The whole job log is the one that was reviewed."""
     clock = FakeClock()
     with Simulator(SCENARIOS[ending], clock=clock, seed=1) as simulator:
         job = play(simulator, clock, tmp_path, platform)
@@ -42,8 +42,8 @@ def test_the_job_log_is_the_golden_one(tmp_path, platform, ending):
 
 
 @pytest.mark.parametrize("ending", SCENARIOS)
-def test_golden_logs_are_valid(ending):
-    """Groups and sections balance, and colors end with their line."""
+def test_the_golden_logs_are_sound(ending):
+    """Groups and sections balance, and colors end with their lines."""
     runner = github_runner.Runner().feed(raw("github", ending))
     sections = gitlab_log.parse(raw("gitlab", ending))
     assert runner.balanced and not runner.forged and not runner.faults
@@ -54,7 +54,7 @@ def test_golden_logs_are_valid(ending):
 
 @pytest.mark.parametrize("ending", SCENARIOS)
 def test_every_platform_shows_the_same_lines(ending):
-    """The lines of the run's log are the same on all platforms."""
+    """Platforms differ in the frame, never in the lines of the log."""
     github = github_runner.Runner().feed(raw("github", ending))
     gitlab = gitlab_log.parse(raw("gitlab", ending))
     shown = {line for line in terminal.printed("\n".join(github.log)).splitlines() if line.strip()}

@@ -1,6 +1,6 @@
-"""Untrusted text is only data in the real output of each platform.
+"""Text of the API is data: through each platform's real output, whatever it holds.
 
-The judges are `tests.oracles`, which know nothing of this package.
+The judges are `tests.oracles`, which import nothing of this package.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support.jobs import play
 
 pytestmark = pytest.mark.timeout(180)
 COUNTS = [5_000, pytest.param(100_000, marks=pytest.mark.long)]
-"""Number of samples for each of the four platforms."""
+"""Samples for each of the four platforms, other ones for each."""
 BATCH = 100
 TOKEN = "tok_PhoNey+Secret/0123456789=="
 LONGEST_FORM = 400
@@ -40,12 +40,12 @@ OWN_COMMANDS = {"add-mask", "group", "endgroup", "error", "warning"}
 
 
 def drawn(log: str) -> list[str]:
-    """Return the lines of a terminal without what was erased: our own progress line."""
+    """Return the lines of a terminal: what was erased, our own moving line, is gone."""
     return [line.rpartition("\r\x1b[K")[2] for line in log.split("\n")]
 
 
 def obeyed_on_github(log: bytes) -> github_runner.Runner:
-    """Read a log as the runner does, and check that it found only our own commands."""
+    """Let the runner read a log, and hold what it obeyed against what we may ask of it."""
     runner = github_runner.Runner().feed(log)
     assert {found.name for found in runner.commands} <= OWN_COMMANDS
     assert all(found.version == 2 for found in runner.commands)
@@ -59,7 +59,7 @@ def obeyed_on_github(log: bytes) -> github_runner.Runner:
 
 
 def obeyed_on_gitlab(log: bytes) -> gitlab_log.Log:
-    """Read a log as both of GitLab's parsers do, and check that they found only our sections.
+    """Let both of GitLab's readers read a log, and hold what they obeyed to what we may ask.
 
     Each reads it as it is, and as a runner stores it that stamps each line.
     """
@@ -76,7 +76,7 @@ def obeyed_on_gitlab(log: bytes) -> gitlab_log.Log:
 
 
 def obeyed_on_a_screen(log: str) -> None:
-    """A terminal or log viewer finds only text, line ends, and colors that end with their line."""
+    """A terminal or a log viewer prints, ends lines and sets colours that end with their line."""
     assert terminal.effects(log) == []
 
 
@@ -84,7 +84,7 @@ class Played:
     """A job log of thousands of samples, printed by a real platform."""
 
     def __init__(self, platform: str, seed: int, count: int) -> None:
-        """Print all samples as lines, and some as names and messages."""
+        """Print all samples: as lines, and now and then as names, messages and sentences."""
         self.count = count
         self.out, self.clock = io.StringIO(), FakeClock()
         self.leaked: set[str] = set()
@@ -105,9 +105,9 @@ class Played:
         print_result(outcome, self.log, log_wanted=True)
 
     def print(self, name: str, message: str, lines: list[str]) -> None:
-        """Print a batch as the lines of a step with a hostile name and message."""
+        """Print a batch as a step's, with a hostile name, and quote a hostile message."""
         split = tuple(itertools.chain.from_iterable(map(split_lines, lines)))
-        # In turn a new step and an earlier one.
+        # By turns a step that is new and one that was there before.
         step_id = f"{len(name) % 7}"
         self.log.show(events.LogLines(step_id, name, message[:100], split))
         self.log.show(events.Note(message, warning=True))
@@ -118,7 +118,7 @@ class Played:
 
 
 def no_token_in(played: Played) -> None:
-    """The token is not readable where it was printed, and was masked each time."""
+    """Nobody reads the token in what was printed where it came, and each time it was masked."""
     printed = b"\n\n".join(one[:LONGEST_FORM] for one in played.raw.split(b"leak ")[1:])
     assert secrets.find(TOKEN, printed) == []
     assert played.leaked == set(forms(TOKEN))
@@ -128,7 +128,7 @@ def no_token_in(played: Played) -> None:
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_nothing_is_obeyed_on_github(count):
-    """No sample runs a workflow command, opens a group, or ends one of ours."""
+    """No sample runs a workflow command, forges a group, or stops ours."""
     played = Played("github", 5, count)
     runner = obeyed_on_github(played.raw)
     assert len(runner.groups) > 30
@@ -138,7 +138,7 @@ def test_nothing_is_obeyed_on_github(count):
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_nothing_is_obeyed_on_gitlab(count):
-    """No sample opens or closes a section, erases text, or leaves a color on."""
+    """No sample opens or ends a section, erases text, or leaves a color on."""
     played = Played("gitlab", 6, count)
     log = obeyed_on_gitlab(played.raw)
     assert len(log.sections) > 30
@@ -155,7 +155,7 @@ def test_nothing_is_obeyed_on_a_terminal(count):
 
 @pytest.mark.parametrize("count", COUNTS)
 def test_nothing_is_obeyed_elsewhere(count):
-    """No sample leaves an escape sequence in a log without colors."""
+    """No sample leaves an escape in a log without colors."""
     played = Played("plain", 8, count)
     obeyed_on_a_screen(played.out.getvalue())
     assert "\x1b" not in played.out.getvalue()
@@ -164,7 +164,7 @@ def test_nothing_is_obeyed_elsewhere(count):
 
 @pytest.mark.parametrize("platform", ["plain", "github", "gitlab", "terminal"])
 def test_harmless_lines_are_left_alone(platform):
-    """Usual output of tools is printed unchanged on every platform."""
+    """What tools usually print comes out unchanged on every platform."""
     out = io.StringIO()
     sink = PLATFORMS[platform]({"TERM": "xterm"}, out, FakeClock())
     harmless = [one.text for one in hostile.samples(9, 3000) if one.harmless]
@@ -176,7 +176,7 @@ def test_harmless_lines_are_left_alone(platform):
 
 
 def test_a_hostile_job_on_github(tmp_path):
-    """On GitHub: no command but ours, and correct outputs and summary."""
+    """A whole job on GitHub: no command but ours, outputs and summary as they should be."""
     job, token = play_hostile(tmp_path, "github", report_dir=str(tmp_path / "report"))
     runner = obeyed_on_github(job.log.encode("utf-8", "replace"))
     outputs = github_files.outputs((tmp_path / "github_output").read_bytes())
@@ -191,7 +191,7 @@ def test_a_hostile_job_on_github(tmp_path):
 
 
 def test_a_hostile_job_on_gitlab(tmp_path):
-    """On GitLab: no section but ours, and a valid dotenv report."""
+    """A whole job on GitLab: no section but ours, and a report within the rules."""
     job, token = play_hostile(tmp_path, "gitlab")
     obeyed_on_gitlab(job.log.encode("utf-8", "replace"))
     report = gitlab_dotenv.check((tmp_path / "opsera.env").read_bytes())
@@ -202,7 +202,7 @@ def test_a_hostile_job_on_gitlab(tmp_path):
 
 
 def test_a_hostile_job_elsewhere(tmp_path):
-    """Elsewhere: no escape sequence, one line for each output, and no token."""
+    """A whole job elsewhere: no escape, one line for each output, the token nowhere."""
     job, token = play_hostile(tmp_path, "plain")
     obeyed_on_a_screen(job.log)
     lines = (tmp_path / "opsera.env").read_text("utf-8").splitlines()
@@ -214,7 +214,7 @@ def test_a_hostile_job_elsewhere(tmp_path):
 
 @pytest.mark.parametrize("platform", ["plain", "github", "gitlab"])
 def test_the_hostile_demo(tmp_path, platform):
-    """The built-in scenario `hostile` does no harm either."""
+    """The scenario `hostile` of the demo does no harm either."""
     clock = FakeClock()
     with Simulator("hostile", clock=clock, seed=1) as simulator:
         job = play(simulator, clock, tmp_path, platform)

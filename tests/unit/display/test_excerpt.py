@@ -21,7 +21,7 @@ from opsera_step.display.excerpt import LAST_LINES, MOST_ERRORS, WIDTH, Excerpt,
     ],
 )  # fmt: skip
 def test_lines_that_report_errors(line):
-    """What tools write when something goes wrong is found."""
+    """What tools print when something fails is found."""
     assert reports_error(line)
 
 
@@ -70,7 +70,7 @@ def test_memory_is_bounded():
 
 
 def test_without_an_error_the_last_lines_matter():
-    """Where no line reports an error the last ones are quoted, without empty ones at the ends."""
+    """If no line reports an error, the last ones are quoted, without empty ones at the ends."""
     words = [chr(97 + number) for number in range(26)]
     found = excerpt_of("", *words[:9], "", " ")
     assert found.telling == found.tail == words[:9]
@@ -128,7 +128,7 @@ def test_noise_is_not_quoted_beside_errors():
 
 
 def test_a_step_is_found_by_its_id_or_name():
-    """Two steps of one name are told apart by their IDs; by its name the later one is found."""
+    """Two steps of one name differ in their IDs; by name the later one is found."""
     excerpts = Excerpts()
     excerpts.add("1", "Scan", ["a"])
     excerpts.add("2", "Scan", ["b"])
@@ -138,7 +138,7 @@ def test_a_step_is_found_by_its_id_or_name():
 
 
 def test_of_very_many_steps_the_first_are_forgotten():
-    """Names that never end take no more memory than some hundreds."""
+    """However many steps there are, some hundreds are remembered."""
     excerpts = Excerpts()
     for number in range(600):
         excerpts.add(str(number), "Step", ["x"])

@@ -31,7 +31,7 @@ DATA = st.recursive(
 
 @given(DATA, st.sampled_from([None, 2]))
 def test_json_reads_back_as_it_was(data, indent):
-    """Whatever is escaped, the JSON is the same data."""
+    """Whatever is escaped, the data is the same."""
     assert json.loads(json_text(data, indent=indent)) == data
 
 
@@ -64,7 +64,7 @@ def _has_surrogates(data):
 
 
 def test_an_answer_in_each_format():
-    """One answer, four ways to print it."""
+    """One answer can be printed in each of the formats."""
     data = [{"_id": "1", "name": "a\nb"}]
     answer = Answer(data, (Table(("ID", "NAME"), [("1", "a\nb")]),))
     lines = {form: list(answer_lines(answer, form, None, Scrubber(""))) for form in
@@ -84,7 +84,7 @@ CELLS = [
     ("- item", "'- item"), ("\x1b[31mred", "red"), ("2026-11-24T02:30:15Z", "2026-11-24T02:30:15Z"),
     ("x" * 5000, "x" * 5000), ("tok-0123456789", "***"), ("", ""),
 ]  # fmt: skip
-"""Texts of the API, and what stands for them in CSV."""
+"""Texts of the API, and how CSV has them."""
 
 
 @pytest.mark.parametrize(("cell", "written"), CELLS)

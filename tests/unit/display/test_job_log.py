@@ -214,7 +214,7 @@ class TestGroups:
         assert len(log_lines(sheet)) == 300
 
     def test_two_steps_of_one_name_are_two(self):
-        """Steps are told apart by their IDs; a step without one by its name."""
+        """Steps are identified by their IDs; a step without one by its name."""
         sheet = Sheet()
         log = joblog(sheet)
         for step_id, name in (("1", "Scan"), ("2", "Scan"), ("", ""), ("1", "Scan"), ("2", "Scan")):
@@ -390,7 +390,7 @@ class TestLogLimit:
     """Head and tail of a log that is longer than log_limit."""
 
     def test_head_and_tail_are_printed(self):
-        """Past the limit the log says so at once; at the end the tail follows."""
+        """Past the limit a message says so at once; at the end the tail follows."""
         sheet, kept = Sheet(), Kept()
         log = joblog(sheet, limit=400, keeper=kept)
         for number in range(100):
@@ -515,7 +515,7 @@ def test_our_own_messages_are_safe_too():
 
 
 def test_the_debug_log_is_printed_if_it_is_wanted():
-    """Its lines stand where they come, in a group too; the token is not in them."""
+    """Its lines are printed where they occur, also in a group, without the token."""
     for verbose in (True, False):
         sheet = Sheet(folds=True)
         log = joblog(sheet, verbose=verbose)

@@ -16,7 +16,7 @@ def size(lines: list[str]) -> int:
 
 
 def test_without_a_limit_all_lines_pass():
-    """None is no limit: nothing is held back, however much comes."""
+    """None is no limit: nothing is held back."""
     limit = LogLimit(None)
     assert limit.admit(["x" * 1000] * 1000) == ["x" * 1000] * 1000
     assert (limit.reached, limit.tail(), limit.omitted_lines) == (False, [], 0)
@@ -40,7 +40,7 @@ def test_a_log_that_just_fits_is_not_touched():
 
 
 def test_a_line_that_is_too_long_for_the_tail():
-    """Its own end is kept, beside the lines around it; the rest is counted."""
+    """Its end is kept, beside the lines around it; the rest is counted."""
     limit = LogLimit(400)
     assert limit.admit(["y" * 320, "before", "x" * 100_000 + " Error: no", "end"]) == []
     before, cut, end = limit.tail()
@@ -53,16 +53,16 @@ def test_a_line_that_is_too_long_for_the_tail():
     assert limit.omitted_bytes + size([before, cut, end]) == 321 + 7 + 100_011 + 4
 
 
-def test_a_long_last_line_is_no_empty_tail():
-    """When a huge line is the last one, its end is what is shown."""
+def test_a_long_last_line_leaves_a_tail():
+    """If a huge line is the last one, its end is printed."""
     limit = LogLimit(1000)
     limit.admit(["z" * 10_000_000 + "the end"])
     assert limit.tail()[0].endswith("zthe end")
     assert 100 < size(limit.tail()) <= 125
 
 
-def test_a_cut_line_begins_with_no_half_colour():
-    """Wherever the cut falls, what is left shows no rest of a code, and no half letter."""
+def test_a_cut_line_starts_with_no_half_color():
+    """Wherever the cut falls, no rest of a color code and no half character is left."""
     for length in range(30, 60):
         limit = LogLimit(160)
         limit.admit(["\x1b[38;5;196mé" * 20 + "\x1b[0m" + "é" * 3 + "q" * (length - 28)])
@@ -73,14 +73,14 @@ def test_a_cut_line_begins_with_no_half_colour():
 
 
 def test_a_limit_of_nothing():
-    """With no room at all every line is left out."""
+    """With no room at all every line is omitted."""
     limit = LogLimit(0)
     assert limit.admit(["a", ""]) == []
     assert (limit.tail(), limit.omitted_lines) == ([], 2)
 
 
 def test_a_limit_can_count_as_the_platform_does():
-    """All that was printed counts, and each line as much as it takes there."""
+    """Everything that was printed counts, each line with what the platform adds."""
     used = 0
     limit = LogLimit(160)
     limit.count_like(lambda text: len(text) + 5 * text.count("\n"), lambda: used)
@@ -96,8 +96,8 @@ def test_a_limit_can_count_as_the_platform_does():
 
 @FIXED
 @given(st.integers(0, 200), BATCHES)
-def test_it_is_never_more_and_nothing_gets_lost(most: int, batches: list[list[str]]):
-    """Head, what was left out, and tail are the log in its order, and fit the limit."""
+def test_the_limit_holds_and_nothing_is_lost(most: int, batches: list[list[str]]):
+    """Head, omitted lines, and tail are the log in its order; head and tail fit the limit."""
     limit = LogLimit(most)
     lines = [line for batch in batches for line in batch]
     head = [line for batch in batches for line in limit.admit(batch)]
@@ -113,7 +113,7 @@ def test_it_is_never_more_and_nothing_gets_lost(most: int, batches: list[list[st
 
 
 def test_memory_is_bounded():
-    """What is kept of a log of any length is the tail alone."""
+    """However long the log, only the tail is kept."""
     limit = LogLimit(1000)
     for number in range(10_000):
         limit.admit([f"line {number}"])

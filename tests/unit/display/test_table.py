@@ -25,7 +25,7 @@ TABLES = st.integers(1, 5).flatmap(
 
 @given(TABLES)
 def test_nothing_is_cut_without_a_width(table):
-    """Where stdout is no terminal every cell is there in full, and the columns line up."""
+    """If stdout is not a terminal, every cell is printed in full, and the columns line up."""
     lines = table_lines(table, None)
     rows = [row for row in (table.headings, *table.rows) if row]
     assert len(lines) == len(rows)
@@ -43,7 +43,7 @@ def test_nothing_is_cut_without_a_width(table):
 
 @given(TABLES, st.integers(1, 120))
 def test_a_table_fits_its_terminal(table, width):
-    """No line is wider than the terminal, unless no column can give any more; IDs never do."""
+    """No line is wider than the terminal unless no column can be narrowed; IDs never are."""
     rows = [row for row in (table.headings, *table.rows) if row]
     count = max(map(len, rows), default=0)
     uncut = [
@@ -55,8 +55,8 @@ def test_a_table_fits_its_terminal(table, width):
 
 
 @given(CELLS, st.integers(0, 50))
-def test_a_cut_is_told_and_fits(text, width):
-    """A text that fits stays; of any other the beginning is left, with an ellipsis."""
+def test_a_cut_text_has_an_ellipsis_and_fits(text, width):
+    """A text that fits stays; of any other the beginning is kept, with an ellipsis."""
     short = cut(text, width)
     assert columns_of(short) <= width or width == 0
     if columns_of(text) <= width:
@@ -80,12 +80,12 @@ def test_a_cut_is_told_and_fits(text, width):
     ],
 )
 def test_columns(text, columns):
-    """Wide characters take two columns, combining ones and those without width none."""
+    """Wide characters take two columns; combining ones and those without width take none."""
     assert columns_of(text) == columns
 
 
 def test_how_it_looks():
-    """Headings above, two blanks between, no blanks at the end; the widest gives way."""
+    """Headings above, two spaces between, none at the end; the widest column is narrowed."""
     table = Table(("ID", "NAME"), [("1", "Build"), ("22", "Deploy to production")])
     assert table_lines(table, None) == [
         "ID  NAME",
@@ -97,7 +97,7 @@ def test_how_it_looks():
 
 
 def test_ids_stay_uncut():
-    """However narrow it is, an ID can be copied; and so can the values of properties."""
+    """However narrow it is, an ID can be copied, and so can the values of properties."""
     long = "65a4f00dc0ffee0000000101"
     narrow = table_lines(Table(("ID", "NAME"), [(long, "a long name of a tool")]), 10)
     assert narrow == [f"{'ID':24}  NAME", f"{long}  a lon…"]
@@ -129,26 +129,26 @@ PIPELINES = Table(
               "Nightly integr…"]),
     ],
 )  # fmt: skip
-def test_what_matters_less_gives_way_first(width, lines):
-    """A name stays readable: first a time loses its hour, then columns are left out, and told."""
-    told = table_lines(PIPELINES, width)
-    assert [line[26:] for line in told[:2]] == lines
-    assert max(map(columns_of, told)) <= width
+def test_expendable_columns_are_left_out_first(width, lines):
+    """A name stays readable: first a time loses its hour, then columns are left out."""
+    shown = table_lines(PIPELINES, width)
+    assert [line[26:] for line in shown[:2]] == lines
+    assert max(map(columns_of, shown)) <= width
 
 
 @given(TABLES, st.integers(1, 120), st.randoms())
-def test_a_name_is_left_out_only_where_nothing_else_can_be(table, width, random):
-    """What yields goes in its order; the first two columns never go, and order is kept."""
+def test_columns_are_left_out_in_their_order(table, width, random):
+    """Expendable columns are left out in order; the first two columns never are."""
     assume(table.headings)
     headings = tuple(f"H{place}" for place in range(len(table.headings)))
-    given_way = list(headings[2:])
-    random.shuffle(given_way)
-    table = table._replace(headings=headings, uncut=1, expendable=tuple(given_way))
+    expendable = list(headings[2:])
+    random.shuffle(expendable)
+    table = table._replace(headings=headings, uncut=1, expendable=tuple(expendable))
     shown = [one for one in "".join(table_lines(table, width)[:1]).split() if one != "…"]
     assert shown == [one for one in headings if one in shown]
     assert shown[:2] == list(headings[:2])
-    left_out = [one for one in given_way if one not in shown]
-    assert left_out == given_way[: len(left_out)]
+    left_out = [one for one in expendable if one not in shown]
+    assert left_out == expendable[: len(left_out)]
 
 
 def test_times_are_short_for_a_person():

@@ -62,14 +62,14 @@ def plain(environ: dict[str, str] | None = None) -> tuple[Platform, io.StringIO]
         ({}, Tty(), "plain"),
     ],
 )
-def test_the_platform_is_told_from_its_own_variables(environ, out, name):
+def test_the_platform_is_detected_from_its_variables(environ, out, name):
     """GitHub and GitLab set variables; a terminal in a CI job is watched by no person."""
     found = detect(environ, out, FakeClock())
     assert (found.name, type(found)) == (name, PLATFORMS[name])
 
 
-def test_lines_and_sentences():
-    """Log lines come as they are, our own with a prefix and the word of their level."""
+def test_lines_and_messages():
+    """Log lines are printed as they are, our messages with a prefix and their level."""
     platform, out = plain()
     platform.open_group("Build · jenkins")
     platform.lines(["a", "", "b"])
@@ -98,8 +98,8 @@ def test_lines_and_sentences():
         ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
     ],
 )
-def test_colour_can_be_switched(environ, default, wanted):
-    """NO_COLOR goes before FORCE_COLOR, and both before the platform's habit."""
+def test_color_can_be_switched(environ, default, wanted):
+    """NO_COLOR overrides FORCE_COLOR, and both override the platform."""
     assert wants_colour(environ, default=default) is wanted
     assert Platform(environ, io.StringIO(), FakeClock()).colour is wants_colour(
         environ, default=False
@@ -109,8 +109,8 @@ def test_colour_can_be_switched(environ, default, wanted):
 @pytest.mark.parametrize(
     "error", [BrokenPipeError(), ValueError("closed file"), OSError(28, "full")]
 )
-def test_a_log_that_nobody_reads_ends_nothing(error):
-    """When the log can't be written any more, printing goes on into nowhere."""
+def test_a_log_that_is_not_read_ends_nothing(error):
+    """Once the log can't be written, nothing more is written, and the job continues."""
     out = Broken(error)
     platform = Platform({}, out, FakeClock())
     platform.say("one")
@@ -119,7 +119,7 @@ def test_a_log_that_nobody_reads_ends_nothing(error):
 
 
 def test_output_variables():
-    """An output is a variable by its name: runCount is OPSERA_RUN_COUNT."""
+    """The output runCount is the variable OPSERA_RUN_COUNT."""
     assert [output_variable(name) for name in OUTPUTS] == [
         "OPSERA_RUN_COUNT", "OPSERA_STATUS", "OPSERA_MESSAGE", "OPSERA_PIPELINE_ID",
         "OPSERA_PIPELINE_NAME", "OPSERA_URL", "OPSERA_DURATION",
@@ -144,14 +144,14 @@ def test_a_value_is_one_line_for_every_reader(tmp_path, end):
 
 
 def test_a_lone_surrogate_is_written_as_a_question_mark(tmp_path):
-    """Text that is no Unicode can't end a job."""
+    """Invalid Unicode does not end a job."""
     platform, _ = plain()
     assert platform.write_outputs({"message": "a\ud800b"}, str(tmp_path / "o")) == ""
     assert (tmp_path / "o").read_text("utf-8") == "OPSERA_MESSAGE=a?b\n"
 
 
-def test_the_output_file_is_made_with_its_folder_for_everybody(tmp_path):
-    """The file's folder is made, and later steps of another user may read it."""
+def test_the_output_file_is_created_with_its_directory(tmp_path):
+    """Later steps that run as another user can read it."""
     file = tmp_path / "deep" / "er" / "opsera.env"
     platform, _ = plain()
     assert platform.write_outputs({"status": "success"}, str(file)) == ""
@@ -160,8 +160,8 @@ def test_the_output_file_is_made_with_its_folder_for_everybody(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["folder", "file/opsera.env"])
-def test_an_output_file_that_cannot_be_written_is_told(tmp_path, file):
-    """That outputs can't be written is a sentence with the path, not the end."""
+def test_an_output_file_that_cannot_be_written_is_reported(tmp_path, file):
+    """The message names the path."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
     platform, _ = plain()
@@ -169,7 +169,7 @@ def test_an_output_file_that_cannot_be_written_is_told(tmp_path, file):
     assert told.startswith(f"The outputs can't be written to {tmp_path / file}: ")
 
 
-def test_no_output_file_is_no_fault():
+def test_no_output_file_is_no_error():
     """Without a file nothing is written and nothing is wrong."""
     platform, _ = plain()
     assert platform.write_outputs({"status": "success"}, "") == ""
@@ -200,8 +200,8 @@ for size in map(int, sys.argv[2:]):
     assert platform.write_outputs({"status": "failed"}, str(file)) == ""
 
 
-def test_the_clean_up_finds_what_the_job_left(tmp_path):
-    """A file in the workspace gives the run number at most: no pipeline, and no address."""
+def test_the_cleanup_finds_what_the_job_left(tmp_path):
+    """A file in the workspace gives the run number at most: no pipeline and no URL."""
     platform, _ = plain()
     file = str(tmp_path / "opsera.env")
     assert platform.saved_state(file) == {}
@@ -216,8 +216,8 @@ def test_the_clean_up_finds_what_the_job_left(tmp_path):
         assert platform.saved_state(file) == {"run_count": "42", "status": status, "done": ""}
 
 
-def test_a_spoilt_output_file_leaves_no_state(tmp_path):
-    """What can't be read as a dotenv file says nothing about a run."""
+def test_an_invalid_output_file_leaves_no_state(tmp_path):
+    """A file that can't be read as dotenv says nothing about a run."""
     platform, _ = plain()
     (tmp_path / "bad").write_bytes(b"OPSERA_RUN_COUNT=\xff")
     assert platform.saved_state(str(tmp_path / "bad")) == {}
@@ -228,14 +228,14 @@ def test_a_spoilt_output_file_leaves_no_state(tmp_path):
 @pytest.mark.parametrize(
     ("value", "debug"), [("1", True), ("TRUE", True), ("", False), ("0", False)]
 )
-def test_debug_is_asked_for(value, debug):
-    """OPSERA_DEBUG shows the traceback of a fault of our own."""
+def test_debug_output_can_be_requested(value, debug):
+    """OPSERA_DEBUG shows the traceback of a bug of ours."""
     assert plain({"OPSERA_DEBUG": value})[0].debug is debug
 
 
 @pytest.mark.parametrize("missing", ["poll", "fileno", "file"])
 def test_a_system_without_poll(monkeypatch, missing):
-    """On Windows, or where the log is no file, nobody can tell whether it is still read."""
+    """On Windows, or if the log is not a file, there is no way to see whether it is read."""
     if missing == "poll":
         monkeypatch.delattr("select.poll")
         with Path(os.devnull).open("w") as out:
@@ -248,7 +248,7 @@ def test_a_system_without_poll(monkeypatch, missing):
 
 
 def test_there_is_no_summary_here():
-    """Where no page shows a summary none is made."""
+    """The plain platform has no page for a summary."""
     platform, out = plain()
     platform.save_state({"run_count": "42"})
     assert (platform.summary_room, platform.write_summary("# x"), out.getvalue()) == (0, "", "")

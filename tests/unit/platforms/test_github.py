@@ -54,13 +54,13 @@ def test_no_value_forges_another(value):
 
 
 def test_a_delimiter_is_used_once():
-    """A delimiter that was seen in one entry ends no other."""
+    """A delimiter that was seen in one entry ends no other entry."""
     first, second = (file_entry("a", "x\ny").splitlines()[0] for _ in range(2))
     assert first != second
 
 
 def test_outputs_are_appended(tmp_path):
-    """Outputs of the start and of the end stand in one file, the later ones win."""
+    """Early and final outputs are in one file; the later ones win."""
     file = tmp_path / "out"
     file.write_text("earlier=1\n")
     platform, _ = github({"GITHUB_OUTPUT": str(file)})
@@ -111,7 +111,7 @@ def test_the_state_of_others_is_left_alone():
 
 
 def test_the_summary_is_written(tmp_path):
-    """The summary is appended to the step's file, and a failure is a sentence."""
+    """The summary is appended to the file of the step; a failure is reported."""
     file = tmp_path / "summary"
     platform, _ = github({"GITHUB_STEP_SUMMARY": str(file)})
     assert (platform.summary_room > 1_000_000, platform.write_summary("# é\n")) == (True, "")
@@ -123,7 +123,7 @@ def test_the_summary_is_written(tmp_path):
 
 
 def test_summaries_of_one_step_read_as_one_page(tmp_path):
-    """A second summary stands below a rule, and has the room that the first one left."""
+    """A second summary follows below a rule, and has the room that the first one left."""
     file = tmp_path / "summary"
     platform, _ = github({"GITHUB_STEP_SUMMARY": str(file)})
     platform.write_summary("one\n")
@@ -139,7 +139,7 @@ def test_summaries_of_one_step_read_as_one_page(tmp_path):
 
 
 def test_details_of_an_annotation_are_text(tmp_path):
-    """Lines of a log below an annotation's text come through as they are, and obey nothing."""
+    """Log lines in an annotation are shown as they are and run no command."""
     platform, out = github()
     platform.annotate("error", "t", "It failed.", ["::error::x", "  ##[group]y", "100%"])
     read = runner(out)
@@ -282,14 +282,14 @@ def test_escapes_are_the_runners(text):
     ],
 )
 def test_commands_are_broken_and_nothing_else(line, safe):
-    """A blank breaks what the runner would obey; every other line is left as it is."""
+    """A space breaks what the runner would run; every other line is left as it is."""
     assert escape_commands(line) == safe
     read = github_runner.Runner().feed(f"{safe}\n".encode())
     assert not read.commands and not read.forged
 
 
 def test_hostile_text_in_each_place():
-    """In a line, a sentence, a title, an annotation: hostile text runs and forges nothing."""
+    """Hostile text runs and forges nothing: in a line, a message, a title, an annotation."""
     platform, out = github()
     texts = ["".join(one.text.splitlines()) for one in hostile.samples(3, 3000)]
     for text in texts:
@@ -305,6 +305,6 @@ def test_hostile_text_in_each_place():
 
 
 @pytest.mark.parametrize(("environ", "debug"), [({"RUNNER_DEBUG": "1"}, True), ({}, False)])
-def test_debug_logging_of_the_runner_is_ours_too(environ, debug):
-    """Who switches debug logging on in GitHub wants to see our tracebacks too."""
+def test_debug_logging_of_the_runner_switches_ours_on(environ, debug):
+    """RUNNER_DEBUG=1 is how a user enables debug logging for a job."""
     assert github(environ)[0].debug is debug

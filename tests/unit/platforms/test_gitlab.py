@@ -31,7 +31,7 @@ def gitlab(environ: dict[str, str] | None = None) -> tuple[GitLab, io.StringIO]:
 
 
 def test_links_are_shown_on_the_jobs_page(tmp_path):
-    """The annotations report names the pipeline's page, and the report among the artifacts."""
+    """The annotations report links the pipeline and the report among the artifacts."""
     environ = {"CI_JOB_URL": "https://gitlab.test/p/-/jobs/7", "CI_PROJECT_DIR": str(tmp_path)}
     folder = tmp_path / "a report"
     links = {"Opsera run 42": "https://app.opsera.io/x", "Nowhere": ""}
@@ -62,27 +62,27 @@ def test_a_project_behind_a_link_has_its_report_linked(tmp_path):
 
 
 @pytest.mark.parametrize("project", ["/somewhere/else", ""])
-def test_a_report_that_is_no_artifact_has_no_link(tmp_path, project):
-    """Outside of the project a folder can't become an artifact."""
+def test_a_report_outside_of_the_project_has_no_link(tmp_path, project):
+    """A directory outside of the project can't become an artifact."""
     environ = {"CI_JOB_URL": "https://gitlab.test/p/-/jobs/7", "CI_PROJECT_DIR": project}
     gitlab(environ)[0].write_links(str(tmp_path), {"Opsera": "https://app.opsera.io/x"})
     (link,) = json.loads((tmp_path / "annotations.json").read_text("utf-8"))["Opsera"]
     assert link["external_link"]["label"] == "Opsera"
 
 
-def test_links_that_cannot_be_written_are_told(tmp_path):
-    """A sentence names the file."""
+def test_links_that_cannot_be_written_are_reported(tmp_path):
+    """The message names the file."""
     (tmp_path / "file").write_text("")
-    told = gitlab()[0].write_links(str(tmp_path / "file"), {"Opsera": "https://x"})
-    assert f"{tmp_path}/file/annotations.json" in told
+    failure = gitlab()[0].write_links(str(tmp_path / "file"), {"Opsera": "https://x"})
+    assert f"{tmp_path}/file/annotations.json" in failure
 
 
 def report(tmp_path, outputs: dict[str, str]) -> gitlab_dotenv.Dotenv:
     file = tmp_path / "opsera.env"
-    told = gitlab()[0].write_outputs(outputs, str(file))
+    failure = gitlab()[0].write_outputs(outputs, str(file))
     checked = gitlab_dotenv.check(file.read_bytes())
-    # What is left out is said, and nothing else is.
-    assert ("left out" in told) == (
+    # What is left out is reported, and nothing else is.
+    assert ("left out" in failure) == (
         "result" in outputs and "OPSERA_RESULT" not in checked.variables
     )
     return checked
@@ -101,7 +101,7 @@ def big(text: str, steps: int = 0) -> Outcome:
 
 @pytest.mark.parametrize("value", NASTY)
 def test_values_within_the_rules_of_dotenv(tmp_path, value):
-    """Any text becomes a value that GitLab accepts, expands nothing in, and gives on as it was."""
+    """Any text becomes a value that GitLab accepts and expands nothing in."""
     found = report(tmp_path, {"message": value, "status": "failed"})
     assert found.ok, found.violations
     assert list(found.variables) == ["OPSERA_MESSAGE", "OPSERA_STATUS"]
@@ -119,7 +119,7 @@ def test_no_text_breaks_the_rules(value):
 
 @pytest.mark.parametrize("value", NASTY)
 def test_the_result_stays_json(tmp_path, value):
-    """The result is JSON that says the same after the encoding."""
+    """After the encoding the result is still the same JSON."""
     outcome = big(value or "-")
     found = report(tmp_path, outcome.outputs())
     assert found.ok, found.violations
@@ -129,7 +129,7 @@ def test_the_result_stays_json(tmp_path, value):
 @pytest.mark.parametrize("text", ["x" * 2000, "a b " * 600, "🎉" * 2000, "日本 " * 800, "$%" * 900])
 @pytest.mark.parametrize("steps", [0, 60])
 def test_the_report_is_never_too_big(tmp_path, text, steps):
-    """With huge texts the report stays below 5 KB, and what later jobs need most is whole in it."""
+    """With huge texts the report stays below 5 KB and keeps what later jobs need most."""
     outcome = big(text, steps)
     found = report(tmp_path, outcome.outputs())
     assert found.ok, found.violations
@@ -141,7 +141,7 @@ def test_the_report_is_never_too_big(tmp_path, text, steps):
 
 
 def test_nothing_is_shortened_without_need(tmp_path):
-    """A report that fits holds everything as it is."""
+    """A report that fits contains everything as it is."""
     outcome = big("x" * 300)
     found = report(tmp_path, outcome.outputs())
     assert found.variables["OPSERA_MESSAGE"] == "x" * 300
@@ -189,8 +189,8 @@ def test_the_time_of_a_section_is_the_clocks():
     assert (section.start, section.end) == (1000, 1061)
 
 
-def test_levels_have_colours_that_end():
-    """Warnings and errors are coloured, and the colour ends with their line."""
+def test_levels_have_colors_that_end():
+    """Warnings and errors are colored, and the color ends with their line."""
     platform, out = gitlab()
     platform.say("plain")
     platform.say("careful", "warning")
@@ -205,7 +205,7 @@ def test_levels_have_colours_that_end():
 
 
 def test_no_color_is_obeyed():
-    """With NO_COLOR only the section markers hold escapes."""
+    """With NO_COLOR only the section markers contain escapes."""
     platform, out = gitlab({"NO_COLOR": "1"})
     platform.say("careful", "warning")
     assert (platform.colour, out.getvalue()) == (False, "[opsera] WARNING: careful\n")
@@ -266,13 +266,13 @@ def test_the_default_timeout_ends_before_the_job(environ, left, timeout):
 
 
 @pytest.mark.parametrize(("value", "debug"), [("true", True), ("false", False), ("", False)])
-def test_the_debug_trace_of_a_job_is_ours_too(value, debug):
+def test_the_debug_trace_of_a_job_switches_ours_on(value, debug):
     """CI_DEBUG_TRACE switches our debug log on."""
     assert gitlab({"CI_DEBUG_TRACE": value})[0].debug is debug
 
 
-def test_the_clean_up_reads_the_encoded_file(tmp_path):
-    """The clean-up understands the file that the job wrote."""
+def test_the_cleanup_reads_the_encoded_file(tmp_path):
+    """The cleanup reads the file that the job wrote."""
     platform, _ = gitlab()
     file = str(tmp_path / "opsera.env")
     assert platform.input_defaults["output_file"] == "opsera.env"

@@ -31,7 +31,7 @@ def columns(text: str) -> int:
 class Screen:
     """Draws what was printed: CR ESC[K erases the row, ESC[A goes up one.
 
-    Made narrower it wraps what stands there anew, as most terminals do.
+    Made narrower, it wraps its rows again, as most terminals do.
     """
 
     def __init__(self, width: int = 200) -> None:
@@ -86,8 +86,8 @@ def shown(environ: dict[str, str] | None = None) -> tuple[Terminal, io.StringIO]
     return Terminal(ChainMap({"TERM": "xterm", **(environ or {})}, WINDOW), out, FakeClock()), out
 
 
-def test_the_moving_line_leaves_no_trace(narrow):
-    """After any mix of moving lines and log lines the scrollback holds the log lines only."""
+def test_a_redrawn_line_leaves_no_trace(narrow):
+    """After any mix of redrawn lines and log lines the scrollback contains only log lines."""
     platform, out = shown()
     platform.draw([("Run 42 · Build · 1s", "")])
     platform.draw([("Run 42 · Build · 2s", "")])
@@ -103,8 +103,8 @@ def test_the_moving_line_leaves_no_trace(narrow):
     assert scrollback(out.getvalue()) == ["── Build ", "one", "two", "done", "Opsera: no", ""]
 
 
-def test_the_moving_line_shows_the_newest(narrow):
-    """The moving line is drawn over the one before, without a line end."""
+def test_a_redrawn_line_replaces_the_one_before(narrow):
+    """It is drawn over the one before, without a line end."""
     platform, out = shown()
     platform.draw([("a", "")])
     platform.draw([("b", "")])
@@ -116,7 +116,7 @@ STEPS = [("✓ Build", "12s"), ("● Unit tests", "1m05s"), ("○ Deploy", ""), 
 
 
 def test_the_steps_are_drawn_below_the_log(narrow):
-    """Below a rule stand the steps, their times in a column, and what goes on, with a sign."""
+    """Below a rule are the steps, their times in a column, and what is in progress."""
     platform, out = shown()
     platform.lines(["log"])
     platform.draw(STEPS)
@@ -128,7 +128,7 @@ def test_the_steps_are_drawn_below_the_log(narrow):
 
 
 def test_what_is_drawn_leaves_no_trace(narrow):
-    """Whatever is drawn, more lines or fewer, the scrollback holds the lines of the log only."""
+    """Whatever is drawn, more lines or fewer, the scrollback contains only lines of the log."""
     platform, out = shown()
     for number in range(20):
         platform.draw(STEPS[number % 4 :])
@@ -143,8 +143,8 @@ def test_what_is_drawn_leaves_no_trace(narrow):
 
 
 @pytest.mark.parametrize("width", [39, 30, 20, 12, 7])
-def test_a_window_that_is_made_narrower_is_no_harm(narrow, width):
-    """Lines that wrap because the window was made narrower are erased as a whole, and no others."""
+def test_a_window_can_be_made_narrower(narrow, width):
+    """Lines that wrap because of that are erased as a whole, and no others."""
     platform, out = shown()
     screen = Screen()
     platform.lines(["one", "two"])
@@ -160,14 +160,14 @@ def test_a_window_that_is_made_narrower_is_no_harm(narrow, width):
 
 
 @pytest.mark.parametrize(("height", "room"), [(10, 2), (24, 7), (60, 11), (3, 1)])
-def test_most_of_the_window_is_the_logs(narrow, height, room):
-    """The lines that are drawn never take more than a third of the window, with their rule."""
+def test_most_of_the_window_belongs_to_the_log(narrow, height, room):
+    """Drawn lines never take more than a third of the window."""
     WINDOW.update(COLUMNS="80", LINES=str(height))
     assert shown()[0].room == room
 
 
 def test_what_is_drawn_is_never_gone_between_two_writes(narrow):
-    """A line of the log comes in one write with what stands below it, which so does not flicker."""
+    """A log line and the lines below it are one write, so that nothing flickers."""
     platform, out = shown()
     platform.draw(STEPS)
     drawn = scrollback(out.getvalue())
@@ -178,8 +178,8 @@ def test_what_is_drawn_is_never_gone_between_two_writes(narrow):
     assert scrollback(out.getvalue()) == ["line 0", "line 1", "line 2", ""]
 
 
-def test_what_is_drawn_has_colours_that_end(narrow):
-    """States have their colours, each within its line; without colours the signs are enough."""
+def test_what_is_drawn_has_colors_that_end(narrow):
+    """Each state has its color, within its line; without colors the signs are enough."""
     platform, out = shown()
     platform.draw(STEPS)
     assert "\x1b[32m✓ Build" in out.getvalue()
@@ -190,7 +190,7 @@ def test_what_is_drawn_has_colours_that_end(narrow):
 
 
 def test_names_too_long_are_cut_before_their_times(narrow):
-    """However long the names, their times are in sight, and no line is as wide as the window."""
+    """However long the names, the times are shown, and no line is as wide as the window."""
     platform, out = shown()
     platform.draw([("✓ " + "x" * 99, "12s"), ("● " + "日" * 50, "1m05s"), ("now", "")])
     rows = scrollback(out.getvalue())
@@ -198,20 +198,20 @@ def test_names_too_long_are_cut_before_their_times(narrow):
     assert [row[-5:] for row in rows[1:3]] == ["  12s", "1m05s"]
 
 
-def test_our_sentences_wrap_between_words(narrow):
-    """A long sentence breaks between words, and an address in it stays whole to be clicked."""
+def test_our_messages_wrap_between_words(narrow):
+    """A long message breaks between words; a URL stays whole, so that it can be clicked."""
     platform, out = shown()
-    address = "https://app.opsera.io/workflow/details/65a4f00dc0ffee0123456789/summary"
-    platform.say("one two three four five six seven eight nine ten " + address)
+    url = "https://app.opsera.io/workflow/details/65a4f00dc0ffee0123456789/summary"
+    platform.say("one two three four five six seven eight nine ten " + url)
     platform.annotate("error", "Opsera pipeline failed", "in the step “Unit tests” after 4s")
     assert scrollback(out.getvalue())[:-1] == [
-        "one two three four five six seven eight", "nine ten", address,
+        "one two three four five six seven eight", "nine ten", url,
         "Opsera pipeline failed: in the step", "“Unit tests” after 4s",
     ]  # fmt: skip
 
 
-def test_wide_sentences_wrap_between_words_too(narrow):
-    """Wide characters count as two columns: no ID is torn at the edge of the window."""
+def test_wide_messages_wrap_between_words_too(narrow):
+    """Wide characters count as two columns, so that no ID breaks at the edge of the window."""
     platform, out = shown()
     platform.say("Pipeline “日本語の名前のパイプライン” (65a4f00dc0ffee0123456789) at")
     platform.say("")
@@ -223,7 +223,7 @@ def test_wide_sentences_wrap_between_words_too(narrow):
 
 
 def test_hostile_names_are_drawn_as_text(narrow):
-    """Steps with hostile names are drawn and erased like others; only the log's lines stay."""
+    """Steps with hostile names are drawn and erased like others; only log lines stay."""
     platform, out = shown()
     names = [sample.text for sample in hostile.samples(41, 120)]
     log = JobLog(platform, Scrubber("no-such-token"), FakeClock(), LogLimit(None))
@@ -237,7 +237,7 @@ def test_hostile_names_are_drawn_as_text(narrow):
 
 
 def test_nothing_is_erased_without_need(narrow):
-    """Without a moving line nothing is erased: no text of others before us is touched."""
+    """If nothing is drawn, nothing is erased, such as the text of other commands."""
     platform, out = shown()
     platform.draw(())
     platform.lines(["one"])
@@ -255,8 +255,8 @@ def test_nothing_is_erased_without_need(narrow):
         "\x1b[31mred\x1b[0m" * 40,
     ],
 )
-def test_the_moving_line_fits_the_width(narrow, text):
-    """However wide its characters, the moving line never wraps, for it could not be erased then."""
+def test_a_redrawn_line_fits_the_width(narrow, text):
+    """However wide its characters, it never wraps, because it could not be erased."""
     platform, out = shown()
     platform.draw([(text, "")])
     line = scrollback(out.getvalue())[-1]
@@ -268,7 +268,7 @@ def test_the_moving_line_fits_the_width(narrow, text):
     ("width", "fitted"), [(10, "abcdef"), (6, "abcdef"), (5, "abcd…"), (1, "…")]
 )
 def test_text_is_cut_at_the_width(width, fitted):
-    """Text that fits stays as it is, longer text ends with a sign that it was cut."""
+    """Text that fits stays as it is; longer text ends with an ellipsis."""
     assert _fit("abcdef", width) == fitted
 
 
@@ -288,8 +288,8 @@ def test_wide_characters_take_two_columns(text, width, fitted):
     assert columns(fitted) <= max(width, 1)
 
 
-def test_no_color_leaves_no_colour(narrow):
-    """With NO_COLOR nothing but the moving line's own erasing is printed besides text."""
+def test_no_color_is_obeyed(narrow):
+    """With NO_COLOR only erasing sequences are printed besides text."""
     platform, out = shown({"NO_COLOR": "1"})
     platform.open_group("Build")
     platform.say("careful", "warning")
@@ -300,8 +300,8 @@ def test_no_color_leaves_no_colour(narrow):
     assert scrollback(out.getvalue()) == ["── Build ", "careful", "Opsera: no", ""]
 
 
-def test_colours_end_with_their_lines(narrow):
-    """Each painted line ends without colour, and nothing but painting happens."""
+def test_colors_end_with_their_lines(narrow):
+    """Each line ends without color, and only colors are set."""
     platform, out = shown()
     platform.open_group("Build")
     platform.say("x")
@@ -312,8 +312,8 @@ def test_colours_end_with_their_lines(narrow):
     assert oracle.printed(out.getvalue()) == "── Build \nx\ncareful\nOpsera: no\n\n"
 
 
-def test_it_wants_to_move():
-    """A terminal asks to be told of passing time, twice a second."""
+def test_it_is_redrawn_twice_a_second():
+    """A terminal needs an event twice a second; CI platforms need none."""
     assert Terminal.tick == 0.5
     assert not Terminal.folds
 
