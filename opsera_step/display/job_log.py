@@ -156,6 +156,11 @@ class JobLog:
         if self._verbose:
             self.say(text, "debug")
 
+    def say_request(self, method: str, path: str, status: int | None, seconds: float) -> None:
+        """Print a request in the debug log; the status is None if there was no response."""
+        moment = format_timestamp(self._clock.time())[11:23]
+        self.say_debug(f"{moment}Z {method} {path}: {status or 'no response'} in {seconds:.2f}s")
+
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Show a message prominently, outside of the groups; the details are lines of a log."""
         self.end_group()
@@ -165,6 +170,7 @@ class JobLog:
     def know_plan(self, plan: Sequence[Step]) -> None:
         """Take the pipeline's plan, to show the progress of its steps."""
         self._progress.set_plan(plan, self._scrubber.inline)
+        self._groups.plan = {step.id: place for place, step in enumerate(plan)}
 
     def show(self, event: events.Event) -> None:
         """Show what happened."""
@@ -172,12 +178,14 @@ class JobLog:
             case events.LogLines():
                 self._show_lines(event)
             case events.StateChanged():
+                self.say_debug(f"Status: {self._scrubber.inline(event.status.value, 80)}")
                 self._show_status(event)
             case events.PausedAt():
                 self._show_pause(event)
             case events.Heartbeat():
                 self._show_heartbeat(event)
             case events.Ended():
+                self.say_debug(f"Stopped following the run: {event.reason.value}")
                 self.finish()
             case events.Tick():
                 pass  # Only the progress is drawn again.
@@ -395,13 +403,17 @@ class _LineReader:
 class _Groups:
     """The groups of the job log: one for each step, and one for steps that run in parallel.
 
-    Steps count as parallel when the lines of one come back between those of others. From then on
-    all lines go to one group, each with the name of its step, until another step begins while the
-    others are no longer interleaved. So there are never more than two groups per step.
+    Steps count as parallel when the lines of one come back between those of others, or when a step
+    comes before its turn in the plan. From then on all lines go to one group, each with the name
+    of its step, until another step begins while the others are no longer interleaved. So there are
+    never more than two groups per step.
     """
 
     def __init__(self, sink: Sink, clock: Clock) -> None:
         self._sink, self._clock = sink, clock
+        self.plan: dict[str, int] = {}
+        """The place of each step in the plan, by its ID."""
+        self._furthest = -1
         self._labels: dict[str, str] = {}
         self._last: _Step | None = None
         self._parallel = 0
@@ -428,7 +440,11 @@ class _Groups:
             self._labels[step.key] = self._label(step)
         now = (self._clock.monotonic(), created or self._returned_at[1])
         self._records += 1
-        if not is_new and self._last is not None and self._last.key != step.key:
+        place = self.plan.get(step.key, self._furthest)
+        is_late = is_new and place < self._furthest
+        self._furthest = max(place, self._furthest)
+        is_back = not is_new and self._last is not None and self._last.key != step.key
+        if self._last is not None and (is_back or is_late):
             self._records, self._returned_at = 0, now
             self._start_parallel(self._last, step)
         elif is_new and self._is_sequential(now):

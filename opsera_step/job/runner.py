@@ -164,7 +164,7 @@ def _connect(
         agent=f"({platform.name})",
         guard=signals.guard,
         token_source=inputs.token_source,
-        log_request=_request_log(log) if inputs.verbose else None,
+        log_request=log.say_request if inputs.verbose else None,
     )
     job = Job(
         inputs=inputs,
@@ -183,14 +183,6 @@ def _connect(
     )
     signals.emergency = JobEmergency(job)
     return job
-
-
-def _request_log(log: JobLog) -> Callable[[str, str, int | None, float], None]:
-    def log_request(method: str, path: str, status: int | None, seconds: float) -> None:
-        result = status if status is not None else "no response"
-        log.say_debug(f"{method} {path}: {result}, {seconds * 1000:.0f} ms")
-
-    return log_request
 
 
 def _carry_out(job: Job, command: Command) -> CommandResult:

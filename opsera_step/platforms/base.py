@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,11 @@ from opsera_step.clock import Clock
 PREFIX = "[opsera] "
 RESULT_IS_IN_REPORT = "Set report_dir to get it as result.json or answer.json."
 """Where to find the output `result` if the platform has no room for it."""
+SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
+"""What separates sentences and lines; a dot within a version or a URL does not."""
+_WORD = re.compile(r"[\w-]+")
+_OURS = frozenset({"opsera", "opsera-step", "pipeline", "invalid", "input"})
+"""Words of titles that every message of ours would repeat."""
 DEBUG, NOTICE, WARNING, ERROR = "debug", "notice", "warning", "error"
 """Levels of a message; the empty string is an ordinary one."""
 
@@ -112,7 +118,7 @@ class Platform:
         The details are lines of the log. They are shown only where the message is read apart from
         the log.
         """
-        self.say(f"{title}: {text}", level)
+        self.say(headed(title, text), level)
 
     @property
     def room(self) -> int:
@@ -210,6 +216,21 @@ class Platform:
             self._dead = True
             if not isinstance(error, BrokenPipeError):
                 self.lost = getattr(error, "strerror", None) or str(error)
+
+
+def headed(title: str, text: str) -> str:
+    """Put the title before a text, unless the text has all of its words.
+
+    A title such as “Opsera pipeline failed” tells annotations of several programs apart. In a log
+    the sentence about the run is enough.
+    """
+    words = set(_WORD.findall(title.casefold())) - _OURS
+    return text if words <= set(_WORD.findall(text.casefold())) else f"{title}: {text}"
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a text."""
+    return SENTENCE_END.split(text, 1)[0]
 
 
 def label(level: str) -> str:

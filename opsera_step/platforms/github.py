@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from opsera_step import files
-from opsera_step.platforms.base import PREFIX, RESULT_IS_IN_REPORT, Platform, label
+from opsera_step.platforms.base import PREFIX, RESULT_IS_IN_REPORT, SENTENCE_END, Platform, label
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes; a larger step summary is dropped as a whole."""
@@ -44,7 +44,6 @@ _JOINS_AFTER = re.compile(
     "[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd\U000111c2\U000111c3"
     "\U0001193f\U00011941\U00011a3a\U00011a84-\U00011a89\U00011d46\U00011f02]$"
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 
 
 class GitHub(Platform):
@@ -179,7 +178,7 @@ def first_sentences(text: str, length: int) -> tuple[str, list[str]]:
     The other sentences and lines are returned one by one. A first sentence that is much longer
     than it may be is cut, and comes whole again among the others.
     """
-    sentences = _SENTENCE_END.split(text)
+    sentences = SENTENCE_END.split(text)
     first = sentences.pop(0)
     while sentences and len(first) + 1 + len(sentences[0]) <= length:
         first += f" {sentences.pop(0)}"

@@ -7,7 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from opsera_step.platforms.base import DEBUG, ERROR, WARNING, Platform, label
+from opsera_step.platforms.base import (
+    DEBUG,
+    ERROR,
+    WARNING,
+    Platform,
+    first_sentence,
+    headed,
+    label,
+)
 from opsera_step.text import columns_of, cut
 
 _ERASE_LINE, _UP = "\r\x1b[K", "\x1b[A"
@@ -73,9 +81,14 @@ class Terminal(Platform):
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Print the message so that it stands out."""
         colour = {WARNING: _YELLOW, ERROR: _RED}.get(level, _PLAIN)
-        first, *rest = self._wrapped(f"{title}: {text}")
-        first = self._paint(first[: len(title)], _BOLD + colour) + first[len(title) :]
-        self._write([first, *rest])
+        shown = headed(title, text)
+        bold = len(title) if shown != text else len(first_sentence(text))
+        lines = []
+        for line in self._wrapped(shown):
+            start = line[: max(0, bold)]
+            lines.append(self._paint(start, _BOLD + colour) + line[len(start) :])
+            bold -= len(line) + 1
+        self._write(lines)
 
     @property
     def room(self) -> int:

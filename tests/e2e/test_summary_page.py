@@ -111,4 +111,4 @@ def test_a_timeout_at_a_gate_names_it(tmp_path):
     with Simulator(scenes.PAUSES, clock=clock, seed=1) as simulator:
         job = play(simulator, clock, tmp_path, "github", on_paused="wait", timeout="2m")
     assert job.code == 124
-    assert "It is waiting for approval at “Approve" in job.outputs["OPSERA_MESSAGE"]
+    assert "It was waiting for approval at “Approve" in job.outputs["OPSERA_MESSAGE"]

@@ -167,6 +167,16 @@ class TestGroups:
         assert log_lines(sheet)[:6] == ["a0", "b0", "c0", "d0", "A | a1", "B | b1"]
         assert len(log_lines(sheet)) == 64
 
+    def test_a_step_before_its_turn_is_parallel(self):
+        """Of steps that come in another order than planned, the second one shares a group."""
+        sheet = Sheet()
+        log = joblog(sheet)
+        log.know_plan([Step(f"id-{name}", name) for name in "ABCD"])
+        for step in ("A", "C", "B", "C", "B"):
+            log.show(lines(step, "x"))
+        assert titles(sheet) == ["A · jenkins", "C · jenkins", "Parallel steps: B, C, …"]
+        assert log_lines(sheet) == ["x", "x", "B | x", "C | x", "B | x"]
+
     def test_a_step_after_parallel_ones_has_its_own_group(self):
         """Some time after the lines of the others were last interleaved."""
         clock, sheet = FakeClock(), Sheet()
@@ -521,8 +531,18 @@ def test_the_debug_log_is_printed_if_it_is_wanted():
         log = joblog(sheet, verbose=verbose)
         log.show(lines("A", "x"))
         log.say_debug(f"GET /x?{TOKEN}")
+        log.say_request("POST", "/api/v1/pipeline/status", 200, 0.123)
+        log.say_request("POST", "/api/v1/pipeline/status", None, 30.0)
+        log.show(changed("success", "running"))
         log.show(lines("A", "y"))
-        assert sheet.printed[2:-1] == (["debug: GET /x?***"] if verbose else [])
+        log.show(events.Ended(events.EndReason.FINAL, None, log_complete=True))
+        assert [line for line in sheet.printed if line.startswith("debug: ")] == ([
+            "debug: GET /x?***",
+            "debug: 00:00:00.000Z POST /api/v1/pipeline/status: 200 in 0.12s",
+            "debug: 00:00:00.000Z POST /api/v1/pipeline/status: no response in 30.00s",
+            "debug: Status: success", "debug: Stopped following the run: final",
+        ] if verbose else [])  # fmt: skip
+        assert titles(sheet) == ["A · jenkins"]
 
 
 def test_names_and_messages_are_one_safe_line():

@@ -77,13 +77,31 @@ def test_lines_and_messages():
     platform.say("hm", "warning")
     platform.say("GET /x", "debug")
     platform.close_group()
-    platform.annotate("error", "Opsera", "no")
+    platform.annotate("error", "Access token", "no")
     platform.draw([("moving", "")])
     platform.mask("secret")
     assert out.getvalue().splitlines() == [
         "[opsera] --- Build · jenkins ---", "a", "", "b", "[opsera] so", "[opsera] WARNING: hm",
-        "[opsera] DEBUG: GET /x", "[opsera] ERROR: Opsera: no",
+        "[opsera] DEBUG: GET /x", "[opsera] ERROR: Access token: no",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "shown"),
+    [
+        ("Opsera pipeline failed", "Run 42 failed at step “X”.", "Run 42 failed at step “X”."),
+        ("Opsera pipeline timed out", "Timed out: run 4.", "Timed out: run 4."),
+        ("opsera-step: invalid input", "Invalid value 'x' for y.", "Invalid value 'x' for y."),
+        ("opsera-step", "Opsera rejected the token.", "Opsera rejected the token."),
+        ("Opsera log incomplete", "Not all.", "Opsera log incomplete: Not all."),
+        ("Opsera step “X” failed", "No host.", "Opsera step “X” failed: No host."),
+    ],
+)
+def test_a_title_is_left_out_if_the_text_repeats_it(title, text, shown):
+    """In a log the sentence about the run is enough."""
+    platform, out = plain()
+    platform.annotate("error", title, text)
+    assert out.getvalue() == f"[opsera] ERROR: {shown}\n"
 
 
 @pytest.mark.parametrize(

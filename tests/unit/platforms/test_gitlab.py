@@ -194,10 +194,10 @@ def test_levels_have_colors_that_end():
     platform, out = gitlab()
     platform.say("plain")
     platform.say("careful", "warning")
-    platform.annotate("error", "Opsera", "no")
+    platform.annotate("error", "Token", "no")
     log = gitlab_log.parse(out.getvalue().encode())
     assert [line.text for line in log.lines] == [
-        "[opsera] plain", "[opsera] WARNING: careful", "[opsera] ERROR: Opsera: no",
+        "[opsera] plain", "[opsera] WARNING: careful", "[opsera] ERROR: Token: no",
     ]  # fmt: skip
     assert not log.leaks
     assert terminal.effects(out.getvalue()) == []

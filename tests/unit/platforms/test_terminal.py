@@ -97,10 +97,10 @@ def test_a_redrawn_line_leaves_no_trace(narrow):
     platform.draw([("Run 42 · Build · 4s", "")])
     platform.say("done")
     platform.draw([("Run 42 · Build · 5s", "")])
-    platform.annotate("error", "Opsera", "no")
+    platform.annotate("error", "Token", "no")
     platform.draw([("Run 42 · Build · 6s", "")])
     platform.draw(())
-    assert scrollback(out.getvalue()) == ["── Build ", "one", "two", "done", "Opsera: no", ""]
+    assert scrollback(out.getvalue()) == ["── Build ", "one", "two", "done", "Token: no", ""]
 
 
 def test_a_redrawn_line_replaces_the_one_before(narrow):
@@ -203,10 +203,10 @@ def test_our_messages_wrap_between_words(narrow):
     platform, out = shown()
     url = "https://app.opsera.io/workflow/details/65a4f00dc0ffee0123456789/summary"
     platform.say("one two three four five six seven eight nine ten " + url)
-    platform.annotate("error", "Opsera pipeline failed", "in the step “Unit tests” after 4s")
+    platform.annotate("error", "Opsera step failed", "No further details about “Unit tests”")
     assert scrollback(out.getvalue())[:-1] == [
         "one two three four five six seven eight", "nine ten", url,
-        "Opsera pipeline failed: in the step", "“Unit tests” after 4s",
+        "Opsera step failed: No further details", "about “Unit tests”",
     ]  # fmt: skip
 
 
@@ -294,10 +294,10 @@ def test_no_color_is_obeyed(narrow):
     platform.open_group("Build")
     platform.say("careful", "warning")
     platform.draw([("Run 42", "")])
-    platform.annotate("error", "Opsera", "no")
+    platform.annotate("error", "Token", "no")
     platform.draw(())
     assert "m" not in {found[-1] for found in re.findall(r"\x1b\[[0-9;]*.", out.getvalue())}
-    assert scrollback(out.getvalue()) == ["── Build ", "careful", "Opsera: no", ""]
+    assert scrollback(out.getvalue()) == ["── Build ", "careful", "Token: no", ""]
 
 
 def test_colors_end_with_their_lines(narrow):
@@ -306,10 +306,10 @@ def test_colors_end_with_their_lines(narrow):
     platform.open_group("Build")
     platform.say("x")
     platform.say("careful", "warning")
-    platform.annotate("error", "Opsera", "no")
+    platform.annotate("error", "Token", "no")
     platform.lines([""])
     assert oracle.effects(out.getvalue()) == []
-    assert oracle.printed(out.getvalue()) == "── Build \nx\ncareful\nOpsera: no\n\n"
+    assert oracle.printed(out.getvalue()) == "── Build \nx\ncareful\nToken: no\n\n"
 
 
 def test_it_is_redrawn_twice_a_second():
@@ -329,3 +329,15 @@ def test_the_window_is_that_of_the_stream(monkeypatch):
         assert tuple(window_size({"COLUMNS": "50", "LINES": "x"}, out)) == (50, 24)
     os.close(ours)
     assert tuple(window_size({"COLUMNS": "0", "LINES": "9"}, io.StringIO())) == (80, 9)
+
+
+def test_what_matters_is_bold(narrow):
+    """The title, or the first sentence if there is no need for a title, on each of its lines."""
+    platform, out = shown()
+    platform.annotate("error", "Token", "It expires.")
+    failed = "Run 42 of “Shop” failed at step “Tests”."
+    platform.annotate("error", "Opsera pipeline failed", f"{failed} So")
+    bold, end = "\x1b[1m\x1b[31m", "\x1b[0m"
+    assert out.getvalue().splitlines() == [
+        f"{bold}Token{end}: It expires.", f"{bold}{failed}{end}", "So",
+    ]  # fmt: skip
