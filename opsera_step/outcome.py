@@ -178,6 +178,8 @@ def outcome_of(
     a signal the exit code stays 128 plus the signal's number.
     """
     state = _final_state(ended, stop)
+    if _was_stopped(stop):
+        known = known.but(steps=tuple(map(_stopped, known.steps)))
     if cancelled is not None:
         status = state.value if state is not None else "cancelled"
         message = " ".join(filter(None, ("Cancelled.", stop.sentence if stop else left)))
@@ -220,14 +222,33 @@ def _timed_out(
     timeout: float | None,
 ) -> str:
     run = f"run {known.run_count}" if known.run_count else "the run"
-    parts = [f"Timed out: {run} did not finish within {format_duration(timeout or 0)}."]
+    was_stopped = _was_stopped(stop)
+    end = " and was stopped." if was_stopped else "."
+    parts = [f"Timed out: {run} did not finish within {format_duration(timeout or 0)}{end}"]
     if ended is not None and ended.status is not None and ended.status.state is State.PAUSED:
         where = f" at “{known.waits_for}”" if known.waits_for else ""
-        parts.append(f"It is waiting for approval{where}.")
+        parts.append(f"It {'was' if was_stopped else 'is'} waiting for approval{where}.")
     if ended is not None and ended.detail:
-        parts.append(f"The API is not answering properly: {ended.detail}")
-    parts.append(stop.sentence if stop is not None else left)
+        parts.append(f"The API is not responding properly: {ended.detail}")
+    if not was_stopped:
+        parts.append(stop.sentence if stop is not None else left)
     return " ".join(filter(None, parts))
+
+
+def _stopped(step: StepResult) -> StepResult:
+    """Return a step as a stop of its run leaves it; how long it took in the end is unknown."""
+    is_active = step.state in (State.RUNNING, State.PAUSED)
+    return replace(step, state=State.STOPPED, seconds=None) if is_active else step
+
+
+def _was_stopped(stop: StopResult | None) -> bool:
+    """Whether our stop call is known to have ended the run."""
+    return (
+        stop is not None
+        and stop.failure is None
+        and stop.status is not None
+        and stop.status.state is State.STOPPED
+    )
 
 
 def _lost(known: Outcome, ended: Ended) -> dict[str, str]:

@@ -57,7 +57,7 @@ def test_failure_names_the_step_under_its_last_lines(tmp_path):
     assert job.outputs["OPSERA_STATUS"] == "failed"
     assert job.outputs["OPSERA_FAILED_STEP"] == "Unit tests"
     steps = r"(?:\[opsera\] [✓✗·] .*\n)+"
-    verdict = rf"1 failed\n{steps}\[opsera\] ERROR: Opsera pipeline failed: {sentence}"
+    verdict = rf"1 failed\n{steps}\[opsera\] ERROR: {sentence}"
     assert re.search(verdict, job.log)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from opsera_step.api import State
+from opsera_step.api import RunStatus, State
 from opsera_step.errors import ExitCode
-from opsera_step.outcome import EXIT_CODE_OF_STATE, OUTPUTS, SCHEMA_VERSION, Outcome
-from opsera_step.runs import StepResult
+from opsera_step.outcome import EXIT_CODE_OF_STATE, OUTPUTS, SCHEMA_VERSION, Outcome, outcome_of
+from opsera_step.runs import Ended, EndReason, StepResult, StopResult
 
 FULL = Outcome(
     "failed", 1, "It “failed”.", "Look.", "65a4", "Déploy shop", 42, "https://app/x",
@@ -97,3 +97,29 @@ def test_the_schema_knows_every_word():
     states = {state.value for state in State} | {None}
     assert set(schema["$defs"]["step"]["properties"]["state"]["enum"]) == states
     assert schema["properties"]["schemaVersion"]["const"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize(
+    ("stop", "message", "state"),
+    [
+        (
+            StopResult("Run 42 stopped.", RunStatus(State.STOPPED, "stopped")),
+            "Timed out: run 42 did not finish within 5m and was stopped.",
+            State.STOPPED,
+        ),
+        (
+            StopResult("Run 42 is being stopped.", RunStatus(State.RUNNING, "running")),
+            "Timed out: run 42 did not finish within 5m. Run 42 is being stopped.",
+            State.RUNNING,
+        ),
+        (None, "Timed out: run 42 did not finish within 5m. Left.", State.RUNNING),
+    ],
+)
+def test_a_run_that_timed_out(stop, message, state):
+    """A run that was stopped has no step in progress; how long that took is unknown."""
+    known = FULL.but(steps=(StepResult("Build", "", State.RUNNING, 3.0),))
+    ended = Ended(EndReason.TIMEOUT, RunStatus(State.RUNNING, "running"), log_complete=False)
+    outcome = outcome_of(known, ended, stop, left="Left.", timeout=300.0)
+    assert (outcome.status, outcome.exit_code, outcome.message) == ("timeout", 124, message)
+    (step,) = outcome.steps
+    assert (step.state, step.seconds) == (state, None if state is State.STOPPED else 3.0)
