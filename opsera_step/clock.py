@@ -1,4 +1,4 @@
-"""Time as a value that is handed in: clocks, deadlines, durations and the back-off schedule.
+"""Time as a value that is passed in: clocks, deadlines, and durations.
 
 Nothing else in the package reads a clock or sleeps, so that a test can play an hour in a second.
 """
@@ -124,59 +124,6 @@ class Deadline:
         """Return this deadline, or one `seconds` from now if that comes first."""
         other = self.clock.monotonic() + seconds
         return Deadline(self.clock, other if self.at is None else min(self.at, other))
-
-
-def backoff(attempt: int, jitter: float, base: float = 1.0, cap: float = 30.0) -> float:
-    """Return the seconds to wait after failed attempt number `attempt` (0 for the first).
-
-    Doubling with "equal jitter": half of the step is fixed, half is random, so that many jobs
-    that fail together do not come back together. `jitter` is a random number in [0, 1).
-    """
-    step = min(cap, base * 2.0 ** min(attempt, 32))
-    return step / 2 + step / 2 * jitter
-
-
-class RetryState:
-    """Failures in a row of one kind of call, and when it may be tried again."""
-
-    def __init__(self, clock: Clock, jitter: Callable[[], float]) -> None:
-        """Start with all well; `jitter` gives random numbers in [0, 1)."""
-        self._clock, self._jitter = clock, jitter
-        self._attempts = 0
-        self._not_before = 0.0
-        self.since: float | None = None
-        self.what = ""
-        self.shown = False
-        """Whether it was reported."""
-
-    @property
-    def may_try(self) -> bool:
-        """Whether the pause after the last failure is over."""
-        return self._clock.monotonic() >= self._not_before
-
-    @property
-    def lasting(self) -> float:
-        """Seconds since the first failure in a row; 0 when all is well."""
-        return 0.0 if self.since is None else self._clock.monotonic() - self.since
-
-    @property
-    def attempts(self) -> int:
-        """How many failures in a row."""
-        return self._attempts
-
-    def failed(self, what: str, retry_after: float | None = None) -> float:
-        """Note a failure; return the seconds to wait, at least what the server asked for."""
-        now = self._clock.monotonic()
-        self.since = now if self.since is None else self.since
-        pause = max(backoff(self._attempts, self._jitter()), retry_after or 0.0)
-        self._attempts += 1
-        self._not_before, self.what = now + pause, what
-        return pause
-
-    def over(self) -> None:
-        """Note that it worked."""
-        self._attempts, self._not_before = 0, 0.0
-        self.since, self.what, self.shown = None, "", False
 
 
 def format_duration(seconds: float) -> str:

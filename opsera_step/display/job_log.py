@@ -268,10 +268,8 @@ class JobLog:
                 self._say_apart(self._scrubber.inline(event.text, 1000), level)
             case events.LinesMissing():
                 self.missing = True
-                count = "Some" if event.at_most is None else f"Up to {event.at_most:,}"
                 self.say(
-                    f"{count} log records are missing here (the API returns only the latest "
-                    "1,000).",
+                    "Some log records are missing here (the API returns only the latest 1,000).",
                     "warning",
                 )
             case events.Retrying():

@@ -212,8 +212,12 @@ class Job:
 
     def retry(self, call: Callable[[Deadline], T]) -> T:
         """Call until there is a response, showing the problems meanwhile."""
-        until = self.deadline if self.follows else self.deadline.no_later_than(LONGEST_QUERY)
-        return self.show(call_with_retry(call, self.client, self.clock, until, self.jitter))
+        longest = None if self.follows else LONGEST_QUERY
+        return self.show(
+            call_with_retry(
+                call, self.client, self.clock, self.deadline, self.jitter, longest=longest
+            )
+        )
 
     def show(self, events: Generator[Event, None, T]) -> T:
         """Show the events of a generator and return what it returns."""

@@ -8,12 +8,12 @@ from opsera_step.runs.events import (
     LogLines,
     RunKnown,
 )
-from opsera_step.runs.find import find_unconfirmed_run
+from opsera_step.runs.find import find_unconfirmed_run, started_by_other
 from opsera_step.runs.follow import FollowPolicy, follow, read_details
 from opsera_step.runs.log_reader import lines_of
-from opsera_step.runs.ownership import RunOwnership
 from opsera_step.runs.retry import call_with_retry
-from opsera_step.runs.start import Parameter, RuntimeSettings, StartPolicy, start_run
+from opsera_step.runs.settings import Parameter, RuntimeSettings
+from opsera_step.runs.start import StartPolicy, start_run
 from opsera_step.runs.state import ATTACHED, STARTED, WATCHED, RunState, StopResult
 from opsera_step.runs.steps import Failure, RunDetails, StepResult, steps_of
 from opsera_step.runs.stop import LATE_STOP, LONGEST_STOP, stop_run
@@ -34,7 +34,6 @@ __all__ = [
     "Parameter",
     "RunDetails",
     "RunKnown",
-    "RunOwnership",
     "RunState",
     "RuntimeSettings",
     "StartPolicy",
@@ -46,6 +45,7 @@ __all__ = [
     "lines_of",
     "read_details",
     "start_run",
+    "started_by_other",
     "steps_of",
     "stop_run",
 ]

@@ -64,9 +64,7 @@ class LogLines(NamedTuple):
 
 
 class LinesMissing(NamedTuple):
-    """Log records are out of reach: at most this many, None if the number is unknown."""
-
-    at_most: int | None = None
+    """Log records are out of reach at this point."""
 
 
 class Retrying(NamedTuple):

@@ -1,184 +1,221 @@
-"""Look for the run of a request that got no good answer, and tell when there is none."""
+"""Find our run among the runs of a pipeline, or prove that there is none.
+
+A run is ours if the user in its first log record is the owner of our token. If nothing says who
+started it, it can be ours only as the single new run after our request.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Generator, Iterable
+from typing import NamedTuple, Protocol, TypeVar
 
-from opsera_step.api import LogRecord, Pipeline, Run, State
+from opsera_step.api import LogRecord, Pipeline, Run, State, token_identities
 from opsera_step.clock import Clock, Deadline
-from opsera_step.errors import ApiError, RunUncertain
+from opsera_step.errors import ApiError, RunUncertain, TimedOut
 from opsera_step.runs.events import Event, Note
-from opsera_step.runs.ownership import RunOwnership
-from opsera_step.runs.retry import Contact, Waiting, call_with_retry
+from opsera_step.runs.retry import Contact, Heartbeats, Jitter, call_with_retry
 
-LOOK_EVERY = 2.0
-EAGER = 30.0
-"""Seconds after which it looks less often: a run that has not shown by now is rare, and an API
-that is too busy to take requests is to be spared."""
-LOOK_LATER_EVERY = 8.0
-LOOK_BEHIND_EVERY = 16.0
-"""At most, behind a run that has been going for long: an hour of that is to cost little."""
-_SHARE_OF_WAIT = 1 / 20
-SETTLING = 90.0
-"""Seconds for which a run that was accepted may not show yet. The API is known to need "some
-seconds"; a resting, untouched pipeline without a new run for this long is taken to have accepted
-nothing. That is no proof, so the next time it has to last twice as long."""
-LONGEST_SETTLING = 720.0
-_TWIN_LOOK = 10.0
-_MOST_TWINS = 5
+POLL_INTERVAL = 2.0
+EAGER_FOR = 30.0
+"""Seconds after which it polls less often: an API too busy to take requests is spared."""
+SLOW_POLL_INTERVAL = 8.0
+MAX_POLL_INTERVAL = 16.0
+"""Seconds between two looks at most, behind a run that has been in progress for long."""
+OWNER_KNOWN_WITHIN = 10.0
+"""Seconds until the log of a new run says who started it, if it ever does."""
+MAX_CANDIDATES = 10
+"""Most new runs to look through; with more, which is ours can't be known anyway."""
+_CALL_LIMIT = 10.0
+_MAX_DUPLICATES = 5
 
 T = TypeVar("T")
 Steps = Generator[Event, None, T]
 
 
 class Api(Contact, Protocol):
-    """What looking needs of the client."""
+    """What finding a run needs of the client."""
 
     def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
-        """Ask for the pipeline."""
+        """Get the pipeline."""
         ...
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
-        """Ask for the newest records of a run's log."""
+        """Get the latest log records of a run, latest first."""
         ...
 
 
-class Looking:
-    """Looks for runs that may be ours."""
+class Idle(NamedTuple):
+    """No run of ours has appeared, and the pipeline was idle and untouched for long enough."""
+
+    pipeline: Pipeline
+
+
+class RunOwnership:
+    """Picks our run out of the runs that appeared after our request."""
+
+    def __init__(
+        self, client: Api, identities: frozenset[str], clock: Clock, deadline: Deadline
+    ) -> None:
+        self._client, self._clock, self._deadline = client, clock, deadline
+        self._identities = identities
+        self._seen_at: dict[int, float] = {}
+        self.others: set[int] = set()
+        """Numbers of runs that other users started."""
+
+    def pick_own_run(self, pipeline_id: str, before: int, latest: int) -> Steps[int | None]:
+        """Return our run among those after `before`; None while no run can be taken as ours.
+
+        Raises:
+            RunUncertain: if several could be ours.
+
+        """
+        if latest - before > MAX_CANDIDATES + len(self.others):
+            raise _ambiguous(f"{before + 1} to {latest}")
+        candidates = sorted(set(range(before + 1, latest + 1)) - self.others)
+        is_ours = {count: self._is_ours(Run(pipeline_id, count)) for count in candidates}
+        started_by_others = [count for count in candidates if is_ours[count] is False]
+        if started_by_others:
+            self.others.update(started_by_others)
+            yield Note(f"{_name(started_by_others)} started by another user; still looking.", True)
+        ours = [count for count in candidates if is_ours[count]]
+        unknown = [count for count in candidates if is_ours[count] is None]
+        if self._may_become_known(unknown):
+            return None
+        possible = ours or unknown
+        if len(possible) > 1:
+            raise _ambiguous(" and ".join(map(str, possible)))
+        if not possible:
+            return None
+        yield _found(possible[0], known=bool(ours))
+        return possible[0]
+
+    def started_by_other(self, run: Run) -> bool:
+        """Whether a run is known to be another user's."""
+        return self._is_ours(run) is False
+
+    def _may_become_known(self, unknown: Iterable[int]) -> bool:
+        """Whether the logs may yet say who started these runs: they lag behind the run numbers."""
+        now = self._clock.monotonic()
+        ages = [now - self._seen_at.setdefault(count, now) for count in unknown]
+        return bool(self._identities) and min(ages, default=math.inf) < OWNER_KNOWN_WITHIN
+
+    def _is_ours(self, run: Run) -> bool | None:
+        """Compare who started a run with the token's owner; None if either is unknown."""
+        if not self._identities:
+            return None
+        try:
+            until = self._deadline.no_later_than(_CALL_LIMIT)
+            records = self._client.logs(run, until, console_only=False)
+        except ApiError:
+            return None
+        starters = [one.user_id for one in records if _is_start(one)]
+        starter = next(filter(None, reversed(starters)), None)
+        return None if starter is None else starter.lower() in self._identities
+
+
+class RunFinder:
+    """Looks for the run of a request whose outcome is unknown."""
 
     def __init__(
         self,
-        api: Api,
-        token: str,
+        client: Api,
+        identities: frozenset[str],
         clock: Clock,
         deadline: Deadline,
-        jitter: Callable[[], float],
+        jitter: Jitter,
     ) -> None:
-        """Take the collaborators; nothing is asked yet."""
-        self._api, self._clock, self._deadline, self._jitter = api, clock, deadline, jitter
-        self._ownership = RunOwnership(api, token, clock, deadline)
-        self.waiting = Waiting(clock, deadline)
+        self._client, self._clock, self._deadline, self._jitter = client, clock, deadline, jitter
+        self._ownership = RunOwnership(client, identities, clock, deadline)
+        self.heartbeats = Heartbeats(clock, deadline)
 
-    def look(
-        self, before: Pipeline, settling: float, not_before: float = 0.0
-    ) -> Steps[int | Pipeline]:
-        """Watch for a new run of ours and return its number.
+    def find(self, before: Pipeline, idle_for: float, not_before: float = 0.0) -> Steps[int | Idle]:
+        """Return the number of our run, or Idle after `idle_for` seconds without a trace of it.
 
-        Return the pipeline instead when it has rested without one, untouched, for some seconds.
+        `before` is the pipeline before the request; Idle does not come before `not_before`.
 
         Raises:
-            RunUncertain: when the time is up, or which run is ours can't be known.
+            RunUncertain: if it can't be known which run is ours, or whether there is one.
+            TimedOut: if the deadline comes first.
 
         """
-        began, resting_since = self._clock.monotonic(), math.inf
+        began, idle_since = self._clock.monotonic(), math.inf
         while True:
-            now = yield from self._seen(before.id)
+            now = yield from self._read(before.id)
             if now.run_count > before.run_count:
-                count = yield from self._ownership.choose(
+                count = yield from self._ownership.pick_own_run(
                     before.id, before.run_count, now.run_count
                 )
                 if count is not None:
                     return count
             at = self._clock.monotonic()
-            resting_since = math.inf if _may_hide_a_run(now, before) else min(resting_since, at)
-            if at - resting_since >= settling and at >= not_before:
-                self._insist_on_rest(before, now)
-                return now
+            idle_since = math.inf if _may_hide_a_run(now, before) else min(idle_since, at)
+            if at - idle_since >= idle_for and at >= not_before:
+                self._check_untouched(before, now)
+                return Idle(now)
             if self._deadline.expired:
-                raise RunUncertain("The time is up, and it is not known whether a run was started.")
-            ahead = now.run_count if now.state.active else None
-            pause = LOOK_EVERY if at - began < EAGER else LOOK_LATER_EVERY
-            if ahead is not None:
-                pause = max(pause, pause_behind(at - began))
-            yield from self.waiting.sleep(pause, behind=ahead)
-
-    def _insist_on_rest(self, before: Pipeline, now: Pipeline) -> None:
-        """Refuse what may be traces of a run that does not show."""
-        if self._ownership.foreign:
-            # Who started a run is read from the token; that is no proof to act on.
-            raise RunUncertain("Only runs appeared that seem to be somebody else's.")
-        if _was_touched(now, before):
-            raise RunUncertain("No new run shows, but the pipeline has changed since it was asked.")
-
-    def twins(self, run: Run, before: int) -> Steps[None]:
-        """Warn of another run since `before` that may be ours as well; whatever fails is no matter.
-
-        Nothing is stopped: which of them is wanted is not for a program to decide.
-        """
-        until = self._deadline.no_later_than(_TWIN_LOOK)
-        try:
-            newest = self._api.summary(run.pipeline_id, until).run_count
-        except ApiError:
-            return
-        others = [Run(run.pipeline_id, count) for count in range(before + 1, newest + 1)]
-        may_be_ours = [
-            other.count
-            for other in others[:_MOST_TWINS]
-            if other != run and not self._ownership.is_foreign(other)
-        ]
-        if may_be_ours:
-            numbers = " and ".join(map(str, may_be_ours))
-            yield Note(
-                f"Run {numbers} may have been started by this job as well as run {run.count}: the "
-                "first request got no answer, and no run of it had shown when it was sent again. "
-                f"Only run {run.count} is followed; look at the pipeline's page whether the other "
-                "has to be stopped.",
-                warning=True,
-            )
+                raise TimedOut(
+                    "The timeout expired before it was known whether the run was started.",
+                    RunUncertain.hint,
+                )
+            interval = POLL_INTERVAL if at - began < EAGER_FOR else SLOW_POLL_INTERVAL
+            behind = now.run_count if now.state.active else None
+            if behind is not None:
+                interval = max(interval, interval_behind(at - began))
+            yield from self.heartbeats.sleep(interval, behind=behind)
 
     def summary(self, pipeline_id: str) -> Steps[Pipeline]:
-        """Ask for the pipeline, patiently."""
+        """Get the pipeline, with retries."""
+        return (yield from self.call(lambda until: self._client.summary(pipeline_id, until)))
+
+    def call(self, call: Callable[[Deadline], T]) -> Steps[T]:
+        """Send a request with retries."""
         return (
-            yield from self.call_with_retry(lambda until: self._api.summary(pipeline_id, until))
+            yield from call_with_retry(
+                call, self._client, self._clock, self._deadline, self._jitter
+            )
         )
 
-    def call_with_retry(self, ask: Callable[[Deadline], T]) -> Steps[T]:
-        """Ask patiently."""
-        return (
-            yield from call_with_retry(ask, self._api, self._clock, self._deadline, self._jitter)
-        )
-
-    def _seen(self, pipeline_id: str) -> Steps[Pipeline]:
-        """Ask for the pipeline while a run of ours may be there."""
+    def _read(self, pipeline_id: str) -> Steps[Pipeline]:
+        """Get the pipeline while a run of ours may exist."""
         try:
             return (yield from self.summary(pipeline_id))
+        except TimedOut as error:
+            error.message = f"It is not known whether the run was started. {error.message}"
+            error.hint = RunUncertain.hint
+            raise
         except ApiError as error:
-            text = f"A run was asked for, but looking for it failed: {error.message}"
+            text = f"The run was requested, but looking for it failed: {error.message}"
             raise RunUncertain(text) from error
 
-
-def pause_behind(waited: float) -> float:
-    """Return the seconds until the next look, when a run has been in the way for so long."""
-    return min(LOOK_BEHIND_EVERY, max(LOOK_EVERY, _SHARE_OF_WAIT * waited))
-
-
-def _may_hide_a_run(now: Pipeline, before: Pipeline) -> bool:
-    """Whether ours may wait unseen behind another run; a pipeline that was paused takes none."""
-    if now.state is State.PAUSED:
-        return before.state is not State.PAUSED or now.run_count != before.run_count
-    return now.state is State.RUNNING
+    def _check_untouched(self, before: Pipeline, now: Pipeline) -> None:
+        """Refuse to call the pipeline idle if it shows traces of a run that is not visible."""
+        if self._ownership.others:
+            # Who started a run is read from the token; that is no proof to act on.
+            raise RunUncertain("Only runs that other users seem to have started have appeared.")
+        if _was_touched(now, before):
+            raise RunUncertain("No new run has appeared, but the pipeline was changed meanwhile.")
 
 
-def _was_touched(now: Pipeline, before: Pipeline) -> bool:
-    """Whether a pipeline that rested has changed: a run may have begun, or have been noted.
-
-    One that was going changes by itself.
-    """
-    was, now_is = before.data.get("updatedAt"), now.data.get("updatedAt")
-    return before.state is not State.RUNNING and bool(was and now_is) and was != now_is
+def started_by_other(client: Api, run: Run, token: str, clock: Clock, deadline: Deadline) -> bool:
+    """Whether a run is known to be another user's than the token's owner."""
+    return RunOwnership(client, token_identities(token), clock, deadline).started_by_other(run)
 
 
 def find_unconfirmed_run(
-    client: Api, pipeline_id: str, before: int, token: str, clock: Clock, deadline: Deadline
+    client: Api,
+    pipeline_id: str,
+    before: int,
+    token: str,
+    clock: Clock,
+    deadline: Deadline,
 ) -> Run | None:
     """Look for the run of a request whose response never came; `before` was the latest run then.
 
     Only the very next run can be ours, and only if it is not known to be another user's.
 
     Raises:
-        ApiError: when the pipeline could not be read.
+        ApiError: if the pipeline could not be read.
 
     """
     failed: ApiError | None = None
@@ -191,11 +228,90 @@ def find_unconfirmed_run(
             count, failed = before, error
         if count == before + 1:
             run = Run(pipeline_id, count)
-            ownership = RunOwnership(client, token, clock, deadline)
-            return None if ownership.is_foreign(run) else run
+            return None if started_by_other(client, run, token, clock, deadline) else run
         if count > before or deadline.expired:
             break
         clock.sleep(min(0.3, deadline.remaining))
     if failed is not None:
         raise failed
     return None
+
+
+def warn_about_duplicate_runs(
+    client: Api,
+    run: Run,
+    before: int,
+    identities: frozenset[str],
+    clock: Clock,
+    deadline: Deadline,
+) -> Generator[Event, None, None]:
+    """Warn of another run after `before` that may be ours as well; errors are ignored.
+
+    None of them is stopped, because which of them is wanted is for the user to decide.
+    """
+    until = deadline.no_later_than(_CALL_LIMIT)
+    try:
+        latest = client.summary(run.pipeline_id, until).run_count
+    except ApiError:
+        return
+    ownership = RunOwnership(client, identities, clock, until)
+    others = [Run(run.pipeline_id, count) for count in range(before + 1, latest + 1)]
+    may_be_ours = [
+        one.count
+        for one in others[:_MAX_DUPLICATES]
+        if one != run and not ownership.started_by_other(one)
+    ]
+    if may_be_ours:
+        numbers = " and ".join(map(str, may_be_ours))
+        yield Note(
+            f"This job may have started run {numbers} as well as run {run.count}, because its "
+            f"first request got no response. Only run {run.count} is followed. Check in Opsera "
+            "whether the other has to be stopped.",
+            warning=True,
+        )
+
+
+def interval_behind(waited: float) -> float:
+    """Return the polling interval behind another run, after so many seconds."""
+    return min(MAX_POLL_INTERVAL, max(POLL_INTERVAL, waited / 20))
+
+
+def _may_hide_a_run(now: Pipeline, before: Pipeline) -> bool:
+    """Whether ours may be queued behind another run; a pipeline that was paused takes none."""
+    if now.state is State.PAUSED:
+        return before.state is not State.PAUSED or now.run_count != before.run_count
+    return now.state is State.RUNNING
+
+
+def _was_touched(now: Pipeline, before: Pipeline) -> bool:
+    """Whether an idle pipeline has changed: a run may have started. A busy one changes anyway."""
+    old, new = before.data.get("updatedAt"), now.data.get("updatedAt")
+    return before.state is not State.RUNNING and bool(old and new) and old != new
+
+
+def _is_start(record: LogRecord) -> bool:
+    return record.step_name.strip().lower() == "start pipeline"
+
+
+def _name(counts: list[int]) -> str:
+    if len(counts) == 1:
+        return f"Run {counts[0]} was"
+    return f"Runs {' and '.join(map(str, counts))} were"
+
+
+def _found(count: int, *, known: bool) -> Note:
+    if known:
+        return Note(
+            f"Found run {count}, started by the token owner after our request; following it."
+        )
+    return Note(
+        f"Found run {count}, started after our request; following it. Opsera does not say who "
+        "started it.",
+        warning=True,
+    )
+
+
+def _ambiguous(numbers: str) -> RunUncertain:
+    return RunUncertain(
+        f"Runs {numbers} were started after our request. It can't be known which of them is ours."
+    )

@@ -1,180 +1,146 @@
-"""Read a run's log call by call: events for new lines, and a verdict on completeness.
+"""The log of one run as events. Pure: takes what requests returned, and the time.
 
-Failures stay in here: whatever the log call does, reading on is tried and the run's verdict is not
-touched.
+Whatever the log call does, reading continues, and the result of the run is not affected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import islice
-from typing import Protocol
 
-from opsera_step.api import LogRecord, Run
-from opsera_step.clock import Clock, Deadline, RetryState
+from opsera_step.api import LogRecord
 from opsera_step.errors import ApiError, Rejected, Unavailable
 from opsera_step.runs.events import Event, LinesMissing, LogLines, Note
-from opsera_step.runs.log_cursor import Batch, LogCursor, Piece
-from opsera_step.runs.polling import Jitter, PollSchedule
-from opsera_step.runs.steps import LineTimes
+from opsera_step.runs.log_cursor import WINDOW, Batch, LogCursor, Piece
+from opsera_step.runs.polling import PollSchedule
+from opsera_step.runs.retry import Jitter, RetryState
+from opsera_step.runs.steps import StepHistory
 from opsera_step.text import split_lines
 
-STILL_FOR = 3.0
-EMPTY_FOR = 6.0
-"""Seconds after which an empty log of a new run is taken as such, if Opsera has other records."""
-STILL_READS = 2
-_DRAIN_PAUSE = 1.5
-_REFUSED_PAUSE = 60.0
+QUIET_FOR, QUIET_READS = 3.0, 2
+"""Seconds and reads without a new line after which the log of an ended run is complete."""
+EMPTY_FOR, EMPTY_AT = (4.0, 7.0), 9.0
+"""Seconds after the end of a new run until an empty log is taken as such, because records may lag:
+at least and at most, between them as many as make that many seconds from the start."""
+_REFUSED_WAIT = 60.0
 _PORTION = 1000
-_TOLD_AFTER = 20.0
-_MOST_STEPS = 1000
-"""Steps of which the times of their lines are remembered."""
-
-
-class LogApi(Protocol):
-    """What reading the log needs of the client."""
-
-    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
-        """Ask for the newest records of the run's log, newest first."""
-        ...
 
 
 class LogReader:
-    """The log of one run as events; `kind` is the input `logs`: console, all or none."""
+    """The log of one run; `kind` is the input `logs`: console, all, or none."""
 
     def __init__(
-        self, api: LogApi, run: Run, kind: str, clock: Clock, cadence: PollSchedule, jitter: Jitter
+        self, kind: str, history: StepHistory, schedule: PollSchedule, jitter: Jitter, start: float
     ) -> None:
-        """Take the collaborators; nothing is asked before `poll`."""
-        self._api, self._run, self._kind = api, run, kind
-        self._clock, self._cadence = clock, cadence
+        self._kind, self._history, self._schedule = kind, history, schedule
         self._cursor = LogCursor()
-        self._outage = RetryState(clock, jitter)
-        self._read_at = clock.monotonic()
-        self._still_reads = 0
+        self.retry = RetryState(jitter)
+        self._start = self._read_at = start
+        self._quiet_reads = 0
         self._seen_any = False
-        self._empty_since: float | None = None
-        self._missing = False
-        self._refused = ""
-        self._ended_well = False
-        self._times: dict[str, tuple[float, float]] = {}
-        self.last_line_at = clock.monotonic()
+        self._is_missing = self._is_refusal_noted = False
+        self.refusal = ""
+        """Why the log can't be read; empty if it can, or may be able to later."""
+        self.line_at = start
+        """When the last new line came."""
+        self.last_step = -1
+        """Highest index of a step that has printed lines."""
 
     @property
-    def complete(self) -> bool:
-        """Whether every line of the log was seen, up to the end."""
-        return self._ended_well and not self._missing
+    def is_wanted(self) -> bool:
+        """Whether the user wants any log."""
+        return self._kind != "none"
 
     @property
-    def line_times(self) -> LineTimes:
-        """When the lines of each step were written; nothing where the first ones may be missing."""
-        return {} if self._missing else self._times
+    def error(self) -> str:
+        """Why the log can't be read at the moment; empty if it can."""
+        return self.refusal or self.retry.last_error
 
-    @property
-    def trouble(self) -> str:
-        """Why the log can't be read at the moment; empty when it can."""
-        return self._refused or self._outage.what
+    def is_quiet(self, now: float, since: float, *, is_new: bool) -> bool:
+        """Whether the log of a run that ended at `since` has stayed the same for long enough."""
+        is_read = not self.is_wanted or self.refusal or self._quiet_reads >= QUIET_READS
+        return bool(is_read) and now >= self.quiet_from(since, is_new=is_new)
 
-    @property
-    def ready(self) -> bool:
-        """Whether it may be read again by now."""
-        return self._kind != "none" and self._outage.may_try
+    def quiet_from(self, since: float, *, is_new: bool) -> float:
+        """Return when the log has been quiet for long enough, if no line comes until then."""
+        if not self.is_wanted or self.refusal:
+            return since + QUIET_FOR
+        if is_new and not self._seen_any:
+            least, most = EMPTY_FOR
+            return since + min(most, max(least, self._start + EMPTY_AT - since))
+        return max(since, self.line_at) + QUIET_FOR
 
-    def poll(self, deadline: Deadline, *, may_be_unknown: bool = False) -> Iterator[Event]:
-        """Read once; a run that was just started may still be unknown to the log call."""
-        try:
-            records = self._api.logs(self._run, deadline, console_only=self._kind == "console")
-        except ApiError as error:
-            yield from self._failed(error, may_be_unknown)
-            return
-        self._outage.over()
-        self._cadence.answered()
-        self._refused = ""
-        self._seen_any |= bool(records)
-        batch = self._cursor.advance(records)
-        yield from self._tell(batch)
-        now = self._clock.monotonic()
-        self._cadence.saw_records(batch.new_records, now - self._read_at)
-        self._read_at = now
+    def is_complete(self, now: float, since: float, *, is_new: bool) -> bool:
+        """Whether every line of the log of a run that ended at `since` was seen."""
+        is_whole = self.is_wanted and not self._is_missing and not self.error
+        return is_whole and self.is_quiet(now, since, is_new=is_new)
 
-    def drain(self, cap: Deadline, grace: Deadline) -> Iterator[Event]:
-        """Read on until the log has been still for a while: lines trail the final status.
+    def restart_quiet(self) -> None:
+        """Count quiet reads from now on: the run has ended. What was refused is tried again."""
+        self._quiet_reads = 0
+        if self.refusal:
+            self.refusal = ""
+            self.retry.reset()
 
-        Until `grace` a run that was just started may be unknown, or its log not there yet.
+    def take(
+        self, records: Sequence[LogRecord], now: float, *, is_cut: bool, is_filtered: bool
+    ) -> Iterator[Event]:
+        """Take a response of the log call; `is_filtered` says that console records were asked for.
+
+        A read of all records serves the log as well, but counts as no quiet read of it.
         """
-        if self._kind == "none":
-            return
-        self._still_reads = 0
-        if self._refused:
-            # The last chance to read what was refused so far.
-            self._outage.over()
-        since, told = self._clock.monotonic(), False
-        while True:
-            if self._outage.may_try:
-                yield from self.poll(cap, may_be_unknown=not grace.expired)
-            still = self._clock.monotonic() - max(since, self.last_line_at)
-            self._ended_well = self._still_reads >= STILL_READS and self._is_over(still, grace, cap)
-            if self._ended_well or self._refused or cap.expired:
-                break
-            if not told and self._clock.monotonic() - since > _TOLD_AFTER:
-                told = True
-                yield Note("The run is over; still reading the rest of its log.")
-            self._clock.sleep(min(_DRAIN_PAUSE, cap.remaining))
-        yield from self.flush()
-
-    def _is_over(self, still: float, grace: Deadline, cap: Deadline) -> bool:
-        """Whether nothing more is to be expected of a log that has been still for some seconds."""
-        if self._seen_any or grace.expired:
-            return still >= STILL_FOR
-        return self._known_empty_for(cap) >= EMPTY_FOR
-
-    def _known_empty_for(self, cap: Deadline) -> float:
-        """Seconds since Opsera first had records of the run, but none with console text."""
-        if self._empty_since is None:
-            with suppress(ApiError):
-                until = cap.no_later_than(_REFUSED_PAUSE)
-                records = self._api.logs(self._run, until, console_only=False)
-                if records and not any(self._wants(record) for record in records):
-                    self._empty_since = self._clock.monotonic()
-        return 0.0 if self._empty_since is None else self._clock.monotonic() - self._empty_since
+        over_seconds, self._read_at = now - self._read_at, now
+        if is_filtered:
+            self.retry.reset()
+            self.refusal = ""
+        shown = [record for record in records if self._is_shown(record)]
+        self._seen_any |= bool(shown)
+        is_whole = is_filtered or self._kind == "all"
+        # A server may ignore the filter: then the window is full of other records as well.
+        batch = self._cursor.advance(shown, is_cut=is_cut or len(records) >= WINDOW)
+        pieces = batch.pieces
+        if pieces:
+            self.line_at, self._quiet_reads = now, 0
+            created = pieces[-1].record.created if batch.new_records else None
+            self._schedule.saw_lines(now, over_seconds, batch.new_records, created)
+        elif is_whole:
+            self._quiet_reads += 1
+            self._schedule.saw_none(over_seconds)
+        yield from self._show(batch)
 
     def flush(self) -> Iterator[Event]:
-        """Give out what was held back of unfinished lines."""
-        yield from self._tell(self._cursor.flush())
+        """Show what was held back of unfinished lines."""
+        yield from self._show(self._cursor.flush())
 
-    def _tell(self, batch: Batch) -> Iterator[Event]:
-        if batch.gap is not None:
-            self._missing = True
-            yield LinesMissing(batch.gap.at_most)
-        pieces = [piece for piece in batch.pieces if self._wants(piece.record)]
-        self._still_reads = 0 if pieces else self._still_reads + 1
-        for piece in pieces:
-            self.last_line_at = self._clock.monotonic()
-            self._note_time(piece.record)
+    def failed(
+        self, error: ApiError, now: float, *, may_be_unknown: bool, accepted: bool
+    ) -> Iterator[Event]:
+        """Take a failure of the log call; a run that is new may not be known to it."""
+        self._quiet_reads = 0
+        if isinstance(error, Unavailable) and error.throttled:
+            self._schedule.throttled()
+        if may_be_unknown and isinstance(error, Rejected):
+            self.retry.postpone(error, now, 2.0)
+        elif self.retry.failed(error, now, accepted=accepted) is None:
+            self.retry.postpone(error, now, _REFUSED_WAIT)
+            if not self._is_refusal_noted:
+                self._is_refusal_noted = True
+                yield Note(f"Could not read the log: {error.message} {error.hint}".strip(), True)
+            self.refusal = error.message
+
+    def _show(self, batch: Batch) -> Iterator[Event]:
+        if batch.has_gap:
+            self._is_missing = True
+            yield LinesMissing()
+        for piece in batch.pieces:
+            record = piece.record
+            self._history.saw_line(record)
+            self.last_step = max(self.last_step, _index(record, self._history))
             yield from _lines_of(piece)
 
-    def _note_time(self, record: LogRecord) -> None:
-        step, now = record.step_id, record.created
-        if now is not None and (step in self._times or len(self._times) < _MOST_STEPS):
-            first, last = self._times.get(step, (now, now))
-            self._times[step] = min(first, now), max(last, now)
-
-    def _wants(self, record: LogRecord) -> bool:
-        """Whether a record's text is to be shown; one without an action may be console text."""
+    def _is_shown(self, record: LogRecord) -> bool:
+        """Whether a record's text is shown; one without an action may be console text."""
         return self._kind == "all" or record.is_console or not record.action
-
-    def _failed(self, error: ApiError, may_be_unknown: bool) -> Iterator[Event]:
-        self._still_reads = 0
-        if isinstance(error, Unavailable) and error.throttled:
-            self._cadence.throttled()
-        if error.transient or (may_be_unknown and isinstance(error, Rejected)):
-            self._outage.failed(error.message, error.retry_after)
-            return
-        self._outage.failed(error.message, _REFUSED_PAUSE)
-        if not self._refused:
-            self._refused = error.message
-            yield Note(f"The log can't be read: {error.message} {error.hint}", warning=True)
 
 
 def lines_of(records: Sequence[LogRecord]) -> Iterator[LogLines]:
@@ -190,3 +156,8 @@ def _lines_of(piece: Piece) -> Iterator[LogLines]:
     # A record can be megabytes: its lines come in portions.
     while portion := tuple(islice(lines, _PORTION)):
         yield LogLines(record.step_id, record.step_name, record.tool, portion, record.created)
+
+
+def _index(record: LogRecord, history: StepHistory) -> int:
+    """Return the place of a record's step in the plan; -1 if unknown."""
+    return history.index(record.step_id) if record.step_index is None else record.step_index

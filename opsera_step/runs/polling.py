@@ -1,133 +1,252 @@
-"""When to ask the API next, and what: the poll schedule, pure.
+"""When to send which request while a run is followed: one pure schedule.
 
-Each tick asks for the log; each sixth while lines flow, each second in silence, for the status
-too. A burst begins with quick ticks, of half a second, that soon slow down to 1.2: so its lines
-show at once, and an hour of them costs no more than a steady pace. The longer nothing comes, the
-longer the ticks. Figures: about 60 requests a minute while lines flow, about 280 in a silent hour;
-what that gives is measured by `benchmarks/latency.py`.
+Requests are sent one at a time. Two intervals decide which is due next:
+
+* The log is read every `base` seconds while lines come, and less often the longer none come: after
+  a fifth of the silence, up to MAX_LOG_INTERVAL. Silences earn an allowance; as long as it lasts,
+  a burst is read every `quick` seconds.
+* The status is requested when lines stop: as soon as the latest line is older than usual for this
+  log, then after most of the silence, up to MAX_STATUS_INTERVAL. While lines come the run is in
+  progress, and a request every STATUS_AT_LEAST seconds is enough. Now and then a read of all
+  records takes its place, which collects the results of steps, and in a silence a summary.
+
+A rate of records that could pass the window of the log call shortens the interval of the log. All
+times are monotonic seconds. tests/unit/runs/test_polling.py plays it against traces.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from opsera_step.runs.log_cursor import WINDOW
 
 Jitter = Callable[[], float]
-"""Gives random numbers in [0, 1)."""
-
-QUICKEST_TICK = 0.5
-STEADY_TICK = 1.2
-STATUS_TICK = 2.0
-"""Seconds between two calls of the status, where the log is not wanted."""
-LONGEST_TICK = 28.0
-_FLOWING = 1.5
-_TICKS_PER_STATUS = 6
-_TICKS_PER_STATUS_IN_SILENCE = 2
-_SETTLING = 10.0
-"""Seconds in which the ticks of a burst slow down."""
-_BURST_OVER = 6.0
-"""Seconds without a record after which the next one begins another burst."""
-_LONE = 3
-"""Records that make a burst; after less there is no reason to expect more soon."""
-_SHARE_AFTER_BURST, _SHARE_AFTER_FEW, _SHARE_LATE = 1 / 9, 1 / 4, 1 / 30
-"""How much of the silence a tick may take: after a burst, else, and beyond a calm tick."""
-_CALM_TICK = 10.0
-_SAFE_SHARE = 0.4
-_LEAST_PAUSE = 0.05
-_MOST_SLOWING = 16.0
-_LONGEST_SLOWED = 30.0
-_RECOVERY = 0.93
+"""Returns random numbers in [0, 1)."""
 
 
-class Call(Enum):
-    """What a tick asks for."""
+class Request(Enum):
+    """What to ask for."""
 
     LOG = "log"
     STATUS = "status"
+    ACTIVITY = "activity"
+    """All records, in place of a status."""
+    SUMMARY = "summary"
+    """The pipeline, in place of a status."""
 
 
-@dataclass
+class Pace(NamedTuple):
+    """Seconds between two reads of the log: while lines come, and as long as the allowance lasts.
+
+    The allowance grows by `per_minute` requests a minute.
+    """
+
+    base: float
+    quick: float
+    per_minute: float
+
+
+IN_CI = Pace(base=2.8, quick=0.9, per_minute=24.0)
+FOR_A_PERSON = Pace(base=1.15, quick=0.5, per_minute=52.0)
+LOG_SHARE, MAX_LOG_INTERVAL = 1 / 5, 100.0
+STATUS_SHARE, MAX_STATUS_INTERVAL = 4 / 5, 15.5
+STATUS_AT_LEAST = 50.0
+RESULTS_INTERVAL = 20.0
+"""Seconds between two reads of all records where no log is wanted."""
+MAX_ALLOWANCE = 40.0
+BURST_OVER = 4.0
+"""Seconds of silence after which a burst is over."""
+ACTIVITY_AFTER = 500
+"""Records after which all records are read again, so that never 1000 pass unseen."""
+ACTIVITY_INTERVAL = 60.0
+"""Seconds after which they are read in a silence, if something has happened."""
+_MIN_AGE, _MAX_AGE = 0.8, 3.2
+"""Age in seconds of the latest line from which on the run may have ended."""
+_AGE_GROWTH, _AGE_DECAY = 1.25, 0.97
+"""The usual age follows the log: it grows with each false alarm, and falls with each read."""
+_WINDOW_SHARE = 0.4
+"""Part of the window that may pass between two reads of the log."""
+_MIN_DELAY = 0.02
+_MAX_SLOWDOWN, _MAX_SLOWED, _RECOVERY = 16.0, 30.0, 0.93
+
+
 class PollSchedule:
-    """The schedule of one job; `fixed` is the user's own interval in seconds, None for auto."""
+    """The schedule of one job."""
 
-    jitter: Jitter
-    fixed: float | None = None
-    logs_wanted: bool = True
-    _ticks: int = 0
-    _status_due: bool = True
-    _rate: float = 0.0
-    _slowing: float = 1.0
-    _throttled: bool = False
-    _empty_for: float = 0.0
-    _burst_for: float = _SETTLING
-    _burst_size: int = _LONE
+    def __init__(
+        self,
+        jitter: Jitter,
+        start: float = 0.0,
+        pace: Pace = IN_CI,
+        fixed: float | None = None,
+        *,
+        reads_log: bool = True,
+        log_is_complete: bool = False,
+    ) -> None:
+        """Start at a time; `fixed` is the user's own interval in seconds.
 
-    def next_call(self, silent: float) -> tuple[Call, ...]:
-        """Choose what to ask for, given the seconds since something last changed."""
-        self._throttled = False
-        if not self.logs_wanted:
-            return (Call.STATUS,)
-        if self.fixed is not None:
-            return (Call.STATUS, Call.LOG)
-        self._ticks += 1
-        most = _TICKS_PER_STATUS if silent < _FLOWING else _TICKS_PER_STATUS_IN_SILENCE
-        if self._ticks < most and not self._status_due:
-            return (Call.LOG,)
-        self._ticks, self._status_due = 0, False
-        return (Call.STATUS, Call.LOG)
-
-    def pause(self, silent: float, spent: float = 0.0) -> float:
-        """Return the seconds to wait before the next tick; `spent` went into this one's request.
-
-        Spread by 15 % either way, so that jobs that start together do not stay in step.
+        Without `reads_log` only the records of all types are read, for the results of steps; with
+        `log_is_complete` a read of the log has all of them.
         """
-        if self.fixed is not None:
-            return max(_LEAST_PAUSE, self.fixed - spent)
-        tick = self._tick(silent)
-        if self._rate > 0:
-            # Never let more records pass between two reads than one answer can hold.
-            tick = min(tick, _SAFE_SHARE * WINDOW / self._rate)
-        slowed = min(tick * self._slowing, _LONGEST_SLOWED)
-        tick = max(tick, slowed) * (0.85 + 0.3 * self.jitter())
-        return max(_LEAST_PAUSE, tick - spent)
+        self._log_is_complete = log_is_complete
+        self._jitter, self._pace, self._fixed, self._reads_log = jitter, pace, fixed, reads_log
+        self._log_request = Request.LOG if reads_log else Request.ACTIVITY
+        self._last: Request | None = None
+        self._sent_at = self._line_at = start
+        self._status_at = self._activity_at = self._asked_at = start
+        self._log_at = float("-inf")
+        self._allowance, self._statuses = 2.0, 0
+        self._age, self._usual_age = 0.0, _MIN_AGE
+        self._ages: deque[float] = deque(maxlen=20)
+        self._rate, self._slowdown = 0.0, 1.0
+        self._records = 0
+        """Records since all of them were read."""
+        self._has_moved = False
+        """Whether anything has happened since then."""
 
-    def _tick(self, silent: float) -> float:
-        share = _SHARE_AFTER_BURST if self._burst_size >= _LONE else _SHARE_AFTER_FEW
-        calm = min(share * silent, max(_CALM_TICK, _SHARE_LATE * silent))
-        return min(LONGEST_TICK, max(self._shortest(silent), calm))
+    def plan(
+        self,
+        now: float,
+        *,
+        is_waiting: bool = False,
+        status_from: float = 0.0,
+        log_from: float = 0.0,
+    ) -> tuple[Request, float]:
+        """Return the next request and the seconds until it is due.
 
-    def _shortest(self, silent: float) -> float:
-        if not self.logs_wanted:
-            return STATUS_TICK
-        if silent >= _FLOWING:
-            return STEADY_TICK
-        settled = min(1.0, self._burst_for / _SETTLING)
-        return QUICKEST_TICK + settled * (STEADY_TICK - QUICKEST_TICK)
-
-    def saw_records(self, count: int, over_seconds: float) -> None:
-        """Learn the rate of new records; it rises at once and falls slowly."""
-        rate = count / max(over_seconds, _LEAST_PAUSE)
-        self._rate = max(rate, 0.7 * self._rate) if rate >= 1 else 0.7 * self._rate
-        if not count:
-            self._empty_for += over_seconds
-            return
-        if self._empty_for >= _BURST_OVER:
-            # What breaks a silence may be the last line of all: look at the status soon.
-            self._burst_for, self._burst_size, self._status_due = 0.0, 0, True
+        `is_waiting` says that the run has not started, so that there is no log. After failures
+        `status_from` and `log_from` are when to try again; else they are 0.
+        """
+        if self._last is None:
+            return Request.STATUS, 0.0
+        if self._fixed is not None:
+            status_at, log_at = self._status_at + self._fixed, self._log_at + self._fixed
         else:
-            self._burst_for += over_seconds
-        self._burst_size += count
-        self._empty_for = 0.0
+            status_at, log_at = self._next_status(now, is_waiting=is_waiting), self._next_log(now)
+        status_at = status_from or status_at
+        log_at = float("inf") if is_waiting else log_from or log_at
+        if status_at <= log_at:
+            request = Request.STATUS if status_from else self._status(now)
+            return request, max(0.0, status_at - now)
+        return self._log_request, max(_MIN_DELAY, log_at - now)
+
+    def sent(self, request: Request, sent_at: float, now: float) -> None:
+        """Note that a request was sent, and that its response came `now`."""
+        grown = self._allowance + (sent_at - self._sent_at) * self._pace.per_minute / 60
+        self._allowance = max(0.0, min(MAX_ALLOWANCE, grown) - 1)
+        self._last, self._sent_at = request, sent_at
+        if request is self._log_request:
+            self._usual_age = max(_MIN_AGE, self._usual_age * _AGE_DECAY)
+            self._age = now - self._line_at
+            self._log_at = sent_at
+        else:
+            self._statuses += 1
+            self._status_at = sent_at
+        if request is Request.STATUS:
+            self._asked_at = sent_at
+        elif request is Request.ACTIVITY or (request is Request.LOG and self._log_is_complete):
+            self._activity_at, self._records, self._has_moved = sent_at, 0, False
+
+    def saw_lines(
+        self, now: float, over_seconds: float, records: int, created: float | None
+    ) -> None:
+        """Note that new lines came, in so many new records; call it before `sent`.
+
+        `created` is the time of the latest record, by the server's clock; None if unknown.
+        """
+        if self._line_at < self._status_at < self._line_at + 2 * _MAX_AGE:
+            self._usual_age = min(_MAX_AGE, self._usual_age * _AGE_GROWTH)
+        line_at = now
+        if created is not None:
+            self._ages.append(now - created)
+            line_at = created + min(self._ages)
+        self._line_at = min(now, max(self._log_at, line_at))
+        self._count(records, over_seconds)
+        self._has_moved = True
+
+    def saw_none(self, over_seconds: float) -> None:
+        """Note that the log had nothing new."""
+        self._count(0, over_seconds)
+
+    def saw_results(self, now: float, over_seconds: float, records: int) -> None:
+        """Note that so many new records came where no log is read."""
+        if records:
+            self._line_at = now
+        self._count(records, over_seconds)
+
+    def moved(self, now: float) -> None:
+        """Note that something else changed: the status, or the pipeline."""
+        self._line_at, self._has_moved = now, True
 
     def throttled(self) -> None:
-        """Go slower: the API answered 429. Both calls of a tick count as one."""
-        if not self._throttled:
-            self._throttled = True
-            self._slowing = min(_MOST_SLOWING, self._slowing * 2)
+        """Slow down: the API answered 429."""
+        self._slowdown = min(_MAX_SLOWDOWN, 2 * self._slowdown)
 
     def answered(self) -> None:
-        """Come back to normal speed by and by: the API answered."""
-        self._slowing = max(1.0, self._slowing * _RECOVERY)
+        """Return to normal speed gradually: the API answered."""
+        self._slowdown = max(1.0, self._slowdown * _RECOVERY)
+
+    def _count(self, records: int, over_seconds: float) -> None:
+        rate = records / max(over_seconds, _MIN_DELAY)
+        self._rate = max(rate, 0.7 * self._rate) if rate >= 1 else 0.7 * self._rate
+        self._records += records
+
+    def _next_log(self, now: float) -> float:
+        silence = now - self._line_at
+        allowance = self._allowance + (now - self._sent_at) * self._pace.per_minute / 60
+        base = self._pace.base if self._reads_log else RESULTS_INTERVAL
+        interval = max(base, min(MAX_LOG_INTERVAL, LOG_SHARE * silence))
+        if self._reads_log and silence < BURST_OVER and allowance >= 2:
+            interval = self._pace.quick
+        if self._rate > 0:
+            interval = min(interval, _WINDOW_SHARE * WINDOW / self._rate)
+        return self._log_at + self._spread(interval)
+
+    def _next_status(self, now: float, *, is_waiting: bool) -> float:
+        """Return when the next request other than a read of the log is due."""
+        silence = now - self._line_at
+        follows_log = self._reads_log and not is_waiting
+        if follows_log and self._status_at <= self._line_at:
+            # Lines have come since the last one: the run is in progress.
+            if self._is_late or self._is_full:
+                return now
+            due_at = self._asked_at + STATUS_AT_LEAST, self._activity_at + ACTIVITY_INTERVAL
+            return max(now, min(due_at))
+        if follows_log and self._last is not Request.LOG and silence < MAX_STATUS_INTERVAL:
+            return float("inf")
+        share = STATUS_SHARE if follows_log else LOG_SHARE
+        interval = max(self._pace.base, min(MAX_STATUS_INTERVAL, share * silence))
+        return self._status_at + self._spread(interval)
+
+    @property
+    def _is_late(self) -> bool:
+        """Whether lines may have stopped: the latest is older than usual, as was just read."""
+        was_flowing = self._status_at <= self._line_at
+        return was_flowing and self._last is Request.LOG and self._age >= self._usual_age
+
+    @property
+    def _is_full(self) -> bool:
+        return self._records >= ACTIVITY_AFTER
+
+    def _status(self, now: float) -> Request:
+        """Choose what to ask in place of a status."""
+        is_old = now - self._activity_at >= ACTIVITY_INTERVAL
+        is_due = self._is_full or (self._has_moved and is_old)
+        is_urgent = self._is_late or now - self._asked_at >= STATUS_AT_LEAST
+        if is_urgent or self._asked_at < self._status_at:
+            # Never two of the others in a row.
+            return Request.STATUS
+        if self._reads_log and is_due:
+            return Request.ACTIVITY
+        silence = now - self._line_at
+        if silence >= 3 * MAX_STATUS_INTERVAL and self._statuses % 4 == 0:
+            return Request.SUMMARY
+        return Request.STATUS
+
+    def _spread(self, interval: float) -> float:
+        """Spread an interval by a tenth either way, so that jobs don't stay in step; slow down."""
+        slowed = max(interval, min(_MAX_SLOWED, interval * self._slowdown))
+        return slowed * (0.9 + 0.2 * self._jitter())

@@ -1,22 +1,41 @@
-"""Ask again while the API has trouble: for calls whose answer the job can't go on without."""
+"""Retries: when to send a failed request again, for how long, and what to show meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from typing import Protocol, TypeVar
 
-from opsera_step.clock import Clock, Deadline, RetryState, format_duration
-from opsera_step.errors import ApiError
+from opsera_step.clock import Clock, Deadline, format_duration
+from opsera_step.errors import ApiError, TimedOut, Unauthorized, Unreachable
 from opsera_step.runs.events import Event, Heartbeat, Recovered, Retrying
 
 FIRST_CONTACT = 30.0
-"""Seconds for which a likely wrong setting is tried, as long as the API never answered."""
+"""Seconds after the first attempt within which the API has to be reached at all."""
 LONGEST_OUTAGE = 3600.0
-"""Seconds without an answer after which it ends, where the user set no timeout."""
+"""Seconds without a response that end a job without a timeout."""
+LONGEST_WAIT = 120.0
+"""Seconds between two attempts at most, whatever Retry-After says."""
+REPORTED_WAIT = 30.0
+"""A wait of more seconds than this is reported at once."""
 HEARTBEAT = 60.0
-"""Seconds of waiting after which a line says so."""
+"""Seconds without output after which a line says what the job waits for."""
+UNAUTHORIZED_RETRIES = 2
+"""Attempts after a 401 for a token that was accepted before, `UNAUTHORIZED_WAIT` apart."""
+UNAUTHORIZED_WAIT = 5.0
 
+Jitter = Callable[[], float]
+"""Returns random numbers in [0, 1)."""
 T = TypeVar("T")
+
+
+def backoff(attempt: int, jitter: float, base: float = 1.0, cap: float = 30.0) -> float:
+    """Return the seconds to wait after failed attempt number `attempt` (0 for the first).
+
+    Doubling with "equal jitter": half of the step is fixed and half random, so that many jobs that
+    fail together do not come back together. `jitter` is a random number in [0, 1).
+    """
+    step = min(cap, base * 2.0 ** min(attempt, 32))
+    return step / 2 + step / 2 * jitter
 
 
 class Contact(Protocol):
@@ -24,70 +43,149 @@ class Contact(Protocol):
 
     @property
     def ever_responded(self) -> bool:
-        """Whether any call ever got an answer of the API."""
+        """Whether any request was successful."""
         ...
 
 
-class Waiting:
-    """A wait made of many sleeps, that never looks dead."""
+class RetryState:
+    """Consecutive failures of one kind of request; times are monotonic seconds, passed in."""
+
+    def __init__(self, jitter: Jitter) -> None:
+        self._jitter = jitter
+        self._attempts = self._unauthorized = 0
+        self._since = 0.0
+        self.not_before = 0.0
+        """When the next attempt is due."""
+        self.last_error = ""
+        """The message of the last failure; empty if the last request was successful."""
+        self.shown = False
+        """Whether the user was told about this outage."""
+
+    def elapsed(self, now: float) -> float:
+        """Return the seconds since the first of these failures; 0 if there is none."""
+        return now - self._since if self.last_error else 0.0
+
+    def failed(self, error: ApiError, now: float, *, accepted: bool = True) -> float | None:
+        """Note a failure; return the seconds to wait, or None if a retry is pointless.
+
+        `accepted` says that the token was accepted before in this job: then a 401 is retried twice.
+        """
+        self._since = self._since if self.last_error else now
+        self.last_error = error.message
+        if isinstance(error, Unauthorized) and accepted:
+            self._unauthorized += 1
+            if self._unauthorized > UNAUTHORIZED_RETRIES:
+                return None
+            wait = UNAUTHORIZED_WAIT
+        elif error.transient:
+            wait = max(backoff(self._attempts, self._jitter()), error.retry_after or 0.0)
+        else:
+            return None
+        self._attempts += 1
+        wait = min(wait, LONGEST_WAIT)
+        self.not_before = now + wait
+        return wait
+
+    def postpone(self, error: ApiError, now: float, wait: float) -> None:
+        """Note a failure after which the request is sent again in `wait` seconds, come what may."""
+        self._since = self._since if self.last_error else now
+        self.last_error, self.not_before = error.message, now + wait
+
+    def reset(self) -> None:
+        """Note that a request was successful."""
+        self._attempts = self._unauthorized = 0
+        self.not_before, self.last_error, self.shown = 0.0, "", False
+
+
+def retrying(error: ApiError, retry: RetryState, now: float, wait: float, left: float) -> Retrying:
+    """Return the event that reports an outage, and the wait if the API asked for a long one."""
+    text, asked = error.message, error.retry_after or 0.0
+    if asked > REPORTED_WAIT:
+        text += f" Opsera asked to wait {format_duration(asked)}."
+    shown_wait = wait if asked > REPORTED_WAIT else 0.0
+    return Retrying(text, retry.elapsed(now), left, shown_wait)
+
+
+class Heartbeats:
+    """Waits that report once a minute what is waited for."""
 
     def __init__(self, clock: Clock, deadline: Deadline) -> None:
-        """Begin to wait, no longer than to the deadline."""
         self._clock, self._deadline = clock, deadline
         self._began = self._shown_at = clock.monotonic()
 
     def sleep(
-        self, seconds: float, *, trouble: str = "", behind: int | None = None
+        self, seconds: float, *, error: str = "", behind: int | None = None
     ) -> Iterator[Heartbeat]:
-        """Sleep, and say once a minute what is waited for: the API, or the run `behind`."""
-        until = self._deadline.no_later_than(min(seconds, LONGEST_OUTAGE))
+        """Sleep, but not beyond the deadline; `error` or the run `behind` is the reason to wait."""
+        until = self._deadline.no_later_than(seconds)
         while not until.expired:
-            silent = self._clock.monotonic() - self._shown_at
-            self._clock.sleep(min(until.remaining, max(0.1, HEARTBEAT - silent)))
+            idle = self._clock.monotonic() - self._shown_at
+            self._clock.sleep(min(until.remaining, max(0.1, HEARTBEAT - idle)))
             now = self._clock.monotonic()
             if now - self._shown_at >= HEARTBEAT:
                 self._shown_at = now
-                yield Heartbeat(None, None, behind, now - self._began, trouble)
+                yield Heartbeat(None, None, behind, now - self._began, error)
 
 
 def call_with_retry(
-    ask: Callable[[Deadline], T],
-    contact: Contact,
+    call: Callable[[Deadline], T],
+    client: Contact,
     clock: Clock,
     deadline: Deadline,
-    jitter: Callable[[], float],
+    jitter: Jitter,
+    *,
+    longest: float | None = None,
 ) -> Generator[Event, None, T]:
-    """Call `ask` until it answers, waiting between the tries, and return its answer.
+    """Send a request until it is successful, and return the response.
+
+    `longest` limits the time for it in seconds, where that is not the job's timeout. An API that
+    was never reached gets 30 seconds, and an outage without a timeout an hour.
 
     Raises:
-        ApiError: what asking raised, when it is not transient, when the deadline has come, or
-            when it looks like a wrong setting rather than an outage.
+        TimedOut: if the deadline came first.
+        ApiError: if a retry is pointless, or one of the other limits was reached.
 
     """
-    outage, waiting = RetryState(clock, jitter), Waiting(clock, deadline)
+    retry, beats = RetryState(jitter), Heartbeats(clock, deadline)
+    began, reached = clock.monotonic(), client.ever_responded
+    failure: ApiError | None = None
     while True:
+        limit = _limit(began, deadline, longest, reached=reached)
+        if failure is not None and limit.expired:
+            raise _gave_up(failure, retry, deadline)
         try:
-            answer = ask(deadline)
+            response = call(limit)
         except ApiError as error:
-            pause = outage.failed(error.message, error.retry_after)
-            longest = _longest(error, contact, deadline)
-            if not error.transient or deadline.expired or outage.lasting > longest:
-                if outage.shown:
-                    error.message += f" It was tried for {format_duration(outage.lasting)}."
+            failure, now = error, clock.monotonic()
+            reached = reached or not (isinstance(error, Unreachable) or error.suspect_configuration)
+            wait = retry.failed(error, now, accepted=client.ever_responded)
+            limit = _limit(began, deadline, longest, reached=reached)
+            if wait is None:
+                if retry.shown:
+                    error.message += f" Gave up after {format_duration(retry.elapsed(now))}."
                 raise
-            if not outage.shown:
-                outage.shown = True
-                left = min(longest, deadline.remaining)
-                yield Retrying(error.message, outage.lasting, left)
-            yield from waiting.sleep(pause, trouble=error.message)
+            if not retry.shown and not limit.expired:
+                retry.shown = True
+                yield retrying(error, retry, now, wait, limit.remaining)
+            yield from beats.sleep(min(wait, limit.remaining), error=error.message)
         else:
-            if outage.shown:
-                yield Recovered(outage.lasting)
-            return answer
+            if retry.shown:
+                yield Recovered(retry.elapsed(clock.monotonic()))
+            return response
 
 
-def _longest(error: ApiError, contact: Contact, deadline: Deadline) -> float:
-    """Return the seconds for which such an error is lived through, if there is time."""
-    if error.suspect_configuration and not contact.ever_responded:
-        return FIRST_CONTACT
-    return LONGEST_OUTAGE if deadline.at is None else float("inf")
+def _limit(began: float, deadline: Deadline, longest: float | None, *, reached: bool) -> Deadline:
+    limits = [] if deadline.at is None else [deadline.at]
+    limits += [] if longest is None else [began + longest]
+    limits += [] if reached else [began + FIRST_CONTACT]
+    limits += [began + LONGEST_OUTAGE] if deadline.at is None else []
+    return Deadline(deadline.clock, min(limits))
+
+
+def _gave_up(error: ApiError, retry: RetryState, deadline: Deadline) -> ApiError:
+    elapsed = format_duration(retry.elapsed(deadline.clock.monotonic()))
+    if deadline.expired:
+        text = f"The timeout expired during an outage of {elapsed}. {error.message}"
+        return TimedOut(text, error.hint or None)
+    error.message += f" Gave up after {elapsed}."
+    return error

@@ -1,52 +1,74 @@
-"""Start exactly one run of a pipeline, or find the one to follow.
+"""Start exactly one run of a pipeline, or attach to the one in progress.
 
-The `run` call is sent again when it is certain that the first was not accepted, or when no run of
-it has shown for long enough on a pipeline that rests; a run that cannot be ours is never followed,
-and where it can't be known the job ends and says so.
+A state machine: read the pipeline → (idle, busy, or paused) → send the request → accepted, not
+accepted, or unknown → resolve → the run. The request is sent again only if the earlier one was
+certainly not accepted, or if the pipeline stayed idle and untouched for long enough afterwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from opsera_step.api import Ack, Pipeline, Run, RunResponse, RunStatus, State, state_of
-from opsera_step.clock import Clock, Deadline, RetryState
-from opsera_step.errors import ApiError, PipelineBusy, Rejected, RunRefused, RunUncertain
-from opsera_step.runs.events import Event, Note, RunKnown
-from opsera_step.runs.find import (
-    LONGEST_SETTLING,
-    LOOK_EVERY,
-    SETTLING,
-    Looking,
-    Steps,
-    pause_behind,
+from opsera_step.api import (
+    Ack,
+    Pipeline,
+    Run,
+    RunResponse,
+    RunStatus,
+    State,
+    is_locked,
+    state_of,
+    token_identities,
 )
-from opsera_step.runs.find import Api as LookingApi
-from opsera_step.runs.reset import reset_if_wanted
-from opsera_step.runs.retry import LONGEST_OUTAGE
+from opsera_step.clock import Clock, Deadline
+from opsera_step.errors import (
+    ApiError,
+    PipelineBusy,
+    Rejected,
+    RunPaused,
+    RunRefused,
+    RunUncertain,
+    TimedOut,
+)
+from opsera_step.runs import find
+from opsera_step.runs.events import Event, Note, RunKnown
+from opsera_step.runs.find import Idle, RunFinder, interval_behind, warn_about_duplicate_runs
+from opsera_step.runs.retry import LONGEST_OUTAGE, Jitter, RetryState
+from opsera_step.runs.settings import RuntimeSettings, check_settings
 from opsera_step.runs.state import ATTACHED, STARTED, RunState
 
-APPEARING = 300.0
-"""Seconds to wait for the run of an accepted request, while no other run is in its way."""
-ENOUGH_TO_ASK = 5.0
-"""Seconds that asking again takes when all is well; with less left it would only lose a run."""
+IDLE_PROOF = 30.0
+"""Seconds for which a pipeline has to be idle and untouched, without a new run, to conclude that
+a request was not accepted; doubled for each further request."""
+MAX_IDLE_PROOF = 720.0
+APPEARS_WITHIN = 300.0
+"""Seconds to wait for the run of an accepted request, while no other run is in the way."""
+MIN_TIME_TO_SEND = 5.0
+"""Seconds that a request and its response may take; with less left, a run would only be lost."""
+RESET_VISIBLE_WITHIN = 30.0
+"""Seconds after a reset until a pipeline is no longer shown as paused."""
+_RESET_POLL_INTERVAL = 2.0
+
+T = TypeVar("T")
+Steps = Generator[Event, None, T]
 
 
-class Api(LookingApi, Protocol):
-    """What starting needs of the client."""
+class Api(find.Api, Protocol):
+    """What starting a run needs of the client."""
 
-    def run(self, pipeline_id: str, deadline: Deadline) -> RunResponse:
+    def run(
+        self, pipeline_id: str, deadline: Deadline, settings: dict[str, Any] | None = None
+    ) -> RunResponse:
         """Start a run."""
         ...
 
     def reset(self, pipeline_id: str, deadline: Deadline) -> Ack:
-        """Put the pipeline back to its first step."""
+        """Reset the pipeline to its first step."""
         ...
 
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
-        """Ask how a run stands."""
+        """Get the status of a run."""
         ...
 
 
@@ -58,19 +80,27 @@ class StartPolicy(NamedTuple):
     settings: RuntimeSettings | None = None
 
 
-class Parameter(NamedTuple):
-    """A value for one parameter of one step; `step` is empty if `name` is `STEP.NAME`."""
+class Accepted(NamedTuple):
+    """The request was accepted, and our run is known."""
 
-    step: str
-    name: str
-    value: str
+    run_count: int
+    message: str = ""
 
 
-class RuntimeSettings(NamedTuple):
-    """Runtime settings of a run: its Git branch and parameters of its steps."""
+class NotAccepted(NamedTuple):
+    """The request certainly had no effect."""
 
-    branch: str = ""
-    parameters: tuple[Parameter, ...] = ()
+    error: ApiError
+
+
+class Unknown(NamedTuple):
+    """The request may have been accepted; `accepted` says that it was, but not as which run."""
+
+    reason: str
+    accepted: bool = False
+    idle_for: float | None = None
+    not_before: float = 0.0
+    message: str = ""
 
 
 def start_run(
@@ -81,280 +111,302 @@ def start_run(
     token: str,
     clock: Clock,
     deadline: Deadline,
-    jitter: Callable[[], float],
+    jitter: Jitter,
     state: RunState,
 ) -> Generator[Event, None, None]:
-    """Start one run, or attach to the one in progress; write it into `state`.
+    """Start one run, or attach to the one in progress; `state` holds it afterwards.
 
     Raises:
-        PipelineBusy, RunRefused, RunPaused, RunUncertain, TimedOut, ApiError: see there.
+        InvalidInput: if the pipeline can't take the runtime settings.
+        PipelineBusy: if a run is in progress and the policy does not allow that.
+        RunPaused, RunRefused: if Opsera refused the run.
+        RunUncertain: if it can't be known whether a run was started, or which is ours.
+        TimedOut: if the deadline came first.
+        ApiError: if requests failed for good.
 
     """
-    state.pipeline, state.token = pipeline, token
-    trigger = Trigger(client, token, clock, deadline, jitter, state)
-    started = yield from trigger.start(pipeline, policy)
-    yield from trigger.twins(started.run)
+    state.pipeline, state.identities = pipeline, token_identities(token)
+    settings, warnings = check_settings(pipeline, policy.settings)
+    for text in warnings:
+        yield Note(text, warning=True)
+    starter = _Starter(client, policy, settings, clock, deadline, jitter, state)
+    yield from starter.start(pipeline)
+    if state.run is not None and state.in_doubt_since is not None:
+        yield from warn_about_duplicate_runs(
+            client, state.run, state.in_doubt_since, state.identities, clock, deadline
+        )
 
 
-class Started(NamedTuple):
-    """The run to follow; `behind` is the run that may have to end before ours begins."""
-
-    run: Run
-    fresh: bool
-    behind: int | None = None
-
-
-@dataclass(frozen=True)
-class _Accepted:
-    """Our run is known."""
-
-    count: int
-    message: str = ""
-
-
-class Trigger:
-    """Starts one run; use `start` once."""
-
+class _Starter:
     def __init__(
         self,
-        api: Api,
-        token: str,
+        client: Api,
+        policy: StartPolicy,
+        settings: dict[str, Any] | None,
         clock: Clock,
         deadline: Deadline,
-        jitter: Callable[[], float],
+        jitter: Jitter,
         state: RunState,
     ) -> None:
-        """Take the collaborators; nothing is asked before `start`."""
-        self._state = state
-        self._api, self._clock, self._deadline, self._jitter = api, clock, deadline, jitter
-        self._looking = Looking(api, token, clock, deadline, jitter)
-        self._waiting = self._looking.waiting
-        self._outage = RetryState(clock, jitter)
-        self._doubt: Pipeline | None = None
-        self._settling, self._times = SETTLING, 0
+        self._client, self._policy, self._settings = client, policy, settings
+        self._clock, self._deadline, self._state = clock, deadline, state
+        self._finder = RunFinder(client, state.identities, clock, deadline, jitter)
+        self._retry = RetryState(jitter)
+        self._before_doubt: Pipeline | None = None
+        """The pipeline before the first request of unknown outcome."""
+        self._idle_for = IDLE_PROOF
+        self._requests = 0
 
-    def _mark_requested(self, *, may_be_accepted: bool) -> None:
-        self._state.requested = may_be_accepted or self._doubt is not None
+    def start(self, pipeline: Pipeline) -> Steps[None]:
+        """Repeat read, send, and resolve until the run is known."""
+        now = yield from self._reset_if_wanted(pipeline)
+        while True:
+            outcome: Accepted | NotAccepted | Unknown | Idle
+            doubt = self._before_doubt
+            if doubt is not None and now.run_count > doubt.run_count:
+                # A run has appeared after all: ours, or another user's.
+                now, outcome = doubt, Unknown("", idle_for=self._idle_for)
+            elif now.state.active and self._policy.on_busy != "queue":
+                if (yield from self._attach(now)):
+                    return
+                now = yield from self._finder.summary(now.id)
+                continue
+            else:
+                outcome = yield from self._submit(now)
+            if isinstance(outcome, Unknown):
+                outcome = yield from self._resolve(now, outcome)
+            if isinstance(outcome, Accepted):
+                yield self._started(now, outcome)
+                return
+            if isinstance(outcome, NotAccepted):
+                now = yield from self._wait(now, outcome.error)
+            else:
+                now = outcome.pipeline
 
-    def start(self, pipeline: Pipeline, policy: StartPolicy) -> Steps[Started]:
-        """Start a run, or attach to the one that goes, as the policy says.
+    def _submit(self, now: Pipeline) -> Steps[Accepted | NotAccepted | Unknown]:
+        """Send the request once."""
+        if self._deadline.expired:
+            raise self._timed_out("The timeout expired before the run was requested.")
+        state = self._state
+        state.before, state.requested = now.run_count, True
+        self._requests += 1
+        try:
+            response = self._client.run(now.id, self._deadline, self._settings)
+        except ApiError as error:
+            if error.never_accepted or not error.transient:
+                self._not_accepted()
+                return NotAccepted(error)
+            self._before_doubt = self._before_doubt or now
+            wait = self._retry.failed(error, self._clock.monotonic()) or 0.0
+            if not self._retry.shown:
+                self._retry.shown = True
+                yield Note(f"{error.message} Checking whether the run was started.", warning=True)
+            not_before = self._clock.monotonic() + wait
+            return Unknown(error.message, idle_for=self._idle_for, not_before=not_before)
+        state.responses["run"] = response.response
+        return (yield from self._read_response(now, response))
+
+    def _read_response(
+        self, before: Pipeline, response: RunResponse
+    ) -> Steps[Accepted | NotAccepted | Unknown]:
+        """Judge a response by its body; a refused run is HTTP 200 too."""
+        count, status = response.run_count, state_of(response.value)
+        is_new = count is not None and count > before.run_count
+        if status is State.FAILED and not is_new:
+            self._not_accepted()
+            return NotAccepted(_refusal(response, before))
+        if count is not None and is_new and status is not State.FAILED:
+            return Accepted(count, response.message)
+        known = response.value.strip().lower() == "executed" or status in (
+            State.RUNNING,
+            State.SUCCESS,
+        )
+        if not known:
+            text = f"Unrecognized response “{response.value}” to the request; looking for the run."
+            yield Note(f"{text} {response.message}".strip(), warning=True)
+            return Unknown(text, accepted=True, idle_for=IDLE_PROOF, message=response.message)
+        number = f"run {count}, which is an old one" if count else "no run number"
+        text = f"Opsera accepted the request but returned {number}; looking for the run."
+        yield Note(text)
+        return Unknown(text, accepted=True, idle_for=APPEARS_WITHIN, message=response.message)
+
+    def _resolve(self, before: Pipeline, unknown: Unknown) -> Steps[Accepted | Idle]:
+        """Find the run of a request of unknown outcome, or prove that there is none."""
+        if not before.has_run_count:
+            raise RunUncertain(f"{unknown.reason} Opsera does not return how many runs there were.")
+        idle_for = unknown.idle_for or self._idle_for
+        found = yield from self._finder.find(before, idle_for, unknown.not_before)
+        if not isinstance(found, Idle):
+            return Accepted(found, unknown.message)
+        if unknown.accepted:
+            raise RunUncertain(f"{unknown.reason} No run has appeared.")
+        idle = f"No new run has appeared for {idle_for:.0f}s"
+        if not self._has_time(MIN_TIME_TO_SEND):
+            raise self._timed_out(f"{unknown.reason} {idle}, but the timeout expired.".lstrip())
+        yield Note(f"{idle}; sending the request again.", warning=True)
+        self._idle_for = min(2 * idle_for, MAX_IDLE_PROOF)
+        return found
+
+    def _wait(self, now: Pipeline, error: ApiError) -> Steps[Pipeline]:
+        """Wait until a request that was not accepted may be sent again; return the pipeline then.
 
         Raises:
-            PipelineBusy, RunRefused, RunUncertain, ApiError: see their docstrings.
+            ApiError: the error, if there is no point in sending it again.
 
         """
-        now = yield from reset_if_wanted(
-            self._api,
-            pipeline,
-            policy.reset,
-            self._clock,
-            self._deadline,
-            self._jitter,
-            self._state,
-        )
-        while True:
-            if self._doubt is not None and now.run_count > self._doubt.run_count:
-                # It shows after all, or somebody else's.
-                now = self._doubt
-                answer = _read((yield from self._looking.look(now, self._settling)))
-                if isinstance(answer, _Accepted):
-                    break
-                now = answer
-            if now.state.active and policy.on_busy != "queue":
-                attached = yield from self._attach(now, policy)
-                if isinstance(attached, Started):
-                    return attached
-                now = attached
-                continue
-            answer = yield from self._ask(now)
-            if isinstance(answer, _Accepted):
-                break
-            now = answer
-        run = Run(pipeline.id, answer.count)
-        self._state.run, self._state.origin = run, STARTED
-        self._state.behind = self._ahead_of(run, now)
-        yield RunKnown(run, started=True, message=answer.message)
-        return Started(run, fresh=True, behind=self._state.behind)
-
-    def twins(self, run: Run) -> Steps[None]:
-        """Warn of another run that may be ours too, if a request was sent again in doubt."""
-        if self._doubt is not None and self._times > 1:
-            self._state.in_doubt_since = self._doubt.run_count
-            yield from self._looking.twins(run, self._doubt.run_count)
-
-    def _ahead_of(self, run: Run, before: Pipeline) -> int | None:
-        if before.state.active:
-            return before.run_count
-        # A number was skipped: somebody else's run came in between, and may be going.
-        return run.count - 1 if run.count > before.run_count + 1 else None
-
-    def _attach(self, pipeline: Pipeline, policy: StartPolicy) -> Steps[Started | Pipeline]:
-        if policy.on_busy == "fail":
-            raise PipelineBusy(
-                f"Run {pipeline.run_count} is {pipeline.state.value}; no other was started."
+        if isinstance(error, RunRefused) or (
+            isinstance(error, Rejected) and "paused" in error.message.lower()
+        ):
+            return (yield from self._wait_for_turn(now, error))
+        wait = self._retry.failed(error, self._clock.monotonic())
+        if wait is None:
+            if self._before_doubt is not None:
+                error.message += (
+                    " An earlier request got no usable response: check in Opsera whether it "
+                    "started a run."
+                )
+            raise error
+        if self._deadline.at is None and not self._has_time(wait):
+            raise error
+        if not self._has_time(wait + MIN_TIME_TO_SEND):
+            raise self._timed_out(
+                f"{error.message} The timeout expires before the request can be sent again."
             )
-        if pipeline.run_count < 1:
-            raise RunUncertain("A run is going, but Opsera does not say which.")
-        run = Run(pipeline.id, pipeline.run_count)
+        if not self._retry.shown:
+            self._retry.shown = True
+            yield Note(f"{error.message} The request was not accepted; retrying.", warning=True)
+        yield from self._finder.heartbeats.sleep(wait, error=error.message)
+        return (yield from self._finder.summary(now.id))
+
+    def _wait_for_turn(self, now: Pipeline, refusal: ApiError) -> Steps[Pipeline]:
+        """Wait for the run in progress, if that is why the request was refused."""
+        if isinstance(refusal, RunPaused) or not isinstance(refusal, RunRefused):
+            raise _paused(refusal.message, now)
+        if now.state is not State.RUNNING or is_locked(refusal.message):
+            raise refusal
+        yield Note(f"{refusal.message} Retrying when run {now.run_count} has ended.", warning=True)
+        began = self._clock.monotonic()
+        while True:
+            now = yield from self._finder.summary(now.id)
+            if now.state is not State.RUNNING:
+                return now
+            if self._deadline.remaining < MIN_TIME_TO_SEND:
+                raise self._timed_out(
+                    f"{refusal.message} Run {now.run_count} was still in progress when the timeout "
+                    "expired."
+                )
+            interval = interval_behind(self._clock.monotonic() - began)
+            yield from self._finder.heartbeats.sleep(interval, behind=now.run_count)
+
+    def _attach(self, now: Pipeline) -> Steps[bool]:
+        """Attach to the run in progress; false if it has ended and the pipeline lags behind."""
+        if self._policy.on_busy == "fail":
+            raise PipelineBusy(f"Run {now.run_count} is {now.state.value}; no run was started.")
+        if now.run_count < 1:
+            raise RunUncertain("A run is in progress, but Opsera does not return its number.")
+        run = Run(now.id, now.run_count)
         if (yield from self._has_ended(run)):
-            # The pipeline does not count its newest run yet.
-            yield from self._waiting.sleep(LOOK_EVERY, behind=run.count)
+            yield from self._finder.heartbeats.sleep(find.POLL_INTERVAL, behind=run.count)
             if self._deadline.expired:
-                raise RunUncertain(f"Run {run.count} has ended, and a newer one does not show.")
-            return (yield from self._looking.summary(pipeline.id))
+                raise self._timed_out(
+                    f"Run {run.count} has ended, but the pipeline is still shown as "
+                    f"{now.state.value}. The timeout expired."
+                )
+            return False
+        if self._settings is not None:
+            yield Note("branch and parameters don't apply to a run in progress.", warning=True)
         self._state.run, self._state.origin = run, ATTACHED
         yield RunKnown(run, started=False)
-        return Started(run, fresh=False)
+        return True
 
     def _has_ended(self, run: Run) -> Steps[bool]:
         try:
-            status = yield from self._looking.call_with_retry(
-                lambda until: self._api.status(run, until)
-            )
+            status = yield from self._finder.call(lambda until: self._client.status(run, until))
         except Rejected:
             # A run that the API does not know yet can't have ended.
             return False
         return status.state.final
 
-    def _ask(self, now: Pipeline) -> Steps[_Accepted | Pipeline]:
-        """Send `run` once; return the pipeline as it is later when nothing was started by it."""
-        if self._deadline.expired:
-            raise ApiError(
-                "The time was up before a run could be asked for.",
-                "No run was started. Give it longer with the input timeout.",
-            )
-        self._state.before = now.run_count
-        self._mark_requested(may_be_accepted=True)
-        self._times += 1
-        try:
-            answer = self._api.run(now.id, self._deadline)
-        except ApiError as error:
-            self._mark_requested(may_be_accepted=not error.never_accepted)
-            if not error.transient:
-                raise self._with_doubt(error) from None
-            if error.never_accepted:
-                return (yield from self._later(now.id, error))
-            return (yield from self._search(now, error))
-        self._state.responses["run"] = answer.response
-        if self._is_refusal(answer):
-            self._mark_requested(may_be_accepted=False)
-            return (yield from self._refused(now, answer))
-        return (yield from self._read_answer(now, answer))
+    def _started(self, before: Pipeline, accepted: Accepted) -> RunKnown:
+        run, behind = Run(before.id, accepted.run_count), None
+        if before.state.active:
+            behind = before.run_count
+        elif run.count > before.run_count + 1:
+            # Another run came in between, and may be in progress.
+            behind = run.count - 1
+        state = self._state
+        state.run, state.origin, state.behind = run, STARTED, behind
+        if self._before_doubt is not None and self._requests > 1:
+            state.in_doubt_since = self._before_doubt.run_count
+        return RunKnown(run, started=True, message=accepted.message)
 
-    def _with_doubt(self, error: ApiError) -> ApiError:
-        """Say with an error that ends it that an earlier request may have started a run."""
-        if self._doubt is not None:
-            error.message += (
-                " An earlier request to run got no good answer: look at the pipeline's page "
-                "whether it has started a run all the same."
-            )
-        return error
+    def _reset_if_wanted(self, pipeline: Pipeline) -> Steps[Pipeline]:
+        """Reset the pipeline as the policy says; return it as it is afterwards."""
+        if not _needs_reset(pipeline, self._policy.reset):
+            return pipeline
+        ack: Ack | None = None
+        if pipeline.state is not State.RUNNING:
+            ack = yield from self._finder.call(self._repeatable_reset(pipeline.id))
+        now = yield from self._finder.summary(pipeline.id)
+        if ack is None:
+            yield Note(f"Not reset, because run {now.run_count} is in progress.", warning=True)
+            return now
+        self._state.responses["reset"] = ack.response
+        yield Note(f"Pipeline reset (it was {pipeline.state.value}). {ack.message}".strip())
+        until = self._deadline.no_later_than(RESET_VISIBLE_WITHIN)
+        while now.state is State.PAUSED and not until.expired:
+            yield from self._finder.heartbeats.sleep(_RESET_POLL_INTERVAL)
+            now = yield from self._finder.summary(pipeline.id)
+        return now
 
-    def _later(self, pipeline_id: str, error: ApiError) -> Steps[Pipeline]:
-        """Wait after a request that never arrived."""
-        pause = self._outage.failed(error.message, error.retry_after)
-        yield from self._agree_to_ask_again(error, pause)
-        yield from self._waiting.sleep(pause, trouble=error.message)
-        return (yield from self._looking.summary(pipeline_id))
+    def _repeatable_reset(self, pipeline_id: str) -> Callable[[Deadline], Ack | None]:
+        """Return a reset that may be retried; it returns None once a run is in progress."""
+        tried = False
 
-    def _search(self, before: Pipeline, error: ApiError) -> Steps[_Accepted | Pipeline]:
-        """Find out whether a request without a good answer started a run."""
-        if not before.has_run_count:
-            raise RunUncertain(f"{error.message} Opsera does not say how many runs there were.")
-        pause = self._outage.failed(error.message, error.retry_after)
-        if not self._outage.shown:
-            self._outage.shown = True
-            yield Note(f"{error.message} Looking whether the run was started all the same.", True)
-        self._doubt = self._doubt or before
-        not_before = self._clock.monotonic() + pause
-        found = _read((yield from self._looking.look(before, self._settling, not_before)))
-        if isinstance(found, Pipeline):
-            rested = f"No new run has shown for {self._settling:.0f} s"
-            if not self._has_time(ENOUGH_TO_ASK):
-                raise RunUncertain(
-                    f"{error.message} {rested}, so it is likely, but not certain, that it started "
-                    "none."
-                )
-            yield Note(f"{error.message} {rested}; asking again.", warning=True)
-            self._settling = min(2 * self._settling, LONGEST_SETTLING)
-        return found
+        def reset(until: Deadline) -> Ack | None:
+            nonlocal tried
+            # After an outage another run may be in progress, which a second reset would end.
+            if tried and self._client.summary(pipeline_id, until).state is State.RUNNING:
+                return None
+            tried = True
+            return self._client.reset(pipeline_id, until)
 
-    def _agree_to_ask_again(self, error: ApiError, pause: float) -> Steps[None]:
-        """Say that it goes on, once; or raise the error when the time is up."""
-        if not self._has_time(pause + ENOUGH_TO_ASK):
-            raise self._with_doubt(error)
-        if not self._outage.shown:
-            self._outage.shown = True
-            yield Note(f"{error.message} It never arrived; trying again.", warning=True)
+        return reset
+
+    def _not_accepted(self) -> None:
+        self._state.requested = self._before_doubt is not None
 
     def _has_time(self, seconds: float) -> bool:
         if self._deadline.at is None:
-            return self._outage.lasting <= LONGEST_OUTAGE
+            return self._retry.elapsed(self._clock.monotonic()) <= LONGEST_OUTAGE
         return self._deadline.remaining >= seconds
 
-    def _is_new(self, answer: RunResponse) -> bool:
-        return answer.run_count is not None and answer.run_count > (self._state.before or 0)
-
-    def _is_refusal(self, answer: RunResponse) -> bool:
-        """Whether nothing was started, as the body says; it may name the run that is there."""
-        return state_of(answer.value) is State.FAILED and not self._is_new(answer)
-
-    def _refused(self, now: Pipeline, answer: RunResponse) -> Steps[Pipeline]:
-        """Wait for the run that is in the way, if that is why it was refused."""
-        refusal = _refusal(answer, now.run_count)
-        if now.state is not State.RUNNING or _tells_of_pause(answer):
-            raise refusal
-        text = f"{refusal.message} Asking again when run {now.run_count} has ended."
-        yield Note(text, warning=True)
-        began = self._clock.monotonic()
-        while True:
-            now = yield from self._looking.summary(now.id)
-            if now.state is not State.RUNNING:
-                return now
-            if self._deadline.remaining < ENOUGH_TO_ASK:
-                refusal.hint = (
-                    f"Run {now.run_count} had not ended when the time was up: give it longer with "
-                    "the input timeout."
-                )
-                raise refusal
-            pause = pause_behind(self._clock.monotonic() - began)
-            yield from self._waiting.sleep(pause, behind=now.run_count)
-
-    def _read_answer(self, before: Pipeline, answer: RunResponse) -> Steps[_Accepted]:
-        word, is_no = f"“{answer.value}”", state_of(answer.value) is State.FAILED
-        if answer.run_count is not None and self._is_new(answer) and not is_no:
-            return _Accepted(answer.run_count, answer.message)
-        is_known = answer.value.strip().lower() == "executed" or state_of(answer.value) in (
-            State.RUNNING,
-            State.SUCCESS,
-        )
-        if not is_known:
-            text = f"Opsera answered {word}, which is neither a yes nor a no; looking for the run."
-            yield Note(f"{text} {answer.message}".strip(), warning=True)
-        else:
-            named = f"run {answer.run_count}, an old one" if answer.run_count else "no run count"
-            yield Note(f"Opsera accepted the run ({word}) but named {named}; looking for it.")
-        found = yield from self._looking.look(before, APPEARING if is_known else SETTLING)
-        if isinstance(found, Pipeline):
-            raise RunUncertain(f"Opsera answered {word} to the request, but no run has appeared.")
-        return _Accepted(found, answer.message)
+    def _timed_out(self, text: str) -> TimedOut:
+        if self._state.requested:
+            return TimedOut(f"{text} An earlier request may have started a run.", RunUncertain.hint)
+        return TimedOut(f"{text} No run was started.")
 
 
-def _read(found: int | Pipeline) -> _Accepted | Pipeline:
-    return found if isinstance(found, Pipeline) else _Accepted(found)
+def _needs_reset(pipeline: Pipeline, when: str) -> bool:
+    if when == "auto":
+        bad = pipeline.state in (State.FAILED, State.STOPPED, State.PAUSED)
+        return bad and pipeline.run_count > 0
+    return when == "always"
 
 
-def _tells_of_pause(answer: RunResponse) -> bool:
-    return "paused" in answer.message.lower()
-
-
-def _refusal(answer: RunResponse, newest: int) -> RunRefused:
-    message = f"Opsera refused the run: {answer.message or answer.value}"
-    if _tells_of_pause(answer):
-        return RunRefused(
-            message,
-            f"Run {newest} waits for somebody: approve or stop it in Opsera. To have a "
-            "job wait for it, run it with on_busy: attach and on_paused: wait; to give it up and "
-            "start afresh, set reset: auto.",
-        )
+def _refusal(response: RunResponse, now: Pipeline) -> RunRefused:
+    message = f"Opsera refused to start a run: {response.message or response.value}"
+    if "paused" in response.message.lower() or now.state is State.PAUSED:
+        return _paused(message, now)
+    if is_locked(response.message):
+        return RunRefused(message, "Ask the pipeline's owner or an administrator to unlock it.")
     return RunRefused(message)
+
+
+def _paused(message: str, now: Pipeline) -> RunPaused:
+    return RunPaused(
+        message,
+        f"Run {now.run_count} is waiting for approval: approve or stop it in Opsera. To make a job "
+        "wait for the approval, use on_busy: attach and on_paused: wait. To discard the paused run "
+        "and start a new one, use reset: auto.",
+    )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from opsera_step.api import Ack, Pipeline, Run, RunStatus
 from opsera_step.errors import ApiError
-from opsera_step.runs.steps import RunDetails
+from opsera_step.runs.steps import RunDetails, StepHistory
 
 STARTED, ATTACHED, WATCHED = "started", "attached", "watched"
 """How a job got its run: it started the run, attached to one, or was asked to watch one."""
@@ -23,8 +23,10 @@ class StopResult(NamedTuple):
     """The run's status afterwards, if it is known; also if the run ended by itself."""
     failure: ApiError | None = None
     """Why the run could not be stopped; it may still be in progress."""
-    consent: Ack | None = None
+    ack: Ack | None = None
     """The API's response to the stop call, if it was sent and not refused."""
+    is_queued: bool = False
+    """Whether the run is still queued, and was left because it can't be withdrawn."""
 
 
 @dataclass
@@ -47,15 +49,30 @@ class RunState:
     """Monotonic time, in seconds, of the last observation that this very run is active."""
     stop: StopResult | None = None
     """What came of stopping the run."""
-    details: RunDetails = field(default_factory=RunDetails)
-    """What is known of the steps and times of the run so far."""
-    token: str = ""
-    """The access token, whose owner started our runs."""
+    history: StepHistory = field(default_factory=StepHistory)
+    """The records of the run so far."""
+    identities: frozenset[str] = frozenset()
+    """IDs of the token's owner, who started our runs."""
     in_doubt_since: int | None = None
     """Number of the latest run before a request that got no usable response and after which
     another one was sent: a later run may be ours as well."""
     responses: dict[str, Any] = field(default_factory=dict)
     """The API's last responses to run, reset, stop, and status, as they came, by call."""
+
+    _read_details: RunDetails | None = None
+
+    @property
+    def details(self) -> RunDetails:
+        """What is known of the steps and times of the run so far, or was set."""
+        if self._read_details is not None:
+            return self._read_details
+        if self.history.pipeline is None:
+            self.history.pipeline = self.pipeline
+        return self.history.details(self.run, self.status.state if self.status else None)
+
+    @details.setter
+    def details(self, details: RunDetails) -> None:
+        self._read_details = details
 
     def is_active(self, now: float) -> bool:
         """Whether a stop call is known to hit this run: it was active a moment ago.
@@ -65,6 +82,12 @@ class RunState:
         if self.active_at is None:
             return self.origin == STARTED and self.behind is None and self.status is None
         return now - self.active_at <= ACTIVE_FOR
+
+    def observe(self, status: RunStatus, now: float) -> None:
+        """Note what the status call returned."""
+        self.status, self.responses["status"] = status, status.response
+        is_active = status.state.active and not status.is_waiting
+        self.active_at = now if is_active else None
 
     @classmethod
     def watching(cls, run: Run, pipeline: Pipeline | None = None) -> RunState:

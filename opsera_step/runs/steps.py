@@ -1,22 +1,20 @@
-"""What became of each step of a run, from its activity records and the pipeline's plan. Pure.
+"""Results and times of the steps of a run, collected from its activity records. Pure.
 
-What can't be known is left out rather than made up.
+What no record says stays unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import takewhile
-from types import MappingProxyType
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from opsera_step.api import LogRecord, Pipeline, Run, State, Step, format_timestamp, state_of
-from opsera_step.runs.log_cursor import WINDOW, in_order
+from opsera_step.runs.log_cursor import WINDOW, plausible
 
-LineTimes = Mapping[str, tuple[float, float]]
-"""When the first and the last line of each step were written, by the steps' IDs."""
-_NO_TIMES: LineTimes = MappingProxyType({})
+_MAX_RECORDS = 50_000
+"""Records with a status that are remembered, so that memory is bounded."""
+_MAX_STEPS = 20_000
 
 
 @dataclass(frozen=True)
@@ -34,10 +32,10 @@ class StepResult:
     started_at: float | None = None
     id: str = ""
     message: str = ""
-    """Why it failed, stopped or waited, as its own record says; else empty."""
+    """Why it failed, stopped, or waited, from its own record; else empty."""
     waited: float | None = None
     out_of_reach: bool = False
-    """Whether it may have records that are older than those that could be read."""
+    """Whether it may have records that could not be read."""
 
     @property
     def finished_at(self) -> float | None:
@@ -49,20 +47,22 @@ class StepResult:
     @property
     def not_started(self) -> bool:
         """Whether it certainly did not start: it has no records, and none are out of reach."""
-        return self.state is None and self.seconds is None and not self.out_of_reach
+        is_unknown = self.state is None and self.seconds is None and self.started_at is None
+        return is_unknown and not self.out_of_reach
 
     def but_safe(self, inline: Callable[[str], str]) -> StepResult:
         """Return it with its texts made safe to show."""
         name, tool, message = inline(self.name), inline(self.tool), inline(self.message)
         return replace(self, name=name, tool=tool, message=message)
 
-    def settled(self, *, run_stopped: bool) -> StepResult:
-        """Return it as its run leaves it: of one that was stopped nothing goes on or waits."""
-        goes_on = self.state in (State.RUNNING, State.PAUSED)
-        return replace(self, state=State.STOPPED) if run_stopped and goes_on else self
+    def settled(self, state: State) -> StepResult:
+        """Return it as a run of this final state leaves it: nothing is in progress any more."""
+        if self.state not in (State.RUNNING, State.PAUSED) or not state.final:
+            return self
+        return replace(self, state=State.STOPPED if state is State.STOPPED else None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for the output `result`, where room is scarce: the rare keys only if needed."""
+        """Return it for the output `result`, where space is scarce: rare keys only if needed."""
         return {
             "name": self.name,
             "tool": self.tool,
@@ -74,122 +74,19 @@ class StepResult:
         }
 
 
-@dataclass
-class _Seen:
-    """What the records say of a step so far."""
-
-    first: float | None = None
-    last: float | None = None
-    state: State | None = None
-    clipped: bool = False
-    first_line: float | None = None
-    said: str = ""
-    paused_at: float | None = None
-    waited: float | None = None
-
-    def add(self, record: LogRecord) -> None:
-        if record.created is not None:
-            self.first = record.created if self.first is None else self.first
-            self.last = record.created
-        told = state_of(record.status) if record.status and not record.is_console else None
-        if told not in (None, State.UNKNOWN):
-            self._wait(told, record.created)
-            self.state, self.said = told, record.message
-
-    def _wait(self, told: State | None, now: float | None) -> None:
-        """Add up how long it waited, from each word that it is paused to the next other word."""
-        if told is State.PAUSED:
-            self.paused_at = now if self.paused_at is None else self.paused_at
-        elif self.paused_at is not None and now is not None:
-            self.waited = (self.waited or 0.0) + max(0.0, now - self.paused_at)
-            self.paused_at = None
-
-    @property
-    def message(self) -> str:
-        telling = self.state in (State.FAILED, State.STOPPED, State.PAUSED)
-        return self.said if telling or self.waited is not None else ""
-
-    @property
-    def began(self) -> float | None:
-        return self.first_line if self.clipped else self.first
-
-    @property
-    def seconds(self) -> float | None:
-        if self.began is None or self.last is None:
-            return None
-        took = max(0.0, self.last - self.began)
-        # A single line does not tell how long its step took.
-        return took if took or not self.clipped else None
-
-    def add_lines(self, first: float, last: float) -> None:
-        """Take when its lines were written, of which the records are out of reach by now."""
-        self.first_line, self.last = first, max(last, self.last or last)
-
-
-def steps_of(
-    pipeline: Pipeline, records: Sequence[LogRecord], lines: LineTimes = _NO_TIMES
-) -> tuple[StepResult, ...]:
-    """Tell how each active step of the plan went, as far as the records tell.
-
-    Where its records are out of reach, the lines that were read in time tell when it went on.
-    """
-    seen: dict[str, _Seen] = {}
-    ordered = in_order(records)
-    for record in ordered:
-        if record.step_id:
-            seen.setdefault(record.step_id, _Seen()).add(record)
-    if len(records) >= WINDOW:
-        # The records before the window are gone, and with them the beginning of its first step.
-        oldest = next((one.step_id for one in ordered if pipeline.step(one.step_id)), "")
-        for step in takewhile(lambda step: step.id != oldest, pipeline.plan):
-            seen.setdefault(step.id, _Seen()).clipped = True
-        seen.setdefault(oldest, _Seen()).clipped = True
-    for step_id, one in seen.items():
-        if one.clipped and step_id in lines:
-            one.add_lines(*lines[step_id])
-    return tuple(_result(step, seen.get(step.id, _Seen())) for step in pipeline.plan if step.active)
-
-
-def steps_without_records(pipeline: Pipeline, lines: LineTimes) -> tuple[StepResult, ...]:
-    """Tell the active steps of the plan, and when they began, where no records could be read."""
-    active = [step for step in pipeline.plan if step.active]
-    begins = [lines[step.id][0] if step.id in lines else None for step in active]
-    return tuple(
-        StepResult(step.name, step.tool, started_at=began, id=step.id, out_of_reach=True)
-        for step, began in zip(active, begins, strict=True)
-    )
-
-
-def _result(step: Step, seen: _Seen) -> StepResult:
-    return StepResult(
-        step.name,
-        step.tool,
-        seen.state,
-        seen.seconds,
-        seen.began,
-        id=step.id,
-        message=seen.message,
-        waited=seen.waited,
-        out_of_reach=seen.clipped,
-    )
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Where a run failed, and what the step's own record says about it."""
+class Failure(NamedTuple):
+    """Where a run failed, and what the record of that step says about it."""
 
     step: Step
     message: str = ""
 
 
-def failure_of(pipeline: Pipeline, run: Run, records: Sequence[LogRecord]) -> Failure | None:
-    """Find where a run failed: from its records, or from the pipeline's last step."""
-    for record in reversed(in_order(records)):
-        if record.step_id and not record.is_console and state_of(record.status) is State.FAILED:
-            named = Step(record.step_id, record.step_name or record.step_id, record.tool)
-            return Failure(pipeline.step(record.step_id) or named, record.message)
-    step = pipeline.step(pipeline.failed_step_id) if pipeline.run_count == run.count else None
-    return Failure(step) if step is not None else None
+class Pause(NamedTuple):
+    """Where and since when a run is waiting for approval, and who was asked, from a record."""
+
+    step_id: str
+    since: float | None = None
+    user: str = ""
 
 
 @dataclass(frozen=True)
@@ -204,11 +101,12 @@ class RunDetails:
     failure: Failure | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    """When its last record was written; None while the run is in progress."""
     stopped_by: str = ""
     waiting_for: str = ""
-    """Name of the approval step at which the run is paused."""
+    """Name of the approval step at which the run is paused, or was when it was stopped."""
     branch: str = ""
-    """Git branch of the run, if a record carries it."""
+    """Git branch of the run."""
 
     @property
     def duration(self) -> float | None:
@@ -217,22 +115,241 @@ class RunDetails:
             return None
         return max(0.0, self.finished_at - self.started_at)
 
-    def settled(self, *, run_stopped: bool) -> RunDetails:
-        """Return the details as the run leaves them: a stopped run has no step in progress."""
-        return replace(self, steps=tuple(s.settled(run_stopped=run_stopped) for s in self.steps))
+    def settled(self, state: State) -> RunDetails:
+        """Return the details as a run of this final state leaves them."""
+        return replace(self, steps=tuple(step.settled(state) for step in self.steps))
 
 
-def details_of(
-    pipeline: Pipeline, run: Run, records: Sequence[LogRecord], lines: LineTimes = _NO_TIMES
-) -> RunDetails:
-    """Collect what the pipeline and the latest records of a run say about it."""
-    times = [one.created for one in records if one.created is not None]
-    steps = steps_of(pipeline, records, lines)
-    stopped = pipeline.state is State.STOPPED and pipeline.run_count == run.count
-    return RunDetails(
-        tuple(step.settled(run_stopped=stopped) for step in steps),
-        failure_of(pipeline, run, records),
-        started_at=min(times, default=None) if len(records) < WINDOW else None,
-        finished_at=max(times, default=None),
-        waiting_for=next((step.name for step in steps if step.state is State.PAUSED), ""),
-    )
+class _Status(NamedTuple):
+    """A record with a status."""
+
+    created: float | None
+    number: int
+    step_id: str
+    state: State
+    message: str
+    user: str
+
+
+@dataclass
+class _Times:
+    """When the records of a step, or of a run, were written."""
+
+    first: float | None = None
+    last: float | None = None
+    first_line: float | None = None
+
+    def add(self, created: float | None, *, is_line: bool = False) -> None:
+        if created is None:
+            return
+        self.first = created if self.first is None else min(self.first, created)
+        self.last = created if self.last is None else max(self.last, created)
+        if is_line:
+            line = self.first_line
+            self.first_line = created if line is None else min(line, created)
+
+
+@dataclass
+class StepHistory:
+    """Collects the records of one run while it is followed; feed it each record at least once."""
+
+    pipeline: Pipeline | None = None
+    """The latest pipeline object: its plan has the order and names of the steps."""
+    branch: str = ""
+    _steps: dict[str, _Times] = field(default_factory=dict)
+    _names: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _run: _Times = field(default_factory=_Times)
+    _statuses: dict[object, _Status] = field(default_factory=dict)
+    _starter: str = ""
+    """Who started the run, by name."""
+    _latest: frozenset[object] = frozenset()
+    """Keys of the latest snapshot with records of all types."""
+    _read: bool = False
+    _places_of: Sequence[Step] = ()
+    _places: dict[str, int] = field(default_factory=dict)
+    _clipped_at: list[str] = field(default_factory=list)
+    """IDs of the steps whose records follow a gap; they and earlier steps may have more."""
+
+    def index(self, step_id: str) -> int:
+        """Return the place of a step in the plan; -1 if unknown."""
+        plan = () if self.pipeline is None else self.pipeline.plan
+        if self._places_of is not plan:
+            self._places_of = plan
+            self._places = {step.id: place for place, step in enumerate(plan)}
+        return self._places.get(step_id, -1)
+
+    def saw_line(self, record: LogRecord) -> None:
+        """Note that a console record was read."""
+        created = plausible(record.created)
+        self._run.add(created)
+        if record.step_id in self._steps or len(self._steps) < _MAX_STEPS:
+            self._steps.setdefault(record.step_id, _Times()).add(created, is_line=True)
+
+    def add(self, snapshot: Sequence[LogRecord], *, is_cut: bool = False) -> int:
+        """Take the records of all types, latest first; return how many were not in the last ones.
+
+        `is_cut` says that older records may exist although the window is not full.
+        """
+        keys = [_key(record) for record in snapshot]
+        present = frozenset(keys)
+        if (is_cut or len(snapshot) >= WINDOW) and not present & self._latest:
+            self._clipped_at.append(next((r.step_id for r in reversed(snapshot) if r.step_id), ""))
+        new = len(present - self._latest)
+        for key, record in zip(reversed(keys), reversed(snapshot), strict=True):
+            self._take(key, record)
+        self._latest, self._read = present or self._latest, True
+        return new
+
+    def _take(self, key: object, record: LogRecord) -> None:
+        created = plausible(record.created)
+        self._run.add(created)
+        self.branch = record.branch or self.branch
+        if not self._starter and record.step_name.strip().lower() == "start pipeline":
+            self._starter = _name(record)
+        if record.step_id in self._steps or (record.step_id and len(self._steps) < _MAX_STEPS):
+            times = self._steps.setdefault(record.step_id, _Times())
+            times.add(created)
+            self._names[record.step_id] = (record.step_name, record.tool)
+        state = State.UNKNOWN if record.is_console else state_of(record.status)
+        if state is not State.UNKNOWN and (
+            key in self._statuses or len(self._statuses) < _MAX_RECORDS
+        ):
+            number = self._statuses[key].number if key in self._statuses else len(self._statuses)
+            self._statuses[key] = _Status(
+                created, number, record.step_id, state, record.message, _name(record)
+            )
+
+    @property
+    def pause(self) -> Pause | None:
+        """Where the run is waiting for approval, if the latest status of a step says so."""
+        latest = {one.step_id: one for one in self._in_order()}
+        paused = [one for one in latest.values() if one.state is State.PAUSED and one.step_id]
+        if not paused:
+            return None
+        one = paused[-1]
+        # A record may as well name who started the run.
+        return Pause(one.step_id, one.created, one.user if one.user != self._starter else "")
+
+    def details(self, run: Run | None, state: State | None) -> RunDetails:
+        """Return what is known of the run, whose state this is."""
+        plan = self.pipeline.plan if self.pipeline is not None else ()
+        ordered = self._in_order()
+        statuses: dict[str, list[_Status]] = {}
+        for one in ordered:
+            statuses.setdefault(one.step_id, []).append(one)
+        clipped = self._clipped_up_to(plan)
+        steps = [
+            self._result(step, statuses.get(step.id, []), clipped=index <= clipped)
+            for index, step in enumerate(plan)
+            if step.active
+        ]
+        over = state is not None and state.final
+        failure = self._failure(run, ordered)
+        if failure is not None and state is State.FAILED:
+            # Where no record says so, the pipeline does.
+            steps = [_failed(step) if step.id == failure.step.id else step for step in steps]
+        stops = [one.user for one in ordered if one.state is State.STOPPED and one.user]
+        waiting = next((step.name for step in steps if step.state is State.PAUSED), "")
+        details = RunDetails(
+            steps=tuple(steps),
+            failure=failure,
+            started_at=None if self._clipped_at else self._run.first,
+            finished_at=self._run.last if over else None,
+            stopped_by=stops[-1] if stops and state is State.STOPPED else "",
+            waiting_for="" if state in (State.SUCCESS, State.FAILED) else waiting,
+            branch=self.branch,
+        )
+        return details.settled(state) if state is not None else details
+
+    def _in_order(self) -> list[_Status]:
+        """Return the records with a status, oldest first; those without a time keep their place."""
+        last = float("-inf")
+        keyed = []
+        for one in self._statuses.values():
+            last = last if one.created is None else one.created
+            keyed.append((last, one.number, one))
+        return [one for _, _, one in sorted(keyed, key=lambda item: item[:2])]
+
+    def _clipped_up_to(self, plan: Sequence[Step]) -> int:
+        """Return the index of the last step of which records may be missing; -1 for none."""
+        if not self._read:
+            return len(plan)
+        return max((max(0, self.index(step_id)) for step_id in self._clipped_at), default=-1)
+
+    def _result(self, step: Step, statuses: list[_Status], *, clipped: bool) -> StepResult:
+        times = self._steps.get(step.id, _Times())
+        state = statuses[-1].state if statuses else None
+        waited = _waited(statuses)
+        started_at = times.first
+        if clipped:
+            early = [one.created for one in statuses if not one.state.final and one.created]
+            early += [] if times.first_line is None else [times.first_line]
+            started_at = min(early, default=None)
+        seconds = None
+        if started_at is not None and times.last is not None and self._read:
+            # A single record after a gap does not tell how long the step took.
+            took = times.last - started_at
+            seconds = took if took or not clipped else None
+        tells = state in (State.FAILED, State.STOPPED, State.PAUSED) or waited is not None
+        return StepResult(
+            step.name,
+            step.tool,
+            state,
+            seconds,
+            started_at,
+            id=step.id,
+            message=statuses[-1].message if statuses and tells else "",
+            waited=waited,
+            out_of_reach=clipped and not (state is not None and state.final),
+        )
+
+    def _failure(self, run: Run | None, ordered: Sequence[_Status]) -> Failure | None:
+        """Find where the run failed: from its records, or from the pipeline's last step."""
+        known = {} if self.pipeline is None else {step.id: step for step in self.pipeline.plan}
+        for one in reversed(ordered):
+            if one.state is State.FAILED and one.step_id:
+                name, tool = self._names.get(one.step_id, ("", ""))
+                named = Step(one.step_id, name or one.step_id, tool)
+                return Failure(known.get(one.step_id, named), one.message)
+        pipeline = self.pipeline
+        if pipeline is None or run is None or pipeline.run_count != run.count:
+            return None
+        step = known.get(pipeline.failed_step_id)
+        return None if step is None else Failure(step)
+
+
+def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResult, ...]:
+    """Return what the latest records of a run, latest first, say about each active step."""
+    history = StepHistory(pipeline)
+    history.add(records)
+    return history.details(None, None).steps
+
+
+def _failed(step: StepResult) -> StepResult:
+    is_unknown = step.state in (None, State.RUNNING, State.PAUSED)
+    return replace(step, state=State.FAILED, out_of_reach=False) if is_unknown else step
+
+
+def _key(record: LogRecord) -> object:
+    return record.id or (record.created, record.step_id, record.action, record.status, record.text)
+
+
+def _name(record: LogRecord) -> str:
+    """Return the name of the user that a record carries; an ID alone is none."""
+    return record.user if record.user != record.user_id else ""
+
+
+def _waited(statuses: Iterable[_Status]) -> float | None:
+    """Add up the time from each paused status to the next other one; None if there is none."""
+    spans = list(_waits(statuses))
+    return sum(spans) if spans else None
+
+
+def _waits(statuses: Iterable[_Status]) -> Iterator[float]:
+    since: float | None = None
+    for one in statuses:
+        if one.state is State.PAUSED:
+            since = one.created if since is None else since
+        elif since is not None and one.created is not None:
+            yield max(0.0, one.created - since)
+            since = None

@@ -69,7 +69,6 @@ class TestExcerpt:
         assert "expected 200, got 500" in error
         assert "expected 200, got 500" in job.files.text("github_step_summary")
 
-    @open_defect
     @pytest.mark.parametrize("records", [[Record(0.1, "scanning\n")], []])
     def test_a_failed_step_is_shown_as_failed(self, tmp_path, records):
         with Opsera([(0, "running"), (1, "failed")], records, ["Code scan"]) as opsera:
@@ -83,7 +82,6 @@ class TestExcerpt:
 class TestFinalStatus:
     """A status that is final for a moment only, as between two steps."""
 
-    @open_defect
     @pytest.mark.parametrize(
         ("moment", "end", "code"),
         [("success", "failed", 1), ("failed", "success", 0), ("stopped", "success", 0)],
@@ -201,7 +199,7 @@ def test_a_stop_call_that_fails_once_is_repeated(tmp_path, platform, number, rep
 
 @pytest.mark.long
 @pytest.mark.timeout(150)
-@pytest.mark.parametrize("call", [pytest.param("status", marks=open_defect), "logs"])
+@pytest.mark.parametrize("call", ["status", "logs"])
 def test_a_retry_after_of_an_hour_does_not_cost_the_timeout(tmp_path, call):
     """No single wait is longer than two minutes, and what else shows the end is used."""
     slow = Reply(429, {"message": "slow down"}, {"Retry-After": "3600"})

@@ -161,7 +161,7 @@ def test_a_hanging_api_does_not_make_it_late(slow, tmp_path):
     assert job.code == 124
     # A busy machine may start it slowly; a request that is not cut off takes 30 seconds.
     assert job.seconds < 4 + 10 + 12
-    assert "could not be stopped and may still be going" in job.outputs["OPSERA_MESSAGE"]
+    assert "could not be stopped and may still be in progress" in job.outputs["OPSERA_MESSAGE"]
 
 
 def test_a_signal_before_anything_starts_no_run(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 
 from opsera_step.clock import FakeClock
 from opsera_step.config.parsers import parse_duration
-from opsera_step.runs.log_reader import STILL_FOR
+from opsera_step.runs.log_reader import QUIET_FOR
 from opsera_step.signals import Signals
 from opsera_step.simulator import RunView, Simulator
 from tests.faults.schedule import Schedule
@@ -124,7 +124,7 @@ def _one_run(played: Played) -> Iterator[str]:
         yield f"runs {ours} were all started by us"
     followed = played.run
     attached = played.schedule.inputs["on_busy"] == "attach" and "Following run" in played.job.log
-    adopted = "taken as ours" in played.job.log
+    adopted = "Found run" in played.job.log
     if followed is not None and followed.started_by != "us" and not (attached or adopted):
         yield f"run {followed.number} of {followed.started_by} was followed without a word"
 
@@ -170,7 +170,7 @@ def _came_after_reading(played: Played, read: list[str]) -> bool:
         (one.time for one in played.requests if one.call == "logs" and "type" in (one.body or {})),
         default=0.0,
     )
-    late = played.requests[-1].time - last_read > STILL_FOR
+    late = played.requests[-1].time - last_read > QUIET_FOR
     return late and set(read) == set(played.printed)
 
 
@@ -195,8 +195,9 @@ def _order(printed: list[str]) -> Iterator[str]:
 
 def _stops(played: Played) -> Iterator[str]:
     stops = [one for one in played.requests if one.call == "stop"]
-    if len(stops) > 1:
-        yield f"{len(stops)} stop calls were sent"
+    for earlier in stops[:-1]:
+        if earlier.status == 200 and not earlier.fault:
+            yield "another stop call was sent after a successful one"
     for stop in stops:
         going = [run for run in played.runs if run.number == stop.run_count]
         ours = played.run

@@ -146,6 +146,11 @@ def _fault(rng: random.Random) -> Fault:
         details["effect"] = rng.random() < 0.4
         if rng.random() < 0.4:
             details["retry_after"] = rng.choice((1, 20, 90))
+        # What the server refuses to take has no effect (see the guarantee about starting runs).
+        refused = details["status"] == 429 or (
+            details["status"] == 503 and "retry_after" in details
+        )
+        details["effect"] = details["effect"] and not refused
     if kind in ("reset", "close", "html", "empty", "hang"):
         details["effect"] = rng.random() < 0.5
     if kind in ("hang", "latency"):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsera_step.clock import Deadline, FakeClock, RetryState, SystemClock, backoff, format_duration
+from opsera_step.clock import Deadline, FakeClock, SystemClock, format_duration
 
 FIXED = settings(derandomize=True, deadline=None, max_examples=200, database=None)
 SECONDS = st.floats(0, 1000)
@@ -158,57 +158,6 @@ class TestDeadline:
     def test_no_later_than(self, seconds: float | None, cap: float, remaining: float):
         """The earlier of two moments counts."""
         assert Deadline.after(FakeClock(), seconds).no_later_than(cap).remaining == remaining
-
-
-class TestBackoff:
-    """Doubling pauses, half of each random."""
-
-    def test_it_doubles_up_to_the_cap(self):
-        """The pauses double and then stay."""
-        assert [backoff(n, 0.0) for n in range(7)] == [0.5, 1, 2, 4, 8, 15, 15]
-        assert backoff(10**9, 0.5, base=2, cap=8) == 6
-
-    @FIXED
-    @given(st.integers(0, 100), st.floats(0, 1, exclude_max=True))
-    def test_half_of_it_is_random(self, attempt: int, jitter: float):
-        """Each pause lies between half of its step and the whole."""
-        step = min(30, 2.0**attempt)
-        assert step / 2 <= backoff(attempt, jitter) <= step
-
-
-class TestOutage:
-    """Failures in a row."""
-
-    def test_from_the_first_failure_to_the_end(self):
-        """Each failure lengthens the pause; one success ends it all."""
-        clock = FakeClock()
-        outage = RetryState(clock, lambda: 0.0)
-        assert outage.may_try
-        assert (outage.lasting, outage.attempts, outage.what) == (0, 0, "")
-        clock.sleep(5)
-        assert outage.failed("first") == 0.5
-        assert not outage.may_try
-        clock.sleep(0.5)
-        assert outage.may_try
-        assert outage.failed("second") == 1
-        assert (outage.since, outage.lasting, outage.attempts, outage.what) == (5, 0.5, 2, "second")
-        outage.shown = True
-        outage.over()
-        assert outage.may_try
-        assert (outage.since, outage.lasting, outage.attempts, outage.what) == (None, 0, 0, "")
-        assert not outage.shown
-        assert outage.failed("anew") == 0.5
-
-    def test_the_server_may_ask_for_longer(self):
-        """Retry-After lengthens a pause and never shortens it."""
-        clock = FakeClock()
-        outage = RetryState(clock, lambda: 0.0)
-        assert outage.failed("429", retry_after=20) == 20
-        clock.sleep(19.9)
-        assert not outage.may_try
-        clock.sleep(0.1)
-        assert outage.may_try
-        assert outage.failed("429", retry_after=0) == 1
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from opsera_step.config import PREFIXES, Setting, from_environment
 from opsera_step.errors import ExitCode
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.platforms import Platform
-from opsera_step.runs import LONGEST_STOP, STARTED, RunOwnership, stop_run
+from opsera_step.runs import LONGEST_STOP, STARTED, started_by_other, stop_run
 
 _NEEDED = frozenset(
     {
@@ -114,5 +114,5 @@ def _left_run(job: Job, state: Mapping[str, str]) -> Run | None:
         run = Run(pipeline.id, pipeline.run_count)
     else:
         return None
-    owner = RunOwnership(job.client, job.inputs.token, job.clock, job.deadline)
-    return None if owner.is_foreign(run) else run
+    foreign = started_by_other(job.client, run, job.inputs.token, job.clock, job.deadline)
+    return None if foreign else run

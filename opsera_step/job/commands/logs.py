@@ -125,7 +125,7 @@ class LogQuery(NamedTuple):
 
     def _print(self, job: Job, chosen: list[LogRecord], listing: Listing[LogRecord]) -> None:
         if listing.is_truncated:
-            job.log.show(LinesMissing(None))
+            job.log.show(LinesMissing())
         events = list(lines_of(chosen))
         for event in _tail(events, self.tail) if self.tail is not None else events:
             job.log.show(event)

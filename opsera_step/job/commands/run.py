@@ -88,7 +88,7 @@ def _runtime_settings(job: Job) -> RuntimeSettings | None:
     inputs = job.inputs
     if not inputs.branch and not inputs.parameters:
         return None
-    parameters = (Parameter(one.step or "", one.name, one.value) for one in inputs.parameters)
+    parameters = (Parameter(one.step, one.name, one.value) for one in inputs.parameters)
     return RuntimeSettings(inputs.branch, tuple(parameters))
 
 

@@ -70,8 +70,7 @@ MESSAGES = [
         events.PausedAt(None, "", FakeClock().time() - 9, "Dana Ortiz"),
         "The run is waiting for Dana Ortiz.",
     ),
-    (events.LinesMissing(None), f"warning: Some {MISSING}"),
-    (events.LinesMissing(4000), f"warning: Up to 4,000 {MISSING}"),
+    (events.LinesMissing(), f"warning: Some {MISSING}"),
     (
         events.Retrying("It answered 502.", 6.0, 3540.0),
         "warning: It answered 502. Retrying for at most 59m.",
@@ -252,7 +251,7 @@ class TestGroups:
         [(events.PausedAt(APPROVAL, ""), True), (events.Queued(41), True),
          (changed("running", "paused"), True), (changed("frobnicated", "running"), True),
          (heartbeat(), False), (events.Retrying("502.", 9.0), False),
-         (events.LinesMissing(3), False)],
+         (events.LinesMissing(), False)],
     )  # fmt: skip
     def test_only_what_matters_later_closes_a_group(self, event, closes):
         """A sign of life breaks no group; what users must not overlook is outside of them."""
@@ -304,7 +303,7 @@ def test_missing_lines_are_reported_where_they_are_missing():
     """The message about missing lines is among the lines, and is remembered."""
     sheet = Sheet(folds=True)
     log = joblog(sheet)
-    for event in (lines("Build", "a"), events.LinesMissing(3), lines("Build", "b")):
+    for event in (lines("Build", "a"), events.LinesMissing(), lines("Build", "b")):
         log.show(event)
     assert log.missing
     assert [line[:4] for line in sheet.printed] == ["[Bui", "» a", "warn", "» b"]

@@ -1,169 +1,38 @@
-"""Following a run: against an Opsera of a few lines that plays its part on a fake clock."""
+"""Following a run, against an Opsera of a few lines on a fake clock."""
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import TypeVar
 
 import pytest
 
-from opsera_step.api import LogRecord, Pipeline, Run, RunStatus, State, Step, state_of
+from opsera_step.api import RunStatus, State, state_of
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import (
-    ApiError,
     Forbidden,
     Malformed,
-    NotFound,
-    Redirected,
     Rejected,
     Unauthorized,
-    Unavailable,
     Unreachable,
 )
-from opsera_step.runs import EndReason, events
-from opsera_step.runs.follow import DRAIN_CAP, Follower, FollowPolicy
+from opsera_step.runs import EndReason, FollowPolicy, RunState, events, follow
+from opsera_step.runs.follow import MAX_DRAIN, NEW_RUN_GRACE
 from opsera_step.runs.retry import HEARTBEAT, LONGEST_OUTAGE
-from opsera_step.runs.turn import NEW_RUN_GRACE
-
-RUN = Run("65a4f00dc0ffee0123456789", 42)
-FOREVER = float("inf")
-STEP = Step("s1", "Build", "jenkins")
-GATE = Step("s2", "Approve production", "approval")
-PLAN = (STEP, GATE)
-E = TypeVar("E", bound=events.Event)
-
-
-def http(status: int, retry_after: float | None = None) -> ApiError:
-    """Make the error that the client makes of an HTTP code."""
-    kinds = {400: Rejected, 401: Unauthorized, 403: Forbidden, 404: NotFound, 302: Redirected}
-    error = kinds.get(status, Unavailable)(f"the call answered HTTP {status}.")
-    if isinstance(error, Unavailable):
-        error.throttled, error.retry_after = status == 429, retry_after
-    return error
-
-
-def record(number: int, text: str) -> LogRecord:
-    """A console record of the one step."""
-    return LogRecord(
-        id=f"65000000{'ab' * 5}{number:06x}",
-        created=float(number),
-        step_id=STEP.id,
-        step_name=STEP.name,
-        step_index=0,
-        action="console output",
-        status="",
-        message="",
-        tool="jenkins",
-        user_id="",
-        text=text,
-    )
-
-
-@dataclass
-class Opsera:
-    """One pipeline as a schedule: what each call says from which second on; calls are counted."""
-
-    clock: FakeClock
-    words: list[tuple[float, str | ApiError]]
-    """What the status call says: a word with `|` and a message, or an error."""
-    lines: list[tuple[float, str]] = field(default_factory=list)
-    """When each log record turns up."""
-    log_errors: list[tuple[float, float, ApiError]] = field(default_factory=list)
-    status_errors: list[tuple[float, float, ApiError]] = field(default_factory=list)
-    summary_errors: list[tuple[float, float, ApiError]] = field(default_factory=list)
-    pipelines: list[tuple[float, Pipeline]] = field(default_factory=list)
-    latency: float = 0.1
-    calls: list[tuple[float, str]] = field(default_factory=list)
-    runs_ahead: dict[int, list[tuple[float, str | ApiError]]] = field(default_factory=dict)
-
-    @property
-    def now(self) -> float:
-        return self.clock.monotonic()
-
-    def times(self, call: str) -> list[float]:
-        """When a call was made."""
-        return [at for at, name in self.calls if name == call]
-
-    def status(self, run: Run, deadline: Deadline) -> RunStatus:
-        self._called("status" if run == RUN else "status of another", self.status_errors)
-        said = self._now(self.words if run == RUN else self.runs_ahead[run.count])
-        if isinstance(said, ApiError):
-            raise said
-        word, _, message = said.partition("|")
-        return RunStatus(state_of(word), word, message)
-
-    def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
-        self._called("summary", self.summary_errors)
-        return self._now(self.pipelines) if self.pipelines else pipeline(State.RUNNING)
-
-    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
-        self._called("logs", self.log_errors)
-        there = [record(n, text) for n, (at, text) in enumerate(self.lines) if at <= self.now]
-        return there[::-1][:1000]
-
-    def _called(self, name: str, errors: list[tuple[float, float, ApiError]]) -> None:
-        self.calls.append((self.now, name))
-        self.clock.sleep(self.latency)
-        for since, until, error in errors:
-            if since <= self.now < until:
-                raise error
-
-    def _now(self, schedule: list[tuple[float, E]]) -> E:
-        return [what for at, what in schedule if at <= self.now or at == 0][-1]
-
-
-def pipeline(state: State, count: int = RUN.count, **fields: object) -> Pipeline:
-    made = Pipeline(RUN.pipeline_id, "Deploy shop", count, state, PLAN, current_step_id="s1")
-    return replace(made, **fields)
-
-
-@dataclass
-class Seen:
-    """What following gave: events with their times."""
-
-    all: list[tuple[float, events.Event]]
-    follower: Follower
-
-    def of(self, kind: type[E]) -> list[E]:
-        return [one for _, one in self.all if isinstance(one, kind)]
-
-    def times(self, kind: type[events.Event]) -> list[float]:
-        return [at for at, one in self.all if isinstance(one, kind)]
-
-    @property
-    def lines(self) -> list[str]:
-        return [line for one in self.of(events.LogLines) for line in one.lines]
-
-    @property
-    def ended(self) -> events.Ended:
-        ends = self.of(events.Ended)
-        assert len(ends) == 1 and isinstance(self.all[-1][1], events.Ended)
-        return ends[0]
-
-    @property
-    def end(self) -> float:
-        return self.all[-1][0]
-
-
-def follower_of(
-    opsera: Opsera, timeout: float | None = 3600.0, *, fresh: bool = True,
-    behind: int | None = None, **policy: object,
-) -> Follower:  # fmt: skip
-    deadline = Deadline.after(opsera.clock, timeout)
-    return Follower(
-        opsera, RUN, FollowPolicy(**policy), opsera.clock, deadline, random.Random(3).random,
-        fresh=fresh, behind=behind,
-    )  # fmt: skip
-
-
-def follow(opsera: Opsera, timeout: float | None = 3600.0, **options: object) -> Seen:
-    """Follow to the end."""
-    follower = follower_of(opsera, timeout, **options)
-    seen = [(opsera.now, event) for event in follower.follow()]
-    return Seen(seen, follower)
+from opsera_step.runs.state import ACTIVE_FOR
+from tests.support.scripted_opsera import (
+    APPROVAL,
+    BUILD,
+    DEPLOY,
+    FOREVER,
+    RUN,
+    ScriptedOpsera,
+    follow_run,
+    http,
+    pipeline,
+    record,
+)
 
 
 @pytest.fixture
@@ -171,516 +40,686 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-# --- the plain way --------------------------------------------------------------------------------
+class TestTheUsualRun:
+    """From the start to the end."""
 
+    def test_each_line_once_and_the_result(self, clock):
+        """Each line comes once, within seconds, and the end with the status and a whole log."""
+        lines = [(n, f"line {n}\n") for n in range(60)]
+        seen = follow_run(ScriptedOpsera(clock, [(0, "running"), (60, "success|all well")], lines))
+        assert seen.lines == [text.strip() for _, text in lines]
+        status = RunStatus(State.SUCCESS, "success", "all well")
+        assert seen.ended[:4] == (EndReason.FINAL, status, True, "")
+        assert [one.status.value for one in seen.of(events.StateChanged)] == ["running", "success"]
+        assert seen.state.status == status
+        assert seen.end < 70
 
-def test_a_run_from_its_start_to_its_end(clock):
-    """Each line comes once, within seconds, and the end comes with the verdict and a whole log."""
-    lines = [(n, f"line {n}\n") for n in range(60)]
-    seen = follow(Opsera(clock, [(0, "running"), (60, "success|all well")], lines))
-    assert seen.lines == [text.strip() for _, text in lines]
-    assert seen.ended == events.Ended(
-        EndReason.FINAL, RunStatus(State.SUCCESS, "success", "all well"), log_complete=True
+    @pytest.mark.parametrize(
+        "value", ["success", "failed", "Failure", "stopped", "ABORTED", "rejected"]
     )
-    assert [one.status.value for one in seen.of(events.StateChanged)] == ["running", "success"]
-    assert seen.end < 75
-
-
-@pytest.mark.parametrize("word", ["success", "failed", "Failure", "stopped", "ABORTED", "rejected"])
-def test_each_final_word_ends_it(clock, word):
-    """Each final word ends it as it came; the state is what the word means."""
-    seen = follow(Opsera(clock, [(0, word)]), fresh=False)
-    assert seen.ended.status == RunStatus(state_of(word), word)
-    assert seen.ended.reason is EndReason.FINAL
-
-
-@pytest.mark.parametrize("word", ["running", "Running", "processing event"])
-def test_an_idle_hour_costs_few_calls(clock, word):
-    """Waiting for an hour of silence takes about 300 calls, those of its heartbeats included."""
-    opsera = Opsera(clock, [(0, word), (3600, "success")])
-    follow(opsera, 7200)
-    assert len(opsera.calls) <= 320
-
-
-def test_lines_show_within_a_second_or_two_while_they_flow(clock):
-    """While lines flow each shows about a second after it is there."""
-    lines = [(n * 0.7, "x\n") for n in range(140)]
-    opsera = Opsera(clock, [(0, "running"), (100, "success")], lines)
-    follower = follower_of(opsera)
-    late = []
-    for event in follower.follow():
-        if isinstance(event, events.LogLines):
-            late += [opsera.now - at for at, _ in opsera.lines[len(late) : len(late) + 1]]
-    assert max(late) < 2.6
-    assert sorted(late)[len(late) // 2] < 1.2
-
-
-def test_logs_none_asks_for_no_log(clock):
-    """With logs: none only the status is asked for, and the log counts as not seen."""
-    opsera = Opsera(clock, [(0, "running"), (30, "success")])
-    seen = follow(opsera, logs="none")
-    assert "logs" not in Counter(name for _, name in opsera.calls)
-    assert seen.end < 40 and not seen.ended.log_complete
-
-
-def test_a_fixed_interval_is_kept(clock):
-    """With an interval of the user's own both calls come at it."""
-    opsera = Opsera(clock, [(0, "running"), (100, "success")])
-    follow(opsera, poll_interval=7.0)
-    times = opsera.times("status")
-    assert all(6.9 < later - at < 7.3 for at, later in pairwise(times))
-
-
-# --- a new run ------------------------------------------------------------------------------------
-
-NOT_YET: dict[str, str | ApiError] = {"400": http(400), "404": http(404), "unknown": "unknown"}
-
-
-@pytest.mark.parametrize("said", NOT_YET.values(), ids=NOT_YET)
-def test_a_new_run_may_be_unknown_for_a_while(clock, said):
-    """A run that was just started may be unknown to status and log for some seconds."""
-    opsera = Opsera(
-        clock, [(0, said), (14, "running"), (40, "success")], [(20, "hello\n")],
-        log_errors=[(0, 15, http(404))],
-    )  # fmt: skip
-    seen = follow(opsera)
-    assert seen.lines == ["hello"]
-    assert seen.ended.status.state is State.SUCCESS and seen.ended.log_complete
-    assert seen.of(events.Note) == [] and seen.of(events.Retrying) == []
-
-
-@pytest.mark.parametrize("said", [http(400), http(404)])
-def test_a_run_that_stays_unknown_is_an_error(clock, said):
-    """After its grace a run that the status call does not know ends it with that error."""
-    with pytest.raises(Rejected):
-        follow(Opsera(clock, [(0, said)], pipelines=[(0, pipeline(State.STOPPED))]))
-    assert NEW_RUN_GRACE <= clock.monotonic() < NEW_RUN_GRACE + 10
-
-
-@pytest.mark.parametrize("behind", [None, 41])
-def test_a_run_that_is_unknown_until_the_time_is_up_says_why(clock, behind):
-    """The reason that Opsera gave is in the end of a run that it never told of."""
-    ahead = pipeline(State.RUNNING, 41 if behind else RUN.count)
-    seen = follow(Opsera(clock, [(0, http(400))], pipelines=[(0, ahead)]), 15.0, behind=behind)
-    assert seen.ended.reason is EndReason.TIMEOUT
-    assert "HTTP 400" in seen.ended.detail
-
-
-@pytest.mark.parametrize("said", [http(400), http(404)])
-def test_an_old_run_that_is_unknown_is_an_error_at_once(clock, said):
-    """A run that was not just started has no grace."""
-    with pytest.raises(Rejected):
-        follow(Opsera(clock, [(0, said)]), fresh=False)
-    assert clock.monotonic() < 1
-
-
-@pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("fresh", [True, False])
-def test_a_bad_token_is_an_error_at_once(clock, status, fresh):
-    """401 and 403 of the status call end it even in the grace of a new run."""
-    with pytest.raises((Unauthorized, Forbidden)):
-        follow(Opsera(clock, [(0, http(status))]), fresh=fresh)
-    assert clock.monotonic() < 1
-
-
-@pytest.mark.parametrize("missing", [http(404), http(400), None], ids=["404", "400", "empty"])
-def test_a_quick_run_whose_log_comes_late_loses_no_line(clock, missing):
-    """A new run that ends before the log call knows of it is waited for, not taken as silent."""
-    opsera = Opsera(clock, [(0, "running"), (2, "success")], [(9, "hello\n"), (9, "done\n")])
-    if missing is not None:
-        opsera.log_errors = [(0, 9, missing)]
-    seen = follow(opsera)
-    assert seen.lines == ["hello", "done"]
-    assert seen.ended.log_complete
-    assert seen.of(events.Note) == []
-
-
-def test_a_quick_run_without_a_log_is_not_waited_for_long(clock):
-    """A new run that ends and prints nothing is over when its grace is."""
-    seen = follow(Opsera(clock, [(0, "success")]))
-    assert seen.ended.log_complete and seen.end < NEW_RUN_GRACE + 5
-
-
-# --- the queue ------------------------------------------------------------------------------------
-
-QUEUED: dict[str, str | ApiError] = {**NOT_YET, "queued": "queued", "pending": "Pending"}
-
-
-@pytest.mark.parametrize("interval", [None, 45.0])
-@pytest.mark.parametrize("counted", [False, True], ids=["not counted", "counted already"])
-@pytest.mark.parametrize("said", QUEUED.values(), ids=QUEUED)
-def test_a_queued_run_is_waited_for(clock, said, counted, interval):
-    """However the API speaks of a queued run, it is waited for as long as another one goes."""
-    ahead = pipeline(State.RUNNING, RUN.count if counted else 41)
-    opsera = Opsera(
-        clock, [(0, said), (1800, "running"), (1860, "success")], [(1810, "hello\n")],
-        pipelines=[(0, ahead), (1799, pipeline(State.RUNNING))],
-        runs_ahead={41: [(0, "running"), (1799, "success")]},
-    )  # fmt: skip
-    if not isinstance(said, str):
-        opsera.log_errors = [(0, 1802, said)]
-    seen = follow(opsera, behind=41, poll_interval=interval)
-    assert [one.behind for one in seen.of(events.Queued)] == [41]
-    assert seen.lines == ["hello"]
-    assert seen.ended.status.state is State.SUCCESS
-    beats = [one for one in seen.of(events.Heartbeat) if one.queued_behind == 41]
-    assert len(beats) >= 20
-
-
-def test_an_hour_in_the_queue_costs_few_calls(clock):
-    """Behind another run the log is not read each time, for there is none; the rest goes on."""
-    opsera = Opsera(
-        clock, [(0, "queued"), (3600, "running"), (3660, "success")], [(3601, "hello\n")],
-        pipelines=[(0, pipeline(State.RUNNING)), (3599, pipeline(State.RUNNING))],
-        runs_ahead={41: [(0, "running"), (3599, "success")]},
-    )  # fmt: skip
-    seen = follow(opsera, 7200, behind=41)
-    assert seen.lines == ["hello"]
-    assert sum(at < 3600 for at, _ in opsera.calls) <= 360
-
-
-def test_a_queued_run_outlives_an_outage(clock):
-    """An outage while a run is queued and unknown does not eat up its grace."""
-    opsera = Opsera(
-        clock, [(0, http(404)), (600, "running"), (660, "success")],
-        pipelines=[(0, pipeline(State.RUNNING, 41)), (600, pipeline(State.RUNNING))],
-    )  # fmt: skip
-    broken = [(100.0, 300.0, http(502))]
-    opsera.status_errors = opsera.summary_errors = opsera.log_errors = broken
-    seen = follow(opsera, behind=41)
-    assert seen.ended.status.state is State.SUCCESS
-
-
-def test_a_new_run_outlives_an_outage(clock):
-    """An outage right after the start does not eat up the grace of a new run."""
-    opsera = Opsera(clock, [(0, http(404)), (70, "running"), (80, "success")])
-    opsera.status_errors = opsera.summary_errors = opsera.log_errors = [(1.0, 60.0, http(502))]
-    assert follow(opsera).ended.status.state is State.SUCCESS
-
-
-def test_queued_behind_one_run_after_the_other(clock):
-    """Each run that is in the way is told once."""
-    opsera = Opsera(
-        clock, [(0, "queued"), (200, "running"), (260, "success")],
-        pipelines=[(0, pipeline(State.RUNNING, 40)), (100, pipeline(State.RUNNING, 41)),
-                   (200, pipeline(State.RUNNING))],
-    )  # fmt: skip
-    assert [one.behind for one in follow(opsera).of(events.Queued)] == [40, 41]
-
-
-def test_no_queue_is_told_when_the_run_has_left_it(clock):
-    """A queued run that goes straight into a pause is not told as queued any more."""
-    opsera = Opsera(
-        clock, [(0, "queued"), (100, "paused"), (400, "success")],
-        pipelines=[(0, pipeline(State.RUNNING, 41)), (100, pipeline(State.PAUSED))],
-    )  # fmt: skip
-    beats = [
-        one for at, one in follow(opsera, wait_when_paused=True).all
-        if isinstance(one, events.Heartbeat) and at > 110
-    ]  # fmt: skip
-    assert beats and {one.queued_behind for one in beats} == {None}
-
-
-# --- pauses ---------------------------------------------------------------------------------------
-
-PAUSED = pipeline(State.PAUSED, current_step_id=GATE.id)
-
-
-def test_a_pause_ends_it_with_its_gate_and_a_whole_log(clock):
-    """A pause ends it, when that is wanted, after the log has been read up to it."""
-    opsera = Opsera(
-        clock, [(0, "running"), (30, "paused|waits for ann")],
-        [(29, "before\n"), (33, "late\n")], pipelines=[(0, PAUSED)],
-    )  # fmt: skip
-    seen = follow(opsera)
-    assert seen.of(events.PausedAt) == [events.PausedAt(GATE, "waits for ann")]
-    assert seen.lines == ["before", "late"]
-    assert (seen.ended.reason, seen.ended.log_complete) == (EndReason.PAUSED, True)
-    assert seen.ended.status.state is State.PAUSED
-
-
-def test_a_pause_is_waited_through_each_time(clock):
-    """Waiting lives through pause, resumption and the next pause, and tells each pause once."""
-    opsera = Opsera(
-        clock,
-        [(0, "running"), (30, "paused"), (330, "running"), (360, "paused"), (500, "running"),
-         (520, "success")],
-        [(345, "between\n")],
-        pipelines=[(0, PAUSED)],
-    )  # fmt: skip
-    seen = follow(opsera, wait_when_paused=True)
-    assert len(seen.of(events.PausedAt)) == 2
-    assert seen.lines == ["between"]
-    assert seen.ended.status.state is State.SUCCESS
-
-
-def test_a_pause_whose_gate_is_not_known(clock):
-    """A summary that fails takes nothing but the gate's name."""
-    opsera = Opsera(clock, [(0, "paused")], summary_errors=[(0, FOREVER, http(500))])
-    assert follow(opsera).of(events.PausedAt) == [events.PausedAt(None, "")]
-
-
-def test_a_pause_that_outlasts_the_timeout_is_a_timeout(clock):
-    """Waiting for somebody ends when the time is up."""
-    seen = follow(Opsera(clock, [(0, "paused")]), 600, wait_when_paused=True)
-    assert seen.ended.reason is EndReason.TIMEOUT
-    assert seen.ended.status.state is State.PAUSED
-
-
-# --- words never seen before ----------------------------------------------------------------------
-
-
-def test_an_unknown_word_is_waited_through_while_the_pipeline_goes(clock):
-    """A word never seen before is no end while the pipeline is in this very run."""
-    opsera = Opsera(clock, [(0, "frobnicating"), (900, "success")])
-    seen = follow(opsera, fresh=False)
-    assert seen.ended.status.state is State.SUCCESS and seen.end > 900
-
-
-@pytest.mark.parametrize("state", [State.SUCCESS, State.STOPPED, State.FAILED])
-def test_an_unknown_word_of_a_run_that_rests_is_never_success(clock, state):
-    """When the pipeline rests for several looks, the verdict is unknown rather than good."""
-    opsera = Opsera(clock, [(0, "frobnicated")], pipelines=[(0, pipeline(state))])
-    seen = follow(opsera, fresh=False)
-    assert seen.ended.reason is EndReason.LOST
-    assert seen.ended.status.state is State.UNKNOWN
-    assert "frobnicated" in seen.ended.detail
-    assert 10 < seen.end < 120
-
-
-@pytest.mark.parametrize(("word", "state"), [("failed", State.FAILED), ("success", State.SUCCESS)])
-def test_an_unknown_word_is_settled_by_the_last_run(clock, word, state):
-    """Where the pipeline says how this very run ended, that is the verdict."""
-    rests = pipeline(state, last_run_count=RUN.count, last_run_status=word)
-    seen = follow(Opsera(clock, [(0, "frobnicated")], pipelines=[(0, rests)]), fresh=False)
-    assert (seen.ended.reason, seen.ended.status.state) == (EndReason.FINAL, state)
-
-
-def test_an_unknown_word_of_a_run_that_was_overtaken(clock):
-    """When the pipeline is in a later run, this one does not go any more."""
-    opsera = Opsera(clock, [(0, "frobnicated")], pipelines=[(0, pipeline(State.RUNNING, 43))])
-    assert follow(opsera, fresh=False).ended.reason is EndReason.LOST
-
-
-def test_an_unknown_word_while_the_pipeline_cannot_be_asked(clock):
-    """A summary that fails proves nothing, so following goes on."""
-    opsera = Opsera(
-        clock, [(0, "frobnicated"), (600, "success")], summary_errors=[(0, FOREVER, http(500))]
+    def test_each_final_status_ends_it(self, clock, value):
+        """The status is reported as it came; the state is what it means."""
+        seen = follow_run(ScriptedOpsera(clock, [(0, value)]), is_new=False)
+        assert seen.ended.status == RunStatus(state_of(value), value)
+        assert (seen.ended.reason, seen.end < 5) == (EndReason.FINAL, True)
+
+    @pytest.mark.parametrize("options", [{}, {"watched_by_person": True}, {"logs": "none"}])
+    def test_an_idle_hour_costs_few_requests(self, clock, options):
+        """An hour of silence costs at most 300 requests, those of its heartbeats included."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (3600, "success")])
+        follow_run(opsera, 7200, **options)
+        assert sum(at < 3600 for at, _ in opsera.requests) <= 305
+
+    def test_logs_none_reads_only_the_results(self, clock):
+        """With logs: none no log is read or shown, and it does not count as complete."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (30, "success")], [(5, "hello\n")])
+        seen = follow_run(opsera, logs="none")
+        assert "log" not in Counter(name for _, name in opsera.requests)
+        assert seen.lines == [] and not seen.ended.log_complete
+        assert seen.end < 45
+
+    def test_the_stream_asks_for_console_output(self, clock):
+        """Reads of all records are rare, and serve the stream as well."""
+        lines = [(n * 1.0, f"line {n}\n") for n in range(300)]
+        opsera = ScriptedOpsera(clock, [(0, "running"), (300, "success")], lines)
+        seen = follow_run(opsera)
+        assert len(seen.lines) == 300
+        assert len(opsera.times("activity")) < len(opsera.times("log")) / 10
+
+    def test_logs_all_needs_no_other_reads(self, clock):
+        """The stream itself has all records, and the results of the steps."""
+        lines = [(n * 0.1, f"line {n}\n") for n in range(2000)]
+        done = record(9000, created=100.0, action="step status", status="success")
+        opsera = ScriptedOpsera(clock, [(0, "running"), (200, "success")], lines, [(100, done)])
+        seen = follow_run(opsera, logs="all")
+        assert len(seen.lines) >= 2000
+        assert not opsera.times("log")
+        assert seen.ended.details.steps[0].state is State.SUCCESS
+        assert len(opsera.requests) < 150
+
+    def test_a_fixed_interval_is_kept(self, clock):
+        """With an interval of the user's own both requests come at it."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (100, "success")])
+        follow_run(opsera, poll_interval=7.0)
+        for name in ("status", "log"):
+            times = [at for at in opsera.times(name) if at < 100]
+            assert len(times) >= 12
+            assert all(6.9 < later - at < 14.6 for at, later in pairwise(times))
+
+    def test_the_wall_clock_does_not_matter(self, clock):
+        """A wall clock that is set forward or back changes nothing."""
+        for at in range(5, 100, 10):
+            clock.call_at(at, lambda at=at: clock.jump_wall(86_400 * (-1) ** at * at))
+        lines = [(n * 1.0, f"line {n}\n") for n in range(90)]
+        seen = follow_run(ScriptedOpsera(clock, [(0, "running"), (100, "success")], lines), 600)
+        assert len(seen.lines) == 90 and seen.end < 115 and seen.ended.log_complete
+
+    def test_a_changed_message_is_reported(self, clock):
+        """The same status with another message is a change."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running|1 of 2"), (20, "running|2 of 2"), (60, "success")]
+        )
+        messages = [one.status.message for one in follow_run(opsera).of(events.StateChanged)]
+        assert messages == ["1 of 2", "2 of 2", ""]
+
+    def test_without_a_run_there_is_nothing_to_follow(self, clock):
+        """That is a bug of the caller."""
+        opsera = ScriptedOpsera(clock, [(0, "success")])
+        following = follow(opsera, RunState(), FollowPolicy(), clock, Deadline(clock, None), float)
+        with pytest.raises(ValueError, match="no run"):
+            next(following)
+
+
+class TestTheEndIsConfirmed:
+    """A final or paused status ends following only after the log was drained and all agree."""
+
+    @pytest.mark.parametrize("first", ["success", "failed", "stopped", "paused"])
+    @pytest.mark.parametrize("last", ["success", "failed"])
+    @pytest.mark.parametrize("lasting", [0.5, 2.0, 3.0])
+    def test_a_status_that_does_not_last(self, clock, first, last, lasting):
+        """Between two steps the run looks ended or paused for a moment; then it continues."""
+        opsera = ScriptedOpsera(
+            clock,
+            [(0, "running"), (10, first), (10 + lasting, "running"), (40, last)],
+            [(5, "one\n"), (30, "two\n", DEPLOY)],
+        )
+        seen = follow_run(opsera)
+        assert seen.lines == ["one", "two"]
+        assert (seen.ended.status.value, seen.ended.log_complete) == (last, True)
+        assert seen.of(events.PausedAt) == []
+
+    @pytest.mark.parametrize("first", ["success", "failed"])
+    def test_a_summary_that_contradicts_it(self, clock, first):
+        """While the summary shows the run in progress, the status is asked again."""
+        opsera = ScriptedOpsera(
+            clock,
+            [(0, "running"), (10, first), (28, "running"), (60, "failed")],
+            pipelines=[(0, pipeline(State.RUNNING)), (60, pipeline(State.FAILED))],
+        )
+        assert follow_run(opsera).ended.status.value == "failed"
+
+    def test_a_summary_that_lags_for_long_does_not_hold_it_up(self, clock):
+        """After half a minute the status counts, whatever the summary shows."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (10, "success")], pipelines=[(0, pipeline(State.RUNNING))]
+        )
+        seen = follow_run(opsera, poll_interval=1.0)
+        assert (seen.ended.reason, seen.ended.status.value) == (EndReason.FINAL, "success")
+        assert 40 < seen.end < 50
+
+    def test_a_summary_that_shows_the_end_of_this_run_agrees(self, clock):
+        """The pipeline may be in progress with another run."""
+        for agrees in (
+            pipeline(State.RUNNING, 43),
+            pipeline(State.RUNNING, last_run_count=42, last_run_status="success"),
+        ):
+            clock = FakeClock()
+            opsera = ScriptedOpsera(
+                clock, [(0, "running"), (10, "success")],
+                pipelines=[(0, pipeline(State.RUNNING)), (10, agrees)],
+            )  # fmt: skip
+            assert follow_run(opsera, poll_interval=1.0).end < 20
+
+    def test_lines_of_a_later_step_contradict_it(self, clock):
+        """While lines of later steps come, a final status is not the end."""
+        lines = [(5, "one\n"), (12, "two\n", APPROVAL), (20, "three\n", DEPLOY)]
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (10, "success"), (25, "running"), (40, "failed")], lines,
+            summary_errors=[(0, FOREVER, http(403))],
+        )  # fmt: skip
+        seen = follow_run(opsera)
+        assert seen.lines == ["one", "two", "three"]
+        assert seen.ended.status.value == "failed"
+
+    def test_trailing_lines_of_the_last_step_do_not(self, clock):
+        """Where the summary shows the end, late lines of the last step are no contradiction."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (10, "success")], [(5, "one\n"), (11, "two\n", DEPLOY)]
+        )
+        seen = follow_run(opsera)
+        assert (seen.lines, seen.ended.log_complete) == (["one", "two"], True)
+        assert seen.end < 20
+
+    def test_a_final_status_that_changes_to_another(self, clock):
+        """The last one counts."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (10, "success"), (12, "failed")])
+        assert follow_run(opsera).ended.status.value == "failed"
+
+    def test_an_outage_of_the_confirmation_does_not_change_the_result(self, clock):
+        """When nothing contradicts it for a minute, the status counts."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (10, "failed")], [(16, "late\n")])
+        opsera.status_errors = [(12.0, FOREVER, http(502))]
+        seen = follow_run(opsera, poll_interval=1.0)
+        assert (seen.ended.reason, seen.ended.status.value) == (EndReason.FINAL, "failed")
+        assert seen.end < 10 + MAX_DRAIN + 15
+
+    def test_an_idle_pipeline_does_not_end_a_run(self, clock):
+        """The status call alone says that a run has ended, whatever the pipeline object says."""
+        rests = [(0.0, pipeline(State.FAILED, 40))]
+        opsera = ScriptedOpsera(clock, [(0, "running"), (300, "success")], pipelines=rests)
+        assert follow_run(opsera).ended.status.state is State.SUCCESS
+
+
+class TestTheEndOfTheLog:
+    """Lines trail the final status."""
+
+    @pytest.mark.parametrize("is_new", [True, False])
+    def test_lines_that_trail_the_final_status_are_read(self, clock, is_new):
+        """Lines that continue for half a minute after the end are all there."""
+        lines = [(n * 2.5, f"line {n}\n") for n in range(32)]
+        opsera = ScriptedOpsera(clock, [(0, "running"), (30, "failed")], lines)
+        seen = follow_run(opsera, is_new=is_new)
+        assert len(seen.lines) == 32 and seen.ended.log_complete
+        assert seen.ended.status.state is State.FAILED
+        assert sum("still reading" in one.text for one in seen.of(events.Note)) == 1
+
+    def test_a_run_without_console_text_ends_within_12_seconds(self, clock):
+        """A three-second run that prints nothing is over 12 seconds after it started."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (3, "success")])
+        seen = follow_run(opsera)
+        assert (seen.ended.reason, seen.ended.log_complete) == (EndReason.FINAL, True)
+        assert seen.end <= 12.0
+        clock = FakeClock()
+        seen = follow_run(ScriptedOpsera(clock, [(0, "success")]), is_new=False)
+        assert seen.end <= 5.0
+
+    @pytest.mark.parametrize("missing", [http(404), http(400), None], ids=["404", "400", "empty"])
+    def test_a_quick_run_whose_log_comes_late_loses_no_line(self, clock, missing):
+        """A new run that ends before the log call knows it is waited for."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (2, "success")], [(8.5, "hello\n"), (8.5, "done\n")]
+        )
+        if missing is not None:
+            opsera.log_errors = [(0, 8.5, missing)]
+        seen = follow_run(opsera)
+        assert seen.lines == ["hello", "done"] and seen.ended.log_complete
+        assert seen.of(events.Note) == []
+
+    def test_a_log_without_end_is_cut(self, clock):
+        """A log that is never quiet is read for a minute after the end, and is incomplete."""
+        lines = [(n * 1.0, f"line {n}\n") for n in range(600)]
+        seen = follow_run(ScriptedOpsera(clock, [(0, "running"), (30, "success")], lines))
+        assert not seen.ended.log_complete
+        assert 30 + MAX_DRAIN <= seen.end < 30 + MAX_DRAIN + 10
+        assert seen.ended.status.state is State.SUCCESS
+
+    def test_a_log_without_end_is_cut_soon_after_the_timeout(self, clock):
+        """With the timeout near, the log gets ten seconds after the end, not a minute."""
+        lines = [(n * 1.0, f"line {n}\n") for n in range(600)]
+        seen = follow_run(ScriptedOpsera(clock, [(0, "running"), (30, "success")], lines), 33)
+        assert seen.end < 46 and seen.ended.reason is EndReason.FINAL
+
+    @pytest.mark.parametrize(("until", "lines"), [(FOREVER, ["hello"]), (50, ["hello", "last"])])
+    def test_a_log_call_that_fails_at_the_end(self, clock, until, lines):
+        """The log is given up after a minute, not the result; if it recovers nothing is lost."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (30, "success")], [(10, "hello\n"), (29.9, "last\n")],
+            log_errors=[(28, until, http(502))],
+        )  # fmt: skip
+        seen = follow_run(opsera)
+        assert (seen.lines, seen.ended.log_complete) == (lines, until < 60)
+        assert seen.ended.status.state is State.SUCCESS and seen.end < 115
+
+    def test_a_refused_log_is_reported_once(self, clock):
+        """A refused log call is one warning; the result is untouched, the log incomplete."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (600, "success")], log_errors=[(0, FOREVER, http(403))]
+        )
+        seen = follow_run(opsera)
+        (note,) = seen.of(events.Note)
+        assert note.warning and note.text.startswith("Could not read the log: ")
+        assert seen.ended.status.state is State.SUCCESS and not seen.ended.log_complete
+        assert len(opsera.times("log")) + len(opsera.times("activity")) < 25
+
+    def test_a_refused_log_is_tried_once_more_at_the_end(self, clock):
+        """A log call that was refused before the end is tried again after it."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (60, "success")], [(5, "hello\n")],
+            log_errors=[(0, 45, http(403))],
+        )  # fmt: skip
+        seen = follow_run(opsera, is_new=False)
+        assert seen.lines == ["hello"] and seen.ended.log_complete
+
+    def test_missing_records_are_reported_where_they_are_missing(self, clock):
+        """When more records pass than a response holds, the log says so and is incomplete."""
+        lines = [(10.0, f"line {n}\n") for n in range(3000)]
+        seen = follow_run(ScriptedOpsera(clock, [(0, "running"), (20, "success")], lines))
+        assert len(seen.of(events.LinesMissing)) == 1
+        assert len(seen.lines) == 1000 and not seen.ended.log_complete
+
+
+NOT_YET = {"400": http(400), "404": http(404), "unknown": "unknown"}
+QUEUED = {**NOT_YET, "queued": "queued", "pending": "Pending"}
+
+
+class TestNewRuns:
+    """The API may not know a run that was just started."""
+
+    @pytest.mark.parametrize("said", NOT_YET.values(), ids=NOT_YET)
+    def test_it_may_be_unknown_for_15_seconds(self, clock, said):
+        """A run that was just started may be unknown to status and log."""
+        opsera = ScriptedOpsera(
+            clock, [(0, said), (14, "running"), (40, "success")], [(20, "hello\n")],
+            log_errors=[(0, 14, http(404))],
+        )  # fmt: skip
+        seen = follow_run(opsera)
+        assert seen.lines == ["hello"]
+        assert seen.ended.status.state is State.SUCCESS and seen.ended.log_complete
+        assert seen.of(events.Note) == [] and seen.of(events.Retrying) == []
+
+    @pytest.mark.parametrize("said", [http(400), http(404)])
+    @pytest.mark.parametrize("errors", [[], [(0, FOREVER, http(403))], [(0, FOREVER, http(502))]])
+    def test_a_run_that_stays_unknown_is_an_error(self, clock, said, errors):
+        """After that a run that the status call does not know ends it with that error."""
+        opsera = ScriptedOpsera(clock, [(0, said)], pipelines=[(0, pipeline(State.STOPPED))])
+        opsera.summary_errors = errors
+        with pytest.raises(Rejected):
+            follow_run(opsera)
+        assert NEW_RUN_GRACE <= clock.monotonic() < NEW_RUN_GRACE + 10
+
+    @pytest.mark.parametrize("behind", [None, 41])
+    def test_at_the_timeout_the_reason_is_in_the_detail(self, clock, behind):
+        """Why Opsera did not know the run is in the end."""
+        ahead = pipeline(State.RUNNING, 41 if behind else RUN.count)
+        opsera = ScriptedOpsera(clock, [(0, http(400))], pipelines=[(0, ahead)])
+        seen = follow_run(opsera, 12.0, behind=behind)
+        assert seen.ended.reason is EndReason.TIMEOUT
+        assert "HTTP 400" in seen.ended.detail
+
+    @pytest.mark.parametrize("said", [http(400), http(404)])
+    def test_an_old_run_that_is_unknown_is_an_error_at_once(self, clock, said):
+        """A run that was not just started has no such time."""
+        with pytest.raises(Rejected):
+            follow_run(ScriptedOpsera(clock, [(0, said)]), is_new=False)
+        assert clock.monotonic() < 1
+
+    @pytest.mark.parametrize("is_new", [True, False])
+    def test_a_403_is_an_error_at_once(self, clock, is_new):
+        """A token that may not do this does not get better."""
+        with pytest.raises(Forbidden):
+            follow_run(ScriptedOpsera(clock, [(0, http(403))]), is_new=is_new)
+        assert clock.monotonic() < 1
+
+    def test_an_outage_does_not_use_up_the_time(self, clock):
+        """An outage right after the start is not counted."""
+        opsera = ScriptedOpsera(clock, [(0, http(404)), (70, "running"), (80, "success")])
+        opsera.status_errors = opsera.summary_errors = opsera.log_errors = [(1, 60, http(502))]
+        assert follow_run(opsera).ended.status.state is State.SUCCESS
+
+
+class TestTheQueue:
+    """Our run may wait for an earlier one."""
+
+    @pytest.mark.parametrize("interval", [None, 45.0])
+    @pytest.mark.parametrize("counted", [False, True], ids=["not counted", "counted already"])
+    @pytest.mark.parametrize("said", QUEUED.values(), ids=QUEUED)
+    def test_a_queued_run_is_waited_for(self, clock, said, counted, interval):
+        """Whatever the API says of a queued run, it is waited for as long as another is active."""
+        ahead = pipeline(State.RUNNING, RUN.count if counted else 41)
+        opsera = ScriptedOpsera(
+            clock, [(0, said), (1800, "running"), (1860, "success")], [(1810, "hello\n")],
+            pipelines=[(0, ahead), (1799, pipeline(State.RUNNING)),
+                       (1860, pipeline(State.SUCCESS))],
+            runs_ahead={41: [(0, "running"), (1799, "success")]},
+        )  # fmt: skip
+        if not isinstance(said, str):
+            opsera.log_errors = [(0, 1802, said)]
+        seen = follow_run(opsera, behind=41, poll_interval=interval)
+        assert [one.behind for one in seen.of(events.Queued)] == [41]
+        assert seen.lines == ["hello"]
+        assert seen.ended.status.state is State.SUCCESS
+        beats = [one for one in seen.of(events.Heartbeat) if one.queued_behind == 41]
+        assert len(beats) >= 20
+
+    @pytest.mark.parametrize("counted", [False, True])
+    def test_an_hour_in_the_queue_costs_few_requests(self, clock, counted):
+        """Behind another run no log is read, and the run ahead is looked at now and then."""
+        ahead = pipeline(State.RUNNING, RUN.count if counted else 41)
+        opsera = ScriptedOpsera(
+            clock, [(0, "queued"), (3600, "running"), (3660, "success")], [(3601, "hello\n")],
+            pipelines=[(0, ahead), (3599, pipeline(State.RUNNING)),
+                       (3660, pipeline(State.SUCCESS))],
+            runs_ahead={41: [(0, "running"), (3599, "success")]},
+        )  # fmt: skip
+        seen = follow_run(opsera, 7200, behind=41)
+        assert seen.lines == ["hello"]
+        assert sum(at < 3600 for at, _ in opsera.requests) <= (370 if counted else 310)
+
+    def test_it_outlives_an_outage(self, clock):
+        """An outage while a run is queued and unknown does not end it."""
+        opsera = ScriptedOpsera(
+            clock, [(0, http(404)), (600, "running"), (660, "success")],
+            pipelines=[(0, pipeline(State.RUNNING, 41)), (600, pipeline(State.RUNNING)),
+                       (660, pipeline(State.SUCCESS))],
+        )  # fmt: skip
+        broken = [(100.0, 300.0, http(502))]
+        opsera.status_errors = opsera.summary_errors = opsera.log_errors = broken
+        assert follow_run(opsera, behind=41).ended.status.state is State.SUCCESS
+
+    def test_each_run_ahead_is_named_once(self, clock):
+        """Two runs may be ahead of ours."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "queued"), (200, "running"), (260, "success")],
+            pipelines=[(0, pipeline(State.RUNNING, 40)), (100, pipeline(State.RUNNING, 41)),
+                       (200, pipeline(State.RUNNING)), (260, pipeline(State.SUCCESS))],
+        )  # fmt: skip
+        assert [one.behind for one in follow_run(opsera).of(events.Queued)] == [40, 41]
+
+    def test_a_run_that_left_the_queue_is_not_queued(self, clock):
+        """Heartbeats of a run that went straight into a pause name no run ahead."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "queued"), (100, "paused"), (400, "success")],
+            pipelines=[(0, pipeline(State.RUNNING, 41)), (100, pipeline(State.PAUSED)),
+                       (400, pipeline(State.SUCCESS))],
+        )  # fmt: skip
+        beats = [
+            one for at, one in follow_run(opsera, wait_when_paused=True).all
+            if isinstance(one, events.Heartbeat) and at > 120
+        ]  # fmt: skip
+        assert beats and {one.queued_behind for one in beats} == {None}
+
+    def test_a_run_that_may_never_start_is_reported(self, clock):
+        """When the run ahead has ended and ours is still queued, the job says so once."""
+        idle = pipeline(State.FAILED, 41, last_run_count=41, last_run_status="failed")
+        opsera = ScriptedOpsera(
+            clock, [(0, "queued")], pipelines=[(0, pipeline(State.RUNNING, 41)), (300, idle)]
+        )
+        seen = follow_run(opsera, 1800, behind=41)
+        (note,) = seen.of(events.Note)
+        assert note.warning
+        assert "still queued although no run is in progress (run 41: failed)" in note.text
+        assert 330 < seen.times(events.Note)[0] < 460
+        assert seen.ended.reason is EndReason.TIMEOUT
+
+
+class TestPauses:
+    """A run that waits for approval."""
+
+    def test_a_pause_ends_it_with_its_step_and_a_whole_log(self, clock):
+        """A pause ends it, if that is wanted, after the log was read up to it."""
+        paused = record(90, step=APPROVAL, created=31.0, action="step status", status="paused")
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (30, "paused|waits for ann")],
+            [(29, "before\n"), (33, "late\n")], activity=[(31, replace(paused, user="Ann"))],
+        )  # fmt: skip
+        seen = follow_run(opsera)
+        assert seen.of(events.PausedAt) == [events.PausedAt(APPROVAL, "waits for ann", 31.0, "Ann")]
+        assert seen.lines == ["before", "late"]
+        assert (seen.ended.reason, seen.ended.log_complete) == (EndReason.PAUSED, True)
+        assert seen.ended.status.state is State.PAUSED
+        assert seen.ended.details.waiting_for == APPROVAL.name
+
+    def test_a_pause_is_waited_for_each_time(self, clock):
+        """Waiting lasts through pause, resumption, and the next pause; each is reported once."""
+        opsera = ScriptedOpsera(
+            clock,
+            [(0, "running"), (30, "paused"), (330, "running"), (360, "paused"), (500, "running"),
+             (520, "success")],
+            [(345, "between\n")],
+        )  # fmt: skip
+        seen = follow_run(opsera, wait_when_paused=True)
+        assert [one.step for one in seen.of(events.PausedAt)] == [APPROVAL, APPROVAL]
+        assert seen.times(events.PausedAt)[0] < 60
+        assert seen.lines == ["between"]
+        assert seen.ended.status.state is State.SUCCESS
+
+    def test_a_pause_whose_step_is_not_known(self, clock):
+        """A summary that fails costs nothing but the name of the step."""
+        opsera = ScriptedOpsera(clock, [(0, "paused")], summary_errors=[(0, FOREVER, http(500))])
+        assert follow_run(opsera).of(events.PausedAt) == [events.PausedAt(None, "")]
+
+    def test_a_pause_that_outlasts_the_timeout_is_a_timeout(self, clock):
+        """Waiting for approval ends when the time is up."""
+        seen = follow_run(ScriptedOpsera(clock, [(0, "paused")]), 600, wait_when_paused=True)
+        assert seen.ended.reason is EndReason.TIMEOUT
+        assert seen.ended.status.state is State.PAUSED
+
+    def test_an_hour_of_waiting_costs_few_requests(self, clock):
+        """A pause is as cheap as silence."""
+        opsera = ScriptedOpsera(clock, [(0, "paused"), (3600, "success")])
+        follow_run(opsera, 7200, wait_when_paused=True)
+        assert sum(at < 3600 for at, _ in opsera.requests) <= 305
+
+
+class TestUnrecognizedStatuses:
+    """A status never seen before is no success."""
+
+    def test_it_is_waited_for_while_the_pipeline_is_in_this_run(self, clock):
+        """It is no end while the pipeline is in this very run."""
+        opsera = ScriptedOpsera(clock, [(0, "frobnicating"), (900, "success")])
+        seen = follow_run(opsera, is_new=False)
+        assert seen.ended.status.state is State.SUCCESS and seen.end > 900
+        assert sum(at < 900 for at, _ in opsera.requests) < 150
+
+    @pytest.mark.parametrize("state", [State.SUCCESS, State.STOPPED, State.FAILED])
+    def test_of_an_idle_pipeline_it_is_unknown(self, clock, state):
+        """When the pipeline is idle at several looks, the result is unknown rather than good."""
+        opsera = ScriptedOpsera(clock, [(0, "frobnicated")], pipelines=[(0, pipeline(state))])
+        seen = follow_run(opsera, is_new=False)
+        assert seen.ended.reason is EndReason.LOST
+        assert seen.ended.status.state is State.UNKNOWN
+        assert "Unknown final status “frobnicated”" in seen.ended.detail
+        assert 10 < seen.end < 120
+
+    @pytest.mark.parametrize(
+        ("value", "state"), [("failed", State.FAILED), ("success", State.SUCCESS)]
     )
-    assert follow(opsera, fresh=False).ended.status.state is State.SUCCESS
+    def test_it_is_settled_by_the_last_run(self, clock, value, state):
+        """Where the pipeline says how this very run ended, that is the result."""
+        rests = pipeline(state, last_run_count=RUN.count, last_run_status=value)
+        opsera = ScriptedOpsera(clock, [(0, "frobnicated")], pipelines=[(0, rests)])
+        seen = follow_run(opsera, is_new=False)
+        assert (seen.ended.reason, seen.ended.status.state) == (EndReason.FINAL, state)
+        assert seen.state.status.state is state
+
+    def test_of_a_run_that_was_overtaken_it_is_unknown(self, clock):
+        """When the pipeline is in a later run, this one is not active any more."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "frobnicated")], pipelines=[(0, pipeline(State.RUNNING, 43))]
+        )
+        assert follow_run(opsera, is_new=False).ended.reason is EndReason.LOST
+
+    def test_a_summary_that_fails_proves_nothing(self, clock):
+        """Then following continues."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "frobnicated"), (600, "success")], summary_errors=[(0, FOREVER, http(500))]
+        )
+        assert follow_run(opsera, is_new=False).ended.status.state is State.SUCCESS
 
 
-# --- the end of the log ---------------------------------------------------------------------------
+class TestTheTimeout:
+    """When the time is up."""
 
+    def test_it_ends_on_time(self, clock):
+        """It ends within seconds, with the last status and the lines so far."""
+        seen = follow_run(ScriptedOpsera(clock, [(0, "running")], [(290, "late\nhalf")]), 300)
+        assert seen.ended.reason is EndReason.TIMEOUT
+        assert seen.ended.status.state is State.RUNNING and not seen.ended.log_complete
+        assert 300 <= seen.end < 301
+        assert seen.lines == ["late", "half"]
 
-@pytest.mark.parametrize("fresh", [True, False])
-def test_lines_that_trail_the_final_status_are_read(clock, fresh):
-    """Lines that go on for half a minute after the final status are all there."""
-    lines = [(n * 2.5, f"line {n}\n") for n in range(24)]
-    seen = follow(Opsera(clock, [(0, "running"), (30, "failed")], lines), fresh=fresh)
-    assert len(seen.lines) == 24 and seen.ended.log_complete
-    assert seen.ended.status.state is State.FAILED
+    @pytest.mark.parametrize("value", ["success", "failed", "stopped"])
+    def test_a_run_that_has_ended_by_then_is_reported_as_it_ended(self, clock, value):
+        """The status is requested once more, so that an end is not taken for a timeout."""
+        seen = follow_run(ScriptedOpsera(clock, [(0, "running"), (299.9, value)]), 300)
+        assert (seen.ended.reason, seen.ended.status.value) == (EndReason.FINAL, value)
+        assert seen.end < 312
 
+    @pytest.mark.parametrize("error", [http(502), http(404), http(401), Unreachable("broken.")])
+    def test_a_last_look_without_a_response_is_a_timeout(self, clock, error):
+        """Whatever the last look returns that is no status, the end is the timeout."""
+        opsera = ScriptedOpsera(clock, [(0, "running")], status_errors=[(299.95, FOREVER, error)])
+        seen = follow_run(opsera, 300)
+        assert seen.ended.reason is EndReason.TIMEOUT and seen.end < 305
+        assert seen.ended.detail == error.message
 
-def test_a_log_without_end_is_cut(clock):
-    """A log that never stands still after the end is read for a minute, and is incomplete."""
-    lines = [(n * 1.0, f"line {n}\n") for n in range(600)]
-    seen = follow(Opsera(clock, [(0, "running"), (30, "success")], lines))
-    assert not seen.ended.log_complete
-    assert 30 + DRAIN_CAP <= seen.end < 30 + DRAIN_CAP + 10
-    assert seen.ended.status.state is State.SUCCESS
+    def test_a_timeout_of_nothing_is_still_one_look(self, clock):
+        """With no time at all the status is requested once."""
+        assert (
+            follow_run(ScriptedOpsera(clock, [(0, "success")]), 0).ended.reason is EndReason.FINAL
+        )
 
-
-def test_a_log_without_end_is_cut_soon_after_the_timeout(clock):
-    """With the timeout near, the log gets ten seconds after the end, not a minute."""
-    lines = [(n * 1.0, f"line {n}\n") for n in range(600)]
-    seen = follow(Opsera(clock, [(0, "running"), (30, "success")], lines), 33)
-    assert seen.end < 45 and seen.ended.reason is EndReason.FINAL
-
-
-def test_a_log_call_that_fails_at_the_end(clock):
-    """When the log call fails after the end, the log is given up in a minute, not the verdict."""
-    opsera = Opsera(
-        clock, [(0, "running"), (30, "success")], [(10, "hello\n"), (29.9, "lost\n")],
-        log_errors=[(28, FOREVER, http(502))],
-    )  # fmt: skip
-    seen = follow(opsera)
-    assert seen.lines == ["hello"] and not seen.ended.log_complete
-    assert seen.ended.status.state is State.SUCCESS and seen.end < 100
-
-
-def test_a_log_call_that_recovers_at_the_end(clock):
-    """A log call that fails for a while after the end still gives its last lines."""
-    opsera = Opsera(
-        clock, [(0, "running"), (30, "success")], [(10, "hello\n"), (29.9, "last\n")],
-        log_errors=[(28, 50, http(502))],
-    )  # fmt: skip
-    seen = follow(opsera)
-    assert seen.lines == ["hello", "last"] and seen.ended.log_complete
-
-
-def test_a_log_that_is_refused_is_told_once(clock):
-    """A refused log call is one warning; the verdict is untouched and the log incomplete."""
-    opsera = Opsera(clock, [(0, "running"), (600, "success")], log_errors=[(0, FOREVER, http(403))])
-    seen = follow(opsera)
-    (note,) = seen.of(events.Note)
-    assert note.warning and "The log can't be read" in note.text
-    assert seen.ended.status.state is State.SUCCESS and not seen.ended.log_complete
-    assert len(opsera.times("logs")) < 20
-
-
-def test_a_log_that_was_refused_is_tried_once_more_at_the_end(clock):
-    """A log call that was refused before the end is tried again after it."""
-    opsera = Opsera(
-        clock, [(0, "running"), (60, "success")], [(5, "hello\n")],
-        log_errors=[(0, 45, http(403))],
-    )  # fmt: skip
-    seen = follow(opsera, fresh=False)
-    assert seen.lines == ["hello"] and seen.ended.log_complete
-
-
-# --- the timeout ----------------------------------------------------------------------------------
-
-
-def test_the_timeout_ends_it_on_time(clock):
-    """When the time is up it ends within seconds, with the last status that was heard."""
-    seen = follow(Opsera(clock, [(0, "running")], [(290, "late\n")]), 300)
-    assert seen.ended.reason is EndReason.TIMEOUT
-    assert seen.ended.status.state is State.RUNNING and not seen.ended.log_complete
-    assert 300 <= seen.end < 301
-    assert seen.lines == ["late"]
-
-
-@pytest.mark.parametrize("word", ["success", "failed", "stopped"])
-def test_a_run_that_ends_at_the_boundary_has_ended(clock, word):
-    """The status is asked once more when the time is up, so an end is not taken for a timeout."""
-    seen = follow(Opsera(clock, [(0, "running"), (299.9, word)]), 300)
-    assert seen.ended.reason is EndReason.FINAL
-
-
-@pytest.mark.parametrize("error", [http(502), http(404), http(401), Unreachable("broken.")])
-def test_a_boundary_without_an_answer_is_a_timeout(clock, error):
-    """Whatever the last look gives that is no answer, the end is the timeout."""
-    opsera = Opsera(clock, [(0, "running")], status_errors=[(299.95, FOREVER, error)])
-    seen = follow(opsera, 300)
-    assert seen.ended.reason is EndReason.TIMEOUT and seen.end < 311
-
-
-def test_a_timeout_of_nothing_is_still_one_look(clock):
-    """With no time at all the status is asked once."""
-    opsera = Opsera(clock, [(0, "success")])
-    assert follow(opsera, 0).ended.reason is EndReason.FINAL
-
-
-# --- outages --------------------------------------------------------------------------------------
 
 TRANSIENT = {
     "500": http(500), "502": http(502), "429": http(429), "302": http(302),
-    "reset": Unreachable("the call failed."), "HTML": Malformed("the call answered HTML."),
+    "reset": Unreachable("the request failed."), "HTML": Malformed("the response is HTML."),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("error", TRANSIENT.values(), ids=TRANSIENT)
-def test_an_outage_is_lived_through_and_told_once(clock, error):
-    """An outage of all calls is told once, its end once, and no line is lost."""
-    lines = [(n * 10.0, f"line {n}\n") for n in range(90)]
-    opsera = Opsera(clock, [(0, "running"), (900, "success")], lines)
-    opsera.log_errors = opsera.status_errors = opsera.summary_errors = [(100.0, 700.0, error)]
-    seen = follow(opsera)
-    assert len(seen.of(events.Retrying)) == len(seen.of(events.Recovered)) == 1
-    assert 104 < seen.times(events.Retrying)[0] < 180
-    assert 700 < seen.times(events.Recovered)[0] < 745
-    assert 580 < seen.of(events.Recovered)[0].elapsed < 650
-    assert len(seen.lines) == 90 and seen.ended.log_complete
+class TestOutages:
+    """Failures that pass."""
+
+    @pytest.mark.parametrize("error", TRANSIENT.values(), ids=TRANSIENT)
+    def test_an_outage_is_reported_once(self, clock, error):
+        """An outage of all requests is reported once, and its end, and no line is lost."""
+        lines = [(n * 10.0, f"line {n}\n") for n in range(90)]
+        opsera = ScriptedOpsera(clock, [(0, "running"), (900, "success")], lines)
+        opsera.log_errors = opsera.status_errors = opsera.summary_errors = [(100, 700, error)]
+        seen = follow_run(opsera)
+        assert len(seen.of(events.Retrying)) == len(seen.of(events.Recovered)) == 1
+        assert 104 < seen.times(events.Retrying)[0] < 190
+        assert 700 < seen.times(events.Recovered)[0] < 745
+        assert 500 < seen.of(events.Recovered)[0].elapsed < 650
+        assert len(seen.lines) == 90 and seen.ended.log_complete
+
+    def test_single_faults_are_not_reported(self, clock):
+        """A fault now and then is not worth a line."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (300, "success")])
+        opsera.status_errors = [(at, at + 1.5, http(502)) for at in range(10, 290, 20)]
+        seen = follow_run(opsera)
+        assert seen.of(events.Retrying) == seen.of(events.Recovered) == []
+
+    def test_each_outage_is_reported(self, clock):
+        """A second outage is reported like the first."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (600, "success")])
+        opsera.status_errors = [(100, 160, http(502)), (300, 460, http(503))]
+        seen = follow_run(opsera)
+        assert ["502" in one.error for one in seen.of(events.Retrying)] == [True, False]
+        assert len(seen.of(events.Recovered)) == 2
+
+    def test_an_outage_of_the_log_alone(self, clock):
+        """While only the log call fails, the status is followed, and each minute says why."""
+        lines = [(n * 10.0, f"line {n}\n") for n in range(60)]
+        opsera = ScriptedOpsera(clock, [(0, "running"), (700, "success")], lines)
+        opsera.log_errors = [(50, 500, http(502))]
+        seen = follow_run(opsera)
+        assert sum("502" in one.error for one in seen.of(events.Heartbeat)) >= 5
+        assert len(seen.lines) == 60 and seen.ended.log_complete
+
+    def test_an_outage_at_the_end(self, clock):
+        """A run that ended during an outage is reported when the API is back."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (200, "failed")], [(199, "the reason\n")])
+        opsera.status_errors = opsera.log_errors = [(100, 1000, http(503))]
+        seen = follow_run(opsera)
+        assert seen.lines == ["the reason"]
+        assert seen.ended.status.state is State.FAILED and seen.end < 1050
+
+    def test_without_a_timeout_an_hour_ends_it(self, clock):
+        """Where the user set no timeout, an hour without a response ends it as lost."""
+        opsera = ScriptedOpsera(clock, [(0, "running")], status_errors=[(100, FOREVER, http(502))])
+        seen = follow_run(opsera, None)
+        assert seen.ended.reason is EndReason.LOST and "502" in seen.ended.detail
+        assert LONGEST_OUTAGE < seen.end < LONGEST_OUTAGE + 200
+
+    def test_an_api_that_was_never_reached_gets_30_seconds(self, clock):
+        """Then the error ends it, whatever the timeout."""
+        opsera = ScriptedOpsera(clock, [(0, "running")], ever_responded=False)
+        opsera.status_errors = opsera.log_errors = [(0, FOREVER, Unreachable("no route."))]
+        with pytest.raises(Unreachable):
+            follow_run(opsera, is_new=False)
+        assert 30 < clock.monotonic() < 60
+
+    def test_without_a_timeout_a_run_is_followed_for_a_day(self, clock):
+        """A run may take long."""
+        seen = follow_run(ScriptedOpsera(clock, [(0, "running"), (86_400, "success")]), None)
+        assert seen.ended.reason is EndReason.FINAL
+
+    @pytest.mark.parametrize("lasting", [4.0, 30.0])
+    def test_a_401_gets_two_more_tries_in_ten_seconds(self, clock, lasting):
+        """A token that was accepted in this job may be refused for a moment."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (100, "success")])
+        opsera.status_errors = [(30, 30 + lasting, http(401))]
+        if lasting < 10:
+            seen = follow_run(opsera, is_new=False, poll_interval=1.0)
+            assert seen.ended.status.state is State.SUCCESS
+            return
+        with pytest.raises(Unauthorized):
+            follow_run(opsera, is_new=False, poll_interval=1.0)
+        tries = [at for at in opsera.times("status") if at > 29.8]
+        assert len(tries) == 3
+        assert 9.0 <= tries[-1] - tries[0] <= 12.0
 
 
-def test_single_faults_are_not_worth_a_line(clock):
-    """A fault now and then is lived through without a word."""
-    opsera = Opsera(clock, [(0, "running"), (300, "success")])
-    opsera.status_errors = [(at, at + 1.5, http(502)) for at in range(10, 290, 20)]
-    seen = follow(opsera)
-    assert seen.of(events.Retrying) == seen.of(events.Recovered) == []
+class TestThrottling:
+    """The API asks for fewer requests."""
 
+    def test_retry_after_is_obeyed(self, clock):
+        """For as long as the server asks for, the request that it refused is not sent."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (300, "success")])
+        opsera.status_errors = opsera.log_errors = [(50, 100, http(429, 25.0))]
+        follow_run(opsera)
+        for name in ("status", "log"):
+            hits = [at for at in opsera.times(name) if 49.9 <= at < 100]
+            assert all(not hits[0] < at < hits[0] + 25 for at in opsera.times(name))
 
-def test_each_outage_is_told(clock):
-    """A second outage is told like the first."""
-    opsera = Opsera(clock, [(0, "running"), (600, "success")])
-    opsera.status_errors = [(100.0, 160.0, http(502)), (300.0, 460.0, http(503))]
-    seen = follow(opsera)
-    assert ["502" in one.error for one in seen.of(events.Retrying)] == [True, False]
-    assert len(seen.of(events.Recovered)) == 2
+    def test_an_hour_is_shortened_to_two_minutes_and_reported_at_once(self, clock):
+        """No single wait is longer than two minutes, and the wait is reported."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (400, "success")])
+        opsera.status_errors = [(50, 100, http(429, 3600.0))]
+        seen = follow_run(opsera)
+        (event,) = seen.of(events.Retrying)
+        assert (event.wait, seen.times(events.Retrying)[0] < 110) == (120.0, True)
+        assert "Opsera asked to wait 1h." in event.error
+        hit = next(at for at in opsera.times("status") if at >= 49.9)
+        assert next(at for at in opsera.times("status") if at > hit) < hit + 121
 
+    def test_the_summary_shows_the_end_meanwhile(self, clock):
+        """While the status call has to wait, the end that the summary shows is followed up."""
+        ended = pipeline(State.SUCCESS, last_run_count=42, last_run_status="success")
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (60, "success")], [(59, "last\n")],
+            pipelines=[(0, pipeline(State.RUNNING)), (60, ended)],
+            status_errors=[(20, FOREVER, http(429, 3600.0))],
+        )  # fmt: skip
+        seen = follow_run(opsera)
+        assert (seen.ended.reason, seen.ended.status.value) == (EndReason.FINAL, "success")
+        assert seen.lines == ["last"] and seen.ended.log_complete
+        assert seen.end < 100
 
-def test_an_outage_of_the_log_alone(clock):
-    """While only the log call fails, the status is followed and each minute says what is wrong."""
-    lines = [(n * 10.0, f"line {n}\n") for n in range(60)]
-    opsera = Opsera(clock, [(0, "running"), (700, "success")], lines)
-    opsera.log_errors = [(50.0, 500.0, http(502))]
-    seen = follow(opsera)
-    beats = [one for one in seen.of(events.Heartbeat) if "502" in one.error]
-    assert len(beats) >= 5
-    assert len(seen.lines) == 60 and seen.ended.log_complete
+    def test_429_slows_down_and_recovers(self, clock):
+        """429 without Retry-After slows all requests down; then the speed comes back."""
+        lines = [(n * 2.0, "x\n") for n in range(300)]
+        opsera = ScriptedOpsera(clock, [(0, "running"), (600, "success")], lines)
+        opsera.log_errors = [(100, 160, http(429))]
+        seen = follow_run(opsera)
 
+        def requests_in(since: float, until: float) -> int:
+            return sum(since <= at < until for at, _ in opsera.requests)
 
-def test_an_outage_at_the_end_is_lived_through(clock):
-    """A run that ended during an outage is reported when the API is back."""
-    opsera = Opsera(clock, [(0, "running"), (200, "failed")], [(199, "the reason\n")])
-    opsera.status_errors = opsera.log_errors = [(100.0, 1000.0, http(503))]
-    seen = follow(opsera)
-    assert seen.lines == ["the reason"]
-    assert seen.ended.status.state is State.FAILED and seen.end < 1050
-
-
-def test_without_a_timeout_an_endless_outage_ends_it(clock):
-    """Where the user set no timeout, an hour without an answer ends it as lost."""
-    opsera = Opsera(clock, [(0, "running")], status_errors=[(100, FOREVER, http(502))])
-    seen = follow(opsera, None)
-    assert seen.ended.reason is EndReason.LOST and "502" in seen.ended.detail
-    assert LONGEST_OUTAGE < seen.end < LONGEST_OUTAGE + 200
-
-
-def test_without_a_timeout_an_endless_run_is_followed(clock):
-    """Without a timeout a run may take a day."""
-    seen = follow(Opsera(clock, [(0, "running"), (86_400, "success")]), None)
-    assert seen.ended.reason is EndReason.FINAL
-
-
-# --- throttling -----------------------------------------------------------------------------------
-
-
-def test_retry_after_is_obeyed(clock):
-    """For as long as the server asks for, the call that it refused is not made."""
-    opsera = Opsera(clock, [(0, "running"), (300, "success")])
-    opsera.status_errors = opsera.log_errors = [(50.0, 60.0, http(429, 45.0))]
-    follow(opsera)
-    for call in ("status", "logs"):
-        hit = next(at for at in opsera.times(call) if at >= 49.9)
-        assert all(not hit < at < hit + 45 for at in opsera.times(call))
-
-
-def test_429_slows_and_recovers(clock):
-    """429 without Retry-After slows all calls down; when it is over the speed comes back."""
-    lines = [(n * 2.0, "x\n") for n in range(300)]
-    opsera = Opsera(clock, [(0, "running"), (600, "success")], lines)
-    opsera.log_errors = [(100.0, 160.0, http(429))]
-    seen = follow(opsera)
-
-    def calls_in(since: float, until: float) -> int:
-        return sum(since <= at < until for at, _ in opsera.calls)
-
-    assert calls_in(40, 100) > 40
-    assert calls_in(100, 160) < 25
-    assert calls_in(400, 460) > 40
-    assert len(seen.lines) == 300
-
-
-# --- never looks dead -----------------------------------------------------------------------------
-
-
-def silences(seen: Seen) -> list[float]:
-    """The times between what is shown."""
-    times = [0.0, *(at for at, one in seen.all if not isinstance(one, events.Tick))]
-    return [later - at for at, later in pairwise(times)]
+        assert requests_in(40, 100) > 20
+        assert requests_in(100, 160) < 20
+        assert requests_in(400, 460) > 20
+        assert len(seen.lines) == 300
 
 
 LULLS: dict[str, dict[str, object]] = {
@@ -691,19 +730,6 @@ LULLS: dict[str, dict[str, object]] = {
     "with ticks": {"tick": 1.0},
     "in a pause": {"wait_when_paused": True},
 }
-
-
-@pytest.mark.parametrize("name", LULLS)
-def test_a_line_a_minute(clock, name):
-    """When nothing happens one line a minute says so, at any poll interval, and never more."""
-    word = "paused" if name == "in a pause" else "running"
-    seen = follow(Opsera(clock, [(0, word), (3600, "success")]), None, **LULLS[name])
-    assert max(silences(seen)[:-1]) < HEARTBEAT + 21
-    beats = seen.times(events.Heartbeat)
-    assert len(beats) >= 44
-    assert all(later - at >= HEARTBEAT for at, later in pairwise(beats))
-
-
 OUTAGES = {
     "of all": ("status_errors", "log_errors", "summary_errors"),
     "of the status": ("status_errors",),
@@ -711,134 +737,161 @@ OUTAGES = {
 }
 
 
-@pytest.mark.parametrize("error", [http(502), http(429), http(429, 400.0)])
-@pytest.mark.parametrize("name", OUTAGES)
-def test_a_line_a_minute_in_an_outage(clock, name, error):
-    """In an outage too, however slow the calls get, no minute passes without a word."""
-    opsera = Opsera(clock, [(0, "running"), (3000, "success")])
-    for errors in OUTAGES[name]:
-        setattr(opsera, errors, [(100.0, 2900.0, error)])
-    assert max(silences(follow(opsera))) < HEARTBEAT + 35
+class TestItNeverLooksDead:
+    """After a minute without output one line says what is in progress."""
+
+    @pytest.mark.parametrize("name", LULLS)
+    def test_a_line_a_minute(self, clock, name):
+        """When nothing happens one line a minute says so, at any interval, and never more."""
+        value = "paused" if name == "in a pause" else "running"
+        opsera = ScriptedOpsera(clock, [(0, value), (3600, "success")])
+        seen = follow_run(opsera, None, **LULLS[name])
+        assert max(seen.silences[:-1]) < HEARTBEAT + 21
+        beats = seen.times(events.Heartbeat)
+        assert len(beats) >= 44
+        assert all(later - at >= HEARTBEAT - 0.001 for at, later in pairwise(beats))
+
+    @pytest.mark.parametrize("error", [http(502), http(429), http(429, 400.0)])
+    @pytest.mark.parametrize("name", OUTAGES)
+    def test_a_line_a_minute_in_an_outage(self, clock, name, error):
+        """In an outage too, however slow the requests get, no minute passes without a line."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (3000, "success")])
+        for errors in OUTAGES[name]:
+            setattr(opsera, errors, [(100, 2900, error)])
+        assert max(follow_run(opsera).silences) < HEARTBEAT + 35
+
+    def test_a_heartbeat_says_what_is_in_progress(self, clock):
+        """A heartbeat names the step, the status, and how long nothing has come."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (600, "success")], [(100, "x\n")])
+        beats = follow_run(opsera).of(events.Heartbeat)
+        assert {one.step for one in beats} == {BUILD}
+        assert beats[-1].status.value == "running" and not beats[-1].error
+        assert 380 < beats[-1].idle_seconds < 500
+
+    def test_a_heartbeat_names_no_step_of_another_run(self, clock):
+        """While the pipeline is in another run its step is not ours."""
+        another = [(0.0, pipeline(State.RUNNING, 43))]
+        opsera = ScriptedOpsera(clock, [(0, "running"), (300, "success")], pipelines=another)
+        assert {one.step for one in follow_run(opsera).of(events.Heartbeat)} == {None}
+
+    def test_a_token_that_may_not_read_the_pipeline_is_enough(self, clock):
+        """The summary is never required; after a 403 it is not asked for again."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (600, "success")], [(100, "x\n")],
+            summary_errors=[(0, FOREVER, http(403))],
+        )  # fmt: skip
+        seen = follow_run(opsera)
+        assert seen.ended.status.state is State.SUCCESS and seen.ended.log_complete
+        assert len(opsera.times("summary")) == 1
+
+    def test_ticks_come_as_often_as_wanted(self, clock):
+        """A display that moves gets its ticks, also while nothing happens."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (300, "success")])
+        times = follow_run(opsera, tick=0.5).times(events.Tick)
+        assert len(times) > 500
+        assert max(b - a for a, b in pairwise(times)) < 1.2
 
 
-def test_a_heartbeat_says_what_runs(clock):
-    """A heartbeat names the step, the state, and for how long nothing has come."""
-    opsera = Opsera(clock, [(0, "running"), (600, "success")], [(100, "x\n")])
-    last = follow(opsera).of(events.Heartbeat)[-1]
-    assert last.step == STEP and last.status.value == "running" and not last.error
-    assert 380 < last.idle_seconds < 500
+class TestTheState:
+    """What others read while a run is followed."""
+
+    @pytest.mark.parametrize(
+        ("statuses", "active"),
+        [
+            ([(0, "running")], True),
+            ([(0, "paused")], True),
+            ([(0, "queued")], False),
+            ([(0, "frobnicating")], False),
+            ([(0, "queued"), (20, "running")], True),
+            ([(0, "running"), (20, "queued")], False),
+        ],
+    )
+    def test_whether_the_run_is_active(self, clock, statuses, active):
+        """A run is active only if the API said of it that it is in progress."""
+        opsera = ScriptedOpsera(clock, statuses, pipelines=[(0, pipeline(State.RUNNING, 41))])
+        seen = follow_run(
+            opsera, None, until=lambda: opsera.now > 80, wait_when_paused=True, tick=1
+        )
+        assert seen.state.is_active(opsera.now) is active
+
+    @pytest.mark.parametrize("lines", [[], [(n * 2.0, "x\n") for n in range(450)]])
+    def test_an_observation_is_always_young_enough(self, clock, monkeypatch, lines):
+        """At any time of a long run, the last observation still counts for a stop call."""
+        observed: list[float] = []
+        observe = RunState.observe
+
+        def note(state: RunState, status: RunStatus, now: float) -> None:
+            observed.append(now)
+            observe(state, status, now)
+
+        monkeypatch.setattr(RunState, "observe", note)
+        opsera = ScriptedOpsera(clock, [(0, "running")], lines)
+        follow_run(opsera, None, until=lambda: opsera.now > 900, tick=1)
+        assert max(b - a for a, b in pairwise([*observed, 900.0])) < ACTIVE_FOR
+
+    def test_what_is_known_when_it_is_broken_off(self, clock):
+        """A job that is cancelled has the steps and their times without another request."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running")], [(10, "a\n"), (50, "b\n")],
+            activity=[(5, record(900, created=5.0, action="step status", status="running"))],
+        )  # fmt: skip
+        seen = follow_run(opsera, until=lambda: opsera.now > 100, tick=1)
+        build, approval, deploy = seen.state.details.steps
+        assert (build.state, build.started_at) == (State.RUNNING, 5.0)
+        assert approval.not_started and deploy.not_started
 
 
-def test_a_heartbeat_tells_the_summary_again_while_nothing_changes(clock):
-    """In a silence each second heartbeat asks for the pipeline; after a change the next one."""
-    opsera = Opsera(clock, [(0, "running"), (900, "success")], [(500, "x\n")])
-    seen = follow(opsera)
-    asked, beats = opsera.times("summary"), seen.times(events.Heartbeat)
-    assert len(beats) >= 9
-    assert any(500 < at <= 600 for at in asked)
-    assert len(asked) <= len(beats) / 2 + 2
+class TestTheDetails:
+    """Steps, times, and names in the end."""
 
+    def test_a_run_of_any_length_ends_with_all_results(self, clock):
+        """5000 activity records and as many lines leave no step without its result."""
+        activity, lines = [], []
+        for number in range(1000):
+            at = number * 0.5
+            step = (BUILD, APPROVAL, DEPLOY)[min(2, number // 400)]
+            lines.append((at, f"line {number}\n", step))
+            activity += [
+                (at, record(10_000 + 5 * number + n, step=step, created=at, action="note"))
+                for n in range(5)
+            ]
+        for number, (step, at) in enumerate([(BUILD, 1.0), (APPROVAL, 200.0), (DEPLOY, 400.0)]):
+            for status, later in (("running", 0.0), ("success", 99.0)):
+                one = record(
+                    50_000 + 2 * number + bool(later), step=step, created=at + later,
+                    action="step status", status=status,
+                )  # fmt: skip
+                activity.append((at + later, one))
+        activity.sort(key=lambda one: one[0])
+        opsera = ScriptedOpsera(clock, [(0, "running"), (500, "success")], lines, activity)
+        seen = follow_run(opsera)
+        steps = seen.ended.details.steps
+        assert [step.state for step in steps] == [State.SUCCESS] * 3
+        assert not any(step.out_of_reach or step.not_started for step in steps)
+        assert len(seen.lines) == 1000 and seen.ended.log_complete
 
-def test_a_heartbeat_names_no_step_of_another_run(clock):
-    """While the pipeline is in another run its step is not ours."""
-    another = [(0.0, pipeline(State.RUNNING, 43))]
-    opsera = Opsera(clock, [(0, "running"), (300, "success")], pipelines=another)
-    assert {one.step for one in follow(opsera).of(events.Heartbeat)} == {None}
+    def test_times_come_from_the_records(self, clock):
+        """Started, finished, and duration are the run's own, not the time of watching."""
+        activity = [
+            (0, record(900, created=100.0, action="step status", status="running")),
+            (0, record(901, created=3700.0, action="step status", status="success")),
+        ]
+        opsera = ScriptedOpsera(clock, [(0, "success")], activity=activity)
+        details = follow_run(opsera, is_new=False).ended.details
+        assert (details.started_at, details.finished_at, details.duration) == (
+            100.0,
+            3700.0,
+            3600.0,
+        )
 
-
-def test_ticks_come_as_often_as_wanted(clock):
-    """A display that moves gets its ticks, also while nothing happens."""
-    seen = follow(Opsera(clock, [(0, "running"), (300, "success")]), tick=0.5)
-    times = seen.times(events.Tick)
-    assert len(times) > 500
-    assert max(b - a for a, b in pairwise(times)) < 1.2
-
-
-def test_the_wall_clock_does_not_matter(clock):
-    """A wall clock that is set forward or back changes nothing."""
-    for at in range(5, 100, 10):
-        clock.call_at(at, lambda at=at: clock.jump_wall(86_400 * (-1) ** at * at))
-    lines = [(n * 1.0, f"line {n}\n") for n in range(90)]
-    seen = follow(Opsera(clock, [(0, "running"), (100, "success")], lines), 600)
-    assert len(seen.lines) == 90 and seen.end < 115
-    assert seen.ended.log_complete
-
-
-# --- answers that contradict each other -----------------------------------------------------------
-
-
-def test_the_first_final_word_counts(clock):
-    """A run that goes on after it was failed is failed: that was its end."""
-    opsera = Opsera(clock, [(0, "running"), (30, "failed"), (35, "running"), (90, "success")])
-    seen = follow(opsera)
-    assert seen.ended.status.state is State.FAILED and seen.end < 60
-
-
-def test_a_pipeline_that_rests_does_not_end_a_running_run(clock):
-    """The status call alone says that a run has ended, whatever the pipeline object says."""
-    rests = [(0.0, pipeline(State.FAILED, 40))]
-    opsera = Opsera(clock, [(0, "running"), (300, "success")], pipelines=rests)
-    assert follow(opsera).ended.status.state is State.SUCCESS
-
-
-def test_a_message_that_changes_is_told(clock):
-    """The same word with another message is a change."""
-    opsera = Opsera(clock, [(0, "running|1 of 2"), (20, "running|2 of 2"), (60, "success")])
-    changes = [one.status.message for one in follow(opsera).of(events.StateChanged)]
-    assert changes == ["1 of 2", "2 of 2", ""]
-
-
-# --- whether a stop call is safe ------------------------------------------------------------------
-
-
-def current_when(opsera: Opsera, at: float, **options: object) -> bool:
-    """Follow until some second, as a job that is cancelled then, and tell `is_current`."""
-    follower = follower_of(opsera, None, **options)
-    opsera.clock.call_at(at, lambda: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
-        for _ in follower.follow():
-            pass
-    return follower.is_current
-
-
-CURRENT: dict[str, tuple[list[tuple[float, str | ApiError]], bool]] = {
-    "running": ([(0, "running")], True),
-    "paused": ([(0, "paused")], True),
-    "queued": ([(0, "queued")], False),
-    "pending": ([(0, "pending")], False),
-    "created": ([(0, "Created")], False),
-    "a new word": ([(0, "frobnicating")], False),
-    "not known yet": ([(0, http(404))], False),
-    "queued, then running": ([(0, "queued"), (20, "running")], True),
-    "running, then queued again": ([(0, "running"), (20, "queued")], False),
-}
-
-
-@pytest.mark.parametrize("name", CURRENT)
-def test_is_current_only_when_the_api_said_so(clock, name):
-    """A run counts as the one that goes only when the API said of it that it is going."""
-    words, current = CURRENT[name]
-    opsera = Opsera(clock, words, pipelines=[(0, pipeline(State.RUNNING, 41))])
-    assert current_when(opsera, 60, wait_when_paused=True) is current
-
-
-def test_is_current_does_not_outlive_an_outage(clock):
-    """What the API said before a long outage is no proof any more: another run may go by now."""
-    opsera = Opsera(clock, [(0, "running")], status_errors=[(100, FOREVER, http(502))])
-    assert current_when(opsera, 600) is False
-
-
-def test_is_current_lives_through_a_single_fault(clock):
-    """One fault just before does not make the answer of some seconds ago worthless."""
-    opsera = Opsera(clock, [(0, "running")], status_errors=[(100, FOREVER, http(502))])
-    assert current_when(opsera, 101) is True
-
-
-def test_is_current_goes_stale_at_a_slow_interval(clock):
-    """Asked every ten minutes, the API's last word is too old to stop by after nine."""
-    assert current_when(Opsera(clock, [(0, "running")]), 550, poll_interval=600.0) is False
-
-
-def test_is_current_in_a_silent_hour(clock):
-    """At the slowest pace of our own the last answer is always young enough."""
-    assert current_when(Opsera(clock, [(0, "running")]), 3599) is True
+    def test_absurd_dates_are_left_out(self, clock):
+        """A record dated in year 1 or 9999 changes no time and breaks nothing."""
+        activity = [
+            (0, record(900, created=100.0, action="step status", status="running")),
+            (0, record(901, created=-62_135_596_800.0, action="note")),
+            (0, record(902, created=253_402_300_799.0, action="step status", status="success")),
+        ]
+        opsera = ScriptedOpsera(clock, [(0, "success")], activity=activity)
+        details = follow_run(opsera, is_new=False).ended.details
+        assert (details.started_at, details.finished_at) == (100.0, 100.0)
+        assert details.steps[0].state is State.SUCCESS

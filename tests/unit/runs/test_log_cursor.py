@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opsera_step.api import LogRecord
-from opsera_step.runs.log_cursor import Batch, Gap, LogCursor, in_order
+from opsera_step.runs.log_cursor import Batch, LogCursor, RecordState, in_order, merge
 from opsera_step.text import split_lines
 
 FIXED = settings(derandomize=True, deadline=None, max_examples=250, database=None)
@@ -239,64 +239,49 @@ class TestWithoutId:
 
 
 class TestGap:
-    """Records that passed by between two snapshots are told of."""
+    """Records that passed unseen between two snapshots are reported."""
 
     def window(self, first: int, count: int = 10, **fields: str) -> list[LogRecord]:
-        """A full window, newest first."""
+        """A full window, latest first."""
         return newest_first(*(record(n, f"{n}\n", **fields) for n in range(first, first + count)))
 
-    def gaps(self, *snapshots: list[LogRecord]) -> list[Gap | None]:
+    def gaps(self, *snapshots: list[LogRecord]) -> list[bool]:
         cursor = LogCursor(10)
-        return [cursor.advance(snapshot).gap for snapshot in snapshots]
+        return [cursor.advance(snapshot).has_gap for snapshot in snapshots]
 
     def test_overlap_is_no_gap(self):
         """One known record in a window is enough."""
-        assert self.gaps(self.window(1, 9), self.window(9)) == [None, None]
+        assert self.gaps(self.window(1, 9), self.window(9)) == [False, False]
 
     def test_a_window_that_is_not_full_is_no_gap(self):
-        """An answer with fewer records than it can hold leaves nothing out."""
-        assert self.gaps(self.window(1, 5), self.window(50, 9)) == [None, None]
+        """A response with fewer records than it can hold leaves nothing out."""
+        assert self.gaps(self.window(1, 5), self.window(50, 9)) == [False, False]
 
-    def test_a_full_first_window(self):
-        """When the first answer is full already, nobody knows what was before."""
-        assert self.gaps(self.window(1)) == [Gap(None)]
+    def test_a_full_window_without_a_known_record(self):
+        """Records may have passed before it, at the start too."""
+        assert self.gaps(self.window(1)) == [True]
+        assert self.gaps(self.window(1, 5), self.window(20)) == [False, True]
 
-    def test_the_ids_tell_how_many(self):
-        """IDs of one process bound the number of missing records."""
-        assert self.gaps(self.window(1, 5), self.window(20)) == [None, Gap(14)]
+    def test_a_response_that_was_cut_off(self):
+        """It may leave out older records although the window is not full."""
+        cursor = LogCursor(10)
+        assert cursor.advance(self.window(1, 5), is_cut=True).has_gap
+        assert not cursor.advance(self.window(5, 5), is_cut=True).has_gap
+        assert cursor.advance(self.window(20, 5), is_cut=True).has_gap
 
-    def test_adjacent_windows_are_no_gap(self):
-        """Where the IDs go on without a hole nothing is missing."""
-        assert self.gaps(self.window(1, 5), self.window(6)) == [None, None]
-
-    def test_ids_out_of_the_order_of_time(self):
-        """The bound holds too where time and ID disagree, and is never absurd."""
-        before = [record(3, "x", created=1.0), record(2, "y", created=2.0)]
-        after = [record(n, f"{n}", created=30.0 - n) for n in range(5, 15)]
-        assert self.gaps(before, after) == [None, Gap(1)]
-
-    def test_the_counter_may_wrap(self):
-        """The three bytes of an ID's counter begin anew after 16 million."""
-        near = 2**24 - 3
-        before = [record(1, "x", id=f"65000000{PROCESS}{near:06x}")]
-        after = newest_first(
-            *(record(n, "y", id=f"65000001{PROCESS}{(near + n) % 2**24:06x}") for n in range(4, 14))
-        )
-        assert self.gaps(before, after) == [None, Gap(3)]
-
-    def test_several_processes_give_an_estimate(self):
-        """IDs of several processes tell nothing, so the rate of the records is taken."""
-        other = [replace(one, id=object_id(n, "f" * 10)) for n, one in enumerate(self.window(30))]
-        assert self.gaps(self.window(1, 5), other) == [None, Gap(28, estimated=True)]
-
-    def test_nothing_to_tell_by(self):
-        """Without IDs and times the number is unknown."""
+    def test_records_without_ids_and_times(self):
+        """Where nothing tells how the windows lie, records may have passed."""
         rows = [replace(one, created=None) for one in self.window(1, 30, id="")]
-        assert self.gaps(rows[20:], rows[:10]) == [Gap(None), Gap(None)]
+        assert self.gaps(rows[20:], rows[:10]) == [True, True]
 
     def test_an_older_window_is_no_gap(self):
-        """A window that lies before all that was seen is an old answer, or late records."""
-        assert self.gaps(self.window(100, 5), self.window(1)) == [None, None]
+        """A window that lies before all that was seen is an old response, or late records."""
+        assert self.gaps(self.window(100, 5), self.window(1)) == [False, False]
+
+    def test_an_absurd_date_hides_no_gap(self):
+        """A record dated in year 9999 does not make all later windows old ones."""
+        odd = record(7, "odd\n", created=253_370_764_800.0)
+        assert self.gaps([odd, *self.window(1, 5)], self.window(20)) == [False, True]
 
 
 class TestGrowingOutOfReach:
@@ -308,10 +293,10 @@ class TestGrowingOutOfReach:
         cursor.advance([record(1, "a\n")])
         cursor.advance([record(1, "a\nb\n")])
         hiding = newest_first(*(record(number, "x", step="test") for number in (2, 3)))
-        assert cursor.advance([*hiding, record(1, "a\nb\nc\n")]).gap is None
+        assert not cursor.advance([*hiding, record(1, "a\nb\nc\n")]).has_gap
         flood = newest_first(*(record(number, "x", step="test") for number in (2, 3, 4)))
-        assert cursor.advance(flood).gap == Gap(None)
-        assert cursor.advance(flood).gap is None
+        assert cursor.advance(flood).has_gap
+        assert not cursor.advance(flood).has_gap
 
     def test_one_that_was_followed_had_ended(self):
         """Where the same step has a newer record the older one grows no more."""
@@ -320,7 +305,7 @@ class TestGrowingOutOfReach:
         cursor.advance([record(1, "a\nb\n")])
         cursor.advance(newest_first(record(1, "a\nb\n"), record(2, "c\n")))
         others = [record(number, "x", step="test") for number in (3, 4)]
-        assert cursor.advance(newest_first(record(2, "c\n"), *others)).gap is None
+        assert not cursor.advance(newest_first(record(2, "c\n"), *others)).has_gap
 
     def test_an_older_answer_hides_nothing(self):
         """A full answer from before the record was there tells nothing, and cuts no line."""
@@ -331,7 +316,7 @@ class TestGrowingOutOfReach:
         for text in ("a\n", "a\nb\nhalf", None, "a\nb\nhalf of it\n"):
             batch = cursor.advance([record(4, text), *before[:2]] if text else before)
             texts += [piece.text for piece in batch.pieces]
-            assert batch.gap is None
+            assert not batch.has_gap
         assert texts == ["a", "b", "half of it"]
 
     def test_several_are_told_once(self):
@@ -339,9 +324,9 @@ class TestGrowingOutOfReach:
         cursor = LogCursor(window=3)
         for text in ("a\n", "a\nb\n"):
             cursor.advance(newest_first(record(1, text), record(2, text, step="deploy")))
-        for last, gap in ((5, Gap(None)), (6, None), (7, None)):
+        for last, gap in ((5, True), (6, False), (7, False)):
             flood = (record(number, "x", step="test") for number in range(last - 2, last + 1))
-            assert cursor.advance(newest_first(*flood)).gap == gap
+            assert cursor.advance(newest_first(*flood)).has_gap is gap
 
 
 @dataclass
@@ -506,23 +491,23 @@ def test_a_line_is_cut_only_where_an_answer_showed_it_unfinished(window: int, ev
     st.sampled_from([4, 10]),
     st.lists(st.integers(0, 25), min_size=1, max_size=12),
 )
-def test_a_gap_is_told_and_bounded(window: int, bursts: list[int]):
-    """When records pass by unseen a gap is told, and it never tells of too few."""
+def test_a_gap_is_reported(window: int, bursts: list[int]):
+    """When records pass unseen, and only then, a gap is reported."""
     server, cursor = Server(window), LogCursor(window)
-    told = 0
+    reported, missed = False, 0
     for count in (1, *bursts):
         for _ in range(count):
             server.append("\n", 0, named=True, step="a")
         batch = cursor.advance(server.fresh(random.Random(count)))
         missing = server.chunks - len(server.seen)
-        if batch.gap is not None:
-            told += batch.gap.at_most
-            assert missing > 0
-        assert told >= missing
+        reported |= batch.has_gap
+        assert batch.has_gap >= (missing > missed)
+        missed = missing
+    assert reported or not missed
 
 
 def retained(cursor: LogCursor) -> int:
-    """Bytes that the cursor holds on to."""
+    """Bytes that the cursor keeps."""
     seen: set[int] = set()
 
     def size(thing: object) -> int:
@@ -584,3 +569,36 @@ def test_a_huge_growing_record():
     for number in range(10):
         text += f"{number}\n"
         assert lines_of([cursor.advance([record(1, text)])]) == [str(number)]
+
+
+class TestMerge:
+    """The pure step: a text is compared with what is known of it."""
+
+    def shown(self, *values: str, may_grow: bool = True) -> list[str]:
+        """The new part of each text."""
+        state, parts = RecordState(), []
+        for value in values:
+            merged = merge(state, value, may_grow=may_grow)
+            parts.append(value[merged.start : merged.end])
+            state = merged.state
+        return parts
+
+    def test_only_what_is_new(self):
+        """A grown text brings its new part, the same text nothing."""
+        assert self.shown("a\n", "a\nb\n", "a\nb\n") == ["a\n", "b\n", ""]
+
+    def test_the_state_is_not_changed(self):
+        """The same state gives the same answer again."""
+        state = merge(RecordState(), "a\nb\n", may_grow=False).state
+        twice = [merge(state, "a\nb\nc\n", may_grow=False) for _ in "ab"]
+        assert twice[0] == twice[1]
+        assert merge(state, "a\nb\n", may_grow=False).start == 4
+
+    def test_what_is_kept_is_bounded(self):
+        """A text of any length leaves at most 128 hashes."""
+        state = RecordState()
+        for count in (10, 1000, 100_000):
+            text = "".join(f"line {n}\n" for n in range(count))
+            state = merge(state, text, may_grow=False).state
+            assert len(state.lines) <= 128
+            assert state.shown == len(text)

@@ -1,4 +1,4 @@
-"""Reading the log: what one call gives, what failures do, and when the end is the end."""
+"""The log as events: new lines, failures, and when it is complete."""
 
 from __future__ import annotations
 
@@ -7,296 +7,213 @@ from dataclasses import replace
 import pytest
 
 from opsera_step.api import LogRecord
-from opsera_step.clock import Deadline, FakeClock
-from opsera_step.errors import ApiError, Malformed
-from opsera_step.runs import events
-from opsera_step.runs.log_reader import EMPTY_FOR, STILL_FOR, LogReader
+from opsera_step.errors import Malformed
+from opsera_step.runs import events, lines_of
+from opsera_step.runs.log_cursor import WINDOW
+from opsera_step.runs.log_reader import QUIET_FOR, LogReader
 from opsera_step.runs.polling import PollSchedule
-from tests.unit.runs.test_follow import RUN, http, record
+from opsera_step.runs.steps import StepHistory
+from tests.support.scripted_opsera import DEPLOY, http, record
 
-NEVER = 0.0
-
-
-class Log:
-    """A log whose answers the test sets: records oldest first, or an error."""
-
-    def __init__(self, clock: FakeClock) -> None:
-        self.clock = clock
-        self.said: list[LogRecord] | ApiError = []
-        self.asked: list[float] = []
-        self.console_only: list[bool] = []
-
-    def logs(self, run, deadline, *, console_only):
-        assert run == RUN
-        self.asked.append(self.clock.monotonic())
-        self.console_only.append(console_only)
-        self.clock.sleep(0.1)
-        if isinstance(self.said, ApiError):
-            raise self.said
-        return self.said[::-1]
-
-    def later(self, at: float, said: list[LogRecord] | ApiError) -> None:
-        self.clock.call_at(at, lambda: setattr(self, "said", said))
+OTHER = replace(record(2, "started\n"), action="pipeline status")
 
 
-@pytest.fixture
-def log() -> Log:
-    return Log(FakeClock())
+class Reading:
+    """A reader, and the time."""
+
+    def __init__(self, kind: str = "console") -> None:
+        self.schedule, self.now = PollSchedule(lambda: 0.5), 0.0
+        self.reader = LogReader(kind, StepHistory(), self.schedule, lambda: 0.5, 0.0)
+
+    def read(self, *records: LogRecord, is_cut=False, is_filtered=True) -> list[events.Event]:
+        """Take the records, given oldest first."""
+        self.now += 1.0
+        return list(
+            self.reader.take(records[::-1], self.now, is_cut=is_cut, is_filtered=is_filtered)
+        )
+
+    def fail(self, error, *, may_be_unknown=False, accepted=True) -> list[events.Event]:
+        self.now += 1.0
+        return list(
+            self.reader.failed(error, self.now, may_be_unknown=may_be_unknown, accepted=accepted)
+        )
+
+    def lines(self, *records: LogRecord, **options: bool) -> list[str]:
+        return texts(self.read(*records, **options))
+
+    def complete(self, since: float, *, is_new: bool = False) -> bool:
+        return self.reader.is_complete(self.now, since, is_new=is_new)
 
 
-def feed_of(log: Log, kind: str = "console", cadence: PollSchedule | None = None) -> LogReader:
-    cadence = cadence or PollSchedule(lambda: 0.5)
-    return LogReader(log, RUN, kind, log.clock, cadence, lambda: 0.5)
-
-
-def poll(feed: LogReader, log: Log, **options: bool) -> list[events.Event]:
-    return list(feed.poll(Deadline.after(log.clock, 60), **options))
-
-
-def drain(feed: LogReader, log: Log, cap: float = 60.0, grace: float = NEVER) -> list[events.Event]:
-    return list(feed.drain(Deadline.after(log.clock, cap), Deadline.after(log.clock, grace)))
-
-
-def lines_of(seen: list[events.Event]) -> list[str]:
+def texts(seen) -> list[str]:
     return [line for one in seen if isinstance(one, events.LogLines) for line in one.lines]
 
 
-def test_new_lines_come_with_their_step(log):
-    """A record becomes one event of whole lines that names its step and its tool."""
-    log.said = [record(1, "a\nb\r\nc\n")]
-    assert poll(feed_of(log), log) == [
-        events.LogLines("s1", "Build", "jenkins", ("a", "b", "c"), 1.0)
-    ]
+@pytest.fixture
+def reading() -> Reading:
+    return Reading()
 
 
-def test_a_line_comes_once(log):
-    """Asked again, the same records give nothing."""
-    feed, log.said = feed_of(log), [record(1, "a\n"), record(2, "b\n")]
-    assert lines_of(poll(feed, log)) == ["a", "b"]
-    assert poll(feed, log) == []
+class TestLines:
+    """What one response brings."""
+
+    def test_new_lines_come_with_their_step_and_time(self, reading):
+        """A record becomes one event of whole lines."""
+        assert reading.read(record(1, "a\nb\r\nc\n")) == [
+            events.LogLines("s1", "Build", "jenkins", ("a", "b", "c"), 1.0)
+        ]
+
+    def test_a_line_comes_once(self, reading):
+        """The same records again bring nothing, a grown one only what is new."""
+        assert reading.lines(record(1, "a\n"), record(2, "b\n")) == ["a", "b"]
+        assert reading.read(record(1, "a\n"), record(2, "b\n")) == []
+        assert reading.lines(record(1, "a\n"), record(2, "b\nc\n")) == ["c"]
+
+    def test_an_unfinished_line_comes_at_the_end(self, reading):
+        """What has no line end yet is held back."""
+        assert reading.lines(record(1, "a\nhalf")) == ["a"]
+        assert texts(reading.reader.flush()) == ["half"]
+
+    @pytest.mark.parametrize("is_filtered", [True, False])
+    def test_activity_messages_are_not_shown(self, reading, is_filtered):
+        """Where a response has other records too, only console records and those of no type are."""
+        rows = (record(1, "a\n"), OTHER, record(3, "c\n", action=""))
+        assert reading.lines(*rows, is_filtered=is_filtered) == ["a", "c"]
+
+    def test_all_shows_them(self):
+        """With logs: all every record is shown."""
+        assert Reading("all").lines(record(1, "a\n"), OTHER) == ["a", "started"]
+
+    def test_a_huge_record_comes_in_portions(self, reading):
+        """A thousand lines are one event."""
+        seen = reading.read(record(1, "x\n" * 2500))
+        assert [len(one.lines) for one in seen] == [1000, 1000, 500]
+
+    def test_records_that_were_read_once(self):
+        """Without following, records become lines as well."""
+        assert texts(lines_of([record(2, "b"), record(1, "a\n")])) == ["a", "b"]
+
+    def test_the_latest_step_is_known(self, reading):
+        """Lines of a later step tell that a run continues."""
+        reading.read(record(1, "a\n"))
+        assert reading.reader.last_step == 0
+        reading.read(record(2, "b\n", DEPLOY))
+        assert reading.reader.last_step == 2
 
 
-@pytest.mark.parametrize(("kind", "console_only"), [("console", True), ("all", False)])
-def test_what_is_asked_for(log, kind, console_only):
-    """The input logs decides which records are asked for."""
-    poll(feed_of(log, kind), log)
-    assert log.console_only == [console_only]
+class TestCompleteness:
+    """When every line was seen."""
+
+    def test_it_takes_two_quiet_reads_and_three_seconds(self, reading):
+        """Lines trail the end, and each one starts the quiet time anew."""
+        reading.read(record(1, "a\n"))
+        reading.reader.restart_quiet()
+        since = reading.now
+        seen = []
+        for _ in range(5):
+            reading.read(record(1, "a\n"))
+            seen.append(reading.complete(since))
+        assert seen == [False, False, True, True, True]
+        reading.read(record(1, "a\n"), record(2, "b\n"))
+        assert not reading.complete(since)
+        assert reading.reader.quiet_from(since, is_new=False) == reading.now + QUIET_FOR
+
+    def test_a_read_of_all_records_is_no_quiet_read(self, reading):
+        """It serves the log as well, but it may lack the latest console records."""
+        reading.reader.restart_quiet()
+        for _ in range(9):
+            reading.read(is_filtered=False)
+        assert not reading.complete(0.0)
+
+    @pytest.mark.parametrize(("since", "enough"), [(0.5, 7.5), (3.0, 9.0), (60.0, 64.0)])
+    def test_an_empty_log_of_a_new_run_takes_longer(self, since, enough):
+        """Its records may lag, but a run of three seconds is over within 12."""
+        reader = Reading().reader
+        assert reader.quiet_from(since, is_new=True) == enough
+        assert reader.quiet_from(since, is_new=False) == since + QUIET_FOR
+
+    def test_missing_records_make_it_incomplete(self, reading):
+        """A full window without a known record is reported, once."""
+        reading.read(*(record(n, f"{n}\n") for n in range(900)))
+        rows = [record(n, f"{n}\n") for n in range(1500, 1500 + WINDOW)]
+        assert reading.read(*rows)[0] == events.LinesMissing()
+        for _ in range(5):
+            assert reading.read(*rows) == []
+        assert not reading.complete(0.0)
+
+    def test_a_response_that_was_cut_off(self, reading):
+        """Its older records are missing, unless they were seen before."""
+        rows = [record(n, f"{n}\n") for n in range(20)]
+        reading.read(*rows[:10])
+        assert texts(reading.read(*rows[5:15], is_cut=True)) == [str(n) for n in range(10, 15)]
+        assert reading.read(rows[19], is_cut=True)[0] == events.LinesMissing()
+
+    def test_a_filter_that_is_ignored_hides_no_gap(self, reading):
+        """A window full of other records may leave out console records."""
+        reading.read(record(1, "a\n"))
+        others = [replace(OTHER, id=f"{n:024x}", created=100.0 + n) for n in range(WINDOW - 1)]
+        assert reading.read(*others, record(2000, "z\n"))[0] == events.LinesMissing()
+
+    def test_none_is_never_complete(self):
+        """With logs: none nothing was seen."""
+        reading = Reading("none")
+        reading.now = 9.0
+        assert not reading.reader.is_wanted
+        assert reading.reader.is_quiet(9.0, 0.0, is_new=False) and not reading.complete(0.0)
 
 
-def test_none_is_never_ready_and_drains_nothing(log):
-    """With logs: none nothing is asked for, not even at the end."""
-    feed = feed_of(log, "none")
-    assert not feed.ready
-    assert drain(feed, log) == []
-    assert log.asked == [] and not feed.complete
+class TestFailures:
+    """The log call may fail as it likes."""
 
+    @pytest.mark.parametrize("error", [http(500), http(429), Malformed("an HTML page.")])
+    def test_a_fault_is_silent_and_delays_the_next_read(self, reading, error):
+        """A passing fault is the reader's error until it is over."""
+        assert reading.fail(error) == []
+        assert reading.reader.error == error.message
+        assert reading.now < reading.reader.retry.not_before < reading.now + 2
+        reading.read()
+        assert (reading.reader.error, reading.reader.retry.not_before) == ("", 0.0)
 
-def test_an_unfinished_line_comes_at_the_end(log):
-    """What has no line end yet is held back, and given out at the end."""
-    feed, log.said = feed_of(log), [record(1, "a\nhalf")]
-    assert lines_of(poll(feed, log)) == ["a"]
-    assert lines_of(drain(feed, log)) == ["half"]
+    def test_only_429_slows_the_schedule(self):
+        """A throttled log call slows everything down; another fault does not."""
+        for error, slower in ((http(502), False), (http(429), True)):
+            reading = Reading()
+            reading.fail(error)
+            assert (reading.schedule._slowdown > 1) is slower
 
+    @pytest.mark.parametrize("status", [400, 403, 404])
+    def test_a_refusal_is_reported_once_and_retried_after_a_minute(self, reading, status):
+        """It is one warning, also if it comes again."""
+        (note,) = reading.fail(http(status))
+        assert note.warning and f"HTTP {status}" in note.text
+        assert reading.reader.retry.not_before == reading.now + 60.0
+        assert reading.fail(http(status)) == []
+        reading.reader.restart_quiet()
+        assert reading.reader.retry.not_before == 0.0, "at the end it is tried again"
+        assert reading.fail(http(status)) == []
+        reading.now += 5.0
+        assert reading.reader.is_quiet(reading.now, 0.0, is_new=False)
+        assert not reading.complete(0.0)
 
-def test_the_end_is_two_still_reads_over_three_seconds(log):
-    """The log is taken as complete when it was still for three seconds and two reads."""
-    feed, log.said = feed_of(log), [record(1, "a\n")]
-    poll(feed, log)
-    began = log.clock.monotonic()
-    drain(feed, log)
-    assert feed.complete
-    assert STILL_FOR <= log.clock.monotonic() - began < STILL_FOR + 2
-    assert len(log.asked) >= 3
+    @pytest.mark.parametrize("status", [400, 404])
+    def test_a_new_run_may_be_unknown(self, reading, status):
+        """While the run may be unknown, 400 and 404 are no refusal."""
+        assert reading.fail(http(status), may_be_unknown=True) == []
+        assert not reading.reader.refusal
 
+    def test_a_401_gets_two_more_tries(self, reading):
+        """A token that was accepted may be refused for a moment."""
+        assert reading.fail(http(401)) == reading.fail(http(401)) == []
+        assert len(reading.fail(http(401))) == 1
+        assert len(Reading().fail(http(401), accepted=False)) == 1
 
-def test_each_late_line_begins_the_stillness_anew(log):
-    """A line during the drain puts the end off."""
-    feed = feed_of(log)
-    for number in range(1, 6):
-        log.later(number * 2.5, [record(n, f"{n}\n") for n in range(1, number + 1)])
-    assert lines_of(drain(feed, log)) == ["1", "2", "3", "4", "5"]
-    assert feed.complete and log.clock.monotonic() >= 12.5 + STILL_FOR
-
-
-def test_the_cap_ends_a_log_that_never_stands_still(log):
-    """At the cap it ends, and the log is incomplete."""
-    feed = feed_of(log)
-    for number in range(1, 100):
-        log.later(number * 1.0, [record(n, f"{n}\n") for n in range(1, number + 1)])
-    drain(feed, log, cap=20)
-    assert not feed.complete and 20 <= log.clock.monotonic() < 21
-
-
-def test_missing_records_make_it_incomplete(log):
-    """Records that went by are told, and the log is incomplete though it ended well."""
-    feed = feed_of(log)
-    log.said = [replace(record(n, f"{n}\n"), created=float(n)) for n in range(999)]
-    poll(feed, log)
-    assert list(feed.line_times.values()) == [(0.0, 998.0)]
-    log.said = [replace(record(n, f"{n}\n"), created=float(n)) for n in range(1500, 2500)]
-    assert poll(feed, log)[0] == events.LinesMissing(501)
-    drain(feed, log)
-    assert not feed.complete
-    # The first line of a step may be among those: then none tells when it began.
-    assert not feed.line_times
-
-
-@pytest.mark.parametrize("error", [http(500), http(429), Malformed("the call answered HTML.")])
-def test_a_fault_is_silent_and_the_next_try_waits(log, error):
-    """A passing fault shows as trouble, holds back the next try for a while, and is then over."""
-    feed, log.said = feed_of(log), error
-    assert poll(feed, log) == []
-    assert feed.trouble == error.message and not feed.ready
-    log.clock.sleep(2)
-    assert feed.ready
-    log.said = []
-    poll(feed, log)
-    assert feed.trouble == ""
-
-
-def test_retry_after_is_obeyed(log):
-    """The next try waits for as long as the server asked."""
-    feed, log.said = feed_of(log), http(429, 30.0)
-    poll(feed, log)
-    log.clock.sleep(29)
-    assert not feed.ready
-    log.clock.sleep(2)
-    assert feed.ready
-
-
-def test_only_429_slows_the_schedule(log):
-    """A throttled log call slows the schedule down; another fault does not."""
-    for error, slower in ((http(502), False), (http(429), True)):
-        cadence = PollSchedule(lambda: 0.5)
-        normal = cadence.pause(0)
-        log.said = error
-        poll(feed_of(log, cadence=cadence), log)
-        assert (cadence.pause(0) > normal) is slower
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_a_refusal_is_told_once_and_tried_again_after_a_minute(log, status):
-    """A refusal is one warning, and a minute's rest before the next try."""
-    feed, log.said = feed_of(log), http(status)
-    (note,) = poll(feed, log)
-    assert note.warning and f"HTTP {status}" in note.text
-    log.clock.sleep(59)
-    assert not feed.ready
-    log.clock.sleep(2)
-    assert feed.ready and poll(feed, log) == []
-
-
-@pytest.mark.parametrize("status", [400, 404])
-def test_a_new_run_may_be_unknown(log, status):
-    """While the run may be unknown, 400 and 404 are no refusal."""
-    feed, log.said = feed_of(log), http(status)
-    assert poll(feed, log, may_be_unknown=True) == []
-    log.clock.sleep(2)
-    assert feed.ready
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_bad_token_is_no_unknown_run(log, status):
-    """While the run may be unknown, 401 and 403 are a refusal all the same."""
-    feed, log.said = feed_of(log), http(status)
-    assert len(poll(feed, log, may_be_unknown=True)) == 1
-
-
-def test_a_refusal_can_be_taken_back(log):
-    """After a refusal that was taken back the log is read on, and a new one is told anew."""
-    feed, log.said = feed_of(log), http(403)
-    poll(feed, log)
-    log.said = [record(1, "a\n")]
-    assert lines_of(poll(feed, log)) == ["a"]
-    assert feed.trouble == ""
-    log.said = http(403)
-    assert len(poll(feed, log)) == 1
-
-
-def test_a_refusal_at_the_end_ends_the_drain(log):
-    """A log that is refused is not asked for again and again at the end."""
-    feed, log.said = feed_of(log), http(403)
-    drain(feed, log)
-    assert len(log.asked) == 1 and not feed.complete
-
-
-def test_a_fault_at_the_end_begins_the_stillness_anew(log):
-    """A read that failed is no still read."""
-    feed = feed_of(log)
-    log.later(1.0, http(502))
-    log.later(8.0, [record(1, "late\n")])
-    assert lines_of(drain(feed, log)) == ["late"]
-    assert feed.complete
-
-
-def test_an_empty_log_in_the_grace_is_not_the_end(log):
-    """While the log of a new run may not be there yet, its emptiness proves nothing."""
-    feed = feed_of(log)
-    log.later(9.0, [record(1, "late\n")])
-    assert lines_of(drain(feed, log, grace=15)) == ["late"]
-
-
-class Known(Log):
-    """A log whose run Opsera knows from some moment on, by activity records."""
-
-    known_from = 0.0
-    activity = replace(record(9, "started\n"), action="pipeline status")
-
-    def logs(self, run, deadline, *, console_only):
-        said = super().logs(run, deadline, console_only=console_only)
-        if console_only or self.clock.monotonic() < self.known_from:
-            return said
-        return [*said, self.activity]
-
-
-def test_an_empty_log_of_a_run_that_is_known_is_soon_taken_as_such():
-    """Where Opsera has other records of a new run, its end is not waited for to the last second."""
-    log = Known(FakeClock())
-    feed = feed_of(log)
-    assert drain(feed, log, grace=20) == []
-    assert feed.complete and EMPTY_FOR <= log.clock.monotonic() < EMPTY_FOR + 3
-
-
-def test_lines_that_trail_behind_the_other_records_are_waited_for():
-    """Console text may come some seconds after the first records of a run."""
-    log = Known(FakeClock())
-    log.known_from = 4.0
-    feed = feed_of(log)
-    log.later(9.0, [record(1, "late\n")])
-    assert lines_of(drain(feed, log, grace=30)) == ["late"]
-    assert feed.complete
-
-
-def test_where_the_other_records_cannot_be_read_the_grace_is_waited_for():
-    """What was only asked to save time does no harm when it fails."""
-    log = Known(FakeClock())
-    log.activity = replace(record(9, ""), action="")
-    feed = feed_of(log)
-    drain(feed, log, grace=20)
-    assert feed.complete and log.clock.monotonic() >= 20
-
-
-def test_once_there_a_log_in_the_grace_ends_as_any_other(log):
-    """A log that is there is not waited for to the end of the grace."""
-    feed, log.said = feed_of(log), [record(1, "a\n")]
-    drain(feed, log, grace=20)
-    assert feed.complete and log.clock.monotonic() < STILL_FOR + 2
-
-
-def test_what_is_missing_of_a_torn_answer_comes_later(log):
-    """A record that grows gives only what is new of it."""
-    feed = feed_of(log)
-    log.said = [record(1, "a\n")]
-    seen = poll(feed, log)
-    log.said = [replace(record(1, ""), text="a\nb\n")]
-    assert lines_of(seen + poll(feed, log)) == ["a", "b"]
-
-
-def test_an_unfiltered_answer_shows_no_activity_messages(log):
-    """Where the server ignores the filter, only console records and those of no kind are shown."""
-    log.said = [
-        record(1, "a\n"),
-        replace(record(2, "started\n"), action="pipeline status"),
-        replace(record(3, "c\n"), action=""),
-    ]
-    assert lines_of(poll(feed_of(log), log)) == ["a", "c"]
+    def test_a_failed_read_is_no_quiet_one(self, reading):
+        """After a failure the quiet reads count anew."""
+        reading.reader.restart_quiet()
+        for _ in range(4):
+            reading.read()
+        reading.fail(http(502))
+        reading.read()
+        assert not reading.complete(0.0)
+        reading.read()
+        assert reading.complete(0.0)

@@ -1,9 +1,10 @@
-"""The poll schedule, played against runs that log so and so fast."""
+"""The poll schedule, played against logs of several kinds: how late, and how many requests."""
 
 from __future__ import annotations
 
 import random
 import statistics
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,249 +14,365 @@ import pytest
 
 from opsera_step.runs.log_cursor import WINDOW
 from opsera_step.runs.polling import (
-    LONGEST_TICK,
-    QUICKEST_TICK,
-    STATUS_TICK,
-    STEADY_TICK,
-    Call,
+    ACTIVITY_AFTER,
+    FOR_A_PERSON,
+    IN_CI,
+    MAX_LOG_INTERVAL,
+    MAX_STATUS_INTERVAL,
+    Pace,
     PollSchedule,
+    Request,
 )
 
-MIDDLE = 0.5
+LATENCY = 0.1
+Trace = tuple[list[float], float]
+"""When each line is written, and when the run ends."""
+
+
+def steady(rng: random.Random, minutes: float = 5) -> Trace:
+    """A line a second, at random."""
+    times = [0.5]
+    while times[-1] < 60 * minutes:
+        times.append(times[-1] + rng.expovariate(1.0))
+    return times, times[-1] + rng.uniform(0, 2)
+
+
+def regular(rng: random.Random, minutes: float = 5) -> Trace:
+    """A line a second, nearly."""
+    times = [0.5]
+    while times[-1] < 60 * minutes:
+        times.append(times[-1] + rng.uniform(0.8, 1.2))
+    return times, times[-1] + rng.uniform(0, 1)
+
+
+def busy(rng: random.Random, minutes: float = 5) -> Trace:
+    """Twenty lines a second."""
+    times = [0.5]
+    while times[-1] < 60 * minutes:
+        times.append(times[-1] + rng.expovariate(20.0))
+    return times, times[-1] + rng.uniform(0, 1)
+
+
+def short_bursts(rng: random.Random, minutes: float = 5) -> Trace:
+    """A burst of half a second every four seconds."""
+    times: list[float] = []
+    at = rng.uniform(1, 2)
+    while at < 60 * minutes:
+        times += sorted(at + rng.uniform(0, 0.5) for _ in range(rng.randint(5, 20)))
+        at += 4.0
+    return times, times[-1] + rng.uniform(0, 1)
+
+
+def long_bursts(rng: random.Random, minutes: float = 15) -> Trace:
+    """Bursts of ten seconds to a minute, with one to three minutes in between."""
+    times: list[float] = []
+    at = rng.uniform(1, 5)
+    while at < 60 * minutes:
+        lasting = rng.uniform(10, 60)
+        count = int(lasting * rng.uniform(3, 30))
+        times += sorted(at + rng.uniform(0, lasting) for _ in range(count))
+        at = times[-1] + rng.uniform(60, 180)
+    return times, times[-1] + rng.random()
+
+
+def quiet(rng: random.Random, minutes: float = 40) -> Trace:
+    """A line in one to eight minutes."""
+    times = [1.0]
+    while times[-1] < 60 * minutes:
+        times.append(times[-1] + rng.uniform(60, 480))
+    return times, times[-1] + rng.uniform(0, 200)
+
+
+def idle(rng: random.Random, minutes: float = 60) -> Trace:
+    """One line, and an hour of silence."""
+    return [1.0], 60 * minutes + rng.uniform(0, 60)
 
 
 @dataclass
 class Played:
-    """What a schedule did: when it asked, and how many records each read of the log found."""
+    """What a schedule did with a trace."""
 
-    calls: list[float] = field(default_factory=list)
+    requests: list[tuple[float, Request]] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
     found: list[int] = field(default_factory=list)
-    lags: list[float] = field(default_factory=list)
+    end_delay: float = 0.0
+    end: float = 0.0
 
-    def per_minute(self, after: float = 0.0) -> float:
-        times = [time for time in self.calls if time >= after]
-        return 60 * len(times) / (times[-1] - after)
+    def count(self, request: Request) -> int:
+        return sum(one is request for _, one in self.requests)
 
+    @property
+    def per_minute(self) -> float:
+        return 60 * len(self.requests) / self.end
 
-def play(
-    lines_until: Callable[[float], float],
-    seconds: float,
-    seed: int = 1,
-    longest_request: float = 0.5,
-    cadence: PollSchedule | None = None,
-) -> Played:
-    """Let a run have so many lines until each moment, and poll it as following does."""
-    rng, played = random.Random(seed), Played()
-    cadence = cadence or PollSchedule(rng.random)
-    now = changed = read_at = answered_at = 0.0
-    while now < seconds:
-        started = now
-        for call in cadence.next_call(now - changed):
-            played.calls.append(now)
-            request = rng.uniform(0, longest_request)
-            looked_at = now + rng.uniform(0, request)
-            now += request
-            if call is Call.LOG:
-                count = int(lines_until(looked_at)) - int(lines_until(read_at))
-                played.found.append(count)
-                if count:
-                    changed = now
-                    played.lags += [
-                        now - read_at - (looked_at - read_at) * share / 20 for share in range(1, 21)
-                    ]
-                cadence.saw_records(min(count, WINDOW), now - answered_at)
-                read_at, answered_at = looked_at, now
-        now += cadence.pause(now - changed, now - started)
-    return played
+    @property
+    def median(self) -> float:
+        return statistics.median(self.delays)
 
 
-@pytest.mark.parametrize("rate", [1, 10, 100, 190])
-def test_while_lines_flow_it_asks_once_a_second(rate: int):
-    """A steady log costs about 60 requests a minute, and half of the lines show in a second."""
-    played = play(lambda time: rate * time, 600)
-    assert played.per_minute() <= 65
-    assert statistics.median(played.lags) < 1.0 + 0.3 * (rate == 1)
-    assert max(played.lags) < 4
+def play(trace: Trace, seed: int = 1, pace: Pace = IN_CI, latency: float = LATENCY) -> Played:
+    """Send what the schedule says until it notices the end, as following does."""
+    (times, end), played = trace, Played(end=trace[1])
+    schedule = PollSchedule(random.Random(seed).random, pace=pace)
+    now = read_at = 0.0
+    seen = 0
+    while True:
+        request, delay = schedule.plan(now)
+        assert delay >= 0
+        now += delay
+        sent_at, looked_at = now, now + latency / 2
+        now += latency
+        played.requests.append((sent_at, request))
+        if request is Request.LOG:
+            there = bisect_right(times, looked_at)
+            played.delays += [now - at for at in times[seen:there]]
+            played.found.append(there - seen)
+            if there > seen:
+                schedule.saw_lines(now, now - read_at, there - seen, times[there - 1])
+            else:
+                schedule.saw_none(now - read_at)
+            seen, read_at = there, now
+        schedule.sent(request, sent_at, now)
+        if looked_at >= end and request in (Request.STATUS, Request.SUMMARY):
+            played.end_delay = now - end
+            return played
 
 
-@pytest.mark.parametrize("rate", [200, 300, 400])
-@pytest.mark.parametrize("seed", range(5))
-def test_a_window_never_passes_by(rate: int, seed: int):
-    """Up to 400 records a second no more than 1000 lie between two reads of the log."""
-    played = play(lambda time: rate * time, 300, seed)
-    assert max(played.found) <= WINDOW
+def play_all(make: Callable[..., Trace], pace: Pace, runs: int, *length: float) -> list[Played]:
+    return [play(make(random.Random(seed), *length), seed, pace) for seed in range(runs)]
 
 
-@pytest.mark.parametrize("rate", [800, 1500])
-def test_a_faster_log_is_read_faster(rate: int):
-    """Beyond that it is read as fast as the requests themselves allow."""
-    played = play(lambda time: rate * time, 120, longest_request=0.1)
-    assert max(played.found[5:]) <= WINDOW
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[int(share * len(values))]
 
 
-def test_after_a_burst_it_calms_down():
-    """Soon after a burst the pace is that of a quiet log again."""
-    played = play(lambda time: min(time, 60) * 400, 400)
-    assert played.per_minute(after=240) < 20
+BOUNDS = {
+    # requests a minute in CI and for a person, median delay of a line, in seconds
+    steady: (28.0, 65.0, 1.5, 0.7),
+    regular: (26.5, 60.0, 1.5, 0.7),
+    busy: (26.5, 60.0, 1.5, 0.7),
+    short_bursts: (29.0, 67.0, 1.5, 0.7),
+    long_bursts: (24.0, 45.0, 1.0, 0.6),
+}
 
 
-def test_a_burst_begins_with_quick_ticks():
-    """The first lines after a silence quicken the ticks, and a burst that goes on slows them."""
-    cadence, ticks = PollSchedule(lambda: MIDDLE), []
-    cadence.saw_records(0, 30.0)
-    for _ in range(25):
-        cadence.saw_records(2, 1.0)
-        ticks.append(cadence.pause(0.1))
-    assert ticks[0] == QUICKEST_TICK
-    assert ticks[-1] == STEADY_TICK
-    assert ticks == sorted(ticks)
+@pytest.mark.parametrize("make", BOUNDS, ids=lambda make: make.__name__)
+def test_while_lines_come(make):
+    """In CI about 24 requests a minute and half of the lines within 1.5 seconds, in longer bursts
+    within one; for a person about 60 and 0.6.
+    """
+    ci, person, ci_delay, person_delay = BOUNDS[make]
+    for pace, requests, delay in ((IN_CI, ci, ci_delay), (FOR_A_PERSON, person, person_delay)):
+        played = play_all(make, pace, 8)
+        assert statistics.mean(one.per_minute for one in played) <= requests
+        assert statistics.median([late for one in played for late in one.delays]) <= delay
 
 
-def test_after_a_lone_line_it_calms_down_sooner():
-    """A single line in a long silence is no reason to expect more of them, a burst is."""
-    pauses = {}
-    for records in (1, 10):
-        cadence = PollSchedule(lambda: MIDDLE)
-        cadence.saw_records(0, 60.0)
-        cadence.saw_records(records, 5.0)
-        pauses[records] = cadence.pause(20)
-    assert pauses[1] > 2 * pauses[10]
+@pytest.mark.parametrize("make", BOUNDS, ids=lambda make: make.__name__)
+def test_the_end_is_noticed_while_lines_come(make):
+    """Within four seconds at p95, or 5.5 for a log that has just been silent for four."""
+    delays = [one.end_delay for one in play_all(make, IN_CI, 100, 0.7)]
+    assert percentile(delays, 0.95) <= (5.5 if make is short_bursts else 4.2)
 
 
-@pytest.mark.parametrize("longest_request", [0.0, 0.3])
-def test_a_silent_hour_costs_little(longest_request: float):
-    """An hour without a change costs about 300 requests."""
-    played = play(lambda time: 0, 3600, longest_request=longest_request)
-    assert len(played.calls) <= 310
-    assert max(b - a for a, b in pairwise(played.calls)) < 1.2 * LONGEST_TICK + 1
+@pytest.mark.parametrize("pace", [IN_CI, FOR_A_PERSON])
+def test_an_idle_hour(pace):
+    """It costs at most 300 requests, and its end is noticed within 15 seconds at p95."""
+    played = play_all(idle, pace, 60)
+    assert max(len(one.requests) for one in played) <= 303
+    assert percentile([one.end_delay for one in played], 0.95) <= 16.5
+    assert statistics.median([one.end_delay for one in played]) <= 10.5
 
 
-def test_in_silence_each_second_tick_asks_for_the_status():
-    """While nothing comes the log is asked for at each tick, the status at each second."""
-    cadence = PollSchedule(lambda: MIDDLE)
-    calls = [cadence.next_call(silent=60) for _ in range(10)]
-    assert calls == [(Call.STATUS, Call.LOG), (Call.LOG,)] * 5
+def test_a_quiet_log():
+    """A line in minutes costs few requests, and is found within the longest interval."""
+    played = play_all(quiet, IN_CI, 10)
+    assert statistics.mean(one.per_minute for one in played) <= 9
+    assert max(late for one in played for late in one.delays) <= 1.2 * MAX_LOG_INTERVAL
 
 
-def test_while_lines_flow_the_log_goes_first():
-    """While lines come each tick is for the log, each sixth for the status too."""
-    cadence = PollSchedule(lambda: MIDDLE)
-    calls = [cadence.next_call(silent=0.5) for _ in range(12)]
-    assert calls == ([(Call.STATUS, Call.LOG)] + [(Call.LOG,)] * 5) * 2
+@pytest.mark.parametrize("rate", [200, 390])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_window_never_passes_unseen(rate, seed):
+    """As fast as the window demands: never 1000 records between two reads, once it is known."""
+    times = [n / rate for n in range(rate * 120)]
+    played = play((times, 120.0), seed)
+    assert max(played.found[3:]) <= WINDOW
 
 
-def test_what_breaks_a_silence_makes_it_ask_for_the_status():
-    """A line after a silence may be the run's last one: the next tick asks how the run stands."""
-    cadence = PollSchedule(lambda: MIDDLE)
-    cadence.next_call(silent=60)
-    cadence.saw_records(0, 60.0)
-    cadence.saw_records(1, 5.0)
-    assert cadence.next_call(silent=0.5) == (Call.STATUS, Call.LOG)
-    assert cadence.next_call(silent=0.5) == (Call.LOG,)
+def test_all_records_are_read_before_they_are_out_of_reach():
+    """While lines come, every few hundred records, and at least every minute or so."""
+    played = play(busy(random.Random(1)))
+    reads = [at for at, request in played.requests if request is Request.ACTIVITY]
+    assert max(b - a for a, b in pairwise([0.0, *reads])) * 20 <= WINDOW
+    assert len(reads) <= 20 * 300 / ACTIVITY_AFTER + 1
+    played = play(steady(random.Random(1)))
+    assert 3 <= played.count(Request.ACTIVITY) <= 6
+    assert play(idle(random.Random(1))).count(Request.ACTIVITY) <= 2
 
 
-def test_in_a_burst_it_asks_sooner():
-    """When a window could pass by in a tick, the tick is shorter."""
-    cadence = PollSchedule(lambda: MIDDLE)
-    cadence.saw_records(500, 1.0)
-    assert cadence.pause(0.0) <= 0.8
+def test_the_status_is_requested_often_enough_for_a_stop_call():
+    """An observation that the run is active holds for 70 seconds; it never gets as old."""
+    for make in (steady, busy, long_bursts, quiet, idle):
+        for seed in range(5):
+            played = play(make(random.Random(seed)), seed)
+            at = [time for time, request in played.requests if request is Request.STATUS]
+            assert max(b - a for a, b in pairwise(at)) < 70.0
 
 
-def test_without_logs_only_the_status_is_asked_for():
-    """With logs off there is one call, every two seconds at most."""
-    cadence = PollSchedule(lambda: MIDDLE, logs_wanted=False)
-    assert cadence.next_call(0) == (Call.STATUS,)
-    assert cadence.pause(0) == STATUS_TICK
+def test_a_growing_record_does_not_double_the_requests():
+    """Where times of records don't tell the age of a line, false alarms stay rare."""
+    schedule, now, requests = PollSchedule(lambda: 0.5), 0.0, Counter()
+    while now < 300:
+        request, delay = schedule.plan(now)
+        now += delay + LATENCY
+        requests[request] += 1
+        if request is Request.LOG:
+            schedule.saw_lines(now, 3.0, 0, None)
+        schedule.sent(request, now - LATENCY, now)
+    assert sum(requests.values()) <= 130
 
 
-def test_a_fixed_interval_is_kept():
-    """The user's own interval holds whatever happens, both calls each time."""
-    cadence = PollSchedule(lambda: 0.99, fixed=7.0)
-    cadence.saw_records(5000, 1.0)
-    cadence.throttled()
-    assert cadence.next_call(100) == (Call.STATUS, Call.LOG)
-    assert cadence.pause(100, spent=2.0) == 5.0
-    assert cadence.pause(0, spent=9.0) > 0
+def test_an_absurd_time_does_not_double_the_requests():
+    """A server's clock that jumps makes a few false alarms, no more."""
+    times = [n * 1.0 for n in range(300)]
+    schedule, now, seen, requests = PollSchedule(lambda: 0.5), 0.0, 0, 0
+    while now < 290:
+        request, delay = schedule.plan(now)
+        now += delay + LATENCY
+        requests += 1
+        if request is Request.LOG:
+            there = bisect_right(times, now)
+            created = times[there - 1] + (1e6 if 100 < now < 110 else 0.0)
+            schedule.saw_lines(now, 3.0, there - seen, created)
+            seen = there
+        schedule.sent(request, now - LATENCY, now)
+    assert requests <= 160
 
 
-@pytest.mark.parametrize("silent", [0, 10, 100, 10_000])
-def test_the_jitter_is_15_percent(silent: float):
-    """Each pause is spread by 15 % either way, and never nothing."""
-    low, middle, high = (PollSchedule(lambda j=j: j).pause(silent) for j in (0.0, 0.5, 1.0))
-    assert low == pytest.approx(0.85 * middle)
-    assert high == pytest.approx(1.15 * middle)
-    assert PollSchedule(lambda: 0.0).pause(silent, spent=1000) > 0
+class TestTheUsersInterval:
+    """The input poll_interval."""
+
+    def test_it_holds_whatever_happens(self):
+        """Status and log at each interval, both once."""
+        schedule, now, requests = PollSchedule(lambda: 0.99, fixed=7.0), 0.0, []
+        while now < 700:
+            request, delay = schedule.plan(now)
+            now += delay
+            requests.append((now, request))
+            if request is Request.LOG:
+                schedule.saw_lines(now, 7.0, 900, now)
+            schedule.sent(request, now, now)
+        for kind in ((Request.LOG,), (Request.STATUS, Request.ACTIVITY, Request.SUMMARY)):
+            times = [at for at, request in requests if request in kind]
+            assert all(b - a == pytest.approx(7.0, abs=0.1) for a, b in pairwise(times))
+
+    def test_a_failure_changes_neither(self):
+        """While one request has to wait, the other keeps its interval."""
+        schedule, now, logs = PollSchedule(lambda: 0.5, fixed=1.0), 0.0, 0
+        while now < 60:
+            request, delay = schedule.plan(now, status_from=120.0)
+            now += delay
+            logs += request is Request.LOG
+            schedule.sent(request, now, now)
+        assert 58 <= logs <= 62
 
 
-def test_a_thousand_jobs_spread_out():
-    """Jobs that started at one moment ask at all moments a few minutes later."""
-    moments: Counter[int] = Counter()
-    for seed in range(1000):
-        calls = play(lambda time: time, 185, seed, longest_request=0.02).calls
-        moments.update(int(time * 10) for time in calls if 180 <= time < 184)
-    assert len(moments) == 40
-    assert max(moments.values()) < 2 * statistics.mean(moments.values())
+class TestWaitingAndFailing:
+    """When the log can't be read, or a request failed."""
+
+    def test_a_run_that_has_not_started_has_no_log(self):
+        """Only the status is requested, less often the longer it takes."""
+        schedule, now, requests = PollSchedule(lambda: 0.5), 0.0, Counter()
+        while now < 3600:
+            request, delay = schedule.plan(now, is_waiting=True)
+            now += delay
+            requests[request] += 1
+            schedule.sent(request, now, now)
+        assert Request.LOG not in requests and Request.ACTIVITY not in requests
+        assert sum(requests.values()) <= 3600 / MAX_STATUS_INTERVAL + 20
+
+    def test_a_failed_request_is_retried_when_it_is_due(self):
+        """Sooner or later than it would be otherwise."""
+        schedule = PollSchedule(lambda: 0.5)
+        schedule.sent(Request.LOG, 0.0, 0.1)
+        assert schedule.plan(100.0, status_from=101.0, log_from=250.0) == (Request.STATUS, 1.0)
+        assert schedule.plan(100.0, status_from=300.0, log_from=101.5) == (Request.LOG, 1.5)
+
+    def test_without_a_log_the_results_are_read(self):
+        """With logs: none all records are read now and then, and as often as the window demands."""
+        for rate, least, most in ((0, 20, 50), (100, 150, 320)):
+            schedule, now, requests, read_at = (
+                PollSchedule(lambda: 0.5, reads_log=False),
+                0.0,
+                [],
+                0.0,
+            )
+            while now < 600:
+                request, delay = schedule.plan(now)
+                now += delay
+                requests.append(request)
+                if request is Request.ACTIVITY:
+                    schedule.saw_results(
+                        now, now - read_at, min(WINDOW, int(rate * (now - read_at)))
+                    )
+                    read_at = now
+                schedule.sent(request, now, now)
+            assert Request.LOG not in requests
+            assert len(requests) <= most + 130
+            assert requests.count(Request.ACTIVITY) >= least / 3
 
 
 class TestThrottling:
-    """What an answer of 429 does."""
+    """What a response of 429 does."""
 
-    def test_each_one_doubles_the_pause(self):
-        """The pace halves with each, up to half a minute."""
-        cadence, pauses = PollSchedule(lambda: MIDDLE), []
+    def delay(self, schedule: PollSchedule) -> float:
+        schedule.moved(99.9)
+        schedule.sent(Request.STATUS, 100.0, 100.0)
+        schedule.sent(Request.LOG, 100.0, 100.0)
+        schedule._allowance = 0.0
+        return schedule.plan(100.0)[1]
+
+    def test_each_one_doubles_the_interval(self):
+        """Up to half a minute."""
+        schedule, delays = PollSchedule(lambda: 0.5), []
         for _ in range(7):
-            cadence.next_call(0)
-            pauses.append(cadence.pause(0))
-            cadence.throttled()
-        assert pauses == pytest.approx([1.2, 2.4, 4.8, 9.6, 19.2, 19.2, 19.2])
-        assert cadence.pause(100) == 30
+            delays.append(self.delay(schedule))
+            schedule.throttled()
+        assert delays[:4] == pytest.approx([2.8, 5.6, 11.2, 22.4])
+        assert max(delays) <= 33.0
 
-    def test_a_tick_counts_once(self):
-        """Status and log are asked for together, and refused together; that is one refusal."""
-        cadence = PollSchedule(lambda: MIDDLE)
-        cadence.next_call(0)
-        cadence.throttled()
-        cadence.throttled()
-        assert cadence.pause(0) == 2 * STEADY_TICK
-
-    def test_it_slows_an_idle_job_too_but_not_without_end(self):
-        """The longest pauses do not multiply, so that the end of a run is not missed for long."""
-        cadence = PollSchedule(lambda: 1.0)
+    def test_responses_bring_the_speed_back(self):
+        """Gradually, and not beyond the usual."""
+        schedule = PollSchedule(lambda: 0.5)
         for _ in range(10):
-            cadence.next_call(0)
-            cadence.throttled()
-        assert cadence.pause(10_000) < 60
-
-    def test_good_answers_bring_it_back(self):
-        """After some good answers the pace is the old one, and not faster."""
-        cadence = PollSchedule(lambda: MIDDLE)
-        for _ in range(10):
-            cadence.next_call(0)
-            cadence.throttled()
+            schedule.throttled()
         answers = 0
-        while cadence.pause(0) > STEADY_TICK:
-            cadence.answered()
+        while schedule._slowdown > 1.0:
+            schedule.answered()
             answers += 1
         assert 10 < answers < 45
-        cadence.answered()
-        assert cadence.pause(0) == STEADY_TICK
-
-    def test_a_fast_log_is_slowed_too(self):
-        """A burst does not outrun what the server asks for."""
-        cadence = PollSchedule(lambda: MIDDLE)
-        cadence.saw_records(800, 1.0)
-        before = cadence.pause(0)
-        cadence.throttled()
-        assert cadence.pause(0) == 2 * before
 
 
-def test_the_rate_is_learnt_at_once_and_forgotten_slowly():
-    """One read of a burst quickens the pace, a few quiet ones bring the old pace back."""
-    cadence = PollSchedule(lambda: MIDDLE)
-    cadence.saw_records(1000, 1.0)
-    quick = cadence.pause(0)
-    cadence.saw_records(0, 1.0)
-    assert quick < cadence.pause(0) < STEADY_TICK
-    for _ in range(20):
-        cadence.saw_records(0, 1.0)
-    assert cadence.pause(2.0) == STEADY_TICK
+def test_intervals_are_jittered_by_a_tenth():
+    """So that jobs don't stay in step."""
+    delays = []
+    for jitter in (0.0, 0.5, 1.0):
+        schedule = PollSchedule(lambda j=jitter: j)
+        schedule.moved(99.9)
+        schedule.sent(Request.STATUS, 100.0, 100.0)
+        schedule.sent(Request.LOG, 100.0, 100.0)
+        schedule._allowance = 0.0
+        delays.append(schedule.plan(100.0)[1])
+    assert delays == pytest.approx([2.8 * 0.9, 2.8, 2.8 * 1.1])
+
+
+def test_a_thousand_jobs_spread_out():
+    """Jobs that started at one moment send their requests at all moments a few minutes later."""
+    moments: Counter[int] = Counter()
+    times = [n * 1.0 for n in range(200)]
+    for seed in range(1000):
+        requests = play((times, 184.0), seed, latency=0.02).requests
+        moments.update(int(at * 2) for at, _ in requests if 180 <= at < 184)
+    assert len(moments) == 8
+    assert max(moments.values()) < 2 * statistics.mean(moments.values())

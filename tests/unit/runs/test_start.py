@@ -1,4 +1,4 @@
-"""Exactly one run where possible, never two, and never somebody else's by mistake."""
+"""Exactly one run where possible, never two, and never another user's by mistake."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsera_step.api import Pipeline, State
+from opsera_step.api import Pipeline, Run, State
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import (
     ApiError,
@@ -17,16 +17,17 @@ from opsera_step.errors import (
     Forbidden,
     PipelineBusy,
     Rejected,
+    RunPaused,
     RunRefused,
     RunUncertain,
+    TimedOut,
     Unauthorized,
 )
-from opsera_step.runs import RunState
-from opsera_step.runs import StartPolicy as Policy
+from opsera_step.runs import ATTACHED, STARTED, RunState, StartPolicy, start_run
 from opsera_step.runs.events import Event, Heartbeat, Note, RunKnown
-from opsera_step.runs.find import LONGEST_SETTLING
-from opsera_step.runs.start import Started, Trigger
-from tests.unit.fake_opsera import (
+from opsera_step.runs.find import find_unconfirmed_run, warn_about_duplicate_runs
+from opsera_step.runs.start import IDLE_PROOF, MAX_IDLE_PROOF
+from tests.support.fake_opsera import (
     ANSWERS,
     FAULTS,
     HOUR,
@@ -37,10 +38,9 @@ from tests.unit.fake_opsera import (
     FakeOpsera,
     token_of,
     unavailable,
-    unreachable,
 )
 
-ALIVE = ("running", "paused")
+ACTIVE = ("running", "paused")
 
 
 @dataclass
@@ -49,9 +49,8 @@ class Played:
 
     api: FakeOpsera
     clock: FakeClock
-    trigger: Trigger
+    state: RunState = field(default_factory=RunState)
     events: list[Event] = field(default_factory=list)
-    started: Started | None = None
     error: ApiError | None = None
 
     @property
@@ -60,88 +59,91 @@ class Played:
 
     @property
     def followed(self) -> int | None:
-        return self.started.run.count if self.started else None
+        return self.state.run.count if self.state.run else None
 
 
-def play(api: FakeOpsera, policy: Policy | None = None, *, token="", timeout: float | None = HOUR):
+def play(
+    api: FakeOpsera,
+    policy: StartPolicy | None = None,
+    *,
+    token: str = "",
+    timeout: float | None = HOUR,
+    pipeline: Pipeline | None = None,
+) -> Played:
     """Start a run on a fake Opsera, as the command `run` does."""
-    clock = api.clock
-    deadline = Deadline.after(clock, timeout)
-    pipeline = api.summary(PIPELINE, deadline)
-    trigger = Trigger(api, token or token_of(US), clock, deadline, lambda: 0.5, RunState())
-    played = Played(api, clock, trigger)
-    starting = trigger.start(pipeline, policy or Policy())
+    deadline = Deadline.after(api.clock, timeout)
+    played = Played(api, api.clock)
+    starting = start_run(
+        api,
+        pipeline or api.summary(PIPELINE, deadline),
+        policy or StartPolicy(),
+        token=token or token_of(US),
+        clock=api.clock,
+        deadline=deadline,
+        jitter=lambda: 0.5,
+        state=played.state,
+    )
     try:
-        while True:
-            played.events.append(next(starting))
-    except StopIteration as stop:
-        played.started = stop.value
+        played.events += list(_collect(starting, played.events))
     except ApiError as error:
         played.error = error
     return played
 
 
+def _collect(starting, seen):
+    for event in starting:
+        seen.append(event)
+    return ()
+
+
 def check(played: Played, timeout: float = HOUR) -> None:
-    """What has to hold of every start, whatever happened."""
-    api, followed = played.api, played.followed
+    """What holds for every start, whatever happens."""
+    api, state, followed = played.api, played.state, played.followed
     assert len(api.ours()) <= 1, "two runs of ours"
     assert played.clock.monotonic() <= timeout + 2.0, "it has to end at the deadline"
-    _check_notes(played)
-    if played.error is not None:
-        uncertain = isinstance(played.error, RunUncertain)
-        assert uncertain or not api.ours(), "it says that nothing was started"
-        assert played.trigger._state.requested or not api.ours(), "a cancel would not look for it"
-        assert played.error.exit_code is ExitCode.API
-        return
-    assert played.started is not None
-    assert isinstance(played.events[-1], RunKnown)
-    assert played.events[-1].run == played.started.run
-    if not played.started.fresh:
-        assert not api.ours() and api.times("run") == 0
-        return
-    assert followed > played.trigger._state.before, "it cannot be ours"
-    run = api.run_of(followed)
-    assert run is not None, "no such run"
-    if run.user != US:
-        assert any("taken as ours" in note for note in played.notes), "adopted without a word"
-        assert not (
-            played.trigger._looking._ownership._identities
-            and api.log_names_user
-            and not api.log_lag
-        )
-    ahead = api.going(run.accepted)
-    if run.user == US and ahead is not None and ahead is not run:
-        assert played.started.behind is not None, "a stop call would hit another run"
-
-
-def _check_notes(played: Played) -> None:
     for note in played.notes:
         assert note.endswith((".", "as you wish")), note
         assert "None" not in note and "  " not in note, note
     assert len(played.notes) <= 10, played.notes
+    if played.error is not None:
+        uncertain = isinstance(played.error, (RunUncertain, TimedOut))
+        assert uncertain or not api.ours(), "it says that nothing was started"
+        assert state.requested or not api.ours(), "a cancel would not look for it"
+        codes = {RunPaused: ExitCode.PAUSED, TimedOut: ExitCode.TIMEOUT}
+        assert played.error.exit_code is codes.get(type(played.error), ExitCode.API)
+        return
+    known = [event for event in played.events if isinstance(event, RunKnown)]
+    assert [event.run for event in known] == [state.run]
+    if state.origin == ATTACHED:
+        assert not api.ours() and api.times("run") == 0
+        return
+    assert followed > state.before, "it can't be ours"
+    run = api.run_of(followed)
+    assert run is not None, "no such run"
+    if run.user != US:
+        assert any(note.startswith("Found run") for note in played.notes), "adopted silently"
+        assert not (state.identities and api.log_names_user and not api.log_lag)
+    ahead = api.going(run.accepted)
+    if run.user == US and ahead is not None and ahead is not run:
+        assert state.behind is not None, "a stop call would hit another run"
 
 
 WAYS = (*FAULTS, *ANSWERS)
-CERTAIN = {
-    "fine", "success", "no word", "queued with count",
-    "refused connection", "lost request", "503 before", "429 before",
-    "lost answer", "503 after", "429 after", "malformed after", "no count", "queued", "old count",
-    "unknown word",
-}  # fmt: skip
-"""What can happen to `run` that has to end with our one run, if nobody else is about."""
+CERTAIN = set(WAYS) - {"refused", "refused with old count", "failed with count", "unknown no"}
+"""What can happen to a request that has to end with our one run, if nobody else is about."""
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("state", ["success", "failed", "stopped", "never", "running", "paused"])
-def test_every_way(way, state):
-    """Whatever becomes of the `run` call, in whatever state: at most one run, and only ours."""
-    policies = [Policy(), Policy("attach"), Policy("fail"), Policy(reset="auto")]
-    policies += [Policy("fail", "always")]
+def test_every_outcome_of_the_request(way, state):
+    """Whatever becomes of the request, in whatever state: at most one run, and only ours."""
+    policies = [StartPolicy(on_busy) for on_busy in ("queue", "attach", "fail")]
+    policies += [StartPolicy(reset="auto"), StartPolicy("fail", "always")]
     lags = [{}, {"count_lag": 10.0}, {"count_lag": 20.0, "state_lag": 8.0, "log_lag": 5.0}]
     others: list[list[str]] = [[], ["before"], ["after"]]
     owners = [(token_of(US), True), ("opaque", True), (token_of(US), False)]
     for policy, lag, around, (token, named) in product(policies, lags, others, owners):
-        if policy.on_busy != "queue" and state not in ALIVE:
+        if policy.on_busy != "queue" and state not in ACTIVE:
             continue
         api = FakeOpsera(FakeClock(), state, script=[way], log_names_user=named, **lag)
         api.around = list(around)
@@ -154,21 +156,21 @@ def test_every_way(way, state):
             assert [played.followed] == api.ours(), case
 
 
-def _check_busy(played: Played, policy: Policy, state: str, case: object) -> None:
+def _check_busy(played: Played, policy: StartPolicy, state: str, case: object) -> None:
     was_reset = policy.reset == "always" and state == "paused"
-    if state in ALIVE and policy.on_busy != "queue" and not was_reset:
+    if state in ACTIVE and policy.on_busy != "queue" and not was_reset:
         assert played.api.times("run") == 0, case
         assert isinstance(played.error, PipelineBusy) == (policy.on_busy == "fail"), case
-        assert (played.started is not None) == (policy.on_busy == "attach"), case
+        assert (played.state.origin == ATTACHED) == (policy.on_busy == "attach"), case
     if state == "paused" and policy.on_busy == "queue" and policy.reset == "never":
-        assert isinstance(played.error, (RunRefused, RunUncertain)), case
+        assert isinstance(played.error, (RunPaused, RunUncertain)), case
         assert not played.api.ours(), case
 
 
 SOME_LAGS = st.sampled_from([0.0, 1.0, 7.0, 20.0])
 
 
-@settings(derandomize=True, deadline=None, max_examples=500)
+@settings(derandomize=True, deadline=None, max_examples=400)
 @given(
     state=st.sampled_from(["success", "failed", "stopped", "never", "running", "paused"]),
     script=st.lists(st.sampled_from(WAYS), max_size=4),
@@ -177,7 +179,7 @@ SOME_LAGS = st.sampled_from([0.0, 1.0, 7.0, 20.0])
     lags=st.tuples(SOME_LAGS, SOME_LAGS, SOME_LAGS),
     duration=st.sampled_from([1.0, 25.0, 300.0]),
     policy=st.builds(
-        Policy,
+        StartPolicy,
         st.sampled_from(["queue", "attach", "fail"]),
         st.sampled_from(["never", "auto", "always"]),
     ),
@@ -185,8 +187,8 @@ SOME_LAGS = st.sampled_from([0.0, 1.0, 7.0, 20.0])
     flags=st.tuples(st.booleans(), st.booleans()),
     timeout=st.sampled_from([0.0, 20.0, 120.0, 1800.0]),
 )
-def test_any_mishap(state, script, others, pause, lags, duration, policy, token, flags, timeout):
-    """Faults in a row, busy colleagues, pauses and lags: the promises hold in any mixture."""
+def test_any_mixture(state, script, others, pause, lags, duration, policy, token, flags, timeout):
+    """Faults in a row, busy colleagues, pauses, and lags: the guarantee holds in any mixture."""
     count_lag, state_lag, log_lag = lags
     api = FakeOpsera(
         FakeClock(), state, duration=duration, count_lag=count_lag, state_lag=state_lag,
@@ -198,98 +200,114 @@ def test_any_mishap(state, script, others, pause, lags, duration, policy, token,
     played = play(api, policy, token=token, timeout=timeout)
     assert len(api.ours()) <= 1
     assert played.clock.monotonic() <= timeout + 5 * LATENCY + 2.0
-    if played.error is not None and not isinstance(played.error, RunUncertain):
+    if played.error is not None and not isinstance(played.error, (RunUncertain, TimedOut)):
         assert not api.ours()
-    if played.started is not None and played.started.fresh:
-        assert played.followed > played.trigger._state.before
+    if played.state.origin == STARTED:
+        assert played.followed > played.state.before
         run = api.run_of(played.followed)
         assert run is not None
-        adopted = any("taken as ours" in note for note in played.notes)
-        assert run.user == US or adopted
+        assert run.user == US or any(note.startswith("Found run") for note in played.notes)
 
 
-class TestAskingAgain:
-    """When `run` is sent again, and when it must not be."""
+class TestSendingAgain:
+    """When the request is sent again, and when it must not be."""
 
-    def test_a_refused_connection_is_tried_until_it_works(self):
+    def test_a_refused_connection_is_retried_until_it_works(self):
         """Nothing was accepted, so it is sent again after a pause, as often as it takes."""
         played = play(FakeOpsera(FakeClock(), script=["refused connection"] * 5))
-        assert played.api.times("run") == 6
-        assert played.followed == 6
-        assert [note for note in played.notes if "trying again" in note] == played.notes
+        assert (played.api.times("run"), played.followed) == (6, 6)
         assert len(played.notes) == 1
+        assert played.notes[0].endswith("The request was not accepted; retrying.")
 
-    def test_a_lost_request_is_sent_again_when_the_pipeline_has_rested(self):
-        """A pipeline that rests for 90 s without a new run is taken to have accepted none."""
+    @pytest.mark.parametrize(("way", "wait"), [("429", 45.0), ("503 with Retry-After", 20.0)])
+    def test_a_refusal_to_take_requests_is_no_doubt(self, way, wait):
+        """429, and 503 with Retry-After, are retried after the given time, without the proof."""
+        played = play(FakeOpsera(FakeClock(), script=[way]))
+        assert (played.api.times("run"), played.followed) == (2, 6)
+        assert wait <= played.clock.monotonic() < wait + 3.0
+        assert played.state.in_doubt_since is None
+
+    def test_retry_after_is_obeyed_up_to_two_minutes(self, monkeypatch):
+        """No single wait is longer than two minutes."""
+        monkeypatch.setitem(FAULTS, "429", (False, unavailable(429, 3600.0)))
+        played = play(FakeOpsera(FakeClock(), script=["429"]))
+        assert 120.0 <= played.clock.monotonic() < 123.0
+
+    def test_a_lost_request_is_sent_again_after_the_proof(self):
+        """A pipeline that is idle for 30 seconds without a new run has accepted none."""
         played = play(FakeOpsera(FakeClock(), script=["lost request"]))
-        assert played.followed == 6
-        assert 90.0 < played.clock.monotonic() < 120.0
-        assert "Looking whether the run was started all the same." in played.notes[0]
-        assert "No new run has shown for 90 s; asking again." in played.notes[1]
+        assert (played.api.times("run"), played.followed) == (2, 6)
+        assert IDLE_PROOF < played.clock.monotonic() < IDLE_PROOF + 10.0
+        assert "Checking whether the run was started." in played.notes[0]
+        assert played.notes[1] == ("No new run has appeared for 30s; sending the request again.")
 
-    def test_each_further_request_in_doubt_waits_longer(self):
-        """Nothing is proved by a rest, so the next has to last twice as long."""
+    def test_each_further_proof_takes_twice_as_long(self):
+        """An idle pipeline is no strict proof, so the next has to last longer."""
         played = play(FakeOpsera(FakeClock(), script=["lost request"] * 3))
         assert played.followed == 6
-        waits = [note.split(" for ")[1].split(" s;")[0] for note in played.notes if " for " in note]
-        assert waits == ["90", "180", "360"]
+        waits = [note.split(" for ")[1].split("s;")[0] for note in played.notes if " for " in note]
+        assert waits == ["30", "60", "120"]
 
-    @pytest.mark.parametrize("way", ["lost answer", "503 after", "429 after", "malformed after"])
-    def test_a_run_that_shows_very_late_leaves_traces(self, way):
-        """Where the pipeline has changed, nothing is sent again though no new run shows."""
+    @pytest.mark.parametrize(
+        "way", ["lost answer", "503 after", "502 with Retry-After", "malformed after"]
+    )
+    def test_a_touched_pipeline_is_no_proof(self, way):
+        """Where the pipeline was changed, nothing is sent again though no new run appears."""
         api = FakeOpsera(FakeClock(), script=[way], count_lag=500.0, notes_changes=True)
         played = play(api)
         assert isinstance(played.error, RunUncertain)
-        assert "the pipeline has changed since" in played.error.message
+        assert "was changed meanwhile" in played.error.message
         assert (api.times("run"), api.ours()) == (1, [6])
 
-    def test_a_pipeline_without_traces_is_asked_again(self):
-        """One that says when it was changed, and was not, took no request."""
+    def test_an_untouched_pipeline_is_asked_again(self):
+        """One that says when it was changed, and was not, accepted no request."""
         played = play(FakeOpsera(FakeClock(), script=["503 before"], notes_changes=True))
         assert (played.followed, played.api.times("run")) == (6, 2)
 
     @pytest.mark.parametrize("owner", [token_of(US), "opaque"])
-    def test_a_second_run_of_ours_is_told(self, owner):
-        """A run that shows only after a second request is warned of, and both are named."""
-        lag = {"count_lag": 120.0, "state_lag": 120.0}
+    def test_a_second_run_of_ours_is_reported(self, owner):
+        """A run that appears only after a second request is reported, and both are named."""
+        lag = {"count_lag": 60.0, "state_lag": 60.0}
         api = FakeOpsera(FakeClock(), script=["lost answer"], duration=600.0, **lag)
         played = play(api, token=owner)
-        twins = [one.text for one in played.trigger.twins(played.started.run) if one.warning]
+        state = played.state
+        assert state.in_doubt_since == 5
         api.clock.sleep(300.0)
-        later = [one.text for one in played.trigger.twins(played.started.run) if one.warning]
+        until = Deadline.after(api.clock, 10.0)
+        later = list(
+            warn_about_duplicate_runs(
+                api, state.run, state.in_doubt_since, state.identities, api.clock, until
+            )
+        )
         assert api.ours() == [6, 7]
-        assert not twins
-        assert f"as well as run {played.followed}" in later[0]
-        assert f"Run {13 - played.followed} may have been started by this job" in later[0]
+        assert not any("as well as" in note for note in played.notes)
+        other = 13 - played.followed
+        assert f"may have started run {other} as well as run {played.followed}" in later[0].text
         assert api.times("stop") == 0
 
-    def test_a_run_of_somebody_else_is_no_second_run_of_ours(self):
+    def test_a_run_of_another_user_is_no_second_run_of_ours(self):
         """After a request in doubt other people's runs are no reason to warn."""
         api = FakeOpsera(FakeClock(), script=["lost request"])
-        played = play(api)
+        state = play(api).state
         api.accept(OTHER)
         api.clock.sleep(300.0)
-        assert list(played.trigger.twins(played.started.run)) == []
-
-    def test_without_a_doubt_nothing_is_asked_about_second_runs(self):
-        """The usual case costs no call."""
-        played = play(FakeOpsera(FakeClock()))
-        calls = len(played.api.calls)
-        assert list(played.trigger.twins(played.started.run)) == []
-        assert len(played.api.calls) == calls
+        until = Deadline.after(api.clock, 10.0)
+        assert not list(
+            warn_about_duplicate_runs(api, state.run, 5, state.identities, api.clock, until)
+        )
 
     def test_an_error_after_a_doubt_says_so(self, monkeypatch):
         """A later refusal does not hide that an earlier request may have started a run."""
-        monkeypatch.setitem(FAULTS, "refusal", (False, Unauthorized("pipeline/run: 401.")))
+        monkeypatch.setitem(FAULTS, "refusal", (False, Forbidden("pipeline/run: 403.")))
         played = play(FakeOpsera(FakeClock(), script=["lost answer", "refusal"], count_lag=999.0))
-        assert isinstance(played.error, Unauthorized)
-        assert "An earlier request to run got no good answer" in played.error.message
-        assert played.trigger._state.requested
+        assert isinstance(played.error, Forbidden)
+        assert "An earlier request got no usable response" in played.error.message
+        assert played.state.requested
 
-    def test_a_run_that_shows_while_it_waits_to_ask_again_is_followed(self):
-        """What came of the first request is found before another one goes out."""
+    def test_a_run_that_appears_while_waiting_is_followed(self):
+        """What came of the first request is found before another one is sent."""
         script = ["lost answer", "refused connection", "refused connection"]
-        api = FakeOpsera(FakeClock(), script=script, count_lag=96.0, duration=600.0)
+        api = FakeOpsera(FakeClock(), script=script, count_lag=36.0, duration=600.0)
         played = play(api)
         assert (played.followed, api.ours()) == (6, [6])
 
@@ -297,17 +315,10 @@ class TestAskingAgain:
         """A run that was accepted is found, followed, and not started again."""
         played = play(FakeOpsera(FakeClock(), script=["lost answer"], count_lag=20.0))
         assert (played.api.times("run"), played.followed) == (1, 6)
-        assert "started after our request by the token's owner" in played.notes[-1]
+        assert played.notes[-1].startswith("Found run 6, started by the token owner")
 
-    def test_retry_after_is_obeyed(self):
-        """A throttled request is not sent again before the time that the server named."""
-        for way in ("429 before", "429 after"):
-            played = play(FakeOpsera(FakeClock(), script=[way]))
-            assert played.followed == 6
-            assert (played.clock.monotonic() >= 45.0) == (way == "429 before")
-
-    def test_runs_from_before_the_second_request_are_nobody_elses_business(self):
-        """A run that somebody started while we could not connect is not taken for ours."""
+    def test_runs_from_before_the_second_request_are_not_ours(self):
+        """A run that another user started while we could not connect is not taken for ours."""
         api = FakeOpsera(FakeClock(), script=["refused connection"] * 4 + ["lost answer"])
         api.others_at([3.0])
         played = play(api, token="opaque")
@@ -318,13 +329,13 @@ class TestAskingAgain:
         for on_busy in ("attach", "fail"):
             api = FakeOpsera(FakeClock(), script=["refused connection"] * 4, duration=600.0)
             api.others_at([3.0])
-            played = play(api, Policy(on_busy))
+            played = play(api, StartPolicy(on_busy))
             assert api.times("run") < 5
             assert played.followed == (6 if on_busy == "attach" else None)
             assert isinstance(played.error, PipelineBusy) == (on_busy == "fail")
 
-    def test_behind_a_run_that_goes_it_waits(self):
-        """While another run goes, ours may be queued unseen: only its end can tell."""
+    def test_behind_a_run_in_progress_it_waits(self):
+        """While another run is in progress, ours may be queued unseen: only its end can tell."""
         for way, count in (("lost answer", 1), ("lost request", 2)):
             api = FakeOpsera(FakeClock(), "running", script=[way], duration=1000.0)
             played = play(api)
@@ -335,71 +346,76 @@ class TestAskingAgain:
             assert {beat.queued_behind for beat in beats[:-2]} == {5}
 
     def test_behind_a_run_that_pauses_it_is_not_sent_again(self):
-        """A run that paused after we asked may hide ours in the queue, so it ends uncertain."""
+        """A run that paused after our request may hide ours in the queue, until the timeout."""
         api = FakeOpsera(FakeClock(), "running", script=["lost answer"], duration=100.0)
         api.pause_at(20.0)
         played = play(api)
-        assert isinstance(played.error, RunUncertain)
-        assert api.times("run") == 1
-        assert "The time is up" in played.error.message
+        assert isinstance(played.error, TimedOut)
+        assert "before it was known whether the run was started" in played.error.message
+        assert (api.times("run"), played.state.requested) == (1, True)
 
-    def test_a_paused_pipeline_took_no_request(self):
-        """What was paused before we asked is no queue to wait in: it is soon asked again."""
-        played = play(FakeOpsera(FakeClock(), "paused", script=["lost request"]))
-        assert isinstance(played.error, RunRefused)
-        assert played.clock.monotonic() < 120.0
-
-    def test_a_run_of_somebody_known_proves_nothing_about_ours(self):
-        """After a foreign run, a lost request is not sent again on the token's word alone."""
+    def test_a_run_of_another_user_proves_nothing_about_ours(self):
+        """After another user's run, a lost request is not sent again on the token's word alone."""
         api = FakeOpsera(FakeClock(), script=["lost request"])
         api.around = ["after"]
         played = play(api)
         assert isinstance(played.error, RunUncertain)
         assert (api.times("run"), api.ours()) == (1, [])
-        assert "somebody else" in played.notes[-1]
+        assert "another user" in played.notes[-1]
 
-    def test_an_outage_in_between_ends_uncertain(self):
+    def test_an_outage_in_between_is_uncertain(self):
         """When looking for the run fails for good, the error says what is not known."""
         api = FakeOpsera(FakeClock(), script=["lost answer"], count_lag=10.0)
-        played_faults = [Unauthorized("pipeline/summary answered HTTP 401: expired.")]
         pipeline = api.summary(PIPELINE, Deadline(api.clock, None))
-        api.summary_faults = list(played_faults)
-        trigger = Trigger(api, "", api.clock, Deadline(api.clock, None), lambda: 0.5, RunState())
-        with pytest.raises(RunUncertain, match=r"looking for it failed: .*expired"):
-            list(trigger.start(pipeline, Policy()))
+        api.summary_faults = [Forbidden("pipeline/summary answered HTTP 403: no access.")]
+        played = play(api, pipeline=pipeline)
+        assert isinstance(played.error, RunUncertain)
+        assert "looking for it failed: " in played.error.message
 
     @pytest.mark.parametrize("way", ["refused connection", "lost request", "503 before"])
     @pytest.mark.parametrize("timeout", [20.0, 90.0, HOUR, None])
     def test_it_gives_up_in_time(self, way, timeout):
-        """Faults without end finish at the deadline, after an hour where there is none."""
+        """Endless faults end at the deadline with exit 124, or without one after an hour."""
         api = FakeOpsera(FakeClock(), script=[way] * 9999)
         played = play(api, timeout=timeout)
-        limit = timeout or HOUR + LONGEST_SETTLING + 100.0
-        check(played, limit)
+        limit = timeout or HOUR + MAX_IDLE_PROOF + 100.0
+        if timeout is not None:
+            check(played, limit)
+            assert isinstance(played.error, TimedOut)
         assert played.error is not None
         assert played.clock.monotonic() <= limit + 1.0
         assert not api.ours()
         assert len(played.notes) <= 10
         assert len(played.events) >= played.clock.monotonic() // 61.0, "it looks dead"
 
-    def test_a_time_that_is_up_starts_nothing(self):
-        """With no time left no run is asked for: its answer could only be lost."""
+    def test_an_expired_timeout_starts_nothing(self):
+        """With no time left no run is requested: its response could only be lost."""
         played = play(FakeOpsera(FakeClock()), timeout=0.1)
         assert played.api.times("run") == 0
-        assert not played.trigger._state.requested
-        assert "time was up" in played.error.message
+        assert not played.state.requested
+        assert isinstance(played.error, TimedOut)
+        assert "No run was started." in played.error.message
 
-    @pytest.mark.parametrize("error", [Forbidden("403"), Unauthorized("401"), Rejected("400")])
-    def test_refusals_of_http_end_it_at_once(self, error, monkeypatch):
-        """A refused request is told as it is, and nothing was asked for."""
+    @pytest.mark.parametrize("error", [Forbidden("403"), Rejected("400")])
+    def test_rejections_end_it_at_once(self, error, monkeypatch):
+        """A rejected request is reported as it is, and nothing was requested."""
         monkeypatch.setitem(FAULTS, "refusal", (False, error))
         played = play(FakeOpsera(FakeClock(), script=["refusal"]))
         assert played.error is error
-        assert (played.api.times("run"), played.trigger._state.requested) == (1, False)
+        assert (played.api.times("run"), played.state.requested) == (1, False)
+
+    def test_a_401_of_an_accepted_token_is_tried_twice_more(self, monkeypatch):
+        """A token that was accepted before gets two more tries in ten seconds."""
+        monkeypatch.setitem(FAULTS, "401", (False, Unauthorized("401")))
+        assert play(FakeOpsera(FakeClock(), script=["401", "401"])).followed == 6
+        played = play(FakeOpsera(FakeClock(), script=["401"] * 3))
+        assert isinstance(played.error, Unauthorized)
+        assert played.api.times("run") == 3
+        assert 10.0 <= played.clock.monotonic() < 13.0
 
 
-class TestAnswers:
-    """What `run` answers."""
+class TestResponses:
+    """What the request can return."""
 
     def test_a_refusal_says_why(self):
         """The API's own words are in the message."""
@@ -407,30 +423,46 @@ class TestAnswers:
         assert isinstance(played.error, RunRefused)
         assert "as you wish" in played.error.message
 
-    def test_a_refusal_of_a_paused_pipeline_says_what_to_do(self):
-        """The hint names the way out."""
+    def test_a_refusal_because_of_a_pause(self):
+        """It is exit 8 with status paused, and the hint names the ways out."""
         played = play(FakeOpsera(FakeClock(), "paused"))
-        assert isinstance(played.error, RunRefused)
+        assert isinstance(played.error, RunPaused)
+        assert (played.error.exit_code, played.error.status) == (8, "paused")
         assert "reset: auto" in played.error.hint
         assert "paused state" in played.error.message
+        assert played.state.run is None and not played.state.requested
 
-    def test_a_refusal_that_names_the_run_that_is_there_is_one(self):
-        """A run count does not make a refusal an acceptance."""
+    def test_a_pause_reported_by_http_is_one_too(self, monkeypatch):
+        """A 4xx that tells of a pause is the same refusal."""
+        monkeypatch.setitem(FAULTS, "409", (False, Rejected("The pipeline is paused.")))
+        assert isinstance(play(FakeOpsera(FakeClock(), script=["409"])).error, RunPaused)
+
+    def test_a_refusal_with_an_old_number_is_one(self):
+        """A run number does not make a refusal an acceptance."""
         played = play(FakeOpsera(FakeClock(), script=["refused with old count"]))
         assert isinstance(played.error, RunRefused)
         assert played.clock.monotonic() < 5.0
 
-    def test_a_refusal_of_a_busy_pipeline_is_lived_through(self):
-        """Where Opsera takes no second run, ours is asked for when the first has ended."""
+    def test_a_refusal_of_a_busy_pipeline_is_waited_for(self):
+        """Where Opsera takes no second run, ours is requested when the first has ended."""
         api = FakeOpsera(FakeClock(), "running", script=["refused"], duration=600.0)
         played = play(api)
         assert (api.times("run"), api.ours(), played.followed) == (2, [6], 6)
-        assert "Asking again when run 5 has ended." in played.notes[0]
-        assert played.started.behind is None
+        assert "Retrying when run 5 has ended." in played.notes[0]
+        assert played.state.behind is None
         assert sum(isinstance(one, Heartbeat) for one in played.events) >= 9
 
+    def test_a_locked_pipeline_is_not_waited_for(self, monkeypatch):
+        """A lock does not end with the run in progress."""
+        api = FakeOpsera(FakeClock(), "running", script=["refused"])
+        api.words = "The pipeline is locked by its owner."
+        played = play(api)
+        assert isinstance(played.error, RunRefused)
+        assert "unlock" in played.error.hint
+        assert played.clock.monotonic() < 5.0
+
     @pytest.mark.parametrize("way", ["refused", "lost answer"])
-    def test_an_hour_behind_a_run_costs_few_calls(self, way):
+    def test_an_hour_behind_a_run_costs_few_requests(self, way):
         """The longer another run has been in the way, the less often it is looked at."""
         api = FakeOpsera(FakeClock(), "running", script=[way], duration=3600.0)
         played = play(api, timeout=7200.0)
@@ -438,65 +470,67 @@ class TestAnswers:
         assert len(api.calls) <= 320
 
     def test_a_refusal_for_a_pause_that_just_came_is_final(self):
-        """Waiting for a run to end that waits for somebody is of no use."""
+        """Waiting for the end of a paused run is of no use."""
         api = FakeOpsera(FakeClock(), "running", duration=600.0)
         api.pause_at(1.5 * LATENCY)
         played = play(api)
-        assert isinstance(played.error, RunRefused)
+        assert isinstance(played.error, RunPaused)
         assert played.clock.monotonic() < 5.0
 
-    def test_a_failure_with_a_new_number_is_looked_into(self):
-        """A body that says failed and names a new run is neither a yes nor a no."""
-        played = play(FakeOpsera(FakeClock(), script=["failed with count"]))
-        assert played.followed == 6
-        assert "neither a yes nor a no" in played.notes[0]
-        assert "taken as ours" in played.notes[1]
-
     def test_a_refusal_of_a_busy_pipeline_ends_with_the_time(self):
-        """The refusal is what is told when the time is up."""
+        """The refusal is in the message when the time is up."""
         played = play(FakeOpsera(FakeClock(), "running", script=["refused"]), timeout=30.0)
-        assert isinstance(played.error, RunRefused)
+        assert isinstance(played.error, TimedOut)
+        assert "as you wish" in played.error.message
         assert played.clock.monotonic() <= 30.0
 
-    def test_an_unknown_word_is_no_refusal(self):
-        """A word never seen before is looked into, never answered with a second request."""
-        played = play(FakeOpsera(FakeClock(), script=["unknown no"]))
-        assert isinstance(played.error, RunUncertain)
-        assert "“not now”" in played.error.message
+    @pytest.mark.parametrize("way", ["unknown no", "failed with count"])
+    def test_an_unrecognized_response_is_looked_into(self, way):
+        """What is neither a yes nor a no is never answered with a second request."""
+        played = play(FakeOpsera(FakeClock(), script=[way]))
         assert played.api.times("run") == 1
-        assert "neither a yes nor a no" in played.notes[0]
+        assert "Unrecognized response" in played.notes[0]
+        if way == "unknown no":
+            assert isinstance(played.error, RunUncertain)
+            assert "“not now”" in played.error.message
+        else:
+            assert played.followed == 6
 
     def test_an_accepted_run_is_waited_for(self):
-        """An accepted run may take minutes to show, but not for ever."""
+        """An accepted run may take minutes to appear, but not for ever."""
         played = play(FakeOpsera(FakeClock(), script=["no count"], count_lag=200.0))
         assert played.followed == 6
         played = play(FakeOpsera(FakeClock(), script=["no count"], count_lag=2000.0))
         assert isinstance(played.error, RunUncertain)
         assert played.clock.monotonic() < 400.0
 
-    def test_the_run_in_front_is_known(self):
-        """A number that was skipped may be going, so a stop call has to ask first."""
+    def test_the_run_ahead_is_known(self):
+        """A number that was skipped may be in progress, so a stop call has to ask first."""
         api = FakeOpsera(FakeClock())
         api.around = ["before"]
-        played = play(api)
-        assert (played.followed, played.started.behind) == (7, 6)
-        assert play(FakeOpsera(FakeClock())).started.behind is None
-        assert play(FakeOpsera(FakeClock(), "running")).started.behind == 5
+        state = play(api).state
+        assert (state.run.count, state.behind) == (7, 6)
+        assert play(FakeOpsera(FakeClock())).state.behind is None
+        assert play(FakeOpsera(FakeClock(), "running")).state.behind == 5
+
+    def test_the_response_is_kept_as_it_came(self):
+        """Commands with a JSON answer show the API's own response."""
+        assert "run" in play(FakeOpsera(FakeClock())).state.responses
 
 
 class TestWhoseRun:
     """Which of the runs that appear is ours."""
 
-    def test_the_log_may_take_its_time(self):
-        """Who started a run is waited for, so that a foreign one is not taken for ours."""
+    def test_the_log_may_lag(self):
+        """Who started a run is waited for, so that another user's is not taken for ours."""
         api = FakeOpsera(FakeClock(), script=["no count"], log_lag=6.0, duration=30.0)
         api.around = ["before"]
         played = play(api)
         assert (played.followed, api.ours()) == (7, [7])
-        assert "Run 6 was started by somebody else" in played.notes[1]
+        assert "Run 6 was started by another user" in played.notes[1]
 
     def test_without_a_name_the_only_run_is_taken_with_a_warning(self):
-        """Where the log does not say who started a run, the log of the job says that."""
+        """Where the log does not say who started a run, the job log says that."""
         for named, token in ((False, token_of(US)), (True, "opaque")):
             api = FakeOpsera(FakeClock(), script=["no count"], log_names_user=named)
             played = play(api, token=token)
@@ -511,7 +545,6 @@ class TestWhoseRun:
         played = play(api, token="opaque")
         assert isinstance(played.error, RunUncertain)
         assert "Runs 6 and 7" in played.error.message
-        assert "run_count" in played.error.hint
 
     def test_two_jobs_with_one_token_are_not_told_apart(self):
         """Two runs by the token's owner could both be ours."""
@@ -522,14 +555,38 @@ class TestWhoseRun:
         assert played.clock.monotonic() < 30.0
 
     def test_hundreds_of_runs_are_not_looked_through(self):
-        """A pipeline whose number was not known before does not cost a call for each run."""
+        """A pipeline whose number was not known before does not cost a request for each run."""
         api = FakeOpsera(FakeClock(), script=["no count"], count=5000)
-        unknown = Pipeline(PIPELINE, "", 0, State.SUCCESS)
-        state, deadline = RunState(), Deadline(api.clock, None)
-        trigger = Trigger(api, token_of(US), api.clock, deadline, lambda: 0.5, state)
-        with pytest.raises(RunUncertain, match="Runs 1 to 5001"):
-            list(trigger.start(unknown, Policy()))
+        played = play(api, pipeline=Pipeline(PIPELINE, "", 0, State.SUCCESS))
+        assert "Runs 1 to 5001" in played.error.message
         assert api.times("logs") == 0
+
+    @pytest.mark.parametrize(
+        ("users", "found"), [((), None), ((US,), 6), ((OTHER,), None), ((US, OTHER), None)]
+    )
+    def test_the_run_of_a_request_without_response(self, users, found):
+        """A cancelled job takes the very next run for its own, unless it is another user's."""
+        api = FakeOpsera(FakeClock(), duration=1.0)
+        for user in users:
+            api.accept(user)
+        api.clock.sleep(1.5)
+        until = Deadline.after(api.clock, 2.0)
+        run = find_unconfirmed_run(api, PIPELINE, 5, token_of(US), api.clock, until)
+        assert run == (None if found is None else Run(PIPELINE, found))
+
+    def test_the_search_for_it_outlives_one_error(self):
+        """One 503 while the job is being cancelled does not leave the run behind."""
+        api = FakeOpsera(FakeClock())
+        api.accept(US)
+        api.summary_faults = [unavailable(503)]
+        until = Deadline.after(api.clock, 2.0)
+        run = find_unconfirmed_run(api, PIPELINE, 5, token_of(US), api.clock, until)
+        assert run == Run(PIPELINE, 6)
+        api.summary_faults = [unavailable(503)] * 99
+        with pytest.raises(ApiError):
+            find_unconfirmed_run(
+                api, PIPELINE, 5, token_of(US), api.clock, Deadline.after(api.clock, 2.0)
+            )
 
 
 class TestReset:
@@ -540,79 +597,71 @@ class TestReset:
         "state", ["success", "failed", "stopped", "never", "running", "paused"]
     )
     def test_when(self, when, state):
-        """auto resets what rests badly, always resets all, nothing resets a run that goes."""
+        """auto resets after a bad end, always resets all, nothing resets a run in progress."""
         api = FakeOpsera(FakeClock(), state)
-        play(api, Policy(reset=when))
+        play(api, StartPolicy(reset=when))
         wanted = {"never": (), "auto": ("failed", "stopped", "paused")}.get(
             when, ("success", "failed", "stopped", "never", "paused")
         )
         assert api.times("reset") == (state in wanted)
 
-    def test_a_run_that_goes_is_told(self):
-        """always does not break a run off, and says so."""
-        played = play(FakeOpsera(FakeClock(), "running"), Policy(reset="always"))
-        assert played.notes == ["Not reset: run 5 is going."]
+    def test_a_run_in_progress_is_reported(self):
+        """always does not end a run in progress, and says so."""
+        played = play(FakeOpsera(FakeClock(), "running"), StartPolicy(reset="always"))
+        assert played.notes == ["Not reset, because run 5 is in progress."]
 
-    def test_a_paused_run_is_given_up_although_the_summary_lags(self):
+    def test_a_paused_run_is_discarded_although_the_summary_lags(self):
         """The summary may show the pause for some seconds after the reset."""
         api = FakeOpsera(FakeClock(), "paused", state_lag=12.0)
-        played = play(api, Policy("fail", "auto"))
+        played = play(api, StartPolicy("fail", "auto"))
         assert played.followed == 6
-        assert played.notes == ["Pipeline reset (it was paused). Done."]
+        assert played.notes[0].startswith("Pipeline reset (it was paused).")
 
-    def test_a_lost_answer_to_a_reset_is_asked_again(self):
+    def test_a_lost_response_to_a_reset_is_retried(self):
         """A reset can be sent twice."""
         api = FakeOpsera(FakeClock(), "failed")
-        api.reset_faults = [(True, unreachable(never_accepted=False)), (False, unavailable(502))]
-        assert play(api, Policy(reset="auto")).followed == 6
+        api.reset_faults = [(True, unavailable(504)), (False, unavailable(502))]
+        assert play(api, StartPolicy(reset="auto")).followed == 6
         assert api.times("reset") == 3
 
-    def test_a_run_that_began_during_an_outage_is_not_broken_off(self):
-        """Before a reset is sent again, it is looked whether somebody's run is going."""
+    def test_a_run_that_started_during_an_outage_is_not_ended(self):
+        """Before a reset is sent again, it is checked whether another run is in progress."""
         api = FakeOpsera(FakeClock(), "failed", duration=600.0)
         api.reset_faults = [(False, unavailable(502, 30.0))]
         api.others_at([10.0])
-        played = play(api, Policy(reset="auto"))
+        played = play(api, StartPolicy(reset="auto"))
         assert api.times("reset") == 1
-        assert "Not reset: run 6 is going." in played.notes
-        assert (played.followed, played.started.behind) == (7, 6)
+        assert "Not reset, because run 6 is in progress." in played.notes
+        assert (played.followed, played.state.behind) == (7, 6)
         assert not api.broken_off
 
 
-def test_attaching_waits_for_the_number_of_the_run_that_goes():
-    """While the summary still counts the run before, that one, long ended, is not attached to."""
-    api = FakeOpsera(FakeClock(), count_lag=10.0)
-    api.others_at([0.1])
-    api.clock.sleep(1.0)
-    played = play(api, Policy("attach"))
-    assert (played.followed, api.times("run")) == (6, 0)
+class TestAttaching:
+    """The input `on_busy: attach`."""
 
+    @pytest.mark.parametrize("faults", [[], [unavailable(502), unavailable(500)]])
+    def test_it_waits_for_the_number_of_the_run_in_progress(self, faults):
+        """While the summary counts the run before, which has ended, that one is not attached to."""
+        api = FakeOpsera(FakeClock(), count_lag=10.0)
+        api.others_at([0.1])
+        api.clock.sleep(1.0)
+        api.status_faults = faults
+        played = play(api, StartPolicy("attach"))
+        assert (played.followed, api.times("run")) == (6, 0)
 
-def test_attaching_waits_through_an_outage_of_the_status_call():
-    """A status call that fails does not make an ended run one to attach to."""
-    api = FakeOpsera(FakeClock(), count_lag=10.0)
-    api.others_at([0.1])
-    api.clock.sleep(1.0)
-    api.status_faults = [unavailable(502), unreachable(never_accepted=False)]
-    played = play(api, Policy("attach"))
-    assert (played.followed, api.times("run")) == (6, 0)
+    def test_it_ends_when_the_number_never_appears(self):
+        """A run that is never counted can't be attached to."""
+        api = FakeOpsera(FakeClock(), count_lag=9999.0, duration=9999.0)
+        api.others_at([0.1])
+        api.clock.sleep(1.0)
+        played = play(api, StartPolicy("attach"), timeout=300.0)
+        assert isinstance(played.error, TimedOut)
+        assert "Run 5 has ended" in played.error.message
+        assert sum(isinstance(one, Heartbeat) for one in played.events) >= 4
 
-
-def test_attaching_ends_when_the_number_never_shows():
-    """A run that goes without ever being counted can't be attached to."""
-    api = FakeOpsera(FakeClock(), count_lag=9999.0, duration=9999.0)
-    api.others_at([0.1])
-    api.clock.sleep(1.0)
-    played = play(api, Policy("attach"), timeout=300.0)
-    assert isinstance(played.error, RunUncertain)
-    assert "Run 5 has ended, and a newer one does not show." in played.error.message
-    assert sum(isinstance(one, Heartbeat) for one in played.events) >= 4
-
-
-def test_attaching_to_a_run_without_a_number_is_uncertain():
-    """Where Opsera does not say which run goes, none is followed."""
-    api = FakeOpsera(FakeClock())
-    pipeline = Pipeline(PIPELINE, "", 0, State.RUNNING)
-    trigger = Trigger(api, "", api.clock, Deadline(api.clock, None), lambda: 0.5, RunState())
-    with pytest.raises(RunUncertain, match="does not say which"):
-        list(trigger.start(pipeline, Policy("attach")))
+    def test_a_run_without_a_number_is_uncertain(self):
+        """Where Opsera does not return which run is in progress, none is followed."""
+        pipeline = Pipeline(PIPELINE, "", 0, State.RUNNING)
+        played = play(FakeOpsera(FakeClock()), StartPolicy("attach"), pipeline=pipeline)
+        assert isinstance(played.error, RunUncertain)
+        assert "does not return its number" in played.error.message

@@ -1,6 +1,6 @@
-"""A small stateful Opsera on a fake clock: one pipeline, its runs and its queue, and other actors.
+"""A small stateful Opsera on a fake clock: one pipeline, its runs, its queue, and other users.
 
-Not the simulator: it shares nothing with it, speaks no HTTP, and each fault of `run` is a word.
+It shares nothing with the simulator and uses no HTTP. What happens to a `run` request is a word.
 """
 
 from __future__ import annotations
@@ -9,8 +9,19 @@ import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from opsera_step.api import Ack, LogRecord, Pipeline, Run, RunResponse, RunStatus, State, state_of
+from opsera_step.api import (
+    Ack,
+    Listing,
+    LogRecord,
+    Pipeline,
+    Run,
+    RunResponse,
+    RunStatus,
+    State,
+    state_of,
+)
 from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import ApiError, Malformed, NotFound, Unavailable, Unreachable
 
@@ -36,9 +47,10 @@ def unreachable(*, never_accepted: bool) -> Unreachable:
 
 
 def unavailable(status: int, retry_after: float | None = None) -> Unavailable:
-    """Make the error of a 5xx or 429."""
+    """Make the error of a 5xx or 429, as the client makes it."""
     error = Unavailable(f"pipeline/run answered HTTP {status}.")
-    error.retry_after = retry_after
+    error.retry_after, error.throttled = retry_after, status == 429
+    error.never_accepted = status == 429 or (status == 503 and retry_after is not None)
     return error
 
 
@@ -48,8 +60,9 @@ FAULTS: dict[str, tuple[bool, ApiError]] = {
     "lost answer": (True, unreachable(never_accepted=False)),
     "503 before": (False, unavailable(503)),
     "503 after": (True, unavailable(503)),
-    "429 before": (False, unavailable(429, 45.0)),
-    "429 after": (True, unavailable(429, 45.0)),
+    "429": (False, unavailable(429, 45.0)),
+    "503 with Retry-After": (False, unavailable(503, 20.0)),
+    "502 with Retry-After": (True, unavailable(502, 20.0)),
     "malformed after": (True, Malformed("pipeline/run answered HTTP 200, but not with JSON.")),
 }
 """What the call `run` can raise, and whether the run is accepted all the same."""
@@ -112,6 +125,10 @@ class FakeOpsera:
         """Begin with the pipeline as it is."""
         self.runs: list[FakeRun] = []
         self.calls: list[str] = []
+        self.settings: list[dict[str, Any] | None] = []
+        """The runtime settings of each request."""
+        self.words = "as you wish"
+        """What Opsera says to a request."""
         self.broken_off = False
         """Whether a run that was going was reset."""
         self.around: list[str] = []
@@ -178,9 +195,12 @@ class FakeOpsera:
 
     # The API.
 
-    def run(self, pipeline_id: str, deadline: Deadline) -> RunResponse:
+    def run(
+        self, pipeline_id: str, deadline: Deadline, settings: dict[str, Any] | None = None
+    ) -> RunResponse:
         """Start a run, as the script says."""
         self._call("run")
+        self.settings.append(settings)
         least = LATENCY if self.times("run") == 1 else 3.0
         assert deadline.remaining + LATENCY >= least, "too little time is left to start anything"
         if "before" in self.around:
@@ -197,9 +217,7 @@ class FakeOpsera:
         if accepts and run is None:
             return RunResponse("failed", REFUSED_WHILE_PAUSED, None)
         new = run.count if run is not None else None
-        return RunResponse(
-            word, "as you wish", {"new": new, "old": self.count, "none": None}[named]
-        )
+        return RunResponse(word, self.words, {"new": new, "old": self.count, "none": None}[named])
 
     def reset(self, pipeline_id: str, deadline: Deadline) -> Ack:
         """Give up the run that is there."""
@@ -246,6 +264,12 @@ class FakeOpsera:
         user = found.user if self.log_names_user else ""
         names = ("Build", "Start Pipeline") if user else ("Build",)
         return [record(name, user if name != "Build" else "") for name in names]
+
+    def log_listing(
+        self, run: Run, deadline: Deadline, *, console_only: bool
+    ) -> Listing[LogRecord]:
+        """Show the same with what is around it."""
+        return Listing(tuple(self.logs(run, deadline, console_only=console_only)))
 
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
         """Tell how a run stands."""
