@@ -104,6 +104,8 @@ class Unreachable(ApiError):
     """No response came."""
 
     transient = True
+    is_certificate: bool = False
+    """Whether the server's certificate was rejected."""
     hint = (
         "Check base_url, HTTPS_PROXY and NO_PROXY, and that this machine may connect to the host. "
         "The doctor command checks each part of the connection."

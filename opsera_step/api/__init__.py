@@ -1,6 +1,7 @@
 """The customer API over HTTP. No error or object of requests or urllib3 leaves this package."""
 
 from opsera_step.api.account import Task, TaskRecord, TokenUse, Tool, UserAction
+from opsera_step.api.certificate import Certificate
 from opsera_step.api.client import OpseraClient
 from opsera_step.api.endpoints import (
     ENDPOINTS,
@@ -8,6 +9,7 @@ from opsera_step.api.endpoints import (
     LOGS,
     PIPELINES,
     RUN,
+    SCOPE_LABELS,
     STATUS,
     SUMMARY,
     TASKS,
@@ -36,7 +38,6 @@ from opsera_step.api.models import (
     state_of,
 )
 from opsera_step.api.proxy import Proxy
-from opsera_step.api.session import Trust
 from opsera_step.api.token import (
     TokenFacts,
     contains_token,
@@ -56,6 +57,7 @@ __all__ = [
     "LOGS",
     "PIPELINES",
     "RUN",
+    "SCOPE_LABELS",
     "STATUS",
     "SUMMARY",
     "TASKS",
@@ -63,6 +65,7 @@ __all__ = [
     "TOOL_UPDATE",
     "USER_ACTIONS",
     "Ack",
+    "Certificate",
     "Endpoint",
     "JsonObject",
     "Listing",
@@ -82,7 +85,6 @@ __all__ = [
     "TokenFacts",
     "TokenUse",
     "Tool",
-    "Trust",
     "UserAction",
     "by_id_or_name",
     "contains_token",

@@ -6,11 +6,14 @@ It neither retries nor waits: the caller knows whether a request may be repeated
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from opsera_step.api.certificate import Certificate, fetch_untrusted
 from opsera_step.api.endpoints import (
     ACTIONS,
     LOGS,
@@ -43,7 +46,7 @@ from opsera_step.api.models import (
     unwrap,
 )
 from opsera_step.api.proxy import Proxy
-from opsera_step.api.session import Session, Trust
+from opsera_step.api.session import Session
 from opsera_step.api.transport import Caller, Guard, RequestLog, Transport
 from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import InvalidInput
@@ -69,8 +72,9 @@ class OpseraClient(Caller):
         guard: Guard = nullcontext,
         token_source: str = "",
         log_request: RequestLog | None = None,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """Prepare a session.
+        """Prepare a session, with the proxy and CA certificates of the environment.
 
         `guard` surrounds each wait for the network (for cancelling); `token_source` is the variable
         or file that the token comes from, for messages; `log_request` is called after each request.
@@ -79,7 +83,7 @@ class OpseraClient(Caller):
             InvalidInput: if the token, a CA bundle, or the proxy's address can't be used.
 
         """
-        session = Session(base_url, token, ca_bundle, agent)
+        session = Session(base_url, token, ca_bundle, agent, environ)
         super().__init__(
             Transport(
                 session,
@@ -117,9 +121,14 @@ class OpseraClient(Caller):
         return self._session.proxy
 
     @property
-    def trust(self) -> Trust:
-        """Whose certificates are accepted."""
-        return self._session.trust
+    def certificate(self) -> Certificate | None:
+        """The server's certificate, after a probe over HTTPS that got a response."""
+        return self._transport.certificate
+
+    def fetch_certificate(self, timeout: float) -> Certificate | None:
+        """Read the server's certificate although it is not trusted; None if that fails."""
+        parts = urlsplit(self._transport.route.base_url)
+        return fetch_untrusted(parts.hostname or "", parts.port or 443, self.proxy, timeout)
 
     def renew_token(self, token: str) -> None:
         """Use another token from now on."""

@@ -221,7 +221,7 @@ def _certificate_failure(chain: Sequence[BaseException], name: str, trust: Trust
     code = getattr(error, "verify_code", 0)
     reason = str(getattr(error, "verify_message", "") or error).rstrip(".")
     result = Unreachable(f"Can't verify the TLS certificate of {name} ({reason}).")
-    result.suspect_configuration = True
+    result.suspect_configuration = result.is_certificate = True
     if code in _OTHER_HOST:
         result.hint = (
             "The certificate is for another host. Check base_url, or fix the certificate there."

@@ -17,6 +17,7 @@ import urllib3
 
 from opsera_step.api import failures
 from opsera_step.api.body import MAX_BYTES, MAX_RECORD, BodyParser, InvalidJson, TooManyValues
+from opsera_step.api.certificate import Certificate, read_certificate
 from opsera_step.api.endpoints import Endpoint
 from opsera_step.api.failures import Route
 from opsera_step.api.fields import JsonObject
@@ -79,6 +80,8 @@ class Transport:
         self._cache: dict[str, _Cached] = {}
         self._uses_etags = True
         self.route = Route(self._base_url, session.proxy, session.trust)
+        self.certificate: Certificate | None = None
+        """The server's certificate, after `read_prefix` over HTTPS got a response."""
         self.ever_responded = False
         """Whether any request was successful."""
         self.clock_skew: float | None = None
@@ -141,6 +144,7 @@ class Transport:
         Such a list is returned as an empty one that is cut.
         """
         with self._exchange(endpoint, body, deadline, None) as response:
+            self.certificate = read_certificate(getattr(response.raw.connection, "sock", None))
             result, _ = self._read(response, endpoint, deadline, until_list=True)
         self.ever_responded = True
         return result

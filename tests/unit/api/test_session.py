@@ -117,7 +117,7 @@ def test_a_named_ca_is_not_checked_strictly(monkeypatch, tmp_path, name):
 @pytest.mark.usefixtures("_strict_python")
 def test_without_a_named_ca_the_check_stays_strict():
     """The certificates of public CAs are in order, so they are checked as strictly as can be."""
-    context = connect("https://opsera.test").trust.context
+    context = Session("https://opsera.test", TOKEN).trust.context
     assert context.verify_flags & ssl.VERIFY_X509_STRICT
 
 
