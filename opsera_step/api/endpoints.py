@@ -122,4 +122,6 @@ def endpoint_of(method: str, path: str) -> Endpoint:
 def describe_scopes(scopes: tuple[str, ...]) -> str:
     """Name scopes with their labels: “Pipeline Access (pipeline) or API Access (api)”."""
     named = [f"{SCOPE_LABELS[one]} ({one})" if one in SCOPE_LABELS else one for one in scopes]
-    return " or ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)
+    if len(named) < 3:
+        return " or ".join(named)
+    return f"{', '.join(named[:-1])}, or {named[-1]}"

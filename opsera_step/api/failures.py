@@ -77,6 +77,9 @@ class Route:
     ) -> None:
         self.base_url, self.proxy, self.trust = base_url, proxy, trust or Trust()
         self.host = urlsplit(base_url).netloc or base_url
+        self.target = self.host
+        if proxy is not None:
+            self.target = f"{self.host} through the proxy {proxy.address}"
 
     def detail(self, endpoint: Endpoint) -> str:
         """Describe a request, as the technical detail of an error."""
@@ -157,7 +160,7 @@ def unreachable(error: BaseException, endpoint: Endpoint, route: Route) -> Unrea
         result = _certificate_failure(chain, route.host, route.trust)
     else:
         failure = next(one for one in _FAILURES if any(isinstance(e, one.kinds) for e in chain))
-        result = Unreachable(f"{failure.message.format(host=route.host)}{_reason(chain)}.")
+        result = Unreachable(f"{failure.message.format(host=route.target)}{_reason(chain)}.")
         result.suspect_configuration = failure.is_setting
     result.never_accepted = never_sent(chain)
     result.detail = route.detail(endpoint)

@@ -32,7 +32,7 @@ from opsera_step.config import (
     problem_of,
     read_settings,
 )
-from opsera_step.doctor.command import consult
+from opsera_step.doctor import command as doctor_command
 from opsera_step.errors import ExitCode, InvalidInput, NotFound, OpseraStepError
 from opsera_step.text import Scrubber, clean_inline
 
@@ -58,17 +58,17 @@ _SHOWN = 50
 @with_inputs("pipeline", *ALWAYS, "on_busy", "on_paused", "reset")
 @format_option()
 def doctor(pipeline_argument: str | None, form: str, **typed: str | None) -> int:
-    """Diagnose the configuration and the connection, and say what to do.
+    """Diagnose the configuration: what is wrong, and what to do about it.
 
-    Checks the inputs and their sources, the connection to the API, the clock, the token and its
-    scope, and the pipeline. Makes no changes and takes at most 20 seconds. The exit code is 0 if
-    there is no problem, else the one that a job would end with: 2 for inputs, 3 for the API and
-    the connection, 4 for the token.
+    Checks the inputs and their sources, the connection to the API, the clock, the token and what it
+    may do, and the pipeline. Makes no changes, and takes at most 20 seconds. The exit code is 0 if
+    there is no problem, else that of the first problem as in a job: 2 for inputs, 3 for the API and
+    the connection, 4 for the token, 8 for a paused pipeline.
     """
     here = invocation()
     here.carried_out = True
     name_pipeline(typed, pipeline_argument)
-    return consult(
+    return doctor_command.run(
         here.environ,
         here.out,
         here.install_signals(),

@@ -1,9 +1,9 @@
-"""The doctor: says on one screen what is wrong with a configuration, and what to do about it.
+"""The doctor: shows what is wrong with a configuration, and what to do about it.
 
-It asks only what changes nothing, and starts, stops and resets no run.
+It sends only requests that change nothing, and starts, stops, and resets no run.
 """
 
 from opsera_step.doctor.check import Check, Level, exit_code_of
-from opsera_step.doctor.checks import Examination
+from opsera_step.doctor.checks import CHECKS, Examination, run_checks
 
-__all__ = ["Check", "Examination", "Level", "exit_code_of"]
+__all__ = ["CHECKS", "Check", "Examination", "Level", "exit_code_of", "run_checks"]

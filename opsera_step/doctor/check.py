@@ -1,4 +1,4 @@
-"""What the doctor finds: a check a line, and the exit code of all of them."""
+"""The result of one check, and the exit code of all of them."""
 
 from __future__ import annotations
 
@@ -7,48 +7,47 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from opsera_step.api.token import redact_tokens
-from opsera_step.errors import ApiError, ExitCode
+from opsera_step.api import redact_tokens
+from opsera_step.errors import ApiError, ExitCode, OpseraStepError
 from opsera_step.text import Scrubber
 
-_LONGEST = 600
+_MAX_LENGTH = 600
 
 
 class Level(Enum):
-    """How a check came out."""
+    """The level of a result."""
 
     OK = "ok"
-    WARNING = "warning"
-    FAULT = "fault"
-    SKIPPED = "skipped"
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     level: Level
-    says: str
-    remedy: str = ""
+    message: str
+    hint: str = ""
     details: tuple[str, ...] = ()
     exit_code: ExitCode = ExitCode.SUCCESS
-    """What the process ends with because of this."""
-    listed: tuple[str, ...] = ()
-    """Further details, that need no line each on a screen."""
+    """The exit code of the process because of this."""
+    blocks: bool = False
+    """Whether the checks that need this one can't be done."""
 
-    def made_safe(self, safe: Scrubber) -> Check:
-        """Return it without control characters and without the token, in no text of it."""
+    def scrubbed(self, scrubber: Scrubber) -> Check:
+        """Return it without control characters and without tokens, in all its texts."""
 
         def clean(text: str) -> str:
-            return safe.inline(redact_tokens(text), _LONGEST)
+            return scrubber.inline(redact_tokens(text), _MAX_LENGTH)
 
         return replace(
             self,
-            says=clean(self.says),
-            remedy=clean(self.remedy),
+            message=clean(self.message),
+            hint=clean(self.hint),
             details=tuple(map(clean, self.details)),
-            listed=tuple(map(clean, self.listed)),
         )
 
     def data(self) -> dict[str, Any]:
@@ -56,38 +55,45 @@ class Check:
         return {
             "check": self.name,
             "level": self.level.value,
-            "says": self.says,
-            "remedy": self.remedy,
-            "details": [*self.details, *self.listed],
+            "message": self.message,
+            "hint": self.hint,
+            "details": list(self.details),
         }
 
 
-def good(name: str, says: str, *details: str) -> Check:
-    """Make a check that came out well."""
-    return Check(name, Level.OK, says, details=details)
+def ok(name: str, message: str, *details: str) -> Check:
+    """Return a check without a problem."""
+    return Check(name, Level.OK, message, details=details)
 
 
-def warning(name: str, says: str, remedy: str, *details: str) -> Check:
-    """Make a check that may come to matter."""
-    return Check(name, Level.WARNING, says, remedy, details)
+def warn(name: str, message: str, hint: str, *details: str) -> Check:
+    """Return a check that found something that may become a problem."""
+    return Check(name, Level.WARN, message, hint, details)
 
 
-def fault(name: str, says: str, remedy: str, *details: str, code: ExitCode) -> Check:
-    """Make a check that found a fault."""
-    return Check(name, Level.FAULT, says, remedy, details, code)
+def fail(name: str, message: str, hint: str, *details: str, code: ExitCode) -> Check:
+    """Return a check that found a problem."""
+    return Check(name, Level.FAIL, message, hint, details, code, blocks=True)
 
 
-def fault_of_api(name: str, error: ApiError) -> Check:
-    """Make a check that found what a call of the API raised."""
-    return Check(name, Level.FAULT, error.message, error.hint, exit_code=error.exit_code)
+def fail_with(name: str, error: OpseraStepError, *details: str) -> Check:
+    """Return a check that found the problem that an error describes."""
+    details = (*details, *filter(None, [error.detail]))
+    return fail(name, error.message, error.hint, *details, code=error.exit_code)
 
 
-def skipped(name: str, why: str, remedy: str = "") -> Check:
-    """Make a check that could not be done."""
-    return Check(name, Level.SKIPPED, why, remedy)
+def warn_with(name: str, error: ApiError, *details: str) -> Check:
+    """Return a check that got an error that need not be a problem."""
+    details = (*details, *filter(None, [error.detail]))
+    return Check(name, Level.WARN, error.message, error.hint, details)
+
+
+def skip(name: str, reason: str, hint: str = "", *, blocks: bool = False) -> Check:
+    """Return a check that was not done."""
+    return Check(name, Level.SKIP, reason, hint, blocks=blocks)
 
 
 def exit_code_of(checks: Iterable[Check]) -> ExitCode:
-    """Return the exit code: that of the first fault, from which others may follow."""
-    faults = (one.exit_code for one in checks if one.level is Level.FAULT)
-    return next(faults, ExitCode.SUCCESS)
+    """Return the exit code of the first problem, from which others may follow."""
+    failed = (one.exit_code for one in checks if one.level is Level.FAIL)
+    return next(failed, ExitCode.SUCCESS)

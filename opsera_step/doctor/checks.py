@@ -1,57 +1,36 @@
-"""One examination: the checks in their order, each as soon as it is done."""
+"""The checks in their order, what each needs, and the runner."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from opsera_step.api import (
-    HINT_NOT_OPSERA,
     PIPELINES,
     OpseraClient,
     Pipeline,
-    TokenFacts,
+    contains_token,
     pipeline_by_id_or_name,
     read_token,
 )
-from opsera_step.clock import Clock, Deadline, format_duration
-from opsera_step.config import RawSettings, Setting
-from opsera_step.doctor import access, network
-from opsera_step.doctor.check import Check, Level, fault, fault_of_api, good, skipped, warning
-from opsera_step.doctor.configuration import inputs_check
-from opsera_step.doctor.pipeline import pipeline_check, run_check
-from opsera_step.doctor.way import STEP_SECONDS, Way
-from opsera_step.errors import (
-    ApiError,
-    AuthError,
-    ExitCode,
-    Forbidden,
-    InvalidInput,
-    NotFound,
-    OpseraStepError,
-    Unauthorized,
-)
+from opsera_step.clock import Clock, Deadline
+from opsera_step.config import TABLE, RawSettings
+from opsera_step.doctor import access, network, pipeline
+from opsera_step.doctor.check import Check, Level, fail, ok, skip, warn
+from opsera_step.errors import ApiError, ExitCode, OpseraStepError
 
-ALL_SECONDS = 20.0
-"""Most seconds for all that is asked of the network."""
-MOST_SKEW = 60.0
-_BEHIND = ("access", "changes", "pipeline", "run")
-"""The checks that need an API that answers, and a token that it accepts."""
-_NO_WAY = "The way there is not known."
-_UNREACHED = "The API can't be reached."
-_UNWELL = "The API does not answer as it should."
-_NOT_THERE = (
-    "Check that base_url is the address of your tenant; some answer so where the token's scope or "
-    "its owner's role does not allow a call."
-)
-_NOT_SEEN = "The token may not see it: see access."
-_NO_TOKEN = "There is no token that is accepted."  # noqa: S105 - a sentence
+TOTAL_SECONDS = 20.0
+"""The most seconds for everything that needs the network."""
+STEP_SECONDS = 6.0
+"""The most seconds for one request."""
+_MAX_SHOWN = 80
+_SECRET_INPUTS = ("token", "parameters")
 
 
 class Examination:
-    """Examines one configuration; use `checks` once."""
+    """A configuration that is being examined, and what was found out so far."""
 
     def __init__(
         self,
@@ -62,188 +41,167 @@ class Examination:
         agent: str = "",
         guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
-        """Take what is configured; `guard` surrounds each wait for the network."""
-        self._settings, self._environ, self._clock, self._guard = settings, environ, clock, guard
-        self._wrong = settings.invalid()
+        self.settings, self.environ, self.clock, self.guard = settings, environ, clock, guard
+        self.invalid = settings.invalid()
         self.inputs = settings.valid_inputs()
-        self._token = settings.values.get("token") if "token" not in self._wrong else None
-        self._facts = read_token(self._token.value) if self._token else TokenFacts()
+        self.token = self.inputs.token if "token" not in self.invalid else ""
+        self.facts = read_token(self.token)
+        self.deadline = Deadline.after(clock, TOTAL_SECONDS)
         self._agent = agent
-        self._until = Deadline.after(clock, ALL_SECONDS)
         self._client: OpseraClient | None = None
-        self._way: Way | None = None
+        self._probed = False
+        self._probe_error: ApiError | None = None
+        self.probe_seconds = 0.0
+        """How long the first request took."""
 
-    def checks(self) -> Iterator[Check]:
-        """Yield the checks in their order."""
-        self._until = Deadline.after(self._clock, ALL_SECONDS)
-        yield inputs_check(self._settings, self._wrong)
-        address = self._address()
-        yield address
-        if self._way is None:
-            yield from (skipped(name, _NO_WAY) for name in ("dns", "proxy", "connection", "clock"))
-            yield from self._without_api(_NO_WAY)
-            return
-        failed = False
-        for check in self._way.checks():
-            failed = failed or check.level is Level.FAULT
-            yield check
-        if failed:
-            yield skipped("clock", _UNREACHED)
-            yield from self._without_api(_UNREACHED)
-        else:
-            yield from self._api()
+    def source_of(self, name: str) -> str:
+        """Return where an input is set; empty if it is not."""
+        return self.settings.values[name].source if name in self.settings.values else ""
 
-    def _address(self) -> Check:
-        given = self._settings.values.get("base_url")
-        origin = given.source if given is not None else "the default"
-        if "base_url" in self._wrong:
-            return skipped("address", "base_url won't do: see the inputs.")
-        token = self._token.value if self._token else "-"
-        try:
-            self._client = OpseraClient(
-                self.inputs.base_url,
-                token,
-                self._clock,
-                ca_bundle=self.inputs.ca_bundle,
-                agent=self._agent,
-                guard=self._guard,
-            )
-            self._way = Way(
-                self._client,
-                self.inputs.base_url,
-                self.inputs.ca_bundle,
-                self._environ,
-                self._clock,
-                self._until,
-                self._guard,
-            )
-        except InvalidInput as error:
-            remedy = "Give a PEM file with the certificates of the CA."
-            return fault(
-                "address", f"{error.message.rstrip('.')}.", remedy, code=ExitCode.INVALID_INPUT
-            )
-        except ValueError as error:
-            name = network.any_variable(self._environ) or "the proxy's variable"
-            says = f"The proxy of {name} can't be used: {error}."
-            remedy = f"Write {name} like http://proxy.example:3128."
-            return fault("address", says, remedy, code=ExitCode.API)
-        return good("address", f"{self.inputs.base_url} ({origin})")
+    def connect(self) -> None:
+        """Prepare the client.
 
-    # The API behind it.
+        Raises:
+            InvalidInput: if a CA bundle or the proxy's address can't be used.
 
-    def _without_api(self, why: str) -> Iterator[Check]:
-        yield skipped("api", why)
-        yield self._token_check(unknown="was not tried")
-        yield from (skipped(name, why) for name in _BEHIND)
-
-    def _api(self) -> Iterator[Check]:
-        client = self._client
-        assert client is not None  # noqa: S101 - for mypy: there is one since _address
-        began = self._clock.monotonic()
-        answer = self._try(lambda until: client.probe(PIPELINES, None, until))
-        took = self._clock.monotonic() - began
-        yield self._clock_check(client.clock_skew)
-        if answer is not None and not isinstance(answer, (AuthError, NotFound)):
-            yield fault_of_api("api", answer)
-            yield self._token_check(unknown="could not be seen")
-            yield from (skipped(name, _UNWELL) for name in _BEHIND)
-            return
-        if isinstance(answer, NotFound):
-            yield warning("api", f"It answers, but {answer.message}", _NOT_THERE)
-        elif isinstance(answer, Forbidden) and answer.by_page:
-            says = f"{answer.message.rstrip('.')}, with a page of HTML."
-            yield warning("api", f"It answers, but {says}", HINT_NOT_OPSERA)
-        else:
-            yield good("api", f"It answers, in {took * 1000:.0f} ms.")
-        if self._token is None or isinstance(answer, Unauthorized):
-            yield self._token_check(answer)
-            yield from (skipped(name, _NO_TOKEN) for name in _BEHIND)
-            return
-        yield from self._rights(client, answer)
-
-    def _clock_check(self, ahead: float | None) -> Check:
-        if ahead is None:
-            return skipped("clock", "The server did not say what time it has.")
-        side = "ahead of" if ahead > 0 else "behind"
-        if abs(ahead) <= MOST_SKEW:
-            return good("clock", "It agrees with the server's, to a minute.")
-        return warning(
-            "clock",
-            f"This machine's clock is {format_duration(abs(ahead))} {side} the server's.",
-            "Set it right: times in logs and reports, and what is said of the token's end, are "
-            "wrong by as much, and certificates may seem to have ended or not to have begun.",
+        """
+        self._client = OpseraClient(
+            self.inputs.base_url,
+            self.token or "none",
+            self.clock,
+            ca_bundle=self.inputs.ca_bundle,
+            agent=self._agent,
+            guard=self.guard,
+            token_source=self.source_of("token"),
+            environ=self.environ,
         )
 
-    def _token_check(
-        self, answer: ApiError | None = None, *, accepted: bool = False, unknown: str = ""
-    ) -> Check:
-        if "token" in self._wrong:
-            return skipped("token", "It won't do: see the inputs.")
-        if self._token is None:
-            if "token_file" in self._wrong:
-                return skipped("token", "See the inputs.")
-            return access.missing_token()
-        ahead = self._client.clock_skew if self._client is not None else None
-        now = self._clock.time() - (ahead if ahead and abs(ahead) > MOST_SKEW else 0.0)
-        token, origin = self._token.value, self._token.source
-        judged = access.Judged(token, origin, self._facts, now, knows_time=ahead is not None)
-        if isinstance(answer, Unauthorized):
-            return access.refused_token(judged, answer)
-        return access.token_check(judged, accepted=accepted, unknown=unknown)
+    @property
+    def client(self) -> OpseraClient:
+        """The client, once `connect` was called."""
+        if self._client is None:
+            raise RuntimeError("base_url is checked first")
+        return self._client
 
-    def _rights(self, client: OpseraClient, listing: ApiError | None) -> Iterator[Check]:
-        named = self._settings.values.get("pipeline") if "pipeline" not in self._wrong else None
-        pipeline, failure = self._find(client, named)
-        by_name = named.value if named is not None and not self.inputs.pipeline_is_id else ""
-        tried = []
-        for ability, call in access.abilities(client, listing, by_name, pipeline, failure):
-            refused = self._try(call) if call is not None else ability.refused
-            tried.append(replace(ability, refused=refused))
-        accepted = any(one.allowed for one in tried)
-        yield self._token_check(accepted=accepted, unknown="can't be told: see access")
-        rights = access.access_check(tried, self._facts)
-        yield rights
-        yield access.changes_check(self._facts)
-        if isinstance(failure, Forbidden) and rights.level is Level.FAULT:
-            yield from (skipped(name, _NOT_SEEN) for name in ("pipeline", "run"))
-        else:
-            yield from self._readiness(pipeline, failure)
+    @property
+    def was_probed(self) -> bool:
+        """Whether a request was sent, or at least tried."""
+        return self._probed
 
-    def _readiness(
-        self, pipeline: Pipeline | None, failure: OpseraStepError | None
-    ) -> Iterator[Check]:
-        if pipeline is not None:
-            yield pipeline_check(pipeline, is_named=not self.inputs.pipeline_is_id)
-            yield run_check(pipeline, self.inputs, may_start=access.may_start(self._facts))
-        elif failure is not None:
-            yield Check(
-                "pipeline", Level.FAULT, failure.message, failure.hint, exit_code=failure.exit_code
+    @property
+    def knows_time(self) -> bool:
+        """Whether the server has said what time it is."""
+        return self._client is not None and self._client.clock_skew is not None
+
+    @property
+    def now(self) -> float:
+        """The server's time if this machine's clock is known to differ, else this machine's."""
+        skew = self._client.clock_skew if self._client is not None else None
+        is_off = skew is not None and abs(skew) > network.MAX_SKEW
+        return self.clock.time() - (skew if skew is not None and is_off else 0.0)
+
+    def seconds(self) -> float:
+        """Return how long the next step may take."""
+        return max(0.1, min(STEP_SECONDS, self.deadline.remaining))
+
+    def probe(self) -> ApiError | None:
+        """List pipelines, once, and return the error; the list needs the least of a token."""
+        if not self._probed:
+            started, self._probed = self.clock.monotonic(), True
+            self._probe_error = self.attempt(
+                lambda deadline: self.client.probe(PIPELINES, None, deadline)
             )
-            yield skipped("run", "The pipeline is not known.")
-        else:
-            remedy = "Set OPSERA_PIPELINE (or the input pipeline), or name it after the command."
-            yield skipped("pipeline", "No pipeline is set.", remedy)
-            yield skipped("run", "No pipeline is set.")
+            self.probe_seconds = self.clock.monotonic() - started
+        return self._probe_error
 
-    def _find(
-        self, client: OpseraClient, named: Setting | None
-    ) -> tuple[Pipeline | None, OpseraStepError | None]:
-        if named is None:
-            return None, None
-        find = pipeline_by_id_or_name(
-            client, self.inputs.pipeline, is_id=self.inputs.pipeline_is_id
-        )
+    def attempt(self, call: Callable[[Deadline], object]) -> ApiError | None:
+        """Make a call and return its error; without time left it is not made."""
+        if self.deadline.expired:
+            return network.NotTested("Skipped (the time for all checks is over).")
         try:
-            return find(self._until.no_later_than(STEP_SECONDS)), None
-        except OpseraStepError as error:
-            return None, error
-
-    def _try(self, call: Callable[[Deadline], None]) -> ApiError | None:
-        """Make a call and return what it raised; with no time left it is not made."""
-        if self._until.expired:
-            return ApiError("It was not asked, for the time for all checks was over.")
-        try:
-            call(self._until.no_later_than(STEP_SECONDS))
+            call(self.deadline.no_later_than(STEP_SECONDS))
         except ApiError as error:
             return error
         return None
+
+    @cached_property
+    def found(self) -> tuple[Pipeline | None, OpseraStepError | None]:
+        """The pipeline, or the error of looking for it; neither if none is set."""
+        name = self.inputs.pipeline
+        if not name:
+            return None, None
+        find = pipeline_by_id_or_name(self.client, name, is_id=self.inputs.pipeline_is_id)
+        try:
+            return find(self.deadline.no_later_than(STEP_SECONDS)), None
+        except OpseraStepError as error:
+            return None, error
+
+    @cached_property
+    def abilities(self) -> list[access.Ability]:
+        """What the token may do, tried with requests that change nothing."""
+        return access.try_abilities(self)
+
+
+class Spec(NamedTuple):
+    """A check: its name, the checks without whose success it is skipped, and its function."""
+
+    name: str
+    needs: tuple[str, ...]
+    function: Callable[[Examination], Check]
+
+
+def check_inputs(exam: Examination) -> Check:
+    """Show every input that is set with its source, and everything that is invalid."""
+    names = [one.name for one in TABLE if one.name in exam.settings.values]
+    valid = [one for one in names if one not in exam.invalid and one not in ("command", "base_url")]
+    shown = [_describe(exam, name) for name in valid]
+    message = f"Configured: {', '.join(shown)}." if shown else "Nothing is configured."
+    warnings = exam.settings.warnings
+    if exam.invalid:
+        count = len(exam.invalid)
+        problems = f"{count} invalid input{'s' * (count != 1)}."
+        hint = "The other checks continue without the invalid inputs."
+        details = (*exam.invalid.values(), *warnings, message)
+        return fail("inputs", problems, hint, *details, code=ExitCode.INVALID_INPUT)
+    if warnings:
+        return warn("inputs", message, "", *warnings)
+    return ok("inputs", message)
+
+
+def _describe(exam: Examination, name: str) -> str:
+    value, source = exam.settings.values[name]
+    alias = exam.settings.alias
+    if name == "pipeline" and alias is not None:
+        source += f"; alias “{alias.value}” from {alias.source}"
+    if name in _SECRET_INPUTS or contains_token(value):
+        return f"{name} ({source})"
+    shown = value if len(value) <= _MAX_SHOWN else value[:_MAX_SHOWN] + "…"
+    return f"{name} {shown} ({source})"
+
+
+CHECKS = (
+    Spec("inputs", (), check_inputs),
+    Spec("base_url", (), network.check_base_url),
+    Spec("dns", ("base_url",), network.check_dns),
+    Spec("proxy", ("base_url",), network.check_proxy),
+    Spec("connection", ("dns", "proxy"), network.check_connection),
+    Spec("clock", ("connection",), network.check_clock),
+    Spec("api", ("connection",), network.check_api),
+    Spec("token", (), access.check_token),
+    Spec("access", ("api", "token"), access.check_access),
+    Spec("changes", (), access.check_changes),
+    Spec("pipeline", ("api", "token"), pipeline.check_pipeline),
+    Spec("run", ("pipeline",), pipeline.check_run),
+)
+
+
+def run_checks(exam: Examination) -> Iterator[Check]:
+    """Yield each check as soon as it is done; skip those of which a need is missing."""
+    blocked: dict[str, str] = {}
+    for name, needs, function in CHECKS:
+        reason = next((blocked[need] for need in needs if need in blocked), "")
+        check = skip(name, reason, blocks=True) if reason else function(exam)
+        if check.blocks:
+            is_skipped = check.level is Level.SKIP
+            blocked[name] = check.message if is_skipped else f"Skipped ({name} failed)."
+        yield check

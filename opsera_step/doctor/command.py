@@ -1,4 +1,4 @@
-"""The command `doctor`: an examination told on a terminal, in a job's log, or as data."""
+"""The command `doctor`: checks on a terminal, in a job log, or as data."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from opsera_step import __version__
 from opsera_step.clock import Clock, SystemClock
 from opsera_step.config import RawSettings, Setting, read_settings
 from opsera_step.display.formats import yaml_text
-from opsera_step.doctor.check import Check, Level, exit_code_of, fault, warning
-from opsera_step.doctor.checks import Examination
-from opsera_step.doctor.screen import conclusion, ending, lines, may_merge, merged, verdict
+from opsera_step.doctor.check import Check, Level, exit_code_of, fail, warn
+from opsera_step.doctor.checks import Examination, run_checks
+from opsera_step.doctor.screen import can_merge, ending, lines, merge, one_line, summary
 from opsera_step.errors import Cancelled, ExitCode, InternalError
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import Platform, detect
@@ -20,7 +20,7 @@ from opsera_step.text import Scrubber
 from opsera_step.text.json_text import json_text
 
 
-def consult(
+def run(
     environ: Mapping[str, str],
     out: TextIO,
     signals: Signals,
@@ -32,10 +32,10 @@ def consult(
     width: int | None = None,
     clock: Clock | None = None,
 ) -> int:
-    """Examine what is configured, tell it, and return the exit code.
+    """Examine the configuration, print the result, and return the exit code.
 
-    In a job (`is_job`) it is told in the log with the platform's own means, and the outputs are
-    written; else it goes to `out` in the form that was asked for, and nothing else does.
+    In a job (`is_job`), it goes to the job log by the means of the platform, and the outputs are
+    written. Otherwise it goes to `out` in the requested form, and nothing else does.
     """
     clock = InterruptibleClock(clock or SystemClock(), signals)
     platform = detect(environ, out, clock)
@@ -45,16 +45,11 @@ def consult(
     token = settings.value("token")
     if is_job and token:
         platform.mask(token)
-    teller = _Teller(platform, form, width, is_job=is_job)
-    examination = Examination(
-        settings,
-        environ,
-        clock,
-        agent=f"({platform.name})",
-        guard=signals.guard,
-    )
-    checks, code = _examine(examination, Scrubber(token), teller)
-    teller.conclude(checks, code)
+    printer = _Printer(platform, form, width, is_job=is_job)
+    agent = f"({platform.name})"
+    exam = Examination(settings, environ, clock, agent=agent, guard=signals.guard)
+    checks, code = _examine(exam, Scrubber(token), printer)
+    printer.finish(checks, code)
     if is_job:
         _write_outputs(platform, settings, checks, code)
     elif platform.lost and code == ExitCode.SUCCESS:
@@ -62,56 +57,49 @@ def consult(
     return code
 
 
-def _examine(examination: Examination, safe: Scrubber, teller: _Teller) -> tuple[list[Check], int]:
-    """Tell each check as it is made; return all of them and the exit code that they come to."""
+def _examine(exam: Examination, scrubber: Scrubber, printer: _Printer) -> tuple[list[Check], int]:
+    """Print each check as it is done; return all of them and the exit code."""
     checks: list[Check] = []
+
+    def add(check: Check) -> None:
+        checks.append(check.scrubbed(scrubber))
+        printer.add(checks[-1])
+
     try:
-        for check in examination.checks():
-            checks.append(check.made_safe(safe))
-            teller.tell(checks[-1])
+        for check in run_checks(exam):
+            add(check)
         code = int(exit_code_of(checks))
-    except Exception as error:  # noqa: BLE001 - what was found so far has to be told all the same
-        says = f"A check failed itself: {type(error).__name__}: {error}"
-        check = fault("doctor", says, InternalError.hint, code=ExitCode.INTERNAL)
-        checks.append(check.made_safe(safe))
-        teller.tell(checks[-1])
+    except Exception as error:  # noqa: BLE001 - what was found so far must be printed
+        message = f"Internal error in a check: {type(error).__name__}: {error}"
+        add(fail("doctor", message, InternalError.hint, code=ExitCode.INTERNAL))
         code = int(ExitCode.INTERNAL)
     except Cancelled as cancelled:
+        add(warn("doctor", "Cancelled before all checks were done.", "Run it again."))
         code = cancelled.exit_code
-        checks.append(warning("doctor", "The examination was cancelled.", "Let it run to its end."))
-        teller.tell(checks[-1])
     return checks, code
 
 
-class _Teller:
-    """Tells checks as they come, or all of them at the end."""
+class _Printer:
+    """Prints checks as they come, or all of them at the end."""
 
     def __init__(self, platform: Platform, form: str, width: int | None, *, is_job: bool) -> None:
         self._platform, self._width, self._is_job = platform, width, is_job
         self._form = "table" if is_job else form
         self._held: list[Check] = []
 
-    def tell(self, check: Check) -> None:
-        """Tell a check; one that was skipped waits for those that were for the same reason."""
+    def add(self, check: Check) -> None:
+        """Print a check; hold back a skipped one until the reason of the next one is known."""
         if self._form != "table":
             return
-        if self._held and not may_merge(self._held, check):
+        if self._held and not can_merge(self._held, check):
             self._flush()
-        if check.level is Level.SKIPPED:
+        if check.level is Level.SKIP:
             self._held.append(check)
         else:
             self._print(check)
 
-    def _flush(self) -> None:
-        if self._held:
-            self._print(merged(self._held))
-        self._held = []
-
-    def _print(self, check: Check) -> None:
-        for line in lines(check, colour=self._platform.colour, width=self._width):
-            self._say(line)
-
-    def conclude(self, checks: list[Check], code: int) -> None:
+    def finish(self, checks: list[Check], code: int) -> None:
+        """Print what is held back, and the summary or the data."""
         self._flush()
         if self._form == "json":
             self._say(json_text(as_data(checks, code)))
@@ -124,12 +112,21 @@ class _Teller:
             self._say(ending(checks))
 
     def _annotate(self, checks: list[Check]) -> None:
-        """Say the worst as prominently as the platform can, with all that is needed to act."""
-        for level, name in ((Level.FAULT, "error"), (Level.WARNING, "warning")):
+        """Show the first problem as prominently as the platform can, with its hint."""
+        for level, name in ((Level.FAIL, "error"), (Level.WARN, "warning")):
             if any(one.level is level for one in checks):
-                self._platform.annotate(name, "opsera-step doctor", verdict(checks))
+                self._platform.annotate(name, "opsera-step doctor", one_line(checks))
                 return
-        self._platform.say(verdict(checks))
+        self._platform.say(one_line(checks))
+
+    def _flush(self) -> None:
+        if self._held:
+            self._print(merge(self._held))
+        self._held = []
+
+    def _print(self, check: Check) -> None:
+        for line in lines(check, colored=self._platform.colour, width=self._width):
+            self._say(line)
 
     def _say(self, line: str) -> None:
         if self._is_job:
@@ -143,7 +140,7 @@ def as_data(checks: list[Check], code: int) -> dict[str, Any]:
     return {
         "version": __version__,
         "exitCode": code,
-        "conclusion": conclusion(checks),
+        "summary": summary(checks),
         "checks": [one.data() for one in checks],
     }
 
@@ -151,9 +148,9 @@ def as_data(checks: list[Check], code: int) -> dict[str, Any]:
 def _write_outputs(
     platform: Platform, settings: RawSettings, checks: list[Check], code: int
 ) -> None:
-    word = "success" if code == ExitCode.SUCCESS else "error"
+    status = "success" if code == ExitCode.SUCCESS else "error"
     result = json_text(as_data(checks, code), indent=None)
-    outputs = {**Outcome(word, code, verdict(checks)).outputs(), "result": result}
+    outputs = {**Outcome(status, code, one_line(checks)).outputs(), "result": result}
     failure = platform.write_outputs(outputs, settings.value("output_file"))
     if failure:
         platform.say(failure, "warning")

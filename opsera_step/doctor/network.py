@@ -1,91 +1,165 @@
-"""The way to the API, looked at piece by piece: name, proxy, connection, certificate.
+"""Whether the API can be reached: URL, DNS, proxy, connection, clock, and the response itself.
 
-No request is sent here, and so no token. Every step has a time limit.
+The connection is that of the client which a job uses, so that what is found here holds there.
 """
 
 from __future__ import annotations
 
-import http.client
+import re
 import socket
-import ssl
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass
-from typing import Any
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from opsera_step.api import Proxy
+from opsera_step.api import HINT_NOT_OPSERA, format_span
+from opsera_step.clock import format_duration
+from opsera_step.doctor.check import Check, fail, fail_with, ok, skip, warn, warn_with
+from opsera_step.errors import (
+    ApiError,
+    AuthError,
+    ExitCode,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Unreachable,
+)
 
-_NO_CHECK_TIME = 0x200000
-"""OpenSSL's X509_V_FLAG_NO_CHECK_TIME, for which `ssl` has no name."""
-_MOST_ADDRESSES = 4
-_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+if TYPE_CHECKING:
+    from opsera_step.doctor.checks import Examination
 
-Patience = Callable[[], float]
-"""Tells how many seconds the next step may take."""
-
-
-@dataclass(frozen=True)
-class Route:
-    """Where the API is, and the proxy on the way there."""
-
-    host: str
-    port: int
-    proxy_host: str = ""
-    proxy_port: int = 0
-    proxy_header: str = ""
-    """`Proxy-Authorization`, where the proxy's address has credentials."""
-    plain_proxy: bool = True
-    """Whether it is a proxy that can be looked at here: one of plain HTTP."""
-
-    @property
-    def first_host(self) -> str:
-        """The host that has to be found from here."""
-        return self.proxy_host or self.host
-
-    @classmethod
-    def to(cls, base_url: str, proxy: Proxy | None) -> Route:
-        """Read the route out of both addresses."""
-        url = urlsplit(base_url)
-        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
-        if proxy is None:
-            return cls(host, port)
-        plain = proxy.scheme == "http"
-        return cls(host, port, proxy.host, proxy.port, proxy.authorization, plain)
+MAX_SKEW = 60.0
+_CERTIFICATE_SOON = 14 * 86400.0
+"""Seconds before its expiry at which a certificate is worth a warning."""
+_PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """What a server's certificate says."""
-
-    subject: str
-    issuer: str
-    ends: float
-    """Seconds since 1970."""
-    protocol: str
-
-
-class ProxyDown(OSError):
-    """No connection to the proxy itself."""
+def check_base_url(exam: Examination) -> Check:
+    """Check the URL of the API, and the files and variables that belong to the connection."""
+    if "base_url" in exam.invalid:
+        return skip("base_url", "Skipped (no valid base_url).", blocks=True)
+    try:
+        exam.connect()
+    except InvalidInput as error:
+        return fail("base_url", error.message, "", code=ExitCode.INVALID_INPUT)
+    source = exam.source_of("base_url") or "default"
+    return ok("base_url", f"{exam.inputs.base_url} ({source})")
 
 
-class ProxyRefused(OSError):
-    """The proxy answered, but opened no tunnel; `status` is 0 where it is none of HTTP."""
+def check_dns(exam: Examination) -> Check:
+    """Resolve the host that this machine connects to: that of the API, or the proxy."""
+    proxy = exam.client.proxy
+    host = proxy.host if proxy is not None else urlsplit(exam.inputs.base_url).hostname or ""
+    what = f"{host} (the proxy)" if proxy is not None else host
+    if is_ip_address(host):
+        return skip("dns", f"Skipped (IP address {host}).")
+    try:
+        with exam.guard():
+            found = resolve(host, exam.seconds())
+    except OSError as error:
+        reason = error.strerror or str(error)
+        source = proxy.source if proxy is not None else "base_url"
+        return fail(
+            "dns",
+            f"Can't resolve {what}: {reason[:1].lower()}{reason[1:].rstrip('.')}.",
+            f"Check the host name in {source}, and the DNS settings of this machine.",
+            code=ExitCode.API,
+        )
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return ok("dns", f"{what} resolves to {found[0]}{more}.")
 
-    def __init__(self, status: int, words: str) -> None:
-        """Take its answer."""
-        super().__init__(words)
-        self.status = status
+
+def check_proxy(exam: Examination) -> Check:
+    """Show which proxy is used, and why."""
+    proxy = exam.client.proxy
+    if proxy is not None:
+        login = ", with a login" if proxy.authorization else ""
+        return ok("proxy", f"{proxy.address} (from {proxy.source}{login})")
+    variable = next((one for one in _PROXY_VARIABLES if exam.environ.get(one, "").strip()), "")
+    if not variable:
+        return ok("proxy", "No proxy configured.")
+    is_plain = not exam.inputs.base_url.startswith("https:")
+    reason = "plain HTTP never uses a proxy" if is_plain else "NO_PROXY excepts this host"
+    return ok("proxy", f"{variable} is set, but not used: {reason}.")
 
 
-def any_variable(environ: Mapping[str, str]) -> str:
-    """Name a variable that sets a proxy, used or not."""
-    return next((name for name in _VARIABLES if environ.get(name)), "")
+def check_connection(exam: Examination) -> Check:
+    """Connect as a job does, and look at the server's certificate."""
+    error = exam.probe()
+    host = urlsplit(exam.inputs.base_url).netloc
+    if isinstance(error, NotTested):
+        return skip("connection", error.message, blocks=True)
+    if isinstance(error, Unreachable):
+        details = _untrusted(exam) if error.is_certificate else []
+        if error.hint == Unreachable.hint:
+            error.hint = (
+                f"Check base_url, and that no firewall keeps this machine from connecting to "
+                f"{host}. If a proxy is required, set HTTPS_PROXY."
+            )
+        # What it would show is shown here.
+        error.hint = re.sub(r" ?The doctor command shows [^.]*\.", "", error.hint)
+        return fail_with("connection", error, *details)
+    certificate = exam.client.certificate
+    if certificate is None:
+        return ok("connection", f"Connected to {host} (plain HTTP).")
+    message = (
+        f"Connected to {host} ({certificate.protocol}). The certificate of {certificate.subject}, "
+        f"issued by {certificate.issuer}, is valid until {_day(certificate.expires)}."
+    )
+    left = certificate.expires - exam.clock.time()
+    if left < _CERTIFICATE_SOON:
+        hint = f"Renew the certificate on the server: it expires in {format_span(left)}."
+        return warn("connection", message, hint)
+    return ok("connection", message)
 
 
-def is_address(host: str) -> bool:
-    """Whether a host is given by its number."""
+def _untrusted(exam: Examination) -> list[str]:
+    """Describe a certificate that is not trusted, if it can be read."""
+    with exam.guard():
+        found = exam.client.fetch_certificate(exam.seconds())
+    if found is None:
+        return []
+    dates = f"expires on {_day(found.expires)}"
+    return [f"The certificate is for {found.subject}, was issued by {found.issuer}, {dates}."]
+
+
+def check_clock(exam: Examination) -> Check:
+    """Compare this machine's clock with the Date of the response."""
+    skew = exam.client.clock_skew
+    if skew is None:
+        return skip("clock", "Skipped (the response has no date).")
+    if abs(skew) <= MAX_SKEW:
+        return ok("clock", "In sync (within 1 min).")
+    side = "ahead of" if skew > 0 else "behind"
+    return warn(
+        "clock",
+        f"This machine's clock is {format_duration(abs(skew))} {side} the server's.",
+        "Set the clock. Until then, times in logs and reports are wrong, and so is everything that "
+        "depends on the expiry of tokens and certificates.",
+    )
+
+
+def check_api(exam: Examination) -> Check:
+    """Judge the response to a request that lists pipelines."""
+    error, took = exam.probe(), f"{exam.probe_seconds * 1000:.0f} ms"
+    if error is None:
+        return ok("api", f"Reachable ({took}).")
+    if isinstance(error, Forbidden) and error.by_page:
+        return warn("api", f"{error.message} It is an HTML page.", HINT_NOT_OPSERA)
+    if isinstance(error, AuthError):
+        return ok("api", f"Reachable ({took}).")
+    if isinstance(error, NotFound):
+        return warn_with("api", error)
+    return fail_with("api", error)
+
+
+class NotTested(ApiError):
+    """A request was not sent because the time for all checks is over."""
+
+
+def is_ip_address(host: str) -> bool:
+    """Whether a host is given as an IP address."""
     for family in (socket.AF_INET, socket.AF_INET6):
         with suppress(OSError, ValueError):
             socket.inet_pton(family, host)
@@ -94,136 +168,32 @@ def is_address(host: str) -> bool:
 
 
 def resolve(host: str, seconds: float) -> list[str]:
-    """Find the addresses of a host; in a thread, for the system's lookup knows no time limit.
+    """Resolve a host in a thread, because the system's lookup has no time limit.
 
     Raises:
-        OSError: when there are none; TimeoutError when the lookup takes too long.
+        OSError: if it has no address; TimeoutError if the lookup takes too long.
 
     """
-    found: list[list[str] | OSError] = []
+    result: list[list[str] | OSError] = []
 
-    def look() -> None:
+    def look_up() -> None:
         try:
-            answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            found.append(list(dict.fromkeys(str(one[4][0]) for one in answers)))
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            result.append(list(dict.fromkeys(str(one[4][0]) for one in found)))
         except OSError as error:
-            found.append(error)
+            result.append(error)
         except UnicodeError:
-            found.append(OSError("it is no host name"))
+            result.append(OSError("invalid host name"))
 
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=look_up, daemon=True)
     thread.start()
     thread.join(seconds)
-    if not found:
-        raise TimeoutError(f"no answer within {seconds:.0f} s")
-    if isinstance(found[0], OSError):
-        raise found[0]
-    return found[0]
+    if not result:
+        raise TimeoutError(f"no response within {seconds:.0f} s")
+    if isinstance(result[0], OSError):
+        raise result[0]
+    return result[0]
 
 
-def connect(route: Route, patience: Patience) -> socket.socket:
-    """Open a connection to the API's host, through the proxy if there is one.
-
-    Raises:
-        OSError: when that fails.
-
-    """
-    if not route.proxy_host:
-        return _open(route.host, route.port, patience)
-    try:
-        opened = _open(route.proxy_host, route.proxy_port, patience)
-    except OSError as error:
-        raise ProxyDown(reason_of(error)) from None
-    try:
-        _ask_for_tunnel(opened, route)
-    except http.client.HTTPException:
-        opened.close()
-        raise ProxyRefused(0, "it does not answer as one") from None
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
-def _open(host: str, port: int, patience: Patience) -> socket.socket:
-    """Connect to one of a host's addresses; they share the time, of which each gets its own."""
-    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[:_MOST_ADDRESSES]
-    share = patience() / len(addresses)
-    for last, (_, _, _, _, address) in enumerate(addresses, 1 - len(addresses)):
-        try:
-            return socket.create_connection((str(address[0]), port), share)
-        except OSError:
-            if last == 0:
-                raise
-    raise OSError("it has no address")
-
-
-def reason_of(error: OSError) -> str:
-    """Say why, in the system's words."""
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    return (error.strerror or str(error) or type(error).__name__).rstrip(".")
-
-
-def _ask_for_tunnel(opened: socket.socket, route: Route) -> None:
-    """Ask a proxy for a tunnel to the API's host (RFC 9110, section 9.3.6)."""
-    host = f"[{route.host}]" if ":" in route.host else route.host
-    lines = [f"CONNECT {host}:{route.port} HTTP/1.1", f"Host: {host}:{route.port}"]
-    if route.proxy_header:
-        lines.append(f"Proxy-Authorization: {route.proxy_header}")
-    opened.sendall("\r\n".join([*lines, "", ""]).encode("ascii", "replace"))
-    with http.client.HTTPResponse(opened, method="CONNECT") as answer:
-        answer.begin()
-        if answer.status != http.HTTPStatus.OK:
-            raise ProxyRefused(answer.status, f"{answer.status} {answer.reason}".rstrip())
-
-
-def certificate(route: Route, context: ssl.SSLContext, patience: Patience) -> Certificate:
-    """Make a TLS connection that is verified, and read the server's certificate.
-
-    Raises:
-        OSError: when that fails; ssl.SSLCertVerificationError when it is not trusted.
-
-    """
-    opened = connect(route, patience)
-    with closing(opened), context.wrap_socket(opened, server_hostname=route.host) as secured:
-        return _read(secured)
-
-
-def untrusted_certificate(route: Route, patience: Patience) -> Certificate | None:
-    """Read a certificate that is not trusted, to say whose it is; None if that can't be done.
-
-    Python tells nothing of a certificate that it has not verified. So it is taken as it is first,
-    and then trusted for one more connection, over which nothing is sent.
-    """
-    blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
-    with suppress(OSError, ValueError):
-        opened = connect(route, patience)
-        with closing(opened), blind.wrap_socket(opened, server_hostname=route.host) as secured:
-            raw = secured.getpeercert(binary_form=True)
-        seeing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        seeing.check_hostname = False
-        seeing.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(_NO_CHECK_TIME)
-        seeing.load_verify_locations(cadata=raw or b"")
-        return certificate(route, seeing, patience)
-    return None
-
-
-def _read(secured: ssl.SSLSocket) -> Certificate:
-    told: Mapping[str, Any] = secured.getpeercert() or {}
-    return Certificate(
-        subject=_name(told.get("subject")),
-        issuer=_name(told.get("issuer")),
-        ends=ssl.cert_time_to_seconds(str(told.get("notAfter"))),
-        protocol=secured.version() or "",
-    )
-
-
-def _name(parts: Any) -> str:
-    """Name a certificate's holder: by its common name, and its organization if it has one."""
-    pairs = dict(pair for part in parts or () for pair in part)
-    common, organization = pairs.get("commonName", ""), pairs.get("organizationName", "")
-    if common and organization:
-        return f"{common}, {organization}"
-    return str(common or organization or "a nameless one")
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d")

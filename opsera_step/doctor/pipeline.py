@@ -1,123 +1,127 @@
-"""Whether a run would be started now, as the pipeline stands and the inputs say."""
+"""The pipeline, and what a run of it would meet in its current state."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from opsera_step.api import Pipeline, State, object_at
-from opsera_step.config import Inputs
-from opsera_step.doctor.check import Check, fault, good, warning
-from opsera_step.errors import ExitCode
+from opsera_step.doctor.access import may_start
+from opsera_step.doctor.check import Check, fail, fail_with, ok, skip, warn
+from opsera_step.errors import ExitCode, Forbidden
+
+if TYPE_CHECKING:
+    from opsera_step.doctor.checks import Examination
+
+_UNTESTED = "(starting a run is not tested)"
 
 
-def pipeline_check(pipeline: Pipeline, *, is_named: bool) -> Check:
-    """Tell which pipeline it is and how it stands; its ID where it was given by its name."""
-    told = f"“{pipeline.name}”{f' ({pipeline.id})' * is_named} is there"
-    steps = _steps(pipeline)
-    says = f"{told}{f', with {steps}' * bool(steps)}; {_stands(pipeline)}."
-    if _is_off(pipeline):
-        says += " It is switched off (active: false)."
-    if is_dead(pipeline):
-        return warning("pipeline", says, "Look at its page in Opsera: is it the right one?")
-    return good("pipeline", says)
+def check_pipeline(exam: Examination) -> Check:
+    """Show which pipeline it is, and its state."""
+    pipeline, error = exam.found
+    if isinstance(error, Forbidden):
+        return skip("pipeline", "Skipped (no access; see access).", blocks=True)
+    if error is not None:
+        return fail_with("pipeline", error)
+    if pipeline is None:
+        hint = "Set OPSERA_PIPELINE or the pipeline input, or name it after the command."
+        return skip("pipeline", "Skipped (no pipeline is set).", hint, blocks=True)
+    if not exam.inputs.allows_pipeline(pipeline.id, pipeline.name):
+        return fail(
+            "pipeline",
+            f"The pipeline “{pipeline.name}” ({pipeline.id}) is not allowed on this machine.",
+            "Add it to allowed_pipelines in the system's config file.",
+            code=ExitCode.INVALID_INPUT,
+        )
+    message = f"“{pipeline.name}” ({pipeline.id}): {_steps(pipeline)}{_state(pipeline)}."
+    if is_inactive(pipeline):
+        hint = "Check in Opsera whether this is the right pipeline, and activate it."
+        return warn("pipeline", message, hint)
+    return ok("pipeline", message)
 
 
 def _steps(pipeline: Pipeline) -> str:
-    """Count its steps; nothing where it does not tell them."""
+    """Count the steps; empty if the object does not list them."""
     if not isinstance(object_at(pipeline.data, "workflow").get("plan"), list):
         return ""
-    steps, off = len(pipeline.plan), len([step for step in pipeline.plan if not step.active])
-    counted = f"{steps or 'no'} step{'s' * (steps != 1)}"
-    if not off:
-        return counted
-    return (
-        f"{counted}, {off} of them inactive" if off < steps else f"{counted}, none of them active"
-    )
+    count, inactive = len(pipeline.plan), sum(not step.active for step in pipeline.plan)
+    more = f" ({inactive} inactive)" if inactive else ""
+    return f"{count} step{'s' * (count != 1)}{more}, "
 
 
-def _stands(pipeline: Pipeline) -> str:
+def _state(pipeline: Pipeline) -> str:
     number, last = pipeline.run_count, pipeline.last_run_count
+    inactive = ", inactive" if pipeline.data.get("active") is False else ""
     if not pipeline.has_run_count:
-        return "it does not say how many runs it had"
+        return f"number of runs unknown{inactive}"
     if not number:
-        return "it has never run"
-    ended = f"ended “{pipeline.last_run_status}”" if last and pipeline.last_run_status else ""
-    says_end = ended and last == number
-    newest = f"its newest run {number} {ended}" if says_end else f"its newest run is {number}"
-    more = f"; run {last} {ended}" if ended and last != number else ""
-    return f"{_WORDS[pipeline.state]}, {newest}{more}"
-
-
-def is_dead(pipeline: Pipeline) -> bool:
-    """Whether a run would have nothing to do, as far as the pipeline tells it."""
-    tells_steps = bool(_steps(pipeline))
-    return _is_off(pipeline) or (tells_steps and not any(step.active for step in pipeline.plan))
-
-
-def _is_off(pipeline: Pipeline) -> bool:
-    return pipeline.data.get("active") is False
-
-
-_WORDS = {
-    State.RUNNING: "running",
-    State.PAUSED: "paused",
-    State.SUCCESS: "at rest after a success",
-    State.FAILED: "at rest after a failure",
-    State.STOPPED: "at rest",
-    State.UNKNOWN: "in an unknown state",
-}
-
-
-def run_check(pipeline: Pipeline, inputs: Inputs, *, may_start: bool) -> Check:
-    """Say what `command: run` would meet now."""
-    if not may_start:
-        remedy = "Use a token with the scope pipeline or api."
-        return warning("run", "By the token's scope a run would be refused.", remedy)
-    will_reset = inputs.reset in ("auto", "always")
-    if pipeline.state is State.PAUSED and not will_reset:
-        return _paused(pipeline, inputs)
+        return f"never run{inactive}"
     if pipeline.state is State.RUNNING:
-        return _busy(pipeline.run_count, inputs)
-    if is_dead(pipeline):
-        remedy = "Look at the pipeline's page in Opsera, and at its ID in the inputs."
-        return warning("run", "A run would have nothing to do, or be refused.", remedy)
-    return good("run", _at_rest(pipeline.state, inputs.reset if will_reset else ""))
+        return f"run {number} is in progress{inactive}"
+    if pipeline.state is State.PAUSED:
+        return f"run {number} is paused{inactive}"
+    status = pipeline.last_run_status if last == number else ""
+    return f"latest run {number} ({status or pipeline.state.value}){inactive}"
 
 
-def _at_rest(state: State, reset: str) -> str:
-    if reset and state in (State.FAILED, State.PAUSED):
-        return f"A run would start after a reset (it is {state.value}; reset: {reset})."
-    if state is State.FAILED:
-        return (
-            "A run would be accepted; it may go on at the step that failed (reset: auto makes it "
-            "begin at the first)."
+def is_inactive(pipeline: Pipeline) -> bool:
+    """Whether the pipeline or all of its steps are switched off, as far as the object shows."""
+    lists_steps = bool(_steps(pipeline))
+    has_none = lists_steps and not any(step.active for step in pipeline.plan)
+    return pipeline.data.get("active") is False or has_none
+
+
+def check_run(exam: Examination) -> Check:
+    """Say what `command: run` would meet now; whether Opsera accepts a run is not tested."""
+    pipeline, reset = exam.found[0], exam.inputs.reset
+    if pipeline is None or not may_start(exam.facts):
+        return skip("run", "Skipped (the token's scope is not for starting runs; see changes).")
+    if pipeline.state is State.PAUSED and reset == "never":
+        return _check_paused(exam, pipeline)
+    if pipeline.state is State.RUNNING:
+        return _check_busy(exam, pipeline)
+    if is_inactive(pipeline):
+        hint = "Check in Opsera whether this is the right pipeline, and activate it."
+        return warn("run", f"A run would have no active steps {_UNTESTED}.", hint)
+    needs_reset = pipeline.state in (State.FAILED, State.STOPPED, State.PAUSED)
+    if reset == "always" or (reset == "auto" and needs_reset):
+        message = f"A job resets the pipeline before the run (reset: {reset})"
+    elif pipeline.state is State.FAILED:
+        message = (
+            "The last run failed. A new run may resume at the failed step; with reset: auto, it "
+            "starts at the first step"
         )
-    return "A run would be accepted, as far as can be seen."
+    else:
+        message = "No run is in progress"
+    return ok("run", f"{message} {_UNTESTED}.")
 
 
-def _paused(pipeline: Pipeline, inputs: Inputs) -> Check:
-    step, number = pipeline.current_step, pipeline.run_count
-    where = f" at “{step.name}”" if step is not None else ""
-    if inputs.on_busy == "attach":
-        says = f"Run {number} is paused{where}: a job would take it up and"
-        if inputs.on_paused == "wait":
-            return good("run", f"{says} wait for it.")
-        remedy = "Set on_paused to wait, and approve or reject the run while the job waits."
-        return warning("run", f"{says} fail (on_paused: fail).", remedy)
-    return fault(
-        "run",
-        f"A run would be refused: run {number} is paused{where}.",
-        "Approve or reject it at the pipeline's page, stop it, or set reset: auto; on_busy: attach "
-        "with on_paused: wait takes it up.",
-        code=ExitCode.API,
-    )
-
-
-def _busy(number: int, inputs: Inputs) -> Check:
-    if inputs.on_busy == "fail":
-        return fault(
+def _check_busy(exam: Examination, pipeline: Pipeline) -> Check:
+    number, on_busy = pipeline.run_count, exam.inputs.on_busy
+    if on_busy == "fail":
+        return fail(
             "run",
-            f"A job would end at once: run {number} is going (on_busy: fail).",
-            "Wait for it, or set on_busy to queue or attach.",
+            f"Run {number} is in progress, so a job fails (on_busy: fail).",
+            "Wait until the run finishes, or set on_busy to queue or attach.",
             code=ExitCode.API,
         )
-    does = "follow it" if inputs.on_busy == "attach" else "queue a run behind it"
-    return good("run", f"Run {number} is going: a job would {does} (on_busy: {inputs.on_busy}).")
+    does = "attaches to it" if on_busy == "attach" else "queues a run behind it"
+    return ok("run", f"Run {number} is in progress; a job {does} {_UNTESTED}.")
+
+
+def _check_paused(exam: Examination, pipeline: Pipeline) -> Check:
+    step, number, inputs = pipeline.current_step, pipeline.run_count, exam.inputs
+    where = f" at “{step.name}”" if step is not None else ""
+    message = f"Run {number} is waiting for approval{where}"
+    if inputs.on_busy == "attach" and inputs.on_paused == "wait":
+        return ok("run", f"{message}; a job attaches to it and waits.")
+    if inputs.on_busy == "attach":
+        hint = "Set on_paused to wait, and approve the run while the job waits."
+        message = f"{message}; a job attaches to it and fails (on_paused: fail)."
+        return fail("run", message, hint, code=ExitCode.PAUSED)
+    return fail(
+        "run",
+        f"{message}; Opsera's documentation says that no other run starts until that is resolved.",
+        "Approve, reject, or stop it in Opsera, or set reset: auto. To have a job wait for the "
+        "approval, set on_busy: attach and on_paused: wait.",
+        code=ExitCode.PAUSED,
+    )
