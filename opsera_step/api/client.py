@@ -7,7 +7,7 @@ It neither retries nor waits: the caller knows whether a request may be repeated
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -71,13 +71,15 @@ class OpseraClient(Caller):
         agent: str = "",
         guard: Guard = nullcontext,
         token_source: str = "",
+        reread_token: Callable[[], str] | None = None,
         log_request: RequestLog | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         """Prepare a session, with the proxy and CA certificates of the environment.
 
         `guard` surrounds each wait for the network (for cancelling); `token_source` is the variable
-        or file that the token comes from, for messages; `log_request` is called after each request.
+        or file that the token comes from, for messages; `reread_token` is called after a 401, and
+        returns the token as it is now; `log_request` is called after each request.
 
         Raises:
             InvalidInput: if the token, a CA bundle, or the proxy's address can't be used.
@@ -91,6 +93,7 @@ class OpseraClient(Caller):
                 clock,
                 guard=guard,
                 token_source=token_source,
+                reread_token=reread_token,
                 log_request=log_request,
             )
         )
@@ -129,10 +132,6 @@ class OpseraClient(Caller):
         """Read the server's certificate although it is not trusted; None if that fails."""
         parts = urlsplit(self._transport.route.base_url)
         return fetch_untrusted(parts.hostname or "", parts.port or 443, self.proxy, timeout)
-
-    def renew_token(self, token: str) -> None:
-        """Use another token from now on."""
-        self._transport.token = token
 
     def run(
         self, pipeline_id: str, deadline: Deadline, settings: Mapping[str, object] | None = None

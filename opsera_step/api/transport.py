@@ -72,11 +72,12 @@ class Transport:
         *,
         guard: Guard,
         token_source: str = "",
+        reread_token: Callable[[], str] | None = None,
         log_request: RequestLog | None = None,
     ) -> None:
         self._session, self._base_url, self._clock = session, base_url.rstrip("/"), clock
         self._guard, self._log_request = guard, log_request
-        self._token_source = token_source
+        self._token_source, self._reread_token = token_source, reread_token
         self._cache: dict[str, _Cached] = {}
         self._uses_etags = True
         self.route = Route(self._base_url, session.proxy, session.trust)
@@ -228,6 +229,8 @@ class Transport:
     def _refusal(self, response: requests.Response, body: bytes, endpoint: Endpoint) -> Exception:
         facts = read_token(self.token)
         token_hint = explain_malformed(self.token) or expiry_hint(facts, self._clock.time())
+        if response.status_code == 401:
+            self._renew_token()
         return failures.refused(
             response.status_code,
             body,
@@ -238,6 +241,13 @@ class Transport:
             token_scopes=facts.scopes,
             retry_after=self._retry_after(response.headers.get("Retry-After")),
         )
+
+    def _renew_token(self) -> None:
+        """Use the token as it is now in its file, from the next request on."""
+        if self._reread_token is not None:
+            # The old one is kept while the file can't be read or is being written.
+            with suppress(OSError, ValueError):
+                self.token = self._reread_token() or self.token
 
     def _retry_after(self, value: str | None) -> float | None:
         """Parse Retry-After: seconds or an HTTP date (RFC 9110, section 10.2.3).

@@ -175,18 +175,25 @@ def test_netrc_cannot_replace_the_token(tmp_path):
     assert wire.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
-def test_a_renewed_token_is_used():
-    """From the next request on, the other token is sent."""
-    with serving(http(401), ok(RUNNING)) as wire:
-        client = connect(wire.url)
-        with pytest.raises(Unauthorized):
-            client.status(RUN, soon())
-        client.renew_token("another.token.entirely")
+def test_after_a_401_the_token_is_read_again():
+    """The next request has the token of the file; without one, it keeps the old."""
+    reads: list[object] = ["", FileNotFoundError(), "another.token.entirely", "never read"]
+
+    def reread() -> str:
+        found = reads.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return str(found)
+
+    with serving(http(401), http(401), http(401), http(403), ok(RUNNING)) as wire:
+        client = connect(wire.url, reread_token=reread)
+        for _ in range(4):
+            with pytest.raises((Unauthorized, Forbidden)):
+                client.status(RUN, soon())
         client.status(RUN, soon())
-    assert [one.headers["authorization"] for one in wire.requests] == [
-        f"Bearer {TOKEN}",
-        "Bearer another.token.entirely",
-    ]
+    tokens = [one.headers["authorization"] for one in wire.requests]
+    assert tokens == [f"Bearer {TOKEN}"] * 3 + ["Bearer another.token.entirely"] * 2
+    assert reads == ["never read"]
 
 
 # --- what broke, and whether the request may have had an effect -----------------------------------
