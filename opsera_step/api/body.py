@@ -21,7 +21,7 @@ MAX_RECORD = 32 << 20
 """The most characters of one record, or of a body that is no list. Opsera stores records in
 MongoDB, whose limit is 16 MB. While a record is parsed it is in memory twice, so that the whole
 response takes at most 1.5 times `MAX_BYTES`."""
-_WHOLE = 1 << 20
+_WHOLE = 4 << 20
 """Up to this many characters a body is parsed at once; longer lists are parsed as they arrive."""
 _START = 4096
 
@@ -43,9 +43,7 @@ class BodyParser:
     """Parses a body of JSON that arrives in chunks; use `feed`, then `finish` once."""
 
     def __init__(self, max_values: int) -> None:
-        self._decode: Callable[..., str] = codecs.getincrementaldecoder("utf-8-sig")(
-            "replace"
-        ).decode
+        self._decode: Callable[..., str] = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._max_values = max_values
         self._pending: list[str] = []
         self._pending_size = 0
@@ -78,7 +76,8 @@ class BodyParser:
         """
         # Faster than to count each separator.
         self._separators += len(chunk) - len(chunk.translate(None, b",[{"))
-        self._add(self._decode(chunk))
+        text = self._decode(chunk)
+        self._add(text if self._pending_size or self._head else text.removeprefix("\ufeff"))
         if self._pending_size >= self._parse_at and not self._has_ended:
             self._parse_records()
         self.is_full = self.is_full or self._pending_size > MAX_RECORD
@@ -175,7 +174,8 @@ def _records(text: str, at: int) -> Iterator[tuple[Any, int]]:
         InvalidJson: if something else follows a record, or it is nested too deep.
 
     """
-    while True:
+    # Without a brace no record ends here, and the decoder's error takes longer than this search.
+    while text.find("}", at) >= 0:
         item, at = _decode_record(text, _end(_SPACE, text, at))
         at = _end(_SPACE, text, at)
         if at >= len(text):

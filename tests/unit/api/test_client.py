@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from pytest_httpserver import HTTPServer
 
 from opsera_step.api import OpseraClient, State, make_settings
 from opsera_step.api.client import RecordReader
@@ -63,18 +62,18 @@ CALLS: dict[str, tuple[Call, str, str, dict[str, Any] | None, Any]] = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_each_call_sends_its_request(httpserver: HTTPServer, name):
+def test_each_call_sends_its_request(name):
     """Exactly one request: its method, path, and JSON, the token, and who sends it."""
     call, method, path, body, response = CALLS[name]
-    httpserver.expect_ordered_request(f"/api/{path}", method=method).respond_with_json(response)
-    call(connect(httpserver.url_for(""), agent="(github)"))
-    httpserver.check_assertions()
-    (request,) = [request for request, _ in httpserver.log]
-    assert (json.loads(request.data) if request.data else None) == body
-    assert request.headers["Authorization"] == f"Bearer {TOKEN}"
-    assert request.headers["Accept"] == "application/json"
-    assert re.fullmatch(r"opsera-step/\d\S* \(github\)", request.headers["User-Agent"])
-    assert request.headers.get("Content-Type") == (None if body is None else "application/json")
+    with serving(ok(response)) as wire:
+        call(connect(wire.url, agent="(github)"))
+    (request,) = wire.requests
+    assert (request.method, request.path) == (method, f"/api/{path}")
+    assert (json.loads(request.body) if request.body else None) == body
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert request.headers["accept"] == "application/json"
+    assert re.fullmatch(r"opsera-step/\d\S* \(github\)", request.headers["user-agent"])
+    assert request.headers.get("content-type") == (None if body is None else "application/json")
 
 
 @pytest.mark.parametrize("wrap", [lambda data: data, lambda data: {"data": data}])
