@@ -130,12 +130,15 @@ class Excerpt:
 
     def add(self, lines: Sequence[str]) -> None:
         """Take the next lines, without their colors."""
+        text = "\n".join(lines).lower()
+        stems = [stem for stem in _STEMS if stem.isascii()] if text.isascii() else _STEMS
+        may_report = any(stem in text for stem in stems)
         for line in lines:
             self._count += 1
             short = shortened(line)
             shape = short.strip().encode("utf-8", "replace").translate(None, _DIGITS)
             self._add_last(short, shape)
-            if reports_error(line):
+            if may_report and reports_error(line):
                 self._add_error(short, shape)
 
     @property

@@ -386,7 +386,7 @@ class _LineReader:
         stream = self._streams.get(event.step_id)
         if stream is None:
             stream = self._streams[event.step_id] = LogStream(self._keeps_colours)
-        full = [self._scrubber.log_line(line, stream) for line in event.lines]
+        full = self._scrubber.log_lines(event.lines, stream)
         shown = full if self._shows_colours else [plain(line) for line in full]
         return shown, self.stamped(event, full)
 

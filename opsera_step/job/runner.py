@@ -15,7 +15,7 @@ from typing import TypeVar
 from opsera_step import files
 from opsera_step.api import OpseraClient, redact_tokens
 from opsera_step.clock import Clock, Deadline, SystemClock
-from opsera_step.config import Inputs, Setting, from_environment, load_inputs
+from opsera_step.config import Inputs, Setting, from_environment, load_inputs, read_token_file
 from opsera_step.display import Answer, JobLog, LogLimit, print_result, print_steps, step_lines
 from opsera_step.errors import (
     Cancelled,
@@ -103,6 +103,23 @@ def reject(
     end = _Ending(detect(environ, output.log, SystemClock()), output, environ, options or {})
     end.error = error
     return end.finish()
+
+
+def _token_reader(
+    inputs: Inputs, platform: Platform, scrubber: Scrubber
+) -> Callable[[], str] | None:
+    """Return a function that reads token_file again, and keeps a new token out of the log."""
+    if not inputs.token_file or inputs.token_source != f"the file {inputs.token_file!r}":
+        return None
+
+    def reread() -> str:
+        token = read_token_file(inputs.token_file)
+        if token:
+            platform.mask(token)
+            scrubber.add_token(token)
+        return token
+
+    return reread
 
 
 def _check_files(inputs: Inputs, platform: Platform) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 MASK = "***"
 MIN_LENGTH = 8
@@ -34,6 +34,8 @@ _ESCAPES = {
 _CUT_ESCAPE = re.compile(r"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?)\Z")
 _LONGEST_ESCAPE = 6
 _CHUNK = 1 << 16
+_PLAIN = bytes({*range(0x20, 0x7F), 0x09} - {*b"%\\"})
+"""Characters that hide nothing and escape nothing."""
 _MAX_ESCAPES = _MAX_HIDDEN = 1_000_000
 """In one line, less than a second of work. A line that has more escapes, or more hidden characters
 around a token, is masked as a whole.
@@ -54,19 +56,35 @@ class RedactionState:
 
 
 class Redactor:
-    """Replaces one secret, in each form in which programs print secrets."""
+    """Replaces secrets, in each form in which programs print secrets."""
 
-    def __init__(self, secret: str) -> None:
-        self._forms = _forms_of(secret) if len(secret) >= MIN_LENGTH else ()
+    def __init__(self, *secrets: str) -> None:
+        long = [secret for secret in secrets if len(secret) >= MIN_LENGTH]
+        self._forms = tuple(form for secret in long for form in _forms_of(secret))
         self._shortest = min(map(len, self._forms), default=0)
         self._longest = max(map(len, self._forms), default=0)
         self._reach = _LONGEST_ESCAPE * self._longest
         """Characters that a form takes at most, if each of its characters is escaped."""
-        self._edge = edge = min(8, len(secret) // 2)
+        self._edge = edge = min((min(8, len(secret) // 2) for secret in long), default=0)
         """Characters of a form's beginning that are masked at the end of a line."""
         self._windows = frozenset(
             form[at : at + edge] for form in self._forms for at in range(len(form) - edge + 1)
         )
+
+    def take_harmless(self, lines: Sequence[str], state: RedactionState) -> bool:
+        """Take many lines at once if none of them can hide or hold a part of a secret.
+
+        False if they may; then nothing is taken, and each line has to be redacted by itself.
+        """
+        text = "".join([line.strip(" \t") for line in lines])
+        if state.is_open or not text.isascii() or text.encode("ascii").translate(None, _PLAIN):
+            return False
+        whole = state.tail + text
+        starts = {form[: self._edge] for form in self._forms}
+        if any(start in whole for start in starts) or self._ends_inside(whole[-self._reach :]):
+            return False
+        state.tail = whole[-self._reach :]
+        return True
 
     def redact_sequences(self, text: str) -> str:
         """Return the text without a secret that its escape sequences would swallow in part.

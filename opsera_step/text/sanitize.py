@@ -71,6 +71,11 @@ class LineCleaner:
         self._color = color
         self._style: dict[int, str] = {}
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether no color of an earlier line carries over."""
+        return not self._style
+
     def clean(self, line: str) -> str:
         """Return the line without anything that a terminal or a log viewer would interpret."""
         # isprintable() is false for all that needs care, and much quicker than the search.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from opsera_step.text.redaction import RedactionState, Redactor
 from opsera_step.text.sanitize import LineCleaner, clean_inline, plain, split_lines
+
+_BLOCK = 32
+"""Lines from which on it pays to test them at once."""
 
 
 class LogStream:
@@ -17,10 +21,17 @@ class LogStream:
 
 
 class Scrubber:
-    """Makes untrusted text safe to print, and hides one token in it."""
+    """Makes untrusted text safe to print, and hides the token in it."""
 
     def __init__(self, token: str) -> None:
+        self._tokens = [token]
         self._redactor = Redactor(token)
+
+    def add_token(self, token: str) -> None:
+        """Hide another token too, from now on."""
+        if token not in self._tokens:
+            self._tokens.append(token)
+            self._redactor = Redactor(*self._tokens)
 
     def inline(self, text: str, limit: int = 500) -> str:
         """Return a name or a message as one line of at most `limit` characters."""
@@ -31,6 +42,13 @@ class Scrubber:
         cleaner = LineCleaner(color=False)
         text = self._redactor.redact_sequences(text)
         return self._redactor.redact("\n".join(map(cleaner.clean, split_lines(text))))
+
+    def log_lines(self, lines: Sequence[str], stream: LogStream) -> list[str]:
+        """Return lines of a log; see `log_line`. Many of them are tested at once."""
+        is_block = len(lines) >= _BLOCK and stream.cleaner.is_plain
+        if is_block and self._redactor.take_harmless(lines, stream.redaction):
+            return list(lines)
+        return [self.log_line(line, stream) for line in lines]
 
     def log_line(self, line: str, stream: LogStream) -> str:
         """Return a line of a log. A line that holds a piece of the token loses its colors."""

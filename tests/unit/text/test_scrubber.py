@@ -121,3 +121,41 @@ def test_any_text_is_safe(sample: hostile.Sample):
     for shown in (*lines, scrubber.text(sample.text), scrubber.inline(sample.text)):
         assert terminal.effects(shown) == []
     assert "\n" not in scrubber.inline(sample.text)
+
+
+_FILLER = st.sampled_from(
+    ["compiling module 7", "", "  ", "50% done", "a\\b", "\tx", "é✓", "\x1b[31mred", "eyJhbGci"]
+)
+_PIECE = st.builds(
+    lambda at, size: TOKEN[at : at + size], st.integers(0, len(TOKEN)), st.integers(0, len(TOKEN))
+)
+_LINE = st.builds("".join, st.lists(_FILLER | _PIECE | st.just(TOKEN), max_size=3))
+
+
+@FIXED
+@given(st.lists(st.lists(_LINE, max_size=50), max_size=4), st.integers(0, 40))
+def test_many_lines_are_as_each_by_itself(blocks: list[list[str]], harmless: int):
+    """Lines that are tested at once come out as they do one by one, also those after them."""
+    together, apart, scrubber = LogStream(), LogStream(), Scrubber(TOKEN)
+    for block in blocks:
+        lines = [*(f"line {number}" for number in range(harmless)), *block]
+        each = [scrubber.log_line(line, apart) for line in lines]
+        assert scrubber.log_lines(lines, together) == each
+
+
+def test_a_token_in_many_lines():
+    """Whole or cut by a line end, before, in, and after many harmless lines."""
+    scrubber, stream = Scrubber(TOKEN), LogStream()
+    harmless = [f"line {number}" for number in range(100)]
+    for lines in ([*harmless, TOKEN[:20]], [TOKEN[20:], *harmless], [*harmless, TOKEN, *harmless]):
+        shown = "".join(scrubber.log_lines(lines, stream))
+        assert TOKEN[:20] not in shown and TOKEN[20:] not in shown
+
+
+def test_a_second_token():
+    """A renewed token is hidden too, and the old one stays hidden."""
+    scrubber, new = Scrubber(TOKEN), "another-token-of-this-job"
+    assert new in scrubber.inline(new)
+    for _ in range(2):
+        scrubber.add_token(new)
+        assert scrubber.inline(f"{TOKEN} {new} {new.encode().hex()}") == f"{MASK} {MASK} {MASK}"
