@@ -109,6 +109,11 @@ class OpseraClient(Caller):
         return AccountClient(self._transport)
 
     @property
+    def token(self) -> str:
+        """The access token, as it is now."""
+        return self._transport.token
+
+    @property
     def ever_responded(self) -> bool:
         """Whether any request was successful."""
         return self._transport.ever_responded

@@ -117,7 +117,9 @@ class JobEmergency:
             return
         clock, inputs = SystemClock(), job.inputs
         with suppress(OpseraStepError):
-            client = OpseraClient(inputs.base_url, inputs.token, clock, ca_bundle=inputs.ca_bundle)
+            client = OpseraClient(
+                inputs.base_url, job.client.token, clock, ca_bundle=inputs.ca_bundle
+            )
             stop(job, client, clock, Deadline.after(clock, seconds))
 
     def write_outputs(self, exit_code: int) -> int:

@@ -181,6 +181,7 @@ def _connect(
         agent=f"({platform.name})",
         guard=signals.guard,
         token_source=inputs.token_source,
+        reread_token=_token_reader(inputs, platform, scrubber),
         log_request=log.say_request if inputs.verbose else None,
     )
     job = Job(
