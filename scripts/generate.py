@@ -56,7 +56,7 @@ def native_action(root: Path = ROOT) -> str:
         "inputs": action["inputs"],
         "outputs": outputs,
     }
-    text = yaml.safe_dump(interface, sort_keys=False, allow_unicode=True, width=90)
+    text = yaml.safe_dump(interface, sort_keys=False, allow_unicode=True, width=80)
     variables = "\n".join(
         f"        INPUT_{name.upper()}: ${{{{ inputs.{name} }}}}" for name in action["inputs"]
     )
