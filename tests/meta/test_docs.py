@@ -1,4 +1,4 @@
-"""The documents point at what exists: files and headings."""
+"""The documents point at what exists: files, headings, and tests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tests.support import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "gitlab/README.md"])
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+TEST_FILE = re.compile(r"`(tests/[\w/]+\.py)`(?: \(([^)]*)\))?")
 
 
 def slugs(document: Path) -> set[str]:
@@ -28,3 +29,17 @@ def test_links_lead_somewhere(document):
         is_there = target.exists() and (not anchor or anchor in slugs(target))
         broken += [] if is_there else [f"{path}#{anchor}"]
     assert broken == []
+
+
+@pytest.mark.parametrize("name", ["docs/guarantees.md", "SECURITY.md"])
+def test_the_tests_that_are_named_exist(name):
+    """Each test file is there, and has the tests that are named behind it."""
+    found = TEST_FILE.findall((ROOT / name).read_text("utf-8"))
+    assert found
+    missing = []
+    for path, tests in found:
+        source = (ROOT / path).read_text("utf-8") if (ROOT / path).exists() else ""
+        names = re.findall(r"`(test_\w+)`", tests)
+        missing += [f"{path}: {one}" for one in names if f"def {one}(" not in source]
+        missing += [] if source else [path]
+    assert missing == []

@@ -15,6 +15,7 @@ from opsera_step.job.job import CommandResult, Job
 from opsera_step.outcome import outcome_of
 from opsera_step.runs import (
     LATE_STOP,
+    STARTED,
     WATCHED,
     Ended,
     EndReason,
@@ -122,10 +123,42 @@ def _follow(job: Job) -> CommandResult:
         job.log.show(event)
         if isinstance(event, Ended):
             ended = event
+        if _is_on_another_branch(job):
+            return _stop_another_branch(job)
+    if inputs.branch and not job.state.details.branch and job.state.origin == STARTED:
+        job.log.say(f"No record of the run confirms that it used branch {inputs.branch!r}.")
     if ended is not None and ended.reason is EndReason.TIMEOUT:
         return _timed_out(job, ended)
     known = job.known().but(log_complete=ended.log_complete if ended else False)
     return CommandResult(outcome_of(known, ended, None))
+
+
+def _is_on_another_branch(job: Job) -> bool:
+    """Whether a record of the run that this job started contradicts the requested branch."""
+    found = job.state.details.branch
+    ours = job.state.origin == STARTED
+    return bool(job.inputs.branch and ours and found and found != job.inputs.branch)
+
+
+def _stop_another_branch(job: Job) -> CommandResult:
+    """Stop a run that uses another branch than the requested one, and fail."""
+    found = job.scrubber.inline(job.state.details.branch, 200)
+    until = Deadline.after(job.clock, LATE_STOP)
+    over = job.state.status is not None and job.state.status.state.final
+    stopped = None if over else stop(job, job.client, job.clock, until)
+    outcome = job.known("error", ExitCode.API).but(
+        message=" ".join(
+            filter(
+                None,
+                (
+                    f"The run uses branch “{found}”, not “{job.inputs.branch}”.",
+                    stopped.sentence if stopped else "",
+                ),
+            )
+        ),
+        hint="Check in Opsera that the pipeline allows runtime settings for the branch.",
+    )
+    return CommandResult(outcome)
 
 
 def _timed_out(job: Job, ended: Ended) -> CommandResult:
