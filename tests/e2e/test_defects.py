@@ -27,8 +27,6 @@ from tests.support.jobs import Files, Process, wait_until
 from tests.support.standin import PIPELINE, Opsera, Record, Reply, only
 from tests.support.wire import Wire, http
 
-open_defect = pytest.mark.xfail(strict=True, reason="remove this mark together with the defect")
-
 FAST = {"poll_interval": "0.2", "timeout": "30s"}
 FOREIGN_TOKEN = "ghs_0123456789abcdefABCDEF0123456789abcd"
 
