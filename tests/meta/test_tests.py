@@ -14,5 +14,4 @@ def test_no_test_module_imports_another_one():
     modules = {path: path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py")}
     found = [str(path) for path, source in modules.items() if _IMPORTS_A_TEST.search(source)]
     assert "from tests.support import ROOT" in modules[ROOT / "tests/meta/test_tests.py"]
-    # Until the tests of runs/ are rebuilt.
-    assert {path.rpartition("/")[2] for path in found} <= {"test_log_reader.py"}
+    assert found == []
