@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,9 +20,16 @@ EXAMPLES = ROOT / "examples/gitlab"
 TWICE = """\
 include:
   - component: $CI_SERVER_FQDN/$CI_PROJECT_PATH/run@$CI_COMMIT_SHA
-    inputs: {job_name: first, stage: test, pipeline: 65a4f00dc0ffee0123456789}
+    inputs:
+      job_name: first
+      stage: test
+      pipeline: 65a4f00dc0ffee0123456789
   - component: $CI_SERVER_FQDN/$CI_PROJECT_PATH/run@$CI_COMMIT_SHA
-    inputs: {job_name: second, stage: test, pipeline: Deploy search, wait: false}
+    inputs:
+      job_name: second
+      stage: test
+      pipeline: Deploy search
+      wait: false
 stages: [test, check]
 outputs:
   stage: check
@@ -89,9 +97,12 @@ def command(facts, helper, tmp_path):
     """Returns the command that runs a pipeline."""
 
     def make(*arguments, simulator=None):
-        values = (
-            {"OPSERA_TOKEN": simulator.token, "OPSERA_BASE_URL": simulator.url} if simulator else {}
-        )
+        # The address is an input; a variable of this name must not send the token elsewhere.
+        elsewhere = {
+            "OPSERA_BASE_URL": "http://127.0.0.1:1",
+            "INPUT_BASE_URL": "http://127.0.0.1:1",
+        }
+        values = {"OPSERA_TOKEN": simulator.token, **elsewhere} if simulator else {}
         variables = [word for name in values for word in ("--variable", f"{name}={values[name]}")]
         network = ("--network", "host") if facts["engine"] == "docker" else ()
         return [
@@ -107,6 +118,13 @@ def command(facts, helper, tmp_path):
     return make
 
 
+def against(simulator, text):
+    """Add the simulator's address to the inputs of each component."""
+    inputs = re.compile(r"^    inputs:\n", re.MULTILINE)
+    assert inputs.search(text)
+    return inputs.sub(f"    inputs:\n      base_url: {simulator.url}\n", text)
+
+
 def test_the_components_own_tests(command, project):
     """The component's .gitlab-ci.yml passes: success, failure, and the outputs of both."""
     done = run(command(), 170, cwd=project)
@@ -118,7 +136,7 @@ def test_the_components_own_tests(command, project):
 def test_included_twice(command, project, simulate):
     """Two jobs with different inputs in one pipeline keep their outputs apart."""
     simulator = simulate("two")
-    (project / ".gitlab-ci.yml").write_text(TWICE)
+    (project / ".gitlab-ci.yml").write_text(against(simulator, TWICE))
     done = run(command(simulator=simulator), 170, cwd=project)
     assert done.ok, done
     assert simulator.count("run") == 2
@@ -139,7 +157,7 @@ def test_included_twice(command, project, simulate):
 def test_examples_succeed(command, user, simulate, name, scenario, expected):
     """Each example succeeds as it is."""
     simulator = simulate(scenario)
-    shutil.copy(EXAMPLES / name, user / ".gitlab-ci.yml")
+    (user / ".gitlab-ci.yml").write_text(against(simulator, (EXAMPLES / name).read_text("utf-8")))
     done = run(command(simulator=simulator), 170, cwd=user)
     assert done.ok, done
     assert expected in done.output, done
@@ -154,8 +172,9 @@ def test_examples_succeed(command, user, simulate, name, scenario, expected):
 )
 def test_the_pipeline_fails_with_opseras(command, user, simulate, name, scenario, expected):
     """A failed or paused run fails the job, and later jobs get the outputs."""
-    shutil.copy(EXAMPLES / name, user / ".gitlab-ci.yml")
-    done = run(command(simulator=simulate(scenario)), 170, cwd=user)
+    simulator = simulate(scenario)
+    (user / ".gitlab-ci.yml").write_text(against(simulator, (EXAMPLES / name).read_text("utf-8")))
+    done = run(command(simulator=simulator), 170, cwd=user)
     assert done.code != 0, done
     assert expected.lower() in done.output.lower(), done
 
@@ -163,7 +182,8 @@ def test_the_pipeline_fails_with_opseras(command, user, simulate, name, scenario
 def test_after_script_stops_what_a_killed_job_left(command, user, simulate, facts):
     """If the job's process is killed, after_script stops its run."""
     simulator = simulate("slow", speed=1.0)
-    shutil.copy(EXAMPLES / "simple.yml", user / ".gitlab-ci.yml")
+    example = (EXAMPLES / "simple.yml").read_text("utf-8")
+    (user / ".gitlab-ci.yml").write_text(against(simulator, example))
     process = subprocess.Popen(
         [str(word) for word in command("deploy", simulator=simulator)], cwd=user,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -190,7 +210,8 @@ def test_a_missing_empty_entrypoint_would_be_noticed(command, project, simulate,
                 "commit", "-qam", "Without it"], 20, cwd=project).ok  # fmt: skip
     assert run(["git", "tag", "-f", "0.1.0"], 20, cwd=project).ok
     user = request.getfixturevalue("user")
-    shutil.copy(EXAMPLES / "deploy-after-build.yml", user / ".gitlab-ci.yml")
+    example = (EXAMPLES / "deploy-after-build.yml").read_text("utf-8")
+    (user / ".gitlab-ci.yml").write_text(against(simulator, example))
     done = run(command(simulator=simulator), 170, cwd=user)
     assert "Run 42 ended with failed" not in done.output, done
 
