@@ -48,8 +48,9 @@ class HelpfulCommand(click.Command):
         for number, word in enumerate(args):
             if word == "--":
                 break
-            follows = args[number + 1].lower() if number + 1 < len(args) else ""
-            if word in switches and follows not in _SWITCH_WORDS:
+            follows = args[number + 1].strip().lower() if number + 1 < len(args) else "-"
+            # An empty value, as scripts pass it, counts as unset.
+            if word in switches and follows and follows not in _SWITCH_WORDS:
                 args[number] = f"{word}=true"
         return super().parse_args(ctx, args)
 

@@ -120,6 +120,22 @@ def test_ways_to_wait(asked, typed, wait):
     assert values(asked[0]).get("wait") == wait
 
 
+@pytest.mark.parametrize("switch", ["--wait", "--timestamps", "--verbose"])
+@pytest.mark.parametrize(
+    ("typed", "value", "pipeline"),
+    [(["shop"], "true", "shop"), (["shop", "--timeout", "1h"], "true", "shop"),
+     (["false", "shop"], "false", "shop"), (["--timeout", "1h", "shop"], "true", "shop"),
+     (["maybe", "--", "shop"], "true", None), (["", "shop"], None, "shop")],
+)  # fmt: skip
+def test_a_switch_does_not_swallow_the_pipeline(asked, switch, typed, value, pipeline):
+    """Only a boolean after it is its value; anything else is the next argument."""
+    code = cli.main(["run", switch, *typed])
+    assert (code == 0) is (pipeline is not None)
+    if pipeline is not None:
+        found = values(asked[0])
+        assert (found.get(switch[2:]), found["pipeline"]) == (value, pipeline)
+
+
 def test_what_is_empty_was_not_given(asked):
     """An option with an empty value, as scripts pass it, counts as not given."""
     cli.main(["run", "--timeout", "", "--pipeline", "  "])

@@ -213,3 +213,12 @@ def test_without_a_list_the_template_is_written(folder, environ, told):
     shown = on_a_terminal(folder, "", **environ)
     assert told in shown and "s3cret" not in shown
     assert read((folder / ".opsera.yml").read_text("utf-8")).pipelines == {}
+
+
+def test_the_home_directory_is_expanded(folder, monkeypatch, capsys):
+    """Most shells leave the ~ in `--config=~/x`."""
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    (folder / "home").mkdir()
+    assert cli.main(["init", "--config=~/mine.yml"]) == 0
+    assert "yaml-language-server" in (folder / "home/mine.yml").read_text("utf-8")
+    assert not (folder / "~").exists()
