@@ -437,10 +437,14 @@ _MISSING = {
 }
 
 
+def needs_pipeline(command: str) -> bool:
+    """Whether a command is about one pipeline."""
+    words = command_words(command)
+    return not words or words[0] in _NEEDS_PIPELINE
+
+
 def missing(settings: Layer) -> dict[str, str]:
     """Return a sentence for each input that the command needs and that is not set."""
-    words = command_words(settings["command"].value) if "command" in settings else []
-    needed = ["token"]
-    if not words or words[0] in _NEEDS_PIPELINE:
-        needed.append("pipeline")
+    command = settings["command"].value if "command" in settings else ""
+    needed = ["token", "pipeline"] if needs_pipeline(command) else ["token"]
     return {name: _MISSING[name] for name in needed if name not in settings}

@@ -36,6 +36,7 @@ from opsera_step.config.inputs import (
     command_words,
     from_environment,
     missing,
+    needs_pipeline,
     parse,
 )
 from opsera_step.config.parsers import A_TOKEN, SHORTEST_TOKEN
@@ -403,7 +404,7 @@ def _forbidden(inputs: Inputs, files: Sequence[ConfigFile]) -> Iterator[tuple[st
     if hosts is not None and not any(_host_fits(host, one) for one in hosts):
         yield "base_url", _not_allowed(f"Host {host!r} of base_url", "allowed_hosts", hosts)
     allowed, named = inputs.allowed_pipelines, inputs.pipeline
-    if allowed is None or not named or named in allowed:
+    if allowed is None or not named or named in allowed or not needs_pipeline(inputs.command):
         return
     # A name may be that of an allowed ID, and the other way round: only the job can compare these.
     if all(is_object_id(one) == inputs.pipeline_is_id for one in allowed):

@@ -26,7 +26,9 @@ from opsera_step.config import (
     requested_command,
 )
 from opsera_step.errors import InvalidInput
+from opsera_step.outcome import OUTPUTS
 from opsera_step.platforms import detect
+from opsera_step.platforms.base import output_variable
 
 ID, OTHER_ID = "65a4f00dc0ffee0123456789", "65a4f00dc0ffee012345678a"
 TOKEN = "s3cret-token-" + "x" * 20
@@ -163,11 +165,8 @@ def test_input_variables_count_only_where_they_are_ours():
 
 def test_inherited_outputs_are_no_inputs():
     """Outputs of an earlier job are not read, and bring no warning."""
-    outputs = (
-        "STATUS", "MESSAGE", "PIPELINE_ID", "PIPELINE_NAME", "URL", "DURATION", "STARTED_AT",
-        "FINISHED_AT", "FAILED_STEP", "LOG_LINES", "LOG_COMPLETE", "RESULT",
-    )  # fmt: skip
-    inherited = {f"OPSERA_{name}": "x" for name in outputs}
+    inherited = {output_variable(name): "x" for name in OUTPUTS if name != "runCount"}
+    assert len(inherited) > 10
     assert get(inherited) == get({})
 
 
@@ -335,6 +334,7 @@ def test_allowed_pipelines(folder, limit, pipeline, allowed):
     if allowed:
         assert get({"OPSERA_PIPELINE": pipeline}).pipeline in (ID, "Shop")
         return
+    assert get({}, {"pipeline": pipeline, "command": "tool list"}).command == "tool list"
     (found,) = problems({}, {"pipeline": pipeline})
     assert found.startswith(f"Pipeline {pipeline!r} is not allowed on this machine.")
     assert "allowed_pipelines" in found
