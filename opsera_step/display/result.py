@@ -48,7 +48,8 @@ def print_result(
         _print_failure(outcome, log, most_errors)
     else:
         log.say(with_hint(outcome), "warning")
-    if log_wanted and not outcome.log_complete and outcome.status in (*NOT_ACTIVE, "paused"):
+    incomplete = log_wanted and outcome.run_count and not outcome.log_complete
+    if incomplete and outcome.status in (*NOT_ACTIVE, "paused"):
         log.annotate(
             "warning",
             "Opsera log incomplete",

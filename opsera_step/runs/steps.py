@@ -59,7 +59,8 @@ class StepResult:
         """Return it as a run of this final state leaves it: nothing is in progress any more."""
         if self.state not in (State.RUNNING, State.PAUSED) or not state.final:
             return self
-        return replace(self, state=State.STOPPED if state is State.STOPPED else None)
+        left = State.STOPPED if state is State.STOPPED else None
+        return replace(self, state=left, seconds=self.seconds or None)
 
     def to_json(self) -> dict[str, Any]:
         """Return it for the output `result`, where space is scarce: rare keys only if needed."""

@@ -87,7 +87,7 @@ def test_cancelled_with_leave(tmp_path):
 
 def test_cancelled_while_the_rest_of_the_log_is_read(tmp_path):
     """A run that has ended keeps its verdict though the job is cancelled while its log trails."""
-    job, simulator = cancelled_at(42.0, tmp_path, TRAILS)
+    job, simulator = cancelled_at(34.5, tmp_path, TRAILS, poll_interval="2")
     assert (job.code, job.outputs["OPSERA_STATUS"]) == (143, "failed")
     assert simulator.count("stop") == 0
 
