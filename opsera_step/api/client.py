@@ -161,13 +161,7 @@ class OpseraClient(Caller):
         pipeline = self.call(SUMMARY, {"pipelineId": pipeline_id}, deadline, parse_pipeline)
         return self.check_id(pipeline, pipeline.id, pipeline_id, SUMMARY)
 
-    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
-        """Get the latest 1000 activity records of a run, latest first; see `log_listing`."""
-        return list(self.log_listing(run, deadline, console_only=console_only).items)
-
-    def log_listing(
-        self, run: Run, deadline: Deadline, *, console_only: bool
-    ) -> Listing[LogRecord]:
+    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> Listing[LogRecord]:
         """Get the latest 1000 activity records of a run, latest first.
 
         Everything that came is returned, because a server may ignore the filter. Of a response that

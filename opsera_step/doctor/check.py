@@ -34,6 +34,8 @@ class Check:
     details: tuple[str, ...] = ()
     exit_code: ExitCode = ExitCode.SUCCESS
     """The exit code of the process because of this."""
+    request: str = ""
+    """The request that failed: the technical detail, shown last."""
     blocks: bool = False
     """Whether the checks that need this one can't be done."""
 
@@ -48,6 +50,7 @@ class Check:
             message=clean(self.message),
             hint=clean(self.hint),
             details=tuple(map(clean, self.details)),
+            request=clean(self.request),
         )
 
     def data(self) -> dict[str, Any]:
@@ -58,6 +61,7 @@ class Check:
             "message": self.message,
             "hint": self.hint,
             "details": list(self.details),
+            "request": self.request,
         }
 
 
@@ -78,14 +82,13 @@ def fail(name: str, message: str, hint: str, *details: str, code: ExitCode) -> C
 
 def fail_with(name: str, error: OpseraStepError, *details: str) -> Check:
     """Return a check that found the problem that an error describes."""
-    details = (*details, *filter(None, [error.detail]))
-    return fail(name, error.message, error.hint, *details, code=error.exit_code)
+    check = fail(name, error.message, error.hint, *details, code=error.exit_code)
+    return replace(check, request=error.detail)
 
 
 def warn_with(name: str, error: ApiError, *details: str) -> Check:
     """Return a check that got an error that need not be a problem."""
-    details = (*details, *filter(None, [error.detail]))
-    return Check(name, Level.WARN, error.message, error.hint, details)
+    return Check(name, Level.WARN, error.message, error.hint, details, request=error.detail)
 
 
 def skip(name: str, reason: str, hint: str = "", *, blocks: bool = False) -> Check:

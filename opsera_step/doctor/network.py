@@ -120,8 +120,10 @@ def _untrusted(exam: Examination) -> list[str]:
         found = exam.client.fetch_certificate(exam.seconds())
     if found is None:
         return []
-    dates = f"expires on {_day(found.expires)}"
-    return [f"The certificate is for {found.subject}, was issued by {found.issuer}, {dates}."]
+    issuer = f"was issued by {found.issuer}"
+    return [
+        f"The certificate is for {found.subject}, {issuer}, and expires on {_day(found.expires)}."
+    ]
 
 
 def check_clock(exam: Examination) -> Check:

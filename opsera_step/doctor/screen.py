@@ -41,6 +41,8 @@ def lines(check: Check, *, colored: bool, width: int | None = None) -> Iterator[
         yield from _wrap(f"{indent}- ", detail, f"{indent}  ", width)
     if check.hint:
         yield from _wrap(f"{indent}→ ", check.hint, f"{indent}  ", width)
+    if check.request:
+        yield from _wrap(f"{indent}  ", check.request, f"{indent}  ", width)
 
 
 def merge(checks: Sequence[Check]) -> Check:

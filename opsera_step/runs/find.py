@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Generator, Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
-from opsera_step.api import LogRecord, Pipeline, Run, State, token_identities
+from opsera_step.api import Listing, LogRecord, Pipeline, Run, State, token_identities
 from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import ApiError, RunUncertain, TimedOut
 from opsera_step.runs.events import Event, Note
@@ -40,7 +40,7 @@ class Api(Contact, Protocol):
         """Get the pipeline."""
         ...
 
-    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
+    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> Listing[LogRecord]:
         """Get the latest log records of a run, latest first."""
         ...
 
@@ -106,7 +106,7 @@ class RunOwnership:
             return None
         try:
             until = self._deadline.no_later_than(_CALL_LIMIT)
-            records = self._client.logs(run, until, console_only=False)
+            records = self._client.logs(run, until, console_only=False).items
         except ApiError:
             return None
         starters = [one.user_id for one in records if _is_start(one)]

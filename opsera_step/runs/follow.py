@@ -80,12 +80,6 @@ class Api(find.Api, Protocol):
         """Get the status of a run."""
         ...
 
-    def log_listing(
-        self, run: Run, deadline: Deadline, *, console_only: bool
-    ) -> Listing[LogRecord]:
-        """Get the latest log records of a run, latest first."""
-        ...
-
 
 class FollowPolicy(NamedTuple):
     """How to follow a run; durations in seconds."""
@@ -162,7 +156,7 @@ def read_details(client: Api, run: Run, deadline: Deadline) -> RunDetails:
 
     """
     state = RunState.watching(run, client.summary(run.pipeline_id, deadline))
-    listing = client.log_listing(run, deadline, console_only=False)
+    listing = client.logs(run, deadline, console_only=False)
     state.history.add(listing.items, is_cut=listing.is_cut)
     pipeline = state.pipeline
     if pipeline is not None and pipeline.run_count == run.count and not pipeline.state.active:
@@ -188,7 +182,7 @@ def _observe(
             result = client.summary(run.pipeline_id, until.no_later_than(DETAILS_LIMIT))
         else:
             is_filtered = plan.request is Request.LOG and policy.logs == "console"
-            result = client.log_listing(run, until, console_only=is_filtered)
+            result = client.logs(run, until, console_only=is_filtered)
     except ApiError as error:
         result = error
     return Observation(plan, sent_at, clock.monotonic(), result, accepted)

@@ -254,7 +254,7 @@ class FakeOpsera:
             data={"updatedAt": str(len(self.runs))} if self.notes_changes else {},
         )
 
-    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
+    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> Listing[LogRecord]:
         """Show the first records of a run, newest first."""
         self._call("logs")
         found = self.run_of(run.count)
@@ -263,13 +263,7 @@ class FakeOpsera:
             raise NotFound("pipeline/logs answered HTTP 404.")
         user = found.user if self.log_names_user else ""
         names = ("Build", "Start Pipeline") if user else ("Build",)
-        return [record(name, user if name != "Build" else "") for name in names]
-
-    def log_listing(
-        self, run: Run, deadline: Deadline, *, console_only: bool
-    ) -> Listing[LogRecord]:
-        """Show the same with what is around it."""
-        return Listing(tuple(self.logs(run, deadline, console_only=console_only)))
+        return Listing(tuple(record(name, user if name != "Build" else "") for name in names))
 
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
         """Tell how a run stands."""

@@ -118,9 +118,7 @@ class ScriptedOpsera:
         state = State.RUNNING if state is State.UNKNOWN else state
         return pipeline(state, current_step_id=step)
 
-    def log_listing(
-        self, run: Run, deadline: Deadline, *, console_only: bool
-    ) -> Listing[LogRecord]:
+    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> Listing[LogRecord]:
         """Return the latest records, latest first."""
         self._request("log" if console_only else "activity", self.log_errors)
         there = [
@@ -132,10 +130,6 @@ class ScriptedOpsera:
             there += [(at, one) for at, one in self.activity if at <= self.now]
             there.sort(key=lambda one: one[0])
         return Listing(tuple(one for _, one in reversed(there[-1000:])))
-
-    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> list[LogRecord]:
-        """Return the same as a list."""
-        return list(self.log_listing(run, deadline, console_only=console_only).items)
 
     def _request(self, name: str, errors: list[tuple[float, float, ApiError]]) -> None:
         self.requests.append((self.now, name))

@@ -56,9 +56,7 @@ class LogQuery(NamedTuple):
         job.state.responses["status"] = status.response
         kind = self._kind(job)
         only_console = kind == CONSOLE_OUTPUT and not self.failed
-        listing = job.retry(
-            lambda until: job.client.log_listing(run, until, console_only=only_console)
-        )
+        listing = job.retry(lambda until: job.client.logs(run, until, console_only=only_console))
         wanted = self._wanted(job, pipeline, listing.items)
         chosen = [one for one in listing.items if _is_of_kind(one, kind) and wanted(one)]
         answer = None

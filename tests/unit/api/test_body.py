@@ -164,7 +164,7 @@ except ApiError:
     pass
 before = peak()
 try:
-    listing = client.log_listing(Run("p", 1), Deadline.after(SystemClock(), 60), console_only=True)
+    listing = client.logs(Run("p", 1), Deadline.after(SystemClock(), 60), console_only=True)
     result = f"{len(listing.items)} {listing.is_cut}"
 except ApiError as error:
     result = error.message
@@ -192,7 +192,7 @@ def test_of_a_log_beyond_the_limit_the_latest_records_are_used():
     """The listing is truncated, and has each record that arrived whole before the limit."""
     record = b'{"_id": "a", "api_response": "%s"},' % (b"x" * MIB)
     with serving(squeezed((b"[", 1), (record, 70), (b"{}]", 1))) as wire:
-        listing = connect(wire.url).log_listing(RUN, soon(60), console_only=True)
+        listing = connect(wire.url).logs(RUN, soon(60), console_only=True)
     assert MAX_BYTES // len(record) <= len(listing.items) <= MAX_BYTES // len(record) + 1
     assert listing.is_cut and listing.is_truncated
     assert {len(one.text) for one in listing.items} == {MIB}
@@ -202,7 +202,7 @@ def test_of_a_log_beyond_the_limit_the_latest_records_are_used():
 def test_what_can_not_be_used_is_an_error_of_the_api(name):
     """It can be tried again, and the message says what is too large."""
     with serving(BOMBS[name]) as wire, pytest.raises(Malformed, match="too large") as caught:
-        connect(wire.url).log_listing(RUN, soon(60), console_only=True)
+        connect(wire.url).logs(RUN, soon(60), console_only=True)
     assert caught.value.transient and not caught.value.never_accepted
 
 
@@ -225,6 +225,6 @@ def test_fifty_megabytes():
     text = ("x" * 99 + "\n") * 1000
     raw = json.dumps([{"_id": f"{n:024x}", "api_response": text} for n in range(500)]).encode()
     with serving(http(200, raw)) as wire:
-        listing = connect(wire.url).log_listing(RUN, soon(60), console_only=True)
+        listing = connect(wire.url).logs(RUN, soon(60), console_only=True)
     assert sum(len(one.text) for one in listing.items) == 50_000_000
     assert not listing.is_truncated

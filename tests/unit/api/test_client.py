@@ -82,7 +82,7 @@ def test_responses_are_read_bare_or_wrapped(wrap):
     responses = [ok(wrap(one)) for one in ([RECORD], PIPELINE_OBJECT, [PIPELINE_OBJECT])]
     with serving(*responses) as wire:
         client = connect(wire.url)
-        listing = client.log_listing(support.RUN, soon(), console_only=True)
+        listing = client.logs(support.RUN, soon(), console_only=True)
         assert [one.text for one in listing.items] == ["hello"]
         assert listing.response == wrap([RECORD]) and not listing.is_truncated
         assert client.summary(PIPELINE, soon()).run_count == 41
@@ -93,7 +93,7 @@ def test_a_log_comes_whole():
     """If the server ignores the filter, all records are returned, so that none is miscounted."""
     with serving(ok([RECORD, ACTIVITY, {"message": "without an ID"}])) as wire:
         client = connect(wire.url)
-        records = client.logs(support.RUN, soon(), console_only=True)
+        records = client.logs(support.RUN, soon(), console_only=True).items
     assert [one.id for one in records] == ["a", "b", ""]
 
 
@@ -167,7 +167,7 @@ def test_nesting_of_any_depth(depth, status):
     body = b'[{"_id": "a", "action": "console output", "api_response": {"x": %s}}]' % nest
     body = body if status == 200 else b'{"message": %s}' % nest
     with serving(http(status, body)) as wire, suppress(Malformed, Rejected):
-        (record,) = connect(wire.url).logs(support.RUN, soon(), console_only=True)
+        (record,) = connect(wire.url).logs(support.RUN, soon(), console_only=True).items
         assert record.text.count("[") == depth
 
 

@@ -738,7 +738,7 @@ def test_as_data(form, read: Callable[[str], Any]):
     assert [one["check"] for one in data["checks"]] == NAMES
     problem = next(one for one in data["checks"] if one["level"] == "fail")
     assert problem["hint"]
-    assert set(problem) == {"check", "level", "message", "hint", "details"}
+    assert set(problem) == {"check", "level", "message", "hint", "details", "request"}
 
 
 @pytest.mark.parametrize("platform", ["plain", "github", "gitlab"])

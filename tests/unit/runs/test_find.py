@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsera_step.api import token_identities
+from opsera_step.api import Listing, token_identities
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import RunUncertain, Unavailable
 from opsera_step.runs.events import Note
@@ -26,7 +26,7 @@ class Logs:
         log = self.logs_of.get(run.count, [])
         if isinstance(log, Exception):
             raise log
-        return log
+        return Listing(tuple(log))
 
 
 def pick(api, *, token=None, after=0.0, before=5, latest=6):
