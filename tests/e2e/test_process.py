@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from opsera_step.api import OpseraClient
+from opsera_step.clock import Deadline, SystemClock
 from opsera_step.simulator import Fault, Simulator, SpeedClock
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
 from tests.support import scenes
@@ -271,7 +273,8 @@ def test_cancelling_a_change_says_that_it_may_have_been_made(tmp_path, command, 
     """Whether a request that was in flight was accepted can't be known."""
     faults = [Fault(call=call, kind="latency", seconds=30)]
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
-        simulator.start_run()
+        client = OpseraClient(simulator.url, simulator.token, SystemClock())
+        client.run(simulator.pipeline_id, Deadline.after(SystemClock(), 10))
         page = f"{simulator.url}/workflow/details/{simulator.pipeline_id}/summary"
         left = f"OPSERA_URL={page}\nOPSERA_RUN_COUNT=42\n"
         (tmp_path / "opsera.env").write_text(left, "utf-8")

@@ -35,7 +35,7 @@ def tree(kind: type[OpseraStepError]) -> list[type[OpseraStepError]]:
     return [kind, *(one for heir in kind.__subclasses__() for one in tree(heir))]
 
 
-ALL = tree(OpseraStepError)
+ALL = [one for one in tree(OpseraStepError) if one.__module__ == errors.__name__]
 LEAVES = [kind for kind in ALL if kind not in {OpseraStepError, ApiError, AuthError, InvalidInput}]
 
 

@@ -70,7 +70,7 @@ def test_the_shell_example(tmp_path, shell):
     (block,) = [one for one in _blocks("sh") if "export " in one]
     done = _run(["bash", "-eu", "-c", block], tmp_path, shell)
     assert done.returncode == 0, done.stderr
-    assert "ERROR: Opsera pipeline failed" in done.stdout + done.stderr
+    assert "failed at step “Unit tests”" in done.stdout + done.stderr
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
