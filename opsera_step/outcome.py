@@ -179,7 +179,7 @@ def outcome_of(
     """
     state = _final_state(ended, stop)
     if _was_stopped(stop):
-        known = known.but(steps=tuple(map(_stopped, known.steps)))
+        known = known.but(steps=tuple(step.settled(State.STOPPED) for step in known.steps))
     if cancelled is not None:
         status = state.value if state is not None else "cancelled"
         message = " ".join(filter(None, ("Cancelled.", stop.sentence if stop else left)))
@@ -233,12 +233,6 @@ def _timed_out(
     if not was_stopped:
         parts.append(stop.sentence if stop is not None else left)
     return " ".join(filter(None, parts))
-
-
-def _stopped(step: StepResult) -> StepResult:
-    """Return a step as a stop of its run leaves it; how long it took in the end is unknown."""
-    is_active = step.state in (State.RUNNING, State.PAUSED)
-    return replace(step, state=State.STOPPED, seconds=None) if is_active else step
 
 
 def _was_stopped(stop: StopResult | None) -> bool:

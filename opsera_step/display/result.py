@@ -90,7 +90,8 @@ def _print_failure(outcome: Outcome, log: JobLog, most_errors: int | None) -> No
     first = next((step for step in failed if step.name == outcome.failed_step), None)
     first = first or StepResult(outcome.failed_step)
     log.repeat_last_lines(first.id, first.name)
-    title = _TITLES.get(outcome.status, "opsera-step")
+    is_about_run = outcome.run_count is not None or outcome.status == "paused"
+    title = _TITLES.get(outcome.status, "opsera-step") if is_about_run else "opsera-step"
     log.annotate("error", title, with_hint(outcome), _details(log, first))
     others = [step for step in failed if step is not first]
     shown = others if most_errors is None else others[: most_errors - 1]

@@ -391,7 +391,7 @@ def _wants_link(job: Job, result: CommandResult) -> bool:
 def _is_sentence(job: Job, outcome: Outcome) -> bool:
     """Whether the data of a command is the sentence about its outcome; of others it is a log."""
     asked = outcome.exit_code == ExitCode.SUCCESS or (
-        job.inputs.command == "status" and outcome.status != "error"
+        job.inputs.command == "status" and outcome.status not in ("error", "timeout", "cancelled")
     )
     return job.data is not None and asked and job.inputs.command not in _WITH_LOG
 

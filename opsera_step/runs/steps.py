@@ -59,8 +59,10 @@ class StepResult:
         """Return it as a run of this final state leaves it: nothing is in progress any more."""
         if self.state not in (State.RUNNING, State.PAUSED) or not state.final:
             return self
-        left = State.STOPPED if state is State.STOPPED else None
-        return replace(self, state=left, seconds=self.seconds or None)
+        if state is State.STOPPED:
+            # Its records ended before it did: how long it took is unknown.
+            return replace(self, state=state, seconds=None)
+        return replace(self, state=None, seconds=self.seconds or None)
 
     def to_json(self) -> dict[str, Any]:
         """Return it for the output `result`, where space is scarce: rare keys only if needed."""

@@ -44,6 +44,12 @@ def test_only_what_fails_the_job_is_an_error(status, code, shown):
     assert printed(outcome, with_link=False) == [shown]
 
 
+def test_a_timeout_without_a_run_is_not_the_pipelines():
+    """The time may have run out before any run was known."""
+    outcome = RUN.but(status="timeout", exit_code=124, message="M.", run_count=None)
+    assert printed(outcome)[0] == "!error opsera-step: M. Do this."
+
+
 def test_a_job_that_fails_because_of_a_pause_has_an_error_annotation():
     """It names the approval step, and what to do."""
     (error, _) = printed(RUN.but(status="paused", exit_code=8, waits_for="Approve"))

@@ -253,6 +253,7 @@ class TestTheRun:
         step = details(record("b", 1.0, "running"), state=state).steps[0]
         assert step.state is left
         assert not step.not_started
+        assert state is not State.STOPPED or step.seconds is None
 
 
 class TestFailure:
