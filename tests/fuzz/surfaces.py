@@ -17,6 +17,9 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from opsera_step.api import State
+from opsera_step.config import BY_NAME, ConfigFile, Setting
+from opsera_step.config.file import parse_config
+from opsera_step.config.inputs import parse
 from opsera_step.outcome import Outcome
 from opsera_step.report import Report, step_summary
 from opsera_step.runs import StepResult
@@ -182,6 +185,62 @@ def summary(rng: random.Random) -> Input:
                 assert not href or href == outcome.url, href
 
     return Input(_size(str(outcome)), lambda: step_summary(outcome, None, room), judge)
+
+
+_KEYS = (
+    *BY_NAME, "pipelines", "tools", "x-a", "allowed_hosts", "allowed_pipelines", "tool", "colour",
+)  # fmt: skip
+_PIECES = (
+    "{", "}", "[", "]", ": ", "- ", "\n", "\n  ", "&a ", "*a", "<<: *a", "!!set", "!x", "'", '"',
+    "|", ">", "?", "~", "0", "1e9", "90s", "Deploy", "65a4f00dc0ffee0123456789", "\t", "#",
+    "---\n", ",",
+)  # fmt: skip
+
+
+@surface(seconds_per_megabyte=60.0)
+def config_file(rng: random.Random) -> Input:
+    """A config file of the checkout is read or reported, and sets nothing but what it may."""
+    lines = [f"{rng.choice(_KEYS)}: {''.join(rng.choices(_PIECES, k=3))}" for _ in range(5)]
+    texts = (
+        "\n".join(lines),
+        "".join(rng.choices(_PIECES, k=rng.randrange(1, 3000))),
+        foreign(rng),
+    )
+    token = secret(rng)
+    text = rng.choice(texts) + rng.choice(("", f"\ntoken: {token}"))
+
+    def judge(file: ConfigFile) -> None:
+        layers = [file.defaults, *file.pipelines.values(), *file.tools.values()]
+        allowed = {*_CHECKOUT, "pipeline", "tool"}
+        assert {name for layer in layers for name in layer} <= allowed
+        assert "pipeline" not in file.defaults
+        assert not file.allowed_hosts and not file.allowed_pipelines
+        _holds_no_token(token, "\n".join(file.problems))
+
+    return Input(_size(text), lambda: parse_config(text, ".opsera.yml"), judge)
+
+
+_CHECKOUT = (
+    "timeout", "on_timeout", "on_cancel", "on_paused", "on_busy", "logs", "log_limit",
+    "poll_interval",
+)  # fmt: skip
+
+
+@surface()
+def inputs(rng: random.Random) -> Input:
+    """Whatever is in the inputs, they are typed or reported, without the token."""
+    token, chosen = secret(rng), rng.sample(list(BY_NAME), 4)
+    settings = {name: Setting(foreign(rng)[:100_000], "x") for name in chosen}
+    settings[chosen[0]] = Setting(token, "x")
+    settings["token"] = Setting(token, "OPSERA_TOKEN")
+
+    def judge(result: tuple[dict[str, Any], dict[str, str]]) -> None:
+        typed, problems = result
+        assert set(typed) == set(BY_NAME)
+        _holds_no_token(token, "\n".join(problems.values()))
+
+    size = _size(*(one.value for one in settings.values()))
+    return Input(size, lambda: parse(settings), judge)
 
 
 def _holds_no_token(token: str, text: str) -> None:
