@@ -400,7 +400,7 @@ class Tracker:
         reads_log = log.is_wanted and not log.refusal
         log_at = max(self._log_sent_at + _DRAIN_INTERVAL, log.retry.not_before, now)
         if reads_log and self._log_sent_at < since:
-            return Plan(Request.LOG, max(0.0, log.retry.not_before - now))
+            return Plan(Request.LOG, max(0.0, min(log.retry.not_before, ending.cap) - now))
         if ending.summary_at < since and self._can_read_summary(now):
             return Plan(Request.SUMMARY)
         if ending.doubt_until > now:
