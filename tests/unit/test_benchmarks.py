@@ -149,7 +149,7 @@ class TestParts:
         """Every line of a trace is seen, after it was there."""
         seen = watch(bursty(1, minutes=0.3), 1)
         assert min(seen.delays) >= ROUND_TRIP / 2
-        assert seen.requests > 5
+        assert seen.requests > 2
 
     def test_real_time(self):
         """In real time too the job prints each line."""
