@@ -64,6 +64,7 @@ DETAILS_LIMIT = 10.0
 _DRAIN_INTERVAL = 1.5
 _DOUBT_INTERVAL = 2.5
 _SUMMARY_INTERVAL = 5.0
+_UNKNOWN_INTERVAL = 2.0
 _LATER_STEP_DOUBT = 10.0
 _SUMMARY_VALID_FOR = 90.0
 _RETRYING_SHOWN_AFTER = 5.0
@@ -248,6 +249,9 @@ class _Ending:
     is_by_summary: bool = False
     """Whether the summary shows the end, because the status call does not."""
     doubt_until: float = 0.0
+    """Until when something contradicts it; a summary that shows the end settles that."""
+    not_before: float = 0.0
+    """Before this it does not end: steps that the plan has may be yet to start."""
     summary_at: float = float("-inf")
     results_at: float = float("-inf")
     is_noted: bool = False
@@ -294,6 +298,8 @@ class Tracker:
         self._is_stuck_noted = False
         self._unknown_looks = 0
         self._ending: _Ending | None = None
+        self._was_active = False
+        """Whether the run was seen in progress."""
         self._is_paused = False
         """Whether a pause was confirmed and reported."""
         self._last_looks = 0
@@ -381,6 +387,9 @@ class Tracker:
         request, delay = self._schedule.plan(
             now, is_waiting=self._is_waiting, status_from=status_from, log_from=log_from
         )
+        if self._rejection is not None and self._ahead is None and delay > _UNKNOWN_INTERVAL:
+            # A new run that the API does not know yet is soon known, or an error.
+            request, delay = Request.STATUS, _UNKNOWN_INTERVAL
         if request is Request.SUMMARY and not self._can_read_summary(now + delay):
             request = Request.STATUS
         summary_at = float("inf")
@@ -398,34 +407,34 @@ class Tracker:
         """Plan the drain: read the log until it is quiet, then the results, then confirm."""
         log, since = self._log, ending.since
         reads_log = log.is_wanted and not log.refusal
-        log_at = max(self._log_sent_at + _DRAIN_INTERVAL, log.retry.not_before, now)
         if reads_log and self._log_sent_at < since:
             return Plan(Request.LOG, max(0.0, min(log.retry.not_before, ending.cap) - now))
         if ending.summary_at < since and self._can_read_summary(now):
             return Plan(Request.SUMMARY)
-        if ending.doubt_until > now:
-            plans = [(self._status_sent_at + _DOUBT_INTERVAL, Request.STATUS)]
-            plans += [(log_at + 1.0, Request.LOG)] if reads_log else []
+        quiet_from = log.quiet_from(since, is_new=self._is_new)
+        held_until = max(ending.doubt_until, ending.not_before)
+        plans: list[tuple[float, Request]] = []
+        if reads_log and (held_until > now or not log.has_quiet_reads):
+            log_at = self._log_sent_at + _DRAIN_INTERVAL
+            log_at = min(log_at, quiet_from) if quiet_from > now else log_at
+            plans.append((max(log_at, log.retry.not_before), Request.LOG))
+        if held_until > now:
+            plans.append((self._status_sent_at + _DOUBT_INTERVAL, Request.STATUS))
             if self._can_read_summary(now):
                 plans.append((ending.summary_at + _SUMMARY_INTERVAL, Request.SUMMARY))
-            at, request = min(plans, key=lambda plan: plan[0])
-            return Plan(request, min(max(0.0, at - now), ending.cap - now))
-        if not log.is_quiet(now, since, is_new=self._is_new):
-            quiet_from = log.quiet_from(since, is_new=self._is_new)
-            if reads_log:
-                log_at = max(min(log_at, max(now, quiet_from)), log.retry.not_before)
-                return Plan(Request.LOG, min(log_at, ending.cap) - now)
-            return Plan(self._confirmation(ending), max(0.0, quiet_from - now))
-        if ending.results_at < max(since, log.line_at):
-            return Plan(Request.ACTIVITY, limit=DETAILS_LIMIT)
-        if ending.is_by_summary:
-            at = max(self._summary_retry.not_before, ending.summary_at + 1.0)
-        else:
-            at = max(self._status_retry.not_before, self._status_sent_at + 1.0)
-        return Plan(self._confirmation(ending), max(0.0, min(at, ending.cap) - now))
-
-    def _confirmation(self, ending: _Ending) -> Request:
-        return Request.SUMMARY if ending.is_by_summary else Request.STATUS
+        if log.has_quiet_reads:
+            ready_at = max(held_until, quiet_from)
+            if ending.results_at < max(since, log.line_at):
+                plans.append((ready_at, Request.ACTIVITY))
+            elif ending.is_by_summary:
+                again_at = max(self._summary_retry.not_before, ending.summary_at + 1.0)
+                plans.append((max(ready_at, again_at), Request.SUMMARY))
+            else:
+                again_at = max(self._status_retry.not_before, self._status_sent_at + 1.0)
+                plans.append((max(ready_at, again_at), Request.STATUS))
+        at, request = min(plans, key=lambda plan: plan[0])
+        limit = DETAILS_LIMIT if request is Request.ACTIVITY else None
+        return Plan(request, max(0.0, min(at, ending.cap) - now), limit)
 
     def _plan_last_looks(self, now: float, deadline: float) -> Plan | None:
         """Look once more when the time is up: a run that has ended by now is no timeout."""
@@ -467,7 +476,7 @@ class Tracker:
             return
         self._ahead = self._stuck_since = None
         if status.state is State.RUNNING:
-            self._ending, self._is_paused = None, False
+            self._ending, self._is_paused, self._was_active = None, False, True
         elif status.state is State.PAUSED and self._is_paused:
             self._ending = None
         else:
@@ -496,12 +505,15 @@ class Tracker:
         cap = now + min(MAX_DRAIN, max(MIN_DRAIN, left))
         last_step = self._log.last_step
         self._ending = _Ending(reason, status, now, cap, last_step, detail, is_by_summary)
+        is_success = status is not None and status.state is State.SUCCESS
+        if is_success and (self._is_new or self._was_active) and self._history.has_later_steps:
+            self._ending.not_before = self._log.overdue_from(now)
         self._log.restart_quiet()
 
     def _is_settled(self, ending: _Ending, now: float) -> bool:
         """Whether a status that came now confirms the end: everything else was done before."""
         return (
-            ending.doubt_until <= now
+            max(ending.doubt_until, ending.not_before) <= now
             and self._log.is_quiet(now, ending.since, is_new=self._is_new)
             and ending.results_at >= max(ending.since, self._log.line_at)
         )
@@ -697,6 +709,8 @@ class Tracker:
                 self._schedule.saw_results(now, over_seconds, new)
             if self._ending is not None:
                 self._ending.results_at = now
+                if not self._history.has_later_steps:
+                    self._ending.not_before = 0.0
         if is_log:
             self._schedule.answered()
         if self._log.is_wanted:

@@ -19,7 +19,7 @@ from opsera_step.text import split_lines
 
 QUIET_FOR, QUIET_READS = 3.0, 2
 """Seconds and reads without a new line after which the log of an ended run is complete."""
-EMPTY_FOR, EMPTY_AT = (4.0, 7.0), 9.0
+EMPTY_FOR, EMPTY_AT = (3.5, 7.0), 8.5
 """Seconds after the end of a new run until an empty log is taken as such, because records may lag:
 at least and at most, between them as many as make that many seconds from the start."""
 _REFUSED_WAIT = 60.0
@@ -56,19 +56,29 @@ class LogReader:
         """Why the log can't be read at the moment; empty if it can."""
         return self.refusal or self.retry.last_error
 
+    @property
+    def has_quiet_reads(self) -> bool:
+        """Whether it was read often enough without a new line, or can't be read."""
+        return not self.is_wanted or bool(self.refusal) or self._quiet_reads >= QUIET_READS
+
     def is_quiet(self, now: float, since: float, *, is_new: bool) -> bool:
         """Whether the log of a run that ended at `since` has stayed the same for long enough."""
-        is_read = not self.is_wanted or self.refusal or self._quiet_reads >= QUIET_READS
-        return bool(is_read) and now >= self.quiet_from(since, is_new=is_new)
+        return self.has_quiet_reads and now >= self.quiet_from(since, is_new=is_new)
 
     def quiet_from(self, since: float, *, is_new: bool) -> float:
         """Return when the log has been quiet for long enough, if no line comes until then."""
         if not self.is_wanted or self.refusal:
             return since + QUIET_FOR
         if is_new and not self._seen_any:
-            least, most = EMPTY_FOR
-            return since + min(most, max(least, self._start + EMPTY_AT - since))
+            return self.overdue_from(since)
         return max(since, self.line_at) + QUIET_FOR
+
+    def overdue_from(self, since: float) -> float:
+        """Return until when records of a run that seems to have ended at `since` are expected."""
+        least, most = EMPTY_FOR
+        if self._seen_any:
+            return since + most
+        return since + min(most, max(least, self._start + EMPTY_AT - since))
 
     def is_complete(self, now: float, since: float, *, is_new: bool) -> bool:
         """Whether every line of the log of a run that ended at `since` was seen."""

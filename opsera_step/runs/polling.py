@@ -59,6 +59,8 @@ RESULTS_INTERVAL = 20.0
 MAX_ALLOWANCE = 40.0
 BURST_OVER = 4.0
 """Seconds of silence after which a burst is over."""
+EARLY_FOR, EARLY_INTERVAL = 10.0, 1.4
+"""Seconds at the start in which a log without lines is read more often: the run may be short."""
 ACTIVITY_AFTER = 500
 """Records after which all records are read again, so that never 1000 pass unseen."""
 ACTIVITY_INTERVAL = 60.0
@@ -95,6 +97,7 @@ class PollSchedule:
         self._jitter, self._pace, self._fixed, self._reads_log = jitter, pace, fixed, reads_log
         self._log_request = Request.LOG if reads_log else Request.ACTIVITY
         self._last: Request | None = None
+        self._start, self._has_lines = start, False
         self._sent_at = self._line_at = start
         self._status_at = self._activity_at = self._asked_at = start
         self._log_at = float("-inf")
@@ -163,7 +166,7 @@ class PollSchedule:
         if created is not None:
             self._ages.append(now - created)
             line_at = created + min(self._ages)
-        self._line_at = min(now, max(self._log_at, line_at))
+        self._line_at, self._has_lines = min(now, max(self._log_at, line_at)), True
         self._count(records, over_seconds)
         self._has_moved = True
 
@@ -197,13 +200,17 @@ class PollSchedule:
     def _next_log(self, now: float) -> float:
         silence = now - self._line_at
         allowance = self._allowance + (now - self._sent_at) * self._pace.per_minute / 60
-        base = self._pace.base if self._reads_log else RESULTS_INTERVAL
+        base = self._base(now) if self._reads_log else RESULTS_INTERVAL
         interval = max(base, min(MAX_LOG_INTERVAL, LOG_SHARE * silence))
         if self._reads_log and silence < BURST_OVER and allowance >= 2:
             interval = self._pace.quick
         if self._rate > 0:
             interval = min(interval, _WINDOW_SHARE * WINDOW / self._rate)
         return self._log_at + self._spread(interval)
+
+    def _base(self, now: float) -> float:
+        is_early = not self._has_lines and now - self._start < EARLY_FOR
+        return min(EARLY_INTERVAL, self._pace.base) if is_early else self._pace.base
 
     def _next_status(self, now: float, *, is_waiting: bool) -> float:
         """Return when the next request other than a read of the log is due."""
@@ -218,7 +225,7 @@ class PollSchedule:
         if follows_log and self._last is not Request.LOG and silence < MAX_STATUS_INTERVAL:
             return float("inf")
         share = STATUS_SHARE if follows_log else LOG_SHARE
-        interval = max(self._pace.base, min(MAX_STATUS_INTERVAL, share * silence))
+        interval = max(self._base(now), min(MAX_STATUS_INTERVAL, share * silence))
         return self._status_at + self._spread(interval)
 
     @property

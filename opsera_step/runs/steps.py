@@ -223,6 +223,13 @@ class StepHistory:
             )
 
     @property
+    def has_later_steps(self) -> bool:
+        """Whether the plan has active steps after the last one that has any record."""
+        plan = () if self.pipeline is None else self.pipeline.plan
+        started = [place for place, step in enumerate(plan) if step.id in self._steps]
+        return any(step.active for step in plan[max(started, default=-1) + 1 :])
+
+    @property
     def pause(self) -> Pause | None:
         """Where the run is waiting for approval, if the latest status of a step says so."""
         latest = {one.step_id: one for one in self._in_order()}
