@@ -68,7 +68,7 @@ class Played:
 
 def play(schedule: Schedule, folder: Path) -> Played:
     """Play a schedule in this process on a fake clock, over real HTTP."""
-    clock, cancellation = FakeClock(), Signals()
+    clock, signals = FakeClock(), Signals()
     with Simulator(
         schedule.scenario,
         clock=clock,
@@ -79,9 +79,9 @@ def play(schedule: Schedule, folder: Path) -> Played:
         if schedule.somebody_first:
             simulator.start_run()
         if schedule.cancel_at is not None:
-            clock.call_at(schedule.cancel_at, lambda: _signal(cancellation))
+            clock.call_at(schedule.cancel_at, lambda: _signal(signals))
         files = Files(folder, schedule.platform)
-        job = play_with(simulator, clock, files, cancellation, **schedule.inputs)
+        job = play_with(simulator, clock, files, signals, **schedule.inputs)
         return known_truth(schedule, simulator, job)
 
 
@@ -93,12 +93,12 @@ def known_truth(schedule: Schedule, simulator: Simulator, job: Finished) -> Play
     return Played(schedule, job, runs, list(simulator.requests), truth, simulator.token)
 
 
-def _signal(cancellation: Signals) -> None:
+def _signal(signals: Signals) -> None:
     """Send SIGTERM; where the server's thread moves the clock the job's thread must not raise."""
     if threading.current_thread() is threading.main_thread():
-        cancellation.notice(signal.SIGTERM)
-    elif cancellation.signal_number is None:
-        cancellation.signal_number = signal.SIGTERM
+        signals.notice(signal.SIGTERM)
+    elif signals.number is None:
+        signals.number = signal.SIGTERM
 
 
 def faults_of(played: Played) -> list[str]:

@@ -200,6 +200,20 @@ class TestTheEndIsConfirmed:
         assert (seen.lines, seen.ended.log_complete) == (["one", "two"], True)
         assert seen.end < 20
 
+    def test_a_success_without_all_steps_is_waited_for(self, clock):
+        """Where the plan has steps that have not started, success may be that of a step only."""
+        started = record(900, created=1.0, action="step status", status="running")
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (10, "success"), (16, "running"), (30, "failed")],
+            [(5, "one\n")], activity=[(1, started)],
+        )  # fmt: skip
+        assert follow_run(opsera, poll_interval=1.0).ended.status.value == "failed"
+        clock = FakeClock()
+        opsera = ScriptedOpsera(clock, [(0, "running"), (10, "success")], [(5, "one\n")])
+        seen = follow_run(opsera, poll_interval=1.0)
+        assert seen.end < 20
+        assert len(opsera.requests) < 45
+
     def test_a_final_status_that_changes_to_another(self, clock):
         """The last one counts."""
         opsera = ScriptedOpsera(clock, [(0, "running"), (10, "success"), (12, "failed")])
