@@ -706,6 +706,7 @@ class Tracker:
             new = self._history.add(records, is_cut=listing.is_cut)
             over_seconds, self._results_at = now - self._results_at, now
             if not self._log.is_wanted:
+                self._log.recovered()
                 self._schedule.saw_results(now, over_seconds, new)
             if self._ending is not None:
                 self._ending.results_at = now

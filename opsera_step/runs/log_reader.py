@@ -85,6 +85,11 @@ class LogReader:
         is_whole = self.is_wanted and not self._is_missing and not self.error
         return is_whole and self.is_quiet(now, since, is_new=is_new)
 
+    def recovered(self) -> None:
+        """Note that the log call succeeded."""
+        self.retry.reset()
+        self.refusal = ""
+
     def restart_quiet(self) -> None:
         """Count quiet reads from now on: the run has ended. What was refused is tried again."""
         self._quiet_reads = 0
@@ -101,8 +106,7 @@ class LogReader:
         """
         over_seconds, self._read_at = now - self._read_at, now
         if is_filtered:
-            self.retry.reset()
-            self.refusal = ""
+            self.recovered()
         shown = [record for record in records if self._is_shown(record)]
         self._seen_any |= bool(shown)
         is_whole = is_filtered or self._kind == "all"

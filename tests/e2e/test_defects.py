@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tests.oracles import github_files
 from tests.support import ROOT
 from tests.support.jobs import Files, Process, wait_until
-from tests.support.standin import PIPELINE, Opsera, Record, Reply, only
+from tests.support.standin import PIPELINE, RESET, Opsera, Record, Reply, only
 from tests.support.wire import Wire, http
 
 FAST = {"poll_interval": "0.2", "timeout": "30s"}
@@ -205,6 +205,15 @@ def test_a_retry_after_of_an_hour_does_not_cost_the_timeout(tmp_path, call):
         job = Process(opsera, github(tmp_path), timeout="90s").wait(130)
     assert job.code == 0, job.log
     assert job.seconds < 80
+
+
+@pytest.mark.parametrize("logs", ["console", "all", "none"])
+@pytest.mark.parametrize("reply", [Reply(400, {"message": "no such run"}), Reply(503), RESET])
+def test_requests_keep_their_pace_after_a_failed_log_call(tmp_path, logs, reply):
+    with Opsera([(0, "running"), (4, "success")], scripts={"logs": only(0, reply)}) as opsera:
+        job = Process(opsera, github(tmp_path), logs=logs, timeout="40s").wait()
+    assert job.code == 0, job.log
+    assert opsera.count("logs") < 15
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root, setpriv")

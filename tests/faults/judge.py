@@ -105,7 +105,7 @@ def faults_of(played: Played) -> list[str]:
     """Return a sentence for each promise that was broken."""
     return [
         sentence
-        for check in (_ending, _one_run, _verdict, _log, _stops, _time, _platform, _token)
+        for check in (_ending, _one_run, _verdict, _log, _stops, _time, _cost, _platform, _token)
         for sentence in check(played)
     ]
 
@@ -214,6 +214,13 @@ def _time(played: Played) -> Iterator[str]:
     limit = (parse_duration(played.schedule.inputs["timeout"]) or 0) + SLACK + 3 * longest
     if played.job.seconds > limit:
         yield f"it took {played.job.seconds:.0f} s"
+
+
+def _cost(played: Played) -> Iterator[str]:
+    # Far above the budget of each situation, so that only requests without a pause exceed it.
+    limit = 60 + played.job.seconds
+    if len(played.requests) > limit:
+        yield f"{len(played.requests)} requests were sent in {played.job.seconds:.0f} s"
 
 
 def _platform(played: Played) -> Iterator[str]:

@@ -20,6 +20,7 @@ def test_two_seconds_of_all_surfaces():
 
 
 @pytest.mark.long
+@pytest.mark.timeout(180)
 def test_a_minute_of_all_surfaces():
     """A longer campaign with a seed of its own."""
     result = campaign(SURFACES.values(), seed=random.randrange(10**6), seconds=60)
