@@ -128,7 +128,9 @@ class PollSchedule:
         if self._fixed is not None:
             status_at, log_at = self._status_at + self._fixed, self._log_at + self._fixed
         else:
-            status_at, log_at = self._next_status(now, is_waiting=is_waiting), self._next_log(now)
+            # Where the log can't be read, the status does not follow the log.
+            follows_log = self._reads_log and not is_waiting and not log_from
+            status_at, log_at = self._next_status(now, follows_log=follows_log), self._next_log(now)
         status_at = status_from or status_at
         log_at = float("inf") if is_waiting else log_from or log_at
         if status_at <= log_at:
@@ -212,10 +214,9 @@ class PollSchedule:
         is_early = not self._has_lines and now - self._start < EARLY_FOR
         return min(EARLY_INTERVAL, self._pace.base) if is_early else self._pace.base
 
-    def _next_status(self, now: float, *, is_waiting: bool) -> float:
+    def _next_status(self, now: float, *, follows_log: bool) -> float:
         """Return when the next request other than a read of the log is due."""
         silence = now - self._line_at
-        follows_log = self._reads_log and not is_waiting
         if follows_log and self._status_at <= self._line_at:
             # Lines have come since the last one: the run is in progress.
             if self._is_late or self._is_full:
