@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from opsera_step.text import plain
 
@@ -45,6 +46,7 @@ _STEMS = (
     "traceback", "cannot", "could not", "not found", "exit", *"✗✘✖×❌✕",
 )  # fmt: skip
 """Any line that `_ERROR` finds contains one of these; most lines contain none, which is quick."""
+_STEMS_AS_BYTES = tuple(stem.encode() for stem in _STEMS)
 _HARMLESS = re.compile(
     r"""
     ^\s*(?: [+$#]\s | [✓✔√✅] | (?:ok|PASS(?:ED)?)\b ).*     # a command, a test that passed
@@ -130,16 +132,33 @@ class Excerpt:
 
     def add(self, lines: Sequence[str]) -> None:
         """Take the next lines, without their colors."""
-        text = "\n".join(lines).lower()
-        stems = [stem for stem in _STEMS if stem.isascii()] if text.isascii() else _STEMS
-        may_report = any(stem in text for stem in stems)
-        for line in lines:
+        quoted = [line if len(line) <= WIDTH else shortened(line) for line in lines]
+        text = "\n".join(quoted).encode("utf-8", "replace")
+        shapes = (
+            [one.strip() for one in text.translate(None, _DIGITS).split(b"\n")] if lines else []
+        )
+        if quoted == list(lines):
+            # Most lines report no error, and many differ in digits only: they are tested together.
+            text = b"\n".join(set(shapes))
+        else:
+            text = "\n".join(lines).encode("utf-8", "replace")
+        text = text.lower()
+        if not any(stem in text for stem in _STEMS_AS_BYTES):
+            self._add_harmless(quoted, shapes)
+            return
+        for line, short, shape in zip(lines, quoted, shapes, strict=True):
             self._count += 1
-            short = shortened(line)
-            shape = short.strip().encode("utf-8", "replace").translate(None, _DIGITS)
-            self._add_last(short, shape)
-            if may_report and reports_error(line):
+            self._add_last(short, short, shape)
+            if reports_error(line):
                 self._add_error(short, shape)
+
+    def _add_harmless(self, lines: Sequence[str], shapes: Sequence[bytes]) -> None:
+        at = 0
+        for shape, run in groupby(shapes):
+            count = sum(1 for _ in run)
+            self._count += count
+            self._add_last(lines[at], lines[at + count - 1], shape, count)
+            at += count
 
     @property
     def errors(self) -> list[str]:
@@ -182,12 +201,12 @@ class Excerpt:
         rare = [one for one in found if one.count < _NOISE]
         return (rare or found)[-MOST_ERRORS:]
 
-    def _add_last(self, line: str, shape: bytes) -> None:
-        last = self._last[-1] if self._last else None
-        if last is not None and last.shape == shape:
-            last.last, last.position, last.count = line, self._count, last.count + 1
+    def _add_last(self, first: str, last: str, shape: bytes, count: int = 1) -> None:
+        run = self._last[-1] if self._last else None
+        if run is not None and run.shape == shape:
+            run.last, run.position, run.count = last, self._count, run.count + count
         else:
-            self._last.append(_Lines(shape, line, line, self._count))
+            self._last.append(_Lines(shape, first, last, self._count, count))
 
     def _add_error(self, line: str, shape: bytes) -> None:
         known = self._errors.get(shape)
