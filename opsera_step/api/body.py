@@ -174,10 +174,17 @@ def _records(text: str, at: int) -> Iterator[tuple[Any, int]]:
         InvalidJson: if something else follows a record, or it is nested too deep.
 
     """
-    # Without a brace no record ends here, and the decoder's error takes longer than this search.
-    while text.find("}", at) >= 0:
-        item, at = _decode_record(text, _end(_SPACE, text, at))
+    size = 0
+    while True:
+        start = at = _end(_SPACE, text, at)
+        if len(text) - start > size:
+            item, at = _decode_record(text, start)
+        else:
+            # Likely incomplete. The decoder's error counts all lines before it, so these are few.
+            item, at = _decode_record(text[start:], 0)
+            at += start
         at = _end(_SPACE, text, at)
+        size = at - start
         if at >= len(text):
             return
         if text[at] not in ",]":
