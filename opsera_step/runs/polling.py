@@ -3,12 +3,13 @@
 Requests are sent one at a time. Two intervals decide which is due next:
 
 * The log is read every `base` seconds while lines come, and less often the longer none come: after
-  a fifth of the silence, up to MAX_LOG_INTERVAL. Silences earn an allowance; as long as it lasts,
+  a seventh of the silence, up to MAX_LOG_INTERVAL. Silences earn an allowance; as long as it lasts,
   a burst is read every `quick` seconds.
+  Now and then all records are read instead, which collects the results of steps as well.
 * The status is requested when lines stop: as soon as the latest line is older than usual for this
   log, then after most of the silence, up to MAX_STATUS_INTERVAL. While lines come the run is in
-  progress, and a request every STATUS_AT_LEAST seconds is enough. Now and then a read of all
-  records takes its place, which collects the results of steps, and in a silence a summary.
+  progress, and a request every STATUS_AT_LEAST seconds is enough. In a silence a summary takes its
+  place now and then.
 
 A rate of records that could pass the window of the log call shortens the interval of the log. All
 times are monotonic seconds. tests/unit/runs/test_polling.py plays it against traces.
@@ -33,7 +34,7 @@ class Request(Enum):
     LOG = "log"
     STATUS = "status"
     ACTIVITY = "activity"
-    """All records, in place of a status."""
+    """All records, in place of the log."""
     SUMMARY = "summary"
     """The pipeline, in place of a status."""
 
@@ -49,14 +50,14 @@ class Pace(NamedTuple):
     per_minute: float
 
 
-IN_CI = Pace(base=2.8, quick=0.9, per_minute=24.0)
-FOR_A_PERSON = Pace(base=1.15, quick=0.5, per_minute=52.0)
-LOG_SHARE, MAX_LOG_INTERVAL = 1 / 5, 100.0
-STATUS_SHARE, MAX_STATUS_INTERVAL = 4 / 5, 15.5
+IN_CI = Pace(base=2.85, quick=0.8, per_minute=23.5)
+FOR_A_PERSON = Pace(base=1.1, quick=0.5, per_minute=52.0)
+LOG_SHARE, MAX_LOG_INTERVAL = 1 / 7, 180.0
+STATUS_SHARE, MAX_STATUS_INTERVAL = 4 / 5, 15.2
 STATUS_AT_LEAST = 50.0
 RESULTS_INTERVAL = 20.0
 """Seconds between two reads of all records where no log is wanted."""
-MAX_ALLOWANCE = 40.0
+MAX_ALLOWANCE = 60.0
 BURST_OVER = 4.0
 """Seconds of silence after which a burst is over."""
 EARLY_FOR, EARLY_INTERVAL = 10.0, 1.4
@@ -65,9 +66,9 @@ ACTIVITY_AFTER = 500
 """Records after which all records are read again, so that never 1000 pass unseen."""
 ACTIVITY_INTERVAL = 60.0
 """Seconds after which they are read in a silence, if something has happened."""
-_MIN_AGE, _MAX_AGE = 0.8, 3.2
+_MIN_AGE, _MAX_AGE = 0.8, 3.6
 """Age in seconds of the latest line from which on the run may have ended."""
-_AGE_GROWTH, _AGE_DECAY = 1.25, 0.97
+_AGE_GROWTH, _AGE_DECAY = 1.25, 0.98
 """The usual age follows the log: it grows with each false alarm, and falls with each read."""
 _WINDOW_SHARE = 0.4
 """Part of the window that may pass between two reads of the log."""
@@ -136,14 +137,14 @@ class PollSchedule:
         if status_at <= log_at:
             request = Request.STATUS if status_from else self._status(now)
             return request, max(0.0, status_at - now)
-        return self._log_request, max(_MIN_DELAY, log_at - now)
+        request = Request.ACTIVITY if self._is_activity_due(log_at) else self._log_request
+        return request, max(_MIN_DELAY, log_at - now)
 
     def sent(self, request: Request, sent_at: float, now: float) -> None:
         """Note that a request was sent, and that its response came `now`."""
-        grown = self._allowance + (sent_at - self._sent_at) * self._pace.per_minute / 60
-        self._allowance = max(0.0, min(MAX_ALLOWANCE, grown) - 1)
+        self._allowance = max(0.0, self._allowance_at(sent_at) - 1)
         self._last, self._sent_at = request, sent_at
-        if request is self._log_request:
+        if request in (Request.LOG, Request.ACTIVITY):
             self._usual_age = max(_MIN_AGE, self._usual_age * _AGE_DECAY)
             self._age = now - self._line_at
             self._log_at = sent_at
@@ -201,10 +202,9 @@ class PollSchedule:
 
     def _next_log(self, now: float) -> float:
         silence = now - self._line_at
-        allowance = self._allowance + (now - self._sent_at) * self._pace.per_minute / 60
         base = self._base(now) if self._reads_log else RESULTS_INTERVAL
         interval = max(base, min(MAX_LOG_INTERVAL, LOG_SHARE * silence))
-        if self._reads_log and silence < BURST_OVER and allowance >= 2:
+        if self._reads_log and silence < BURST_OVER and self._allowance_at(now) >= 2:
             interval = self._pace.quick
         if self._rate > 0:
             interval = min(interval, _WINDOW_SHARE * WINDOW / self._rate)
@@ -219,38 +219,38 @@ class PollSchedule:
         silence = now - self._line_at
         if follows_log and self._status_at <= self._line_at:
             # Lines have come since the last one: the run is in progress.
-            if self._is_late or self._is_full:
-                return now
-            due_at = self._asked_at + STATUS_AT_LEAST, self._activity_at + ACTIVITY_INTERVAL
-            return max(now, min(due_at))
-        if follows_log and self._last is not Request.LOG and silence < MAX_STATUS_INTERVAL:
+            return now if self._is_late else max(now, self._asked_at + STATUS_AT_LEAST)
+        if follows_log and not self._has_just_read and silence < MAX_STATUS_INTERVAL:
             return float("inf")
         share = STATUS_SHARE if follows_log else LOG_SHARE
         interval = max(self._base(now), min(MAX_STATUS_INTERVAL, share * silence))
         return self._status_at + self._spread(interval)
 
     @property
-    def _is_late(self) -> bool:
-        """Whether lines may have stopped: the latest is older than usual, as was just read."""
-        was_flowing = self._status_at <= self._line_at
-        return was_flowing and self._last is Request.LOG and self._age >= self._usual_age
+    def _has_just_read(self) -> bool:
+        return self._last in (Request.LOG, Request.ACTIVITY)
 
     @property
-    def _is_full(self) -> bool:
-        return self._records >= ACTIVITY_AFTER
+    def _is_late(self) -> bool:
+        """Whether lines may have stopped: the latest is older than usual, as was just read."""
+        return self._has_just_read and self._age >= self._usual_age
+
+    def _allowance_at(self, now: float) -> float:
+        grown = self._allowance + (now - self._sent_at) * self._pace.per_minute / 60
+        return min(MAX_ALLOWANCE, grown)
+
+    def _is_activity_due(self, now: float) -> bool:
+        """Whether all records are read in place of the log."""
+        is_old = self._has_moved and now - self._activity_at >= ACTIVITY_INTERVAL
+        return self._reads_log and (self._records >= ACTIVITY_AFTER or is_old)
 
     def _status(self, now: float) -> Request:
         """Choose what to ask in place of a status."""
-        is_old = now - self._activity_at >= ACTIVITY_INTERVAL
-        is_due = self._is_full or (self._has_moved and is_old)
-        is_urgent = self._is_late or now - self._asked_at >= STATUS_AT_LEAST
-        if is_urgent or self._asked_at < self._status_at:
-            # Never two of the others in a row.
-            return Request.STATUS
-        if self._reads_log and is_due:
-            return Request.ACTIVITY
         silence = now - self._line_at
-        if silence >= 3 * MAX_STATUS_INTERVAL and self._statuses % 4 == 0:
+        is_due = silence >= 3 * MAX_STATUS_INTERVAL and self._statuses % 4 == 0
+        # Never two summaries in a row.
+        was_asked = self._asked_at >= self._status_at
+        if is_due and was_asked and now - self._asked_at < STATUS_AT_LEAST:
             return Request.SUMMARY
         return Request.STATUS
 

@@ -123,13 +123,13 @@ def play(trace: Trace, seed: int = 1, pace: Pace = IN_CI, latency: float = LATEN
         sent_at, looked_at = now, now + latency / 2
         now += latency
         played.requests.append((sent_at, request))
-        if request is Request.LOG:
+        if request in (Request.LOG, Request.ACTIVITY):
             there = bisect_right(times, looked_at)
             played.delays += [now - at for at in times[seen:there]]
             played.found.append(there - seen)
             if there > seen:
                 schedule.saw_lines(now, now - read_at, there - seen, times[there - 1])
-            else:
+            elif request is Request.LOG:
                 schedule.saw_none(now - read_at)
             seen, read_at = there, now
         schedule.sent(request, sent_at, now)
@@ -148,18 +148,18 @@ def percentile(values: list[float], share: float) -> float:
 
 BOUNDS = {
     # requests a minute in CI and for a person, median delay of a line, in seconds
-    steady: (28.0, 65.0, 1.5, 0.7),
-    regular: (26.5, 60.0, 1.5, 0.7),
-    busy: (26.5, 60.0, 1.5, 0.7),
-    short_bursts: (29.5, 67.0, 1.5, 0.7),
-    long_bursts: (24.0, 45.0, 1.0, 0.6),
+    steady: (26.0, 63.0, 1.5, 0.62),
+    regular: (25.0, 60.0, 1.5, 0.62),
+    busy: (25.0, 60.0, 1.5, 0.62),
+    short_bursts: (26.5, 65.0, 1.5, 0.62),
+    long_bursts: (24.0, 45.0, 0.8, 0.6),
 }
 
 
 @pytest.mark.parametrize("make", BOUNDS, ids=lambda make: make.__name__)
 def test_while_lines_come(make):
     """In CI about 24 requests a minute and half of the lines within 1.5 seconds, in longer bursts
-    within one; for a person about 60 and 0.6.
+    within 0.75; for a person about 60 and 0.6.
     """
     ci, person, ci_delay, person_delay = BOUNDS[make]
     for pace, requests, delay in ((IN_CI, ci, ci_delay), (FOR_A_PERSON, person, person_delay)):
@@ -172,15 +172,15 @@ def test_while_lines_come(make):
 def test_the_end_is_noticed_while_lines_come(make):
     """Within four seconds at p95, or 5.5 for a log that has just been silent for four."""
     delays = [one.end_delay for one in play_all(make, IN_CI, 100, 0.7)]
-    assert percentile(delays, 0.95) <= (5.5 if make is short_bursts else 4.2)
+    assert percentile(delays, 0.95) <= (5.5 if make is short_bursts else 4.0)
 
 
 @pytest.mark.parametrize("pace", [IN_CI, FOR_A_PERSON])
 def test_an_idle_hour(pace):
     """It costs at most 300 requests, and its end is noticed within 15 seconds at p95."""
     played = play_all(idle, pace, 60)
-    assert max(len(one.requests) for one in played) <= 303
-    assert percentile([one.end_delay for one in played], 0.95) <= 16.5
+    assert max(sum(at < 3600 for at, _ in one.requests) for one in played) <= 300
+    assert percentile([one.end_delay for one in played], 0.95) <= 15.0
     assert statistics.median([one.end_delay for one in played]) <= 10.5
 
 
@@ -254,7 +254,7 @@ class TestTheUsersInterval:
     """The input poll_interval."""
 
     def test_it_holds_whatever_happens(self):
-        """Status and log at each interval, both once."""
+        """Status and log at each interval, both once; all records in place of the log."""
         schedule, now, requests = PollSchedule(lambda: 0.99, fixed=7.0), 0.0, []
         while now < 700:
             request, delay = schedule.plan(now)
@@ -263,7 +263,7 @@ class TestTheUsersInterval:
             if request is Request.LOG:
                 schedule.saw_lines(now, 7.0, 900, now)
             schedule.sent(request, now, now)
-        for kind in ((Request.LOG,), (Request.STATUS, Request.ACTIVITY, Request.SUMMARY)):
+        for kind in ((Request.LOG, Request.ACTIVITY), (Request.STATUS, Request.SUMMARY)):
             times = [at for at, request in requests if request in kind]
             assert all(b - a == pytest.approx(7.0, abs=0.1) for a, b in pairwise(times))
 
@@ -339,7 +339,7 @@ class TestThrottling:
         for _ in range(7):
             delays.append(self.delay(schedule))
             schedule.throttled()
-        assert delays[:4] == pytest.approx([2.8, 5.6, 11.2, 22.4])
+        assert delays[:4] == pytest.approx([2.85, 5.7, 11.4, 22.8])
         assert max(delays) <= 33.0
 
     def test_responses_bring_the_speed_back(self):
@@ -364,7 +364,7 @@ def test_intervals_are_jittered_by_a_tenth():
         schedule.sent(Request.LOG, 100.0, 100.0)
         schedule._allowance = 0.0
         delays.append(schedule.plan(100.0)[1])
-    assert delays == pytest.approx([2.8 * 0.9, 2.8, 2.8 * 1.1])
+    assert delays == pytest.approx([2.85 * 0.9, 2.85, 2.85 * 1.1])
 
 
 def test_a_thousand_jobs_spread_out():
