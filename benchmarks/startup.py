@@ -37,7 +37,7 @@ fetch(process.argv[1], {method: "POST", headers: {Authorization: process.argv[3]
 """
 _METHOD = """\
 From the start of the process to the first byte that a server on the loopback gets of its first
-request, over plain HTTP; files and bytecode are in the cache. The aim is at most 1.5 times of a
+request, over plain HTTP; files and bytecode are in the cache. The aim is at most 1.4 times of a
 bare `import requests` with its first call."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -14,12 +15,16 @@ _COMPLETION = "_OPSERA_STEP_COMPLETE"
 
 def main(arguments: Sequence[str] = ()) -> int:
     """Run the job that the environment describes, or the command line; return the exit code."""
+    # What loads stays, so looking for garbage in between only takes time.
+    gc.disable()
     signals = Signals()
     signals.install()
     # As PID 1 a process ignores SIGTERM until it has a handler; loading takes a third of a second.
     if _COMPLETION in os.environ or not is_job(arguments):
         from opsera_step import cli  # noqa: PLC0415 - a job doesn't wait for click
 
+        gc.freeze()
+        gc.enable()
         return cli.main(list(arguments), signals)
     exit_code = _run_job(["cleanup"] if arguments else [], signals)
     # From here on a signal could only spoil the exit code.
@@ -40,6 +45,8 @@ def _run_job(words: list[str], signals: Signals) -> int:
     )
     from opsera_step.job import Output, run_job, utf8  # noqa: PLC0415
 
+    gc.freeze()
+    gc.enable()
     is_action, out = input_variables_are_ours(os.environ, words), utf8(sys.stdout)
     asked = words or requested_command(os.environ, reads_input_variables=is_action)
     if needs_command_line(asked):

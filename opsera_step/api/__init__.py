@@ -1,6 +1,5 @@
 """The customer API over HTTP. No error or object of requests or urllib3 leaves this package."""
 
-from opsera_step.api.account import Task, TaskRecord, TokenUse, Tool, UserAction
 from opsera_step.api.certificate import Certificate
 from opsera_step.api.client import OpseraClient
 from opsera_step.api.endpoints import (
@@ -80,12 +79,7 @@ __all__ = [
     "State",
     "Step",
     "StepParameter",
-    "Task",
-    "TaskRecord",
     "TokenFacts",
-    "TokenUse",
-    "Tool",
-    "UserAction",
     "by_id_or_name",
     "contains_token",
     "describe_scopes",

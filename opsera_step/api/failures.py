@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-import requests
 import urllib3
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -36,6 +35,7 @@ from opsera_step.api.endpoints import (
     Endpoint,
     describe_scopes,
 )
+from opsera_step.api.http import requests
 from opsera_step.api.models import parse_message
 from opsera_step.api.proxy import Proxy
 from opsera_step.api.session import Trust

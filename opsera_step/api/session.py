@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import requests
 import urllib3
 
 from opsera_step import __version__
+from opsera_step.api.http import requests
 from opsera_step.api.proxy import Proxy, find_proxy
 from opsera_step.errors import InvalidInput
 

@@ -12,7 +12,6 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple, TypeVar
 
-import requests
 import urllib3
 
 from opsera_step.api import failures
@@ -21,6 +20,7 @@ from opsera_step.api.certificate import Certificate, read_certificate
 from opsera_step.api.endpoints import Endpoint
 from opsera_step.api.failures import Route
 from opsera_step.api.fields import JsonObject
+from opsera_step.api.http import requests
 from opsera_step.api.listing import Listing, Parsed, parse_listing
 from opsera_step.api.models import RunResponse, parse_run_response
 from opsera_step.api.session import Session

@@ -1,6 +1,5 @@
 """What a job shows while it runs: the job log, progress, tables."""
 
-from opsera_step.display.excerpt import Excerpts, shortened
 from opsera_step.display.job_log import JobLog, says_only_running
 from opsera_step.display.log_limit import LogLimit
 from opsera_step.display.result import print_result, print_steps, step_lines
@@ -9,7 +8,6 @@ from opsera_step.display.views import records_table
 
 __all__ = [
     "Answer",
-    "Excerpts",
     "JobLog",
     "LogLimit",
     "Table",
@@ -17,6 +15,5 @@ __all__ = [
     "print_steps",
     "records_table",
     "says_only_running",
-    "shortened",
     "step_lines",
 ]

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from math import isfinite
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from opsera_step.api import State, Step, format_timestamp
 from opsera_step.clock import Clock, format_duration
-from opsera_step.display.excerpt import Excerpts
 from opsera_step.display.log_limit import LogLimit
 from opsera_step.display.progress import Line, StepProgress
 from opsera_step.runs import events
 from opsera_step.text import LogStream, Scrubber, cut, plain
+
+if TYPE_CHECKING:
+    from opsera_step.display.excerpt import Excerpts
 
 WAITING_TITLE = "Opsera pipeline waiting for approval"
 _SAYS_ONLY_RUNNING = re.compile(r".*\bis (?:currently |now )?running[.!]?", re.IGNORECASE)
@@ -137,12 +140,17 @@ class JobLog:
             limit.count_like(sink.log_size, lambda: sink.log_used)
         self.link = ""
         """URL of the pipeline in the portal; empty if it is unknown."""
-        self.excerpts = Excerpts()
-        """The lines of each step that matter if it fails."""
         self.line_count = 0
         """How many lines of the log were read."""
         self.missing = False
         """Whether lines are known to be missing."""
+
+    @cached_property
+    def excerpts(self) -> Excerpts:
+        """The lines of each step that matter if it fails."""
+        from opsera_step.display.excerpt import Excerpts  # noqa: PLC0415 - not before the first line
+
+        return Excerpts()
 
     def say(self, text: str, level: str = "") -> None:
         """Print a message of ours."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opsera_step.api import (
     JsonObject,
@@ -12,14 +12,13 @@ from opsera_step.api import (
     Pipeline,
     State,
     Step,
-    Task,
-    TokenUse,
-    Tool,
-    UserAction,
     text_at,
 )
 from opsera_step.display.table import Answer, Table
 from opsera_step.outcome import Outcome
+
+if TYPE_CHECKING:
+    from opsera_step.api.account import Task, TokenUse, Tool, UserAction
 
 _UNCUT = 2
 """Values of properties are never cut: a terminal can wrap them."""

@@ -32,7 +32,7 @@ from opsera_step.job.job import CommandResult, Job
 from opsera_step.job.output import Output
 from opsera_step.outcome import Outcome, with_hint
 from opsera_step.platforms import Platform, Split, detect
-from opsera_step.report import Report, answer_summary, step_summary
+from opsera_step.report import Report
 from opsera_step.signals import InterruptibleClock, Signals
 from opsera_step.text import Scrubber
 
@@ -445,10 +445,14 @@ def _write_summary(job: Job, result: CommandResult, outcome: Outcome) -> str:
     if not room:
         return ""
     if job.follows or job.inputs.command == "status":
+        from opsera_step.report.summary import step_summary  # noqa: PLC0415 - at the end only
+
         page = step_summary(outcome, job.log.excerpts, room, report=job.inputs.report_dir)
         return job.platform.write_summary(page)
     if result.answer is None:
         return ""
+    from opsera_step.report.answer import answer_summary  # noqa: PLC0415 - at the end only
+
     page = answer_summary(result.answer, job.inputs.command, job.scrubber, room)
     return job.platform.write_summary(page) if page else ""
 

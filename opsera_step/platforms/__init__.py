@@ -7,28 +7,32 @@ from typing import TextIO
 
 from opsera_step.clock import Clock
 from opsera_step.platforms.base import Platform
-from opsera_step.platforms.github import GitHub
-from opsera_step.platforms.gitlab import GitLab
 from opsera_step.platforms.split import Split
 from opsera_step.platforms.terminal import Terminal, can_move_cursor, window_size
-
-PLATFORMS: Mapping[str, type[Platform]] = {
-    "plain": Platform,
-    "github": GitHub,
-    "gitlab": GitLab,
-    "terminal": Terminal,
-}
 
 
 def detect(environ: Mapping[str, str], out: TextIO, clock: Clock) -> Platform:
     """Return the platform, from the variables that it sets in each job; any other one is plain."""
     if environ.get("GITHUB_ACTIONS") == "true":
-        return GitHub(environ, out, clock)
-    if environ.get("GITLAB_CI") == "true":
-        return GitLab(environ, out, clock)
-    if can_move_cursor(environ, out):
-        return Terminal(environ, out, clock)
-    return Platform(environ, out, clock)
+        name = "github"
+    elif environ.get("GITLAB_CI") == "true":
+        name = "gitlab"
+    else:
+        name = "terminal" if can_move_cursor(environ, out) else "plain"
+    return platform_class(name)(environ, out, clock)
 
 
-__all__ = ["PLATFORMS", "Platform", "Split", "detect", "window_size"]
+def platform_class(name: str) -> type[Platform]:
+    """Return the class of a platform; GitHub's and GitLab's load only in their jobs."""
+    if name == "github":
+        from opsera_step.platforms.github import GitHub  # noqa: PLC0415
+
+        return GitHub
+    if name == "gitlab":
+        from opsera_step.platforms.gitlab import GitLab  # noqa: PLC0415
+
+        return GitLab
+    return Terminal if name == "terminal" else Platform
+
+
+__all__ = ["Platform", "Split", "detect", "platform_class", "window_size"]

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from opsera_step.api import format_timestamp
-from opsera_step.display.excerpt import Excerpt, shortened
 from opsera_step.files import Directory, reason_of
 from opsera_step.outcome import Outcome
 from opsera_step.report.log_blocks import LogBlocks, StepLog, unpack
@@ -169,6 +168,8 @@ class Report:
 
     def _errors(self, log: StepLog) -> tuple[tuple[int, str], ...]:
         """Return the lines of one step that report errors, with their numbers."""
+        from opsera_step.display.excerpt import Excerpt, shortened  # noqa: PLC0415 - at the end only
+
         skipped = max(0, log.count - _MOST_SEARCHED)
         found = Excerpt(log.name)
         for _, line in islice(self._lines_of(log), skipped, None):

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from opsera_step.api import State
 from opsera_step.clock import format_duration
-from opsera_step.display import Excerpts, shortened
+from opsera_step.display.excerpt import Excerpts, shortened
 from opsera_step.outcome import NOT_ACTIVE, SIGNS, Outcome, reason_of, time_of_day, with_hint
 from opsera_step.report.jinja import environment
 from opsera_step.report.words import EMOJI, STATUS_WORDS, step_word

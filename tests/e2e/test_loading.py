@@ -10,7 +10,7 @@ from opsera_step.simulator import Simulator, SpeedClock
 from tests.support import scenes
 from tests.support.jobs import ROOT, Files, inputs_for
 
-LATE = {"click", "jinja2", "yaml"}
+LATE = {"charset_normalizer", "click", "jinja2", "yaml"}
 
 # Runs the entry point, and notes which modules are loaded at its first connection and at its end.
 PROBE = """

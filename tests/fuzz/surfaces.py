@@ -21,7 +21,8 @@ from opsera_step.config import BY_NAME, ConfigFile, Setting
 from opsera_step.config.file import parse_config
 from opsera_step.config.inputs import parse
 from opsera_step.outcome import Outcome
-from opsera_step.report import Report, step_summary
+from opsera_step.report import Report
+from opsera_step.report.summary import step_summary
 from opsera_step.runs import StepResult
 from opsera_step.text import LogStream, Scrubber, columns_of, cut, mask_secrets, split_lines
 from opsera_step.text.json_text import json_text

@@ -25,7 +25,7 @@ from opsera_step.files import (
     report_dir_problem,
     write_output_file,
 )
-from opsera_step.platforms import PLATFORMS
+from opsera_step.platforms import platform_class
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="links and modes of POSIX")
 needs_root = pytest.mark.skipif(
@@ -469,7 +469,7 @@ def test_the_workspace_is_the_platforms_while_the_job_is_in_it(
     monkeypatch.chdir("sub")
 
     def workspace(**environ: str) -> Path:
-        return PLATFORMS[platform](environ, io.StringIO(), FakeClock()).workspace
+        return platform_class(platform)(environ, io.StringIO(), FakeClock()).workspace
 
     assert workspace(**{name: str(top)}) == top
     assert workspace(**{name: "/nowhere"}) == top / "sub"

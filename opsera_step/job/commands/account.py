@@ -12,14 +12,12 @@ from opsera_step.api import (
     Listing,
     Named,
     Run,
-    Task,
-    TaskRecord,
-    Tool,
     by_id_or_name,
     format_timestamp,
     is_object_id,
     read_pages,
 )
+from opsera_step.api.account import Task, TaskRecord, Tool
 from opsera_step.clock import Deadline, format_duration
 from opsera_step.display import Answer, Table, views
 from opsera_step.errors import ExitCode

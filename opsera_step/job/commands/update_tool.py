@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from opsera_step.api import Tool
+from opsera_step.api.account import Tool
 from opsera_step.errors import InvalidInput
 from opsera_step.job.commands.account import answer_of, called, find_tool, query_result
 from opsera_step.job.job import CommandResult, Job

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from opsera_step.display import Excerpts
-from opsera_step.display.excerpt import LAST_LINES, MOST_ERRORS, WIDTH, Excerpt, reports_error
+from opsera_step.display.excerpt import (
+    LAST_LINES,
+    MOST_ERRORS,
+    WIDTH,
+    Excerpt,
+    Excerpts,
+    reports_error,
+)
 
 
 @pytest.mark.parametrize(

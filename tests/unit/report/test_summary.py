@@ -10,7 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from opsera_step.api import State
-from opsera_step.display import Excerpts
+from opsera_step.display.excerpt import Excerpts
 from opsera_step.outcome import Outcome
 from opsera_step.report.summary import (
     MOST_BARS,
