@@ -3,7 +3,8 @@
     release.py check VERSION     the version is the package's, and the changelog has it, with a date
     release.py notes VERSION     print what the changelog says about it
     release.py pin IMAGE         name a published image by its digest, in action.yml instead of the
-                                 Dockerfile and in GitLab's component beside the version
+                                 Dockerfile, and beside the version in GitLab's component and in
+                                 Jenkins' library
 
 Needs Python and nothing else.
 """
@@ -19,6 +20,7 @@ IMAGE = re.compile(r"[\w.:/-]+@sha256:[0-9a-f]{64}")
 """A name alone could be given to another image; a digest can't."""
 _IN_ACTION = re.compile(r"^  image: \S+$", re.MULTILINE)
 _IN_COMPONENT = re.compile(r"^(      default: [\w./-]+/opsera-step:[\w.-]+)$", re.MULTILINE)
+_IN_LIBRARY = re.compile(r"^(        image: .*'[\w./-]+/opsera-step:[\w.-]+)(?=',$)", re.MULTILINE)
 
 
 class Refused(Exception):
@@ -26,7 +28,7 @@ class Refused(Exception):
 
 
 def check(version: str, root: Path = ROOT) -> None:
-    """See to it that package, changelog and GitLab's component speak of one version."""
+    """Check that package, changelog, component, and library have one version."""
     if not re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?", version):
         raise Refused(f"{version} is no semantic version")
     package = (root / "opsera_step/__init__.py").read_text("utf-8")
@@ -35,6 +37,9 @@ def check(version: str, root: Path = ROOT) -> None:
     component = (root / "gitlab/templates/run.yml").read_text("utf-8")
     if f"/opsera-step:{version}\n" not in component:
         raise Refused(f"gitlab/templates/run.yml takes another image than that of {version}")
+    library = (root / "jenkins/vars/opseraRun.groovy").read_text("utf-8")
+    if f"/opsera-step:{version}'" not in library:
+        raise Refused(f"jenkins/vars/opseraRun.groovy takes another image than that of {version}")
     heading, _ = _section(version, root)
     if not re.search(r"\d{4}-\d{2}-\d{2}$", heading):
         raise Refused(f"CHANGELOG.md has no date for {version}: “{heading}”")
@@ -46,13 +51,14 @@ def notes(version: str, root: Path = ROOT) -> str:
 
 
 def pin(image: str, root: Path = ROOT) -> None:
-    """Write an image with its digest into action.yml and into GitLab's component."""
+    """Write an image with its digest into the action, the component, and the library."""
     if not IMAGE.fullmatch(image):
         raise Refused(f"{image} has no digest")
     digest = image.partition("@")[2]
     for name, pattern, replacement in (
         ("action.yml", _IN_ACTION, f"  image: docker://{image}"),
         ("gitlab/templates/run.yml", _IN_COMPONENT, rf"\1@{digest}"),
+        ("jenkins/vars/opseraRun.groovy", _IN_LIBRARY, rf"\1@{digest}"),
     ):
         path = root / name
         text, count = pattern.subn(replacement, path.read_text("utf-8"))

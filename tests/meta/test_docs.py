@@ -9,7 +9,11 @@ import pytest
 
 from tests.support import ROOT
 
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "gitlab/README.md"])
+DOCUMENTS = sorted(
+    document
+    for pattern in ("*.md", "docs/*.md", "gitlab/*.md", "jenkins/*.md")
+    for document in ROOT.glob(pattern)
+)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 TEST_FILE = re.compile(r"`(tests/[\w/]+\.py)`(?: \(([^)]*)\))?")
 

@@ -233,6 +233,13 @@ class TestGitLab:
             assert inputs[name]["options"] == ["", *words.split()]
 
 
+def test_jenkins_library_passes_every_input():
+    """The token is a credential there."""
+    source = read("jenkins/vars/opseraRun.groovy").partition("List inputNames() {")[2]
+    names = re.findall(r"'(\w+)'", source.partition("}")[0])
+    assert names == [name for name in INPUTS if name != "token"]
+
+
 class TestCommandLine:
     """The options of the commands."""
 

@@ -13,7 +13,10 @@ from opsera_step import __version__
 from tests.support import ROOT
 
 DIGEST = "ghcr.io/opsera-step/opsera-step@sha256:" + "a1" * 32
-FILES = ("CHANGELOG.md", "action.yml", "gitlab/templates/run.yml", "opsera_step/__init__.py")
+FILES = (
+    "CHANGELOG.md", "action.yml", "gitlab/templates/run.yml", "jenkins/vars/opseraRun.groovy",
+    "opsera_step/__init__.py",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,7 @@ def test_only_semantic_versions(release, project, version):
 @pytest.mark.parametrize(("name", "old", "new"), [
     ("opsera_step/__init__.py", __version__, "9.9.9"),
     ("gitlab/templates/run.yml", f":{__version__}\n", ":9.9.9\n"),
+    ("jenkins/vars/opseraRun.groovy", f":{__version__}'", ":9.9.9'"),
     ("CHANGELOG.md", f"## {__version__}", "## 9.9.9"),
     ("CHANGELOG.md", "2026-11-24", "unreleased"),
 ])  # fmt: skip
@@ -90,6 +94,15 @@ def test_the_component_names_the_digest(release, project):
     assert path.read_text("utf-8") == before.replace(f"/opsera-step:{__version__}\n", pinned)
     image = yaml.safe_load(path.read_text("utf-8").split("\n---\n")[0])["spec"]["inputs"]["image"]
     assert re.search(image["regex"], image["default"])
+
+
+def test_the_library_names_the_digest(release, project):
+    """Jenkins' library of a release runs the image by its digest, beside the version."""
+    path = project / "jenkins/vars/opseraRun.groovy"
+    before = path.read_text("utf-8")
+    release.pin(DIGEST, project)
+    pinned = f"/opsera-step:{__version__}@{DIGEST.partition('@')[2]}'"
+    assert path.read_text("utf-8") == before.replace(f"/opsera-step:{__version__}'", pinned)
 
 
 @pytest.mark.parametrize("image", ["ghcr.io/x/y:1", "y@sha256:abc", f"{DIGEST}; id"])

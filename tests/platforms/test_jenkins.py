@@ -17,22 +17,16 @@ from tests.platforms.running import ROOT, run
 
 EXAMPLES = ROOT / "examples/jenkins"
 SCRIPT = ROOT / "tests/platforms/jenkins/Jenkins.groovy"
+LIBRARY = ROOT / "jenkins"
 
 SINGLE_FILE = """\
+@Library('opsera-step@v0.1.0') _
 pipeline {{
   agent {{ label 'any' }}
-  environment {{
-    OPSERA_PIPELINE = '65a4f00dc0ffee0123456789'
-    OPSERA_BASE_URL = 'https://app.opsera.io'
-  }}
   stages {{
     stage('Deploy') {{
       steps {{
-        script {{
-          withCredentials([string(credentialsId: 'opsera-token', variable: 'OPSERA_TOKEN')]) {{
-            sh 'python3 -I {program} run'
-          }}
-        }}
+        opseraRun(pipeline: '65a4f00dc0ffee0123456789', single_file: '{program}')
       }}
     }}
   }}
@@ -53,7 +47,7 @@ def jenkins(facts, tmp_path):
             "OPSERA_IMAGE": facts["image"], "OPSERA_BASE_URL": simulator.url,
             "CREDENTIAL_opsera_token": simulator.token, "LC_ALL": "C.UTF-8", **environ,
         }  # fmt: skip
-        return workspace, [facts["groovy"], SCRIPT, EXAMPLES / name], env
+        return workspace, [facts["groovy"], SCRIPT, EXAMPLES / name, LIBRARY], env
 
     return start
 
@@ -101,7 +95,7 @@ def test_a_build_without_a_run(jenkins, simulate):
 
 
 def test_an_aborted_build_stops_the_run(jenkins, simulate, facts):
-    """If the container is killed, `post { aborted }` stops its run."""
+    """If the container is killed, the library stops its run."""
     simulator = simulate("slow", speed=1.0)
     workspace, command, env = jenkins("Jenkinsfile", simulator)
     process = subprocess.Popen(

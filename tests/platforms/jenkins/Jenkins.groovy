@@ -2,12 +2,24 @@
 // A directive or a step that is not here fails, as an unknown one does in Jenkins.
 class Aborted extends Exception {}
 
+@interface Library { String[] value() }
+
+// A script of a shared library, which sees the steps.
+abstract class LibraryScript extends Script {
+    JenkinsSteps steps
+
+    def methodMissing(String name, arguments) { steps.invokeMethod(name, arguments) }
+    def propertyMissing(String name) { steps.getProperty(name) }
+}
+
 abstract class JenkinsSteps extends Script {
     Map env = [:]
     Map currentBuild = [result: 'SUCCESS', description: null]
     Map<String, String> bound = [:]
     Map<String, Closure> after = [:]
     File workspace
+    // The scripts in `vars` of the shared libraries that the Jenkinsfile names.
+    static Map<String, Script> libraries = [:]
 
     def pipeline(Closure body) {
         workspace = new File(System.getenv('WORKSPACE'))
@@ -122,13 +134,37 @@ abstract class JenkinsSteps extends Script {
         body()
     }
 
+    def methodMissing(String name, arguments) {
+        if (!libraries.containsKey(name)) {
+            throw new MissingMethodException(name, this.class, arguments)
+        }
+        library(name).invokeMethod('call', arguments)
+    }
+    def library(String name) {
+        // Assigning the property of a script would set a variable of its binding.
+        libraries[name].setSteps(this)
+        return libraries[name]
+    }
+
     def propertyMissing(String name) {
+        if (libraries.containsKey(name)) return library(name)
         if (name == 'none' || name == 'any') return name
         if (env.containsKey(name)) return env[name]
         throw new MissingPropertyException(name, this.class)
     }
 }
 
-def configuration = new org.codehaus.groovy.control.CompilerConfiguration()
-configuration.scriptBaseClass = "JenkinsSteps"
-new GroovyShell(this.class.classLoader, new Binding(), configuration).evaluate(new File(args[0]))
+def shell(String base) {
+    def configuration = new org.codehaus.groovy.control.CompilerConfiguration()
+    configuration.scriptBaseClass = base
+    return new GroovyShell(this.class.classLoader, new Binding(), configuration)
+}
+
+// The Jenkinsfile, and the directory of the library opsera-step.
+def (file, directory) = args.collect { new File(it) }
+if (file.text =~ /(?m)^@Library\('opsera-step@v[\d.]+'\) _$/) {
+    new File(directory, 'vars').eachFile {
+        JenkinsSteps.libraries[it.name - '.groovy'] = shell('LibraryScript').parse(it)
+    }
+}
+shell('JenkinsSteps').evaluate(file)
