@@ -38,7 +38,7 @@ LAST_OUTPUTS = 1.0
 """Seconds that writing the outputs may take before the process ends all the same."""
 _WAKE_EVERY = 0.05
 _SLICE = 5.0
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 class Emergency(Protocol):
@@ -73,7 +73,7 @@ class Signals:
 
         """
         if self.number is None:
-            self.number = number
+            self.number = _meaning(number)
         self._raise()
 
     @contextmanager
@@ -128,7 +128,7 @@ class Signals:
             # In slices, so that the time during which the process was suspended doesn't count.
             wait = None if self._left is None else min(_SLICE, self._left)
             ready, _, _ = select.select([reader], [], [], wait)
-            number = reader.recv(1)[0] if ready else 0
+            number = _meaning(reader.recv(1)[0]) if ready else 0
             if self._left is not None and wait is not None and not ready:
                 self._left -= wait
         came = time.monotonic()
@@ -175,6 +175,11 @@ def _handled() -> list[signal.Signals]:
     """Return the signals to handle: of SIGHUP nothing if it was ignored at the start (nohup)."""
     found = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     return [one for one in found if one.name != "SIGHUP" or not _HANGUP_IGNORED]
+
+
+def _meaning(number: int) -> int:
+    """Return what a signal stands for: on Windows, runners send Ctrl+Break as a SIGTERM."""
+    return signal.SIGTERM if number == getattr(signal, "SIGBREAK", None) else number
 
 
 _HANGUP_IGNORED = sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

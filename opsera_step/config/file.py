@@ -36,6 +36,8 @@ DEFAULT_NAME = ".opsera.yml"
 SIMILAR_NAMES = (DEFAULT_NAME, ".opsera.yaml", "opsera.yml")
 """Files whose author probably expects that they are read."""
 SYSTEM_FILE = Path("/etc/opsera-step.yml")
+if os.name == "nt":  # /etc would be a directory of the current drive.
+    SYSTEM_FILE = Path(os.environ.get("PROGRAMDATA", "C:/ProgramData")) / "opsera-step.yml"
 PERSONAL_FILE = Path(".config/opsera-step.yml")
 """Below the home directory of a person on a terminal."""
 
@@ -168,7 +170,7 @@ def read_config_files(
         source, is_trusted = named.source if named is not None else "", workspace.trusts(Path(path))
         if is_trusted or not only_trusted:
             found.append(_read_named(Path(path), source, workspace, is_trusted=is_trusted))
-    home = environ.get("HOME", "")
+    home = environ.get("HOME") or environ.get("USERPROFILE", "")  # On Windows.
     if on_terminal and home:
         found.append(_read_trusted(Path(home) / PERSONAL_FILE))
     found.append(_read_trusted(system_file, is_system=True))
@@ -239,7 +241,8 @@ def read_text(path: Path, limit: int, *, allow_pipe: bool = False) -> str:
         ValueError: if the path is not valid, or the content is not UTF-8.
 
     """
-    flags = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY"))
+    names = ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY")
+    flags = (getattr(os, name, 0) for name in names)
     handle = os.open(path, sum(flags, os.O_RDONLY))
     try:
         mode = os.fstat(handle).st_mode

@@ -82,6 +82,28 @@ def test_a_cancelled_step_stops_its_run(action, tmp_path):
     assert step.outputs["status"] == "cancelled"
 
 
+def test_a_cleanup_step_stops_what_a_killed_step_left(action, tmp_path):
+    """A composite action has no post step."""
+    with Opsera([(0, "running"), (90, "success")]) as opsera:
+        step = Step(action, tmp_path, **inputs(opsera))
+        wait_until(lambda: opsera.count("logs") > 0)
+        step.process.kill()
+        step.wait()
+        assert not opsera.stopped
+        count = step.outputs["runCount"]
+        cleanup = Step(action, tmp_path, **inputs(opsera), command="cleanup", run_count=count)
+        assert cleanup.wait() == 0, cleanup.log
+        assert opsera.stopped
+
+
+def test_a_cleanup_step_without_a_run_asks_nothing(action, tmp_path):
+    with Opsera() as opsera:
+        step = Step(action, tmp_path, **inputs(opsera), command="cleanup")
+        assert step.wait() == 0, step.log
+        assert opsera.requests == []
+    assert "Nothing to clean up." in step.log
+
+
 @pytest.mark.parametrize("version", [None, (3, 9)])
 def test_a_runner_without_a_python_that_is_new_enough_is_told_so(action, tmp_path, version):
     if version is not None:
@@ -124,15 +146,17 @@ def test_the_first_request_takes_less_than_a_second(tmp_path):
 
 # Takes away what Windows doesn't have, then runs the entry point.
 WITHOUT_POSIX = """
-import os, runpy, signal, sys
+import os, runpy, select, signal, sys
 
 for name in ("fcntl", "grp", "pwd", "resource", "termios", "tty"):
     sys.modules[name] = None
 for name in (
-    "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "fork", "getegid", "geteuid", "getgid", "getpgid",
-    "getuid", "killpg", "mkfifo", "set_blocking",
+    "O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "chown", "fchown", "fork", "getegid", "geteuid",
+    "getgid", "getpgid", "getuid", "killpg", "mkfifo", "set_blocking",
 ):
     delattr(os, name)
+del select.poll
+signal.SIGBREAK = signal.SIGUSR1
 os.supports_dir_fd = set()
 os.supports_follow_symlinks = set()
 for name in ("pthread_kill", "pthread_sigmask", "setitimer", "siginterrupt", "sigwait"):
@@ -143,11 +167,13 @@ runpy.run_path(entry, run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_a_job_needs_nothing_that_windows_does_not_have(tmp_path, interrupted):
+@pytest.mark.parametrize(
+    ("interrupt", "code"), [(None, 0), (signal.SIGINT, 130), (signal.SIGUSR1, 143)]
+)
+def test_a_job_needs_nothing_that_windows_does_not_have(tmp_path, interrupt, code):
     """A substitute for Windows runners, which only the CI has."""
     files = Files(tmp_path, "github")
-    timeline = [(0, "running"), (90 if interrupted else 1, "success")]
+    timeline = [(0, "running"), (90 if interrupt else 1, "success")]
     with Opsera(timeline) as opsera:
         environ = {
             "PATH": os.defpath, **files.environment(),
@@ -158,13 +184,13 @@ def test_a_job_needs_nothing_that_windows_does_not_have(tmp_path, interrupted):
             cwd=tmp_path, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, encoding="utf-8",
         )  # fmt: skip
-        if interrupted:
+        if interrupt:
             wait_until(lambda: opsera.count("logs") > 1)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(interrupt)
         log, _ = process.communicate(timeout=50)
-        assert process.returncode == (130 if interrupted else 0), log
-        assert opsera.stopped == interrupted
+        assert process.returncode == code, log
+        assert opsera.stopped == bool(interrupt)
     outputs = github_files.outputs((tmp_path / "github_output").read_bytes()).values
-    assert outputs["status"] == ("cancelled" if interrupted else "success")
+    assert outputs["status"] == ("cancelled" if interrupt else "success")
     assert (tmp_path / "report/report.html").exists()
     assert (tmp_path / "github_step_summary").read_text("utf-8")
