@@ -26,7 +26,7 @@ if sys.version_info < (3, 10):  # noqa: UP036
 
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("OPSERA_STEP_VENV") or ROOT / ".venv").absolute()
-PYTHON = VENV / ("Scripts" if os.name == "nt" else "bin") / "python"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 RUNTIME, DEVELOPMENT = "requirements.txt", "requirements-dev.txt"
 PLATFORMS = "tests/platforms/requirements.txt"
 UV = "uv==0.13.9"
@@ -239,7 +239,7 @@ def lock(arguments: Sequence[str]) -> int:
 
 
 def schema(arguments: Sequence[str]) -> int:
-    """Write what follows from the inputs: the config file's JSON Schema, native/action.yml."""
+    """Write what follows from the inputs: JSON Schema, native action, reusable workflow."""
     if arguments:
         raise Failed("schema takes no arguments.")
     set_up(RUNTIME)

@@ -54,8 +54,11 @@ def _run_job(words: list[str], signals: Signals) -> int:
         from opsera_step.cli import run_words  # noqa: PLC0415
 
         return run_words(asked, os.environ, out, signals, reads_input_variables=is_action)
-    source = "the command line" if words else "the input command"
-    options = {"command": Setting("cleanup", source)} if asked == ["cleanup"] else {}
+    options = {}
+    if asked == ["cleanup"]:
+        from opsera_step.job.commands.cleanup import BY_INPUT  # noqa: PLC0415 - after the signals
+
+        options["command"] = Setting("cleanup", "the command line" if words else BY_INPUT)
     return run_job(
         os.environ, Output(out), signals, options=options, reads_input_variables=is_action
     )

@@ -61,7 +61,8 @@ def test_the_self_test(act, facts):
 
 
 EXAMPLES = ROOT / "examples/github"
-USES = re.compile(r"opsera-step/opsera-step@[0-9a-f]{40}")
+WORKFLOW = ROOT / ".github/workflows/run.yml"
+USES = re.compile(r"uses: (opsera-step/opsera-step)[\w./]*(@[\w.]+)")
 
 
 @pytest.fixture
@@ -69,7 +70,8 @@ def repository(tmp_path, facts):
     """A user's repository, and next to it the action of a release, which names the image."""
     action, user = tmp_path / "action", tmp_path / "user"
     (user / ".github/workflows").mkdir(parents=True)
-    action.mkdir()
+    (action / ".github/workflows").mkdir(parents=True)
+    shutil.copy(WORKFLOW, action / ".github/workflows")
     text = (ROOT / "action.yml").read_text("utf-8")
     released = re.sub(
         r"^  image: .*$", f"  image: docker://{facts['image']}", text, flags=re.MULTILINE
@@ -95,10 +97,11 @@ def example(act, repository, facts):
 
     def play(name, simulator, event="push"):
         shutil.copy(EXAMPLES / name, repository / ".github/workflows")
-        used = USES.search((EXAMPLES / name).read_text("utf-8"))[0]
+        used = USES.findall((EXAMPLES / name).read_text("utf-8") + WORKFLOW.read_text("utf-8"))
+        local = [f"{owner}{ref}={repository.parent / 'action'}" for owner, ref in set(used)]
         with alone(Path(facts["folder"], f"{name}.lock")):
             return act(
-                event, "--local-repository", f"{used}={repository.parent / 'action'}",
+                event, *(word for one in local for word in ("--local-repository", one)),
                 "--secret", f"OPSERA_TOKEN={simulator.token}",
                 "--env", f"OPSERA_BASE_URL={simulator.url}", repository=repository,
             )  # fmt: skip
@@ -114,6 +117,7 @@ def example(act, repository, facts):
         ("matrix.yml", "two", "push", "All pipelines succeeded."),
         ("approval.yml", "approval", "workflow_dispatch", "succeeded"),
         ("rerun.yml", "busy", "push", "succeeded"),
+        ("organization.yml", "success", "push", "Deployed by run 42 http"),
     ],
 )
 def test_examples_succeed(example, simulate, name, scenario, event, expected):

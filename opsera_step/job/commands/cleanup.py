@@ -1,6 +1,7 @@
 """The command `cleanup`: stop the run that a killed job left behind.
 
-GitHub runs it as the action's post step, GitLab in `after_script`, Jenkins in `post { aborted }`.
+GitHub runs it as the action's post step, GitLab in `after_script`, Jenkins after a failed step. The
+native action has no post step: there it is a step with the inputs `command` and `run_count`.
 
 What a job left for it in the workspace is not trusted: pipeline and address come from the inputs,
 on GitHub also from the runner's own state. A file in the workspace gives the run number at most,
@@ -26,6 +27,8 @@ _NEEDED = frozenset(
 )  # fmt: skip
 """The inputs that a cleanup uses; the others may be wrong by now, and it must not matter."""
 _NOTHING = "Nothing to clean up."
+BY_INPUT = "the input command"
+"""What a cleanup that is a step of its own is asked by."""
 
 
 def is_asked(options: Mapping[str, Setting]) -> bool:
@@ -37,6 +40,8 @@ def nothing_to_do(
     platform: Platform, environ: Mapping[str, str], options: Mapping[str, Setting]
 ) -> str:
     """Say that the job left nothing behind, before any input is looked at; else return ""."""
+    if _named_run(environ, options):
+        return ""
     state = platform.saved_state(_output_file(platform, environ, options))
     if state.get("done") or not (state.get("run_count") or state.get("before")):
         return _NOTHING
@@ -54,7 +59,7 @@ def needed_inputs(
         prefix + name.upper()
         for prefix in PREFIXES
         for name in from_environment(environ)
-        if name not in _NEEDED
+        if name not in _NEEDED and (name != "run_count" or not _named_run(environ, options))
     }
     kept = {name: value for name, value in environ.items() if name not in unused}
     if not platform.keeps_state:
@@ -86,6 +91,11 @@ def cleanup(job: Job) -> CommandResult:
     return CommandResult(outcome.but(message=message, about_run=False))
 
 
+def _named_run(environ: Mapping[str, str], options: Mapping[str, Setting]) -> bool:
+    """Whether the inputs name the run: in a post step, they would be those of the main step."""
+    return options["command"].source == BY_INPUT and "run_count" in from_environment(environ)
+
+
 def _output_file(
     platform: Platform, environ: Mapping[str, str], options: Mapping[str, Setting]
 ) -> str:
@@ -107,7 +117,9 @@ def _is_to_be_stopped(job: Job, state: Mapping[str, str]) -> bool:
 def _left_run(job: Job, state: Mapping[str, str]) -> Run | None:
     """Return the run that the killed job left; None if there is none of ours."""
     pipeline = job.find_pipeline()
-    if state.get("run_count", "").isdecimal():
+    if job.inputs.run_count is not None:
+        run = Run(pipeline.id, job.inputs.run_count)
+    elif state.get("run_count", "").isdecimal():
         run = Run(pipeline.id, int(state["run_count"]))
     elif state.get("before", "").isdecimal() and pipeline.run_count == int(state["before"]) + 1:
         # Killed while the request was in flight: only the very next run can be ours.
