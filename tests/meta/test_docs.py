@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
+from opsera_step.config import BY_NAME
+from opsera_step.outcome import OUTPUTS
+from opsera_step.platforms.base import output_variable
 from tests.support import ROOT
 
 DOCUMENTS = sorted(
@@ -15,6 +21,7 @@ DOCUMENTS = sorted(
     for document in ROOT.glob(pattern)
 )
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+BLOCK = re.compile(r"^ *```(yaml|json)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 TEST_FILE = re.compile(r"`(tests/[\w/]+\.py)`(?: \(([^)]*)\))?")
 
 
@@ -33,6 +40,22 @@ def test_links_lead_somewhere(document):
         is_there = target.exists() and (not anchor or anchor in slugs(target))
         broken += [] if is_there else [f"{path}#{anchor}"]
     assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
+def test_variables_are_those_of_inputs_and_outputs(document):
+    """A misspelled variable in an example would have no effect."""
+    known = {f"OPSERA_{name.upper()}" for name in BY_NAME} | set(map(output_variable, OUTPUTS))
+    known |= {"OPSERA_IMAGE", "OPSERA_SINGLE_FILE"}  # Of the Jenkins library.
+    assert set(re.findall(r"OPSERA_[A-Z_]+[A-Z]", document.read_text("utf-8"))) <= known
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
+def test_examples_can_be_read(document):
+    """YAML and JSON in the documents is well-formed."""
+    for kind, text in BLOCK.findall(document.read_text("utf-8")):
+        block = textwrap.dedent(text)
+        assert list(yaml.safe_load_all(block)) if kind == "yaml" else json.loads(block)
 
 
 @pytest.mark.parametrize("name", ["docs/guarantees.md", "SECURITY.md"])

@@ -44,6 +44,13 @@ outputs-of-second:
   script:
     - test "$OPSERA_STATUS" = running
 """
+WRAPPED = """\
+include:
+  - component: $CI_SERVER_FQDN/platform/opsera/deploy@0.1.0
+    inputs:
+      pipeline: 65a4f00dc0ffee0123456789
+stages: [deploy]
+"""
 
 
 @pytest.fixture(scope="session")
@@ -81,15 +88,25 @@ def project(tmp_path):
 
 
 @pytest.fixture
-def user(project, tmp_path, monkeypatch):
+def user(project, tmp_path, publish):
     """A user's project on the same GitLab."""
-    there = tmp_path / "gitlab/opsera-step/opsera-step.git"
-    assert run(["git", "clone", "-q", "--bare", project, there], 20).ok
+    publish(project, "opsera-step/opsera-step")
+    (tmp_path / "shop").mkdir()
+    return repository(tmp_path / "shop", "shop/shop")
+
+
+@pytest.fixture
+def publish(tmp_path, monkeypatch):
+    """Puts a project on the GitLab from which components are included."""
     monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
     monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{tmp_path}/gitlab/.insteadOf")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", "ssh://git@gitlab.internal:22/")
-    (tmp_path / "shop").mkdir()
-    return repository(tmp_path / "shop", "shop/shop")
+
+    def add(root, name):
+        there = tmp_path / f"gitlab/{name}.git"
+        assert run(["git", "clone", "-q", "--bare", root, there], 20).ok
+
+    return add
 
 
 @pytest.fixture
@@ -142,6 +159,24 @@ def test_included_twice(command, project, simulate):
     assert simulator.count("run") == 2
     text = "".join(line.partition(" > ")[2] for line in done.output.splitlines(keepends=True))
     assert gitlab_log.parse(text.encode()).balanced
+
+
+def test_wrapped_by_a_component(command, user, simulate, tmp_path, publish):
+    """The component of an organization fixes inputs, as the README shows."""
+    readme = (
+        (ROOT / "gitlab/README.md").read_text("utf-8").partition("\n## A component for your")[2]
+    )
+    template = re.search(r"```yaml\n(.*?)```", readme, re.DOTALL)[1]
+    simulator = simulate("success")
+    (tmp_path / "opsera/templates").mkdir(parents=True)
+    text = template.replace("https://app.opsera.io", simulator.url)
+    assert text != template
+    (tmp_path / "opsera/templates/deploy.yml").write_text(text)
+    publish(repository(tmp_path / "opsera", "platform/opsera"), "platform/opsera")
+    (user / ".gitlab-ci.yml").write_text(WRAPPED)
+    done = run(command(simulator=simulator), 170, cwd=user)
+    assert done.ok, done
+    assert "Run 42" in done.output
 
 
 @pytest.mark.parametrize(
