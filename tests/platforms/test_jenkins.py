@@ -88,7 +88,7 @@ def test_the_results_are_published(jenkins, simulate):
 def test_a_build_without_a_run(jenkins, simulate):
     """The build prints that no run was started, and not “Run null”."""
     simulator = simulate("success")
-    workspace, command, env = jenkins("Jenkinsfile", simulator, OPSERA_PIPELINE="f" * 24)
+    workspace, command, env = jenkins("Jenkinsfile", simulator, CREDENTIAL_opsera_token="f" * 24)
     done = run(command, 170, cwd=workspace, env=env)
     assert "No run was started." in done.output, done
     assert "Run null" not in done.output
