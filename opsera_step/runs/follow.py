@@ -289,6 +289,7 @@ class Tracker:
         """Why the status call does not know the run at the moment."""
         self._grace_from = self._changed_at = self._results_at = now
         self._log_sent_at = self._status_sent_at = self._summary_at = float("-inf")
+        self._sent_at = now
         self._pipeline: Pipeline | None = None
         self._has_summary = True
         """False once the token turned out not to be allowed to read the pipeline."""
@@ -319,6 +320,11 @@ class Tracker:
 
         """
         plan, now, result = seen.plan, seen.at, seen.result
+        self._sent_at = seen.sent_at
+        if not isinstance(result, ApiError):
+            self._schedule.answered()
+        elif isinstance(result, Unavailable) and result.throttled:
+            self._schedule.throttled()
         if isinstance(result, ApiError):
             yield from self._failed(seen, result)
         elif isinstance(result, Pipeline):
@@ -347,7 +353,7 @@ class Tracker:
         """
         if self._ending is not None and self._ended is None:
             if now < self._ending.cap:
-                return self._plan_ending(self._ending, now)
+                return self._spaced(self._plan_ending(self._ending, now), now)
             self._conclude(self._ending, now)
         if self._ended is not None:
             return None
@@ -361,7 +367,7 @@ class Tracker:
             return Plan(Request.STATUS)
         if self._summary_wanted and self._can_read_summary(now):
             return Plan(Request.SUMMARY)
-        return self._plan_by_schedule(now, heartbeat_at)
+        return self._spaced(self._plan_by_schedule(now, heartbeat_at), now)
 
     def heartbeat(self, now: float) -> Heartbeat:
         """Return the event that says what is in progress."""
@@ -381,6 +387,11 @@ class Tracker:
         yield ended._replace(details=self._state.details)
 
     # Plans
+
+    def _spaced(self, plan: Plan, now: float) -> Plan:
+        """Keep a distance from the request before, if the API limits their number."""
+        least = self._schedule.gap and self._sent_at + self._schedule.gap - now
+        return plan._replace(delay=max(plan.delay, least))
 
     def _plan_by_schedule(self, now: float, heartbeat_at: float) -> Plan:
         status_from, log_from = self._status_retry.not_before, self._log.retry.not_before
@@ -550,7 +561,6 @@ class Tracker:
             yield Recovered(retry.elapsed(now))
         self._grace_from += retry.elapsed(now)
         retry.reset()
-        self._schedule.answered()
 
     # The queue
 
@@ -712,8 +722,6 @@ class Tracker:
                 self._ending.results_at = now
                 if not self._history.has_later_steps:
                     self._ending.not_before = 0.0
-        if is_log:
-            self._schedule.answered()
         if self._log.is_wanted:
             yield from self._log.take(records, now, is_cut=listing.is_cut, is_filtered=is_log)
         ending = self._ending
@@ -773,8 +781,6 @@ class Tracker:
         elapsed = retry.elapsed(now)
         if wait is None or (not accepted and elapsed > FIRST_CONTACT):
             raise error
-        if isinstance(error, Unavailable) and error.throttled:
-            self._schedule.throttled()
         if self._deadline is None and elapsed > LONGEST_OUTAGE:
             self._ended = Ended(EndReason.LOST, self._status, False, error.message)
             return

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from opsera_step.api import LogRecord
-from opsera_step.errors import ApiError, Rejected, Unavailable
+from opsera_step.errors import ApiError, Rejected
 from opsera_step.runs.events import Event, LinesMissing, LogLines, Note
 from opsera_step.runs.log_cursor import WINDOW, Batch, LogCursor, Piece
 from opsera_step.runs.polling import PollSchedule
@@ -131,8 +131,6 @@ class LogReader:
     ) -> Iterator[Event]:
         """Take a failure of the log call; a run that is new may not be known to it."""
         self._quiet_reads = 0
-        if isinstance(error, Unavailable) and error.throttled:
-            self._schedule.throttled()
         if may_be_unknown and isinstance(error, Rejected):
             self.retry.postpone(error, now, 2.0)
         elif self.retry.failed(error, now, accepted=accepted) is None:

@@ -73,7 +73,7 @@ _AGE_GROWTH, _AGE_DECAY = 1.25, 0.98
 _WINDOW_SHARE = 0.4
 """Part of the window that may pass between two reads of the log."""
 _MIN_DELAY = 0.02
-_MAX_SLOWDOWN, _MAX_SLOWED, _RECOVERY = 16.0, 30.0, 0.93
+_MAX_SLOWDOWN, _MAX_SLOWED, _MAX_GAP, _RECOVERY = 16.0, 30.0, 8.0, 0.95
 
 
 class PollSchedule:
@@ -190,6 +190,11 @@ class PollSchedule:
     def throttled(self) -> None:
         """Slow down: the API answered 429."""
         self._slowdown = min(_MAX_SLOWDOWN, 2 * self._slowdown)
+
+    @property
+    def gap(self) -> float:
+        """Seconds between any two requests; 0 unless the API limits the number of requests."""
+        return min(_MAX_GAP, self._slowdown - 1.0)
 
     def answered(self) -> None:
         """Return to normal speed gradually: the API answered."""

@@ -294,6 +294,16 @@ class TestTheEndOfTheLog:
         assert (seen.lines, seen.ended.log_complete) == (lines, until < 60)
         assert seen.ended.status.state is State.SUCCESS and seen.end < 115
 
+    @pytest.mark.parametrize("call", ["status", "log", "summary"])
+    def test_a_429_slows_all_requests_down(self, call):
+        """After each, also at the end, where requests would follow each other at once."""
+        opsera = ScriptedOpsera(FakeClock(), [(0, "running"), (60, "success")], [(1, "hello\n")])
+        setattr(opsera, f"{call}_errors", [(20, 90, http(429))])
+        follow_run(opsera)
+        pairs = list(pairwise(opsera.requests))
+        after = [later - at for (at, name), (later, _) in pairs if name == call and 20 <= at < 89]
+        assert after and min(after) >= 1.0
+
     def test_a_refused_log_is_reported_once(self, clock):
         """A refused log call is one warning; the result is untouched, the log incomplete."""
         opsera = ScriptedOpsera(

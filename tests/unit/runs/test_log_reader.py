@@ -174,13 +174,6 @@ class TestFailures:
         reading.read()
         assert (reading.reader.error, reading.reader.retry.not_before) == ("", 0.0)
 
-    def test_only_429_slows_the_schedule(self):
-        """A throttled log call slows everything down; another fault does not."""
-        for error, slower in ((http(502), False), (http(429), True)):
-            reading = Reading()
-            reading.fail(error)
-            assert (reading.schedule._slowdown > 1) is slower
-
     @pytest.mark.parametrize("status", [400, 403, 404])
     def test_a_refusal_is_reported_once_and_retried_after_a_minute(self, reading, status):
         """It is one warning, also if it comes again."""

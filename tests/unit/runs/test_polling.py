@@ -342,6 +342,14 @@ class TestThrottling:
         assert delays[:4] == pytest.approx([2.85, 5.7, 11.4, 22.8])
         assert max(delays) <= 33.0
 
+    def test_all_requests_keep_a_distance(self):
+        """Also those that would follow each other at once, up to eight seconds."""
+        schedule, gaps = PollSchedule(lambda: 0.5), []
+        for _ in range(6):
+            gaps.append(schedule.gap)
+            schedule.throttled()
+        assert gaps == [0.0, 1.0, 3.0, 7.0, 8.0, 8.0]
+
     def test_responses_bring_the_speed_back(self):
         """Gradually, and not beyond the usual."""
         schedule = PollSchedule(lambda: 0.5)
@@ -351,7 +359,7 @@ class TestThrottling:
         while schedule._slowdown > 1.0:
             schedule.answered()
             answers += 1
-        assert 10 < answers < 45
+        assert 10 < answers < 60
 
 
 def test_intervals_are_jittered_by_a_tenth():
