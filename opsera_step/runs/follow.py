@@ -424,18 +424,22 @@ class Tracker:
             return Plan(Request.SUMMARY)
         quiet_from = log.quiet_from(since, is_new=self._is_new)
         held_until = max(ending.doubt_until, ending.not_before)
+        needs_results = ending.results_at < max(since, log.line_at)
         plans: list[tuple[float, Request]] = []
         if reads_log and (held_until > now or not log.has_quiet_reads):
             log_at = self._log_sent_at + _DRAIN_INTERVAL
             log_at = min(log_at, quiet_from) if quiet_from > now else log_at
-            plans.append((max(log_at, log.retry.not_before), Request.LOG))
+            log_at = max(log_at, log.retry.not_before)
+            # The last read brings the results as well.
+            is_last = log.lacks_one_read and log_at >= max(quiet_from, held_until)
+            plans.append((log_at, Request.ACTIVITY if is_last and needs_results else Request.LOG))
         if held_until > now:
             plans.append((self._status_sent_at + _DOUBT_INTERVAL, Request.STATUS))
             if self._can_read_summary(now):
                 plans.append((ending.summary_at + _SUMMARY_INTERVAL, Request.SUMMARY))
         if log.has_quiet_reads:
             ready_at = max(held_until, quiet_from)
-            if ending.results_at < max(since, log.line_at):
+            if needs_results:
                 plans.append((ready_at, Request.ACTIVITY))
             elif ending.is_by_summary:
                 again_at = max(self._summary_retry.not_before, ending.summary_at + 1.0)

@@ -61,6 +61,11 @@ class LogReader:
         """Whether it was read often enough without a new line, or can't be read."""
         return not self.is_wanted or bool(self.refusal) or self._quiet_reads >= QUIET_READS
 
+    @property
+    def lacks_one_read(self) -> bool:
+        """Whether one more read without a new line is enough."""
+        return self._quiet_reads == QUIET_READS - 1
+
     def is_quiet(self, now: float, since: float, *, is_new: bool) -> bool:
         """Whether the log of a run that ended at `since` has stayed the same for long enough."""
         return self.has_quiet_reads and now >= self.quiet_from(since, is_new=is_new)
@@ -102,20 +107,24 @@ class LogReader:
     ) -> Iterator[Event]:
         """Take a response of the log call; `is_filtered` says that console records were asked for.
 
-        A read of all records serves the log as well, but counts as no quiet read of it.
+        A read of all records serves the log as well, as long as they fit into one response.
         """
         over_seconds, self._read_at = now - self._read_at, now
         if is_filtered:
             self.recovered()
         shown = [record for record in records if self._is_shown(record)]
         self._seen_any |= bool(shown)
-        is_whole = is_filtered or self._kind == "all"
+        is_cut = is_cut or len(records) >= WINDOW
+        is_whole = is_filtered or self._kind == "all" or not is_cut
         # A server may ignore the filter: then the window is full of other records as well.
-        batch = self._cursor.advance(shown, is_cut=is_cut or len(records) >= WINDOW)
+        batch = self._cursor.advance(shown, is_cut=is_cut)
         pieces = batch.pieces
         if pieces:
             self.line_at, self._quiet_reads = now, 0
             created = pieces[-1].record.created if batch.new_records else None
+            if created is not None and pieces[0].record.created is not None:
+                # The first lines after a silence show how fast they come.
+                over_seconds = min(over_seconds, max(0.0, created - pieces[0].record.created))
             self._schedule.saw_lines(now, over_seconds, batch.new_records, created)
         elif is_whole:
             self._quiet_reads += 1

@@ -50,9 +50,9 @@ class Pace(NamedTuple):
     per_minute: float
 
 
-IN_CI = Pace(base=2.85, quick=0.8, per_minute=23.5)
+IN_CI = Pace(base=2.85, quick=0.7, per_minute=23.5)
 FOR_A_PERSON = Pace(base=1.1, quick=0.5, per_minute=52.0)
-LOG_SHARE, MAX_LOG_INTERVAL = 1 / 7, 180.0
+LOG_SHARE, MAX_LOG_INTERVAL = 1 / 7, 240.0
 STATUS_SHARE, MAX_STATUS_INTERVAL = 4 / 5, 15.2
 STATUS_AT_LEAST = 50.0
 RESULTS_INTERVAL = 20.0
@@ -72,7 +72,9 @@ _AGE_GROWTH, _AGE_DECAY = 1.25, 0.98
 """The usual age follows the log: it grows with each false alarm, and falls with each read."""
 _WINDOW_SHARE = 0.4
 """Part of the window that may pass between two reads of the log."""
-_MIN_DELAY = 0.02
+_LEAST_PERIOD = 0.05
+"""Seconds over which records are counted at least: some come at once."""
+_MIN_DELAY, _SPREAD = 0.02, 0.15
 _MAX_SLOWDOWN, _MAX_SLOWED, _MAX_GAP, _RECOVERY = 16.0, 30.0, 8.0, 0.95
 
 
@@ -101,7 +103,8 @@ class PollSchedule:
         self._start, self._has_lines = start, False
         self._sent_at = self._line_at = start
         self._status_at = self._activity_at = self._asked_at = start
-        self._log_at = float("-inf")
+        # Jobs that start together don't read their logs together.
+        self._log_at = start - EARLY_INTERVAL * jitter()
         self._allowance, self._statuses = 2.0, 0
         self._age, self._usual_age = 0.0, _MIN_AGE
         self._ages: deque[float] = deque(maxlen=20)
@@ -201,7 +204,7 @@ class PollSchedule:
         self._slowdown = max(1.0, self._slowdown * _RECOVERY)
 
     def _count(self, records: int, over_seconds: float) -> None:
-        rate = records / max(over_seconds, _MIN_DELAY)
+        rate = records / max(over_seconds, _LEAST_PERIOD)
         self._rate = max(rate, 0.7 * self._rate) if rate >= 1 else 0.7 * self._rate
         self._records += records
 
@@ -260,6 +263,6 @@ class PollSchedule:
         return Request.STATUS
 
     def _spread(self, interval: float) -> float:
-        """Spread an interval by a tenth either way, so that jobs don't stay in step; slow down."""
+        """Spread an interval by up to a second, so that jobs don't stay in step; slow down."""
         slowed = max(interval, min(_MAX_SLOWED, interval * self._slowdown))
-        return slowed * (0.9 + 0.2 * self._jitter())
+        return slowed + min(_SPREAD * slowed, 1.0) * (2 * self._jitter() - 1)

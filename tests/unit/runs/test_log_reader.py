@@ -118,12 +118,13 @@ class TestCompleteness:
         assert not reading.complete(since)
         assert reading.reader.quiet_from(since, is_new=False) == reading.now + QUIET_FOR
 
-    def test_a_read_of_all_records_is_no_quiet_read(self, reading):
-        """It serves the log as well, but it may lack the latest console records."""
+    @pytest.mark.parametrize("is_cut", [False, True])
+    def test_a_read_of_all_records_is_a_quiet_read(self, reading, is_cut):
+        """Unless they don't fit into one response: then it may lack console records."""
         reading.reader.restart_quiet()
         for _ in range(9):
-            reading.read(is_filtered=False)
-        assert not reading.complete(0.0)
+            reading.read(is_filtered=False, is_cut=is_cut)
+        assert reading.complete(0.0) is not is_cut
 
     @pytest.mark.parametrize(("since", "enough"), [(0.5, 7.5), (3.0, 8.5), (60.0, 63.5)])
     def test_an_empty_log_of_a_new_run_takes_longer(self, since, enough):

@@ -128,7 +128,8 @@ def play(trace: Trace, seed: int = 1, pace: Pace = IN_CI, latency: float = LATEN
             played.delays += [now - at for at in times[seen:there]]
             played.found.append(there - seen)
             if there > seen:
-                schedule.saw_lines(now, now - read_at, there - seen, times[there - 1])
+                over_seconds = min(now - read_at, times[there - 1] - times[seen])
+                schedule.saw_lines(now, over_seconds, there - seen, times[there - 1])
             elif request is Request.LOG:
                 schedule.saw_none(now - read_at)
             seen, read_at = there, now
@@ -192,12 +193,12 @@ def test_a_quiet_log():
 
 
 @pytest.mark.parametrize("rate", [200, 390])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(20))
 def test_a_window_never_passes_unseen(rate, seed):
-    """As fast as the window demands: never 1000 records between two reads, once it is known."""
-    times = [n / rate for n in range(rate * 120)]
-    played = play((times, 120.0), seed)
-    assert max(played.found[3:]) <= WINDOW
+    """As fast as the window demands: never 1000 records between two reads, from the first on."""
+    times = [2.0 + n / rate for n in range(rate * 60)]
+    played = play((times, 62.0), seed)
+    assert max(played.found) <= WINDOW
 
 
 def test_all_records_are_read_before_they_are_out_of_reach():
@@ -362,7 +363,7 @@ class TestThrottling:
         assert 10 < answers < 60
 
 
-def test_intervals_are_jittered_by_a_tenth():
+def test_intervals_are_jittered():
     """So that jobs don't stay in step."""
     delays = []
     for jitter in (0.0, 0.5, 1.0):
@@ -372,7 +373,7 @@ def test_intervals_are_jittered_by_a_tenth():
         schedule.sent(Request.LOG, 100.0, 100.0)
         schedule._allowance = 0.0
         delays.append(schedule.plan(100.0)[1])
-    assert delays == pytest.approx([2.85 * 0.9, 2.85, 2.85 * 1.1])
+    assert delays == pytest.approx([2.85 * 0.85, 2.85, 2.85 * 1.15])
 
 
 def test_a_thousand_jobs_spread_out():
