@@ -7,6 +7,7 @@ certainly not accepted, or if the pipeline stayed idle and untouched for long en
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -49,6 +50,7 @@ MIN_TIME_TO_SEND = 5.0
 RESET_VISIBLE_WITHIN = 30.0
 """Seconds after a reset until a pipeline is no longer shown as paused."""
 _RESET_POLL_INTERVAL = 2.0
+_PAUSED = re.compile(r"\bpaused\b|\ba?wait\w*\b.*\bapproval\b", re.IGNORECASE)
 
 T = TypeVar("T")
 Steps = Generator[Event, None, T]
@@ -255,7 +257,7 @@ class _Starter:
 
         """
         if isinstance(error, RunRefused) or (
-            isinstance(error, Rejected) and "paused" in error.message.lower()
+            isinstance(error, Rejected) and _is_about_pause(error.message, now)
         ):
             return (yield from self._wait_for_turn(now, error))
         wait = self._retry.failed(error, self._clock.monotonic())
@@ -301,7 +303,8 @@ class _Starter:
     def _attach(self, now: Pipeline) -> Steps[bool]:
         """Attach to the run in progress; false if it has ended and the pipeline lags behind."""
         if self._policy.on_busy == "fail":
-            raise PipelineBusy(f"Run {now.run_count} is {now.state.value}; no run was started.")
+            text = f"Run {now.run_count} is {now.state.value}; no run was started."
+            raise _paused(text, now) if now.state is State.PAUSED else PipelineBusy(text)
         if now.run_count < 1:
             raise RunUncertain("A run is in progress, but Opsera does not return its number.")
         run = Run(now.id, now.run_count)
@@ -396,11 +399,16 @@ def _needs_reset(pipeline: Pipeline, when: str) -> bool:
 
 def _refusal(response: RunResponse, now: Pipeline) -> RunRefused:
     message = f"Opsera refused to start a run: {response.message or response.value}"
-    if "paused" in response.message.lower() or now.state is State.PAUSED:
+    if _is_about_pause(response.message, now):
         return _paused(message, now)
     if is_locked(response.message):
         return RunRefused(message, "Ask the pipeline's owner or an administrator to unlock it.")
     return RunRefused(message)
+
+
+def _is_about_pause(message: str, now: Pipeline) -> bool:
+    """Whether a request was refused because the pipeline is paused."""
+    return now.state is State.PAUSED or _PAUSED.search(message) is not None
 
 
 def _paused(message: str, now: Pipeline) -> RunPaused:

@@ -160,7 +160,8 @@ def _check_busy(played: Played, policy: StartPolicy, state: str, case: object) -
     was_reset = policy.reset == "always" and state == "paused"
     if state in ACTIVE and policy.on_busy != "queue" and not was_reset:
         assert played.api.times("run") == 0, case
-        assert isinstance(played.error, PipelineBusy) == (policy.on_busy == "fail"), case
+        refused = RunPaused if state == "paused" else PipelineBusy
+        assert isinstance(played.error, refused) == (policy.on_busy == "fail"), case
         assert (played.state.origin == ATTACHED) == (policy.on_busy == "attach"), case
     if state == "paused" and policy.on_busy == "queue" and policy.reset == "never":
         assert isinstance(played.error, (RunPaused, RunUncertain)), case
@@ -432,10 +433,15 @@ class TestResponses:
         assert "paused state" in played.error.message
         assert played.state.run is None and not played.state.requested
 
-    def test_a_pause_reported_by_http_is_one_too(self, monkeypatch):
-        """A 4xx that tells of a pause is the same refusal."""
-        monkeypatch.setitem(FAULTS, "409", (False, Rejected("The pipeline is paused.")))
-        assert isinstance(play(FakeOpsera(FakeClock(), script=["409"])).error, RunPaused)
+    @pytest.mark.parametrize(
+        ("state", "text"),
+        [("success", "The pipeline is paused."), ("success", "It is awaiting an approval."),
+         ("paused", "Conflict.")],
+    )  # fmt: skip
+    def test_a_pause_reported_by_http_is_one_too(self, monkeypatch, state, text):
+        """A 4xx that mentions a pause, or of a paused pipeline, is the same refusal."""
+        monkeypatch.setitem(FAULTS, "409", (False, Rejected(text)))
+        assert isinstance(play(FakeOpsera(FakeClock(), state, script=["409"])).error, RunPaused)
 
     def test_a_refusal_with_an_old_number_is_one(self):
         """A run number does not make a refusal an acceptance."""
