@@ -15,6 +15,7 @@ from opsera_step.errors import ExitCode
 from opsera_step.simulator import Fault
 from tests.oracles import github_runner, terminal
 from tests.support import ROOT
+from tests.support.jobs import Files, Process
 from tests.support.relay import Relay
 from tests.support.shell import (
     LOCKED_TOOL,
@@ -28,6 +29,7 @@ from tests.support.shell import (
     process,
     to_a_full_disk,
 )
+from tests.support.standin import Opsera, step_id
 
 PIPELINE = "65a4f00dc0ffee0123456789"
 QUESTIONS = {
@@ -185,6 +187,17 @@ class TestLogs:
         assert done.code == ExitCode.INVALID_INPUT
         assert "Did you mean “Build”?" in done.err
         assert "“Deploy”" in done.err
+
+    @pytest.mark.parametrize("follow", [(), ("--follow",)])
+    def test_a_step_that_is_there_twice(self, tmp_path, follow):
+        """A name of two steps ends with 2 and their IDs; an ID is clear."""
+        with Opsera(steps=("Build", "Deploy", "Build")) as server:
+            words = ("logs", "--step", "build", *follow)
+            job = Process(server, Files(tmp_path), arguments=words).wait()
+            named = Process(server, Files(tmp_path), arguments=("logs", "--step", step_id(2)))
+            code = named.wait().code
+        assert (job.code, code) == (ExitCode.INVALID_INPUT, 0)
+        assert f"2 steps are named “build”. Use an ID: {step_id(0)}, {step_id(2)}." in job.errors
 
     def test_types(self, simulator):
         """--type any has the activity too, another word just the records of that action."""

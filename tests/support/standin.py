@@ -175,7 +175,7 @@ class Opsera:
     def _pipeline(self) -> dict[str, Any]:
         status = self.status
         plan = [
-            {"_id": _step_id(number), "name": name, "active": True,
+            {"_id": step_id(number), "name": name, "active": True,
              "tool": {"tool_identifier": "jenkins"}}
             for number, name in enumerate(self.steps)
         ]  # fmt: skip
@@ -203,7 +203,7 @@ class Opsera:
                 "_id": f"65a4f00dc0ffee0001{number:06x}",
                 "pipeline_id": PIPELINE,
                 "run_count": self.run_number,
-                "step_id": _step_id(record.step),
+                "step_id": step_id(record.step),
                 "step_name": self.steps[record.step],
                 "step_index": record.step,
                 "action": "console output",
@@ -258,7 +258,8 @@ class _Server(ThreadingHTTPServer):
         """Ignore clients that go away."""
 
 
-def _step_id(number: int) -> str:
+def step_id(number: int) -> str:
+    """Return the ID of a step."""
     return f"{_STEP_IDS}{number:02x}"
 
 

@@ -189,7 +189,8 @@ def find_step(step: str, pipeline: Pipeline, records: Sequence[LogRecord]) -> _S
     """Find a step that the user named, in any case.
 
     Raises:
-        InvalidInput: if neither the pipeline nor the log has it, with a near match.
+        InvalidInput: if neither the pipeline nor the log has it, with a near match, or if several
+            steps have the name.
 
     """
     pairs = [(one.id, one.name) for one in pipeline.plan]
@@ -197,6 +198,11 @@ def find_step(step: str, pipeline: Pipeline, records: Sequence[LogRecord]) -> _S
     word = step.strip().casefold()
     known = [(one.casefold(), name.strip().casefold()) for one, name in pairs]
     ids = frozenset(one for one, name in known if one and word in (one, name))
+    if len(ids) > 1 and word not in ids:
+        of_name = dict.fromkeys(one for one, _ in pairs if one.casefold() in ids)
+        raise InvalidInput(
+            [f"step: {len(ids)} steps are named “{step}”. Use an ID: {', '.join(of_name)}."]
+        )
     names = frozenset(name for one, name in known if word == name or one in ids)
     if ids or names:
         return _Step(ids, names)
