@@ -153,9 +153,9 @@ class LogReader:
         if batch.has_gap:
             self._is_missing = True
             yield LinesMissing()
-        for piece in batch.pieces:
+        for number, piece in enumerate(batch.pieces):
             record = piece.record
-            self._history.saw_line(record)
+            self._history.saw_line(record, follows_gap=batch.has_gap and number == 0)
             self.last_step = max(self.last_step, _index(record, self._history))
             yield from _lines_of(piece)
 

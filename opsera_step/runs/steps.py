@@ -141,6 +141,8 @@ class _Times:
     first: float | None = None
     last: float | None = None
     first_line: float | None = None
+    is_cut: bool = False
+    """Whether earlier lines may be missing."""
 
     def add(self, created: float | None, *, is_line: bool = False) -> None:
         if created is None:
@@ -181,12 +183,14 @@ class StepHistory:
             self._places = {step.id: place for place, step in enumerate(plan)}
         return self._places.get(step_id, -1)
 
-    def saw_line(self, record: LogRecord) -> None:
-        """Note that a console record was read."""
+    def saw_line(self, record: LogRecord, *, follows_gap: bool = False) -> None:
+        """Note that a console record was read, maybe after others that are out of reach."""
         created = plausible(record.created)
         self._run.add(created)
         if record.step_id in self._steps or len(self._steps) < _MAX_STEPS:
-            self._steps.setdefault(record.step_id, _Times()).add(created, is_line=True)
+            times = self._steps.setdefault(record.step_id, _Times())
+            times.is_cut |= follows_gap and times.first_line is None
+            times.add(created, is_line=True)
 
     def add(self, snapshot: Sequence[LogRecord], *, is_cut: bool = False) -> int:
         """Take the records of all types, latest first; return how many were not in the last ones.
@@ -293,7 +297,7 @@ class StepHistory:
         started_at = times.first
         if clipped:
             early = [one.created for one in statuses if not one.state.final and one.created]
-            early += [] if times.first_line is None else [times.first_line]
+            early += [] if times.first_line is None or times.is_cut else [times.first_line]
             started_at = min(early, default=None)
         seconds = None
         if started_at is not None and times.last is not None and self._read:

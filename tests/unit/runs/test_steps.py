@@ -182,6 +182,17 @@ class TestRecordsOutOfReach:
         assert (build.state, build.started_at, build.seconds) == (None, 10.0, 80.0)
         assert (test.started_at, test.seconds) == (95.0, 100.0 + WINDOW - 1 - 95.0)
 
+    def test_a_line_after_a_gap_does_not_tell_when_its_step_started(self):
+        """A job that attaches late sees the last lines only: the time of the step is unknown."""
+        found = StepHistory(PIPELINE)
+        found.saw_line(console("b", 100.0), follows_gap=True)
+        found.saw_line(console("b", 101.0))
+        found.saw_line(console("t", 110.0))
+        found.add([record("t", 120.0, "success"), *full("b", 100.0)[::-1][:-1]])
+        build, test = found.details(None, State.SUCCESS).steps
+        assert (build.started_at, build.seconds) == (None, None)
+        assert (test.started_at, test.seconds) == (110.0, 10.0)
+
     def test_without_any_read_of_all_records_everything_is_unknown(self):
         """A job that was cancelled at once knows the plan, and no step as not started."""
         found = StepHistory(PIPELINE)
