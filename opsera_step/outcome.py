@@ -66,6 +66,8 @@ class Outcome:
     """When the run started, in seconds since 1970 UTC; None if unknown."""
     finished_at: float | None = None
     """When the run finished, in seconds since 1970 UTC; None if unknown."""
+    at: float | None = None
+    """When this was known, in seconds since 1970 UTC."""
     elapsed: float = 0.0
     """How long the job itself took."""
     failed_step: str = ""
@@ -102,10 +104,10 @@ class Outcome:
 
     @property
     def paused_since(self) -> str:
-        """Time of day (UTC) at which the run paused; empty if unknown."""
+        """When (UTC) the run paused; empty if unknown."""
         waiting = (step for step in self.steps if step.state is State.PAUSED)
         began = next((step.started_at for step in waiting if step.name == self.waits_for), None)
-        return "" if began is None else time_of_day(began)
+        return "" if began is None else moment_text(began, self.at)
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole outcome for the output `result` and for result.json."""
@@ -194,7 +196,11 @@ def outcome_of(
         status="timeout",
         exit_code=ExitCode.TIMEOUT,
         message=_timed_out(known, ended, stop, left, timeout),
-        hint="Increase `timeout`, or check why the run is stuck.",
+        hint=(
+            "Check in Opsera how the run ended."
+            if ended is not None and ended.detail
+            else "Increase `timeout`, or check why the run is stuck."
+        ),
     )
 
 
@@ -222,14 +228,17 @@ def _timed_out(
     timeout: float | None,
 ) -> str:
     run = f"run {known.run_count}" if known.run_count else "the run"
-    was_stopped = _was_stopped(stop)
-    end = " and was stopped." if was_stopped else "."
-    parts = [f"Timed out: {run} did not finish within {format_duration(timeout or 0)}{end}"]
+    was_stopped, limit = _was_stopped(stop), format_duration(timeout or 0)
+    if ended is not None and ended.detail:
+        # The cause comes first: whether the run finished in time is not known.
+        end = f"{run} was stopped" if was_stopped else f"the result of {run} is unknown"
+        parts = [f"{ended.detail.rstrip('.')}. The timeout ({limit}) expired, and {end}."]
+    else:
+        end = " and was stopped" if was_stopped else ""
+        parts = [f"Timed out: {run} did not finish within {limit}{end}."]
     if ended is not None and ended.status is not None and ended.status.state is State.PAUSED:
         where = f" at “{known.waits_for}”" if known.waits_for else ""
         parts.append(f"It {'was' if was_stopped else 'is'} waiting for approval{where}.")
-    if ended is not None and ended.detail:
-        parts.append(f"The API is not responding properly: {ended.detail}")
     if not was_stopped:
         parts.append(stop.sentence if stop is not None else left)
     return " ".join(filter(None, parts))
@@ -338,14 +347,16 @@ def reason_of(step_name: str, message: str) -> str:
     return message[said.end() :].strip() if said is not None and step_name else message
 
 
-def step_result(step: StepResult) -> str:
+def step_result(step: StepResult, now: float | None) -> str:
     """Return the result of a step as text: its state, and how long it took or since when it runs.
 
     What is unknown is called unknown, never skipped, failed, or not started.
     """
     if step.state in (State.RUNNING, State.PAUSED):
         word = "waiting" if step.state is State.PAUSED else "running"
-        return word if step.started_at is None else f"{word} since {time_of_day(step.started_at)}"
+        if step.started_at is None:
+            return word
+        return f"{word} since {moment_text(step.started_at, now)}"
     if step.state is None or step.state is State.UNKNOWN:
         if step.not_started:
             return "not started"
@@ -354,6 +365,11 @@ def step_result(step: StepResult) -> str:
     return word if step.seconds is None else f"{word} in {format_duration(step.seconds)}"
 
 
-def time_of_day(moment: float) -> str:
-    """Format a moment, in seconds since 1970 UTC, as `23:09 UTC`."""
-    return f"{format_timestamp(moment)[11:16]} UTC"
+def moment_text(moment: float, now: float | None) -> str:
+    """Format a moment as `23:09 UTC`, with the date unless it is the day of `now`.
+
+    Both are in seconds since 1970 UTC.
+    """
+    day, time = format_timestamp(moment)[:16].split("T")
+    is_today = now is not None and format_timestamp(now).startswith(day)
+    return f"{time} UTC" if is_today else f"{day} {time} UTC"

@@ -331,15 +331,16 @@ class JobLog:
             self._progress.line_seen(event.step.id)
         if not self._sink.room:
             # Where the progress is drawn, that shows that the job is alive.
-            self.say(f"{self._heartbeat(event)} (elapsed {self._elapsed}).")
+            log_error = self._scrubber.inline(event.log_error, 200) if not event.error else ""
+            text = f"{self._heartbeat(event)} (elapsed {self._elapsed}). {log_error}"
+            self.say(text.rstrip())
 
     def _heartbeat(self, event: events.Heartbeat) -> str:
         run, step = self._status.run, ""
         if event.step is not None:
             step = f"“{self._scrubber.inline(event.step.name, 200)}”"
         if event.error:
-            error = self._scrubber.inline(event.error, 200).rstrip(".")
-            return f"{run}: the API is not responding properly, retrying ({error})"
+            return f"{self._scrubber.inline(event.error, 200)} Still retrying"
         if event.queued_behind is not None:
             return f"{run} is still queued behind run {event.queued_behind}"
         if event.status is not None and event.status.state is State.PAUSED:

@@ -76,7 +76,8 @@ def step_lines(outcome: Outcome) -> list[str]:
         return []
     shown = [step for step in steps if len(steps) <= _MOST_STEPS or step.state in _BAD]
     lines = [
-        f"{SIGNS.get(step.state, '·') if step.state else '·'} {step.name} · {step_result(step)}"
+        f"{SIGNS.get(step.state, '·') if step.state else '·'} {step.name} · "
+        f"{step_result(step, outcome.at)}"
         for step in shown[:_MOST_STEPS]
     ]
     if len(lines) < len(steps):
@@ -90,7 +91,8 @@ def _print_failure(outcome: Outcome, log: JobLog, most_errors: int | None) -> No
     first = next((step for step in failed if step.name == outcome.failed_step), None)
     first = first or StepResult(outcome.failed_step)
     log.repeat_last_lines(first.id, first.name)
-    is_about_run = outcome.run_count is not None or outcome.status == "paused"
+    has_run = outcome.run_count is not None or outcome.status == "paused"
+    is_about_run = outcome.about_run and has_run
     title = _TITLES.get(outcome.status, "opsera-step") if is_about_run else "opsera-step"
     log.annotate("error", title, with_hint(outcome), _details(log, first))
     others = [step for step in failed if step is not first]

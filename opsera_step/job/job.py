@@ -101,6 +101,7 @@ class Job:
             run_count=run.count if run else None,
             url=self.url,
             log_lines=self.log.line_count,
+            at=self.clock.time(),
         )
         return self._with_details(outcome, self.state.details)
 

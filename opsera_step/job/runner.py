@@ -415,7 +415,9 @@ def _failed(job: Job, error: OpseraStepError) -> Outcome:
         message += f" Run {state.run.count} may still be in progress; this job stopped watching it."
     hint = _hint(job, error)
     return job.known(error.status, error.exit_code).but(
-        message=job.scrubber.inline(message, 1000), hint=job.scrubber.inline(hint, 1000)
+        message=job.scrubber.inline(message, 1000),
+        hint=job.scrubber.inline(hint, 1000),
+        about_run=job.follows,
     )
 
 

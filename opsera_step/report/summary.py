@@ -10,7 +10,7 @@ from urllib.parse import quote
 from opsera_step.api import State
 from opsera_step.clock import format_duration
 from opsera_step.display.excerpt import Excerpts, shortened
-from opsera_step.outcome import NOT_ACTIVE, SIGNS, Outcome, reason_of, time_of_day, with_hint
+from opsera_step.outcome import NOT_ACTIVE, SIGNS, Outcome, moment_text, reason_of, with_hint
 from opsera_step.report.jinja import environment
 from opsera_step.report.words import EMOJI, STATUS_WORDS, step_word
 from opsera_step.runs import StepResult
@@ -147,7 +147,7 @@ def _filled(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     made.filters["linked"] = lambda text: _linked(text, values["outcome"].url, link)
     made.filters["fenced"] = fenced
     made.filters["word"] = step_word
-    made.filters["time"] = _time
+    made.filters["time"] = lambda step: _time(step, values["outcome"].at)
     made.filters["shortened"] = lambda text: shortened(text, _NAME_WIDTH)
     template = made.get_template("summary.md.j2")
     context = template.new_context(dict(values))
@@ -196,10 +196,10 @@ def _failure(outcome: Outcome, step: StepResult, excerpts: Excerpts) -> _Failure
     return _Failure(step, shown, [] if in_sight else errors, tail)
 
 
-def _time(step: StepResult) -> str:
+def _time(step: StepResult, now: float | None) -> str:
     """Return how long a step took, or since when it runs or waits; empty if unknown."""
     if step.state in (State.RUNNING, State.PAUSED):
-        return "" if step.started_at is None else f"since {time_of_day(step.started_at)}"
+        return "" if step.started_at is None else f"since {moment_text(step.started_at, now)}"
     return "" if step.seconds is None else format_duration(step.seconds)
 
 

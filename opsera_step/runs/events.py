@@ -94,7 +94,9 @@ class Heartbeat(NamedTuple):
     idle_seconds: float
     """Seconds without any change."""
     error: str
-    """Why API calls fail at the moment; empty if they don't."""
+    """Why the status can't be read at the moment; empty if it can."""
+    log_error: str = ""
+    """Why the log can't be read at the moment; empty if it can."""
 
 
 class Tick(NamedTuple):

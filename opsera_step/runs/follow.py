@@ -376,7 +376,7 @@ class Tracker:
         if pipeline is not None and pipeline.run_count == self._run.count:
             step = pipeline.current_step if self._is_summary_valid(now) else None
         idle = now - max(self._changed_at, self._log.line_at)
-        return Heartbeat(self._status, step, self._ahead, idle, self._error)
+        return Heartbeat(self._status, step, self._ahead, idle, self._status_error, self._log.error)
 
     def finish(self, now: float) -> Iterator[Event]:
         """Yield what was held back, and the end."""
@@ -457,13 +457,12 @@ class Tracker:
         looks = [Request.STATUS]
         if not self._is_waiting:
             looks += [Request.LOG] if self._log.is_wanted else []
-            looks += [] if self._error or self._policy.logs == "all" else [Request.ACTIVITY]
+            is_failing = bool(self._status_error or self._log.error)
+            looks += [] if is_failing or self._policy.logs == "all" else [Request.ACTIVITY]
         if self._last_looks < len(looks) and (left > 0 or not self._last_looks):
             self._last_looks += 1
             return Plan(looks[self._last_looks - 1], limit=max(left, _MIN_SLEEP))
-        detail = self._last_error or self._status_retry.last_error
-        if not detail and self._rejection is not None:
-            detail = self._rejection.message
+        detail = self._last_error or self._status_error
         self._ended = Ended(EndReason.TIMEOUT, self._status, log_complete=False, detail=detail)
         return None
 
@@ -797,11 +796,11 @@ class Tracker:
             yield retrying(error, retry, now, wait, left)
 
     @property
-    def _error(self) -> str:
-        """Why requests fail at the moment; empty if they don't."""
+    def _status_error(self) -> str:
+        """Why the status can't be read at the moment; empty if it can."""
         if self._status_retry.last_error:
             return self._status_retry.last_error
-        return self._rejection.message if self._rejection is not None else self._log.error
+        return self._rejection.message if self._rejection is not None else ""
 
 
 def _progress(pipeline: Pipeline) -> tuple[object, ...]:

@@ -102,7 +102,7 @@ def retrying(error: ApiError, retry: RetryState, now: float, wait: float, left: 
     text, asked = error.message, error.retry_after or 0.0
     if asked > REPORTED_WAIT:
         text += f" Opsera asked to wait {format_duration(asked)}."
-    shown_wait = wait if asked > REPORTED_WAIT else 0.0
+    shown_wait = wait if asked > REPORTED_WAIT and wait <= left else 0.0
     return Retrying(text, retry.elapsed(now), left, shown_wait)
 
 
@@ -183,9 +183,9 @@ def _limit(began: float, deadline: Deadline, longest: float | None, *, reached: 
 
 
 def _gave_up(error: ApiError, retry: RetryState, deadline: Deadline) -> ApiError:
-    elapsed = format_duration(retry.elapsed(deadline.clock.monotonic()))
+    elapsed = retry.elapsed(deadline.clock.monotonic())
     if deadline.expired:
-        text = f"The timeout expired during an outage of {elapsed}. {error.message}"
-        return TimedOut(text, error.hint or None)
-    error.message += f" Gave up after {elapsed}."
+        after = f" after {format_duration(elapsed)} of retries" if elapsed > REPORTED_WAIT else ""
+        return TimedOut(f"{error.message} The timeout expired{after}.", error.hint or None)
+    error.message += f" Gave up after {format_duration(elapsed)}."
     return error

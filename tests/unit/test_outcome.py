@@ -10,7 +10,15 @@ import pytest
 
 from opsera_step.api import RunStatus, State
 from opsera_step.errors import ExitCode
-from opsera_step.outcome import EXIT_CODE_OF_STATE, OUTPUTS, SCHEMA_VERSION, Outcome, outcome_of
+from opsera_step.outcome import (
+    EXIT_CODE_OF_STATE,
+    OUTPUTS,
+    SCHEMA_VERSION,
+    Outcome,
+    moment_text,
+    outcome_of,
+    sentence,
+)
 from opsera_step.runs import Ended, EndReason, StepResult, StopResult
 
 FULL = Outcome(
@@ -123,3 +131,38 @@ def test_a_run_that_timed_out(stop, message, state):
     assert (outcome.status, outcome.exit_code, outcome.message) == ("timeout", 124, message)
     (step,) = outcome.steps
     assert (step.state, step.seconds) == (state, None if state is State.STOPPED else 3.0)
+
+
+@pytest.mark.parametrize(
+    ("stop", "message"),
+    [
+        (
+            StopResult("Run 42 stopped.", RunStatus(State.STOPPED, "stopped")),
+            "HTTP 429. The timeout (5m) expired, and run 42 was stopped.",
+        ),
+        (None, "HTTP 429. The timeout (5m) expired, and the result of run 42 is unknown. Left."),
+    ],
+)
+def test_a_timeout_during_an_outage_begins_with_the_cause(stop, message):
+    """It is not known whether the run finished in time, so nothing is said about that."""
+    ended = Ended(EndReason.TIMEOUT, None, log_complete=False, detail="HTTP 429.")
+    outcome = outcome_of(FULL, ended, stop, left="Left.", timeout=300.0)
+    assert (outcome.status, outcome.exit_code, outcome.message) == ("timeout", 124, message)
+    assert "Increase" not in outcome.hint
+
+
+@pytest.mark.parametrize(
+    ("now", "text"),
+    [
+        (1_700_000_000.0, "22:13 UTC"),
+        (1_700_003_600.0, "22:13 UTC"),
+        (1_700_086_400.0, "2023-11-14 22:13 UTC"),
+        (None, "2023-11-14 22:13 UTC"),
+    ],
+)
+def test_a_moment_of_another_day_has_its_date(now, text):
+    """A step that has waited since yesterday is not shown as one that began today."""
+    assert moment_text(1_700_000_000.0, now) == text
+    gate = StepResult("Approve", "", State.PAUSED, 0.0, 1_700_000_000.0)
+    paused = FULL.but(status="paused", exit_code=8, waits_for="Approve", steps=(gate,), at=now)
+    assert f"since {text}." in sentence(paused)

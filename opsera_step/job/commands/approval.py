@@ -14,7 +14,7 @@ from opsera_step.api import Ack, Pipeline, Run, State
 from opsera_step.clock import format_duration
 from opsera_step.errors import ApiError, ExitCode, InvalidInput
 from opsera_step.job.job import CommandResult, Job
-from opsera_step.outcome import time_of_day
+from opsera_step.outcome import moment_text
 from opsera_step.runs import RunDetails, read_details
 
 APPROVE, REJECT = "approve", "reject"
@@ -125,5 +125,6 @@ def _since(job: Job, details: RunDetails) -> str:
     step = next((one for one in details.steps if one.name == details.waiting_for), None)
     if step is None or step.started_at is None:
         return ""
-    waited = format_duration(max(0.0, job.clock.time() - step.started_at))
-    return f", since {time_of_day(step.started_at)} ({waited})"
+    now = job.clock.time()
+    waited = format_duration(max(0.0, now - step.started_at))
+    return f", since {moment_text(step.started_at, now)} ({waited})"

@@ -97,7 +97,11 @@ MESSAGES = [
     (heartbeat("queued", queued_behind=41), "The run is still queued behind run 41 (elapsed 0s)."),
     (
         heartbeat(error="It answered 502."),
-        "The run: the API is not responding properly, retrying (It answered 502) (elapsed 0s).",
+        "It answered 502. Still retrying (elapsed 0s).",
+    ),
+    (
+        heartbeat(step=Step("b", "Build"), log_error="It answered 502."),
+        "The run: “Build” still running, no output for 3m (elapsed 0s). It answered 502.",
     ),
 ]
 

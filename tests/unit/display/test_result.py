@@ -45,9 +45,10 @@ def test_only_what_fails_the_job_is_an_error(status, code, shown):
 
 
 def test_a_timeout_without_a_run_is_not_the_pipelines():
-    """The time may have run out before any run was known."""
-    outcome = RUN.but(status="timeout", exit_code=124, message="M.", run_count=None)
-    assert printed(outcome)[0] == "!error opsera-step: M. Do this."
+    """The time may have run out before any run was known, or in a query about a run."""
+    outcome = RUN.but(status="timeout", exit_code=124, message="M.")
+    for other in (outcome.but(run_count=None), outcome.but(about_run=False)):
+        assert printed(other)[0] == "!error opsera-step: M. Do this."
 
 
 def test_a_job_that_fails_because_of_a_pause_has_an_error_annotation():
@@ -130,7 +131,7 @@ class TestSteps:
         sheet = Sheet(folds=True)
         log = joblog(sheet)
         log.show(events.LogLines("1", "Test", "", ("x",)))
-        print_steps(RUN.but(steps=self.STEPS), log)
+        print_steps(RUN.but(steps=self.STEPS, at=1_700_003_600.0), log)
         assert sheet.printed[2:] == [
             "]", "✓ Build · succeeded in 5s", "✗ Test · failed in 1m05s", "■ Lint · stopped in 1s",
             "‖ Approve · waiting since 22:13 UTC", "· Scan · result unknown",

@@ -163,7 +163,9 @@ def test_of_many_failures_some_are_counted():
 def test_a_pause_names_the_approval_step():
     """The approval step of a paused run, and since when, stand in the first table."""
     gate = StepResult("Approve", "", State.PAUSED, 0.0, NOON)
-    paused = GOOD.but(status="paused", exit_code=8, waits_for="Approve", steps=(gate,))
+    paused = GOOD.but(
+        status="paused", exit_code=8, waits_for="Approve", steps=(gate,), at=NOON + 3600
+    )
     text = step_summary(paused)
     assert "| 1m15s | Approve, since 22&#58;13 UTC |\n" in text
     assert "| Waiting for approval |" in text

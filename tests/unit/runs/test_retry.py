@@ -28,6 +28,7 @@ from opsera_step.runs.retry import (
     Heartbeats,
     RetryState,
     backoff,
+    retrying,
 )
 
 
@@ -133,14 +134,21 @@ def test_retry_after_is_obeyed_up_to_two_minutes(asked, waited):
     assert ("Opsera asked to wait 1h." in events[0].error) == (asked == 3600.0)
 
 
+@pytest.mark.parametrize(("left", "announced"), [(200.0, 120.0), (10.0, 0.0)])
+def test_a_wait_that_the_time_does_not_allow_is_not_announced(left, announced):
+    retry, error = RetryState(lambda: 0.5), throttled(3600.0)
+    wait = retry.failed(error, 0.0)
+    assert retrying(error, retry, 0.0, wait, left).wait == announced
+
+
 def test_the_timeout_ends_it():
-    """When the time is up the last error is in the message, and the exit code is 124."""
-    api = Api(Unreachable("gone"), latency=0.5)
+    """When the time is up the message begins with the last error, and the exit code is 124."""
+    api = Api(Unreachable("Gone."), latency=0.5)
     error = api.fail(120.0)
     assert isinstance(error, TimedOut)
     assert (error.exit_code, error.message) == (
         124,
-        "The timeout expired during an outage of 2m. gone",
+        "Gone. The timeout expired after 2m of retries.",
     )
     assert 119.0 < api.clock.monotonic() <= 120.5
 
