@@ -25,9 +25,9 @@ TIMEOUT_MARGIN = 60.0
 
 _OUTPUTS = {
     "STATUS", "MESSAGE", "PIPELINE_ID", "PIPELINE_NAME", "URL", "DURATION", "STARTED_AT",
-    "FINISHED_AT", "FAILED_STEP", "LOG_LINES", "LOG_COMPLETE", "RESULT", "DEBUG",
+    "FINISHED_AT", "FAILED_STEP", "LOG_LINES", "LOG_COMPLETE", "RESULT", "ORIGIN", "DEBUG",
 }  # fmt: skip
-"""What follows OPSERA_ in variables that are not inputs: outputs of an earlier job, and DEBUG."""
+"""What follows OPSERA_ in variables that are not inputs: what an earlier job wrote, and DEBUG."""
 _VARIABLE = re.compile(r"[A-Za-z0-9_ -]{1,40}")
 _CLOSE = 0.8
 

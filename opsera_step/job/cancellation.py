@@ -134,5 +134,5 @@ class JobEmergency:
             message=job.scrubber.inline(f"{what} while blocked on output; {then}", 1000),
             elapsed=job.clock.monotonic() - job.started,
         )
-        job.platform.write_outputs(outcome.outputs(), job.inputs.output_file)
+        job.put_outputs(outcome.outputs())
         return exit_code

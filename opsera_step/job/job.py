@@ -24,9 +24,17 @@ from opsera_step.errors import (
     NotFound,
 )
 from opsera_step.outcome import Outcome, reason_of
-from opsera_step.platforms import Platform
+from opsera_step.platforms import OPEN, ORIGIN, Platform
 from opsera_step.report import Report
-from opsera_step.runs import Event, RunDetails, RunKnown, RunState, call_with_retry
+from opsera_step.runs import (
+    ATTACHED,
+    WATCHED,
+    Event,
+    RunDetails,
+    RunKnown,
+    RunState,
+    call_with_retry,
+)
 from opsera_step.signals import Signals
 from opsera_step.text import Scrubber, mask_secrets
 
@@ -185,9 +193,9 @@ class Job:
         """Print a warning, which may quote the API."""
         self.log.say(self.scrubber.inline(text, 1000), "warning")
 
-    def use_run(self, run: Run, origin: str) -> None:
-        """Take the run to follow or to ask about, and write the early outputs."""
-        self.state.run, self.state.origin = run, origin
+    def use_run(self, run: Run) -> None:
+        """Take an existing run to follow or to ask about, and write the early outputs."""
+        self.state.run, self.state.origin = run, WATCHED
         self.announce_run()
 
     def announce_run(self) -> None:
@@ -206,10 +214,20 @@ class Job:
 
     def write_outputs(self, outputs: dict[str, str]) -> None:
         """Write outputs; a failure is a warning, since the run matters more."""
-        failure = self.platform.write_outputs(outputs, self.inputs.output_file)
+        failure = self.put_outputs(outputs)
         if failure and failure not in self._reported:
             self._reported.add(failure)
             self.log.say(failure, "warning")
+
+    def put_outputs(self, outputs: dict[str, str]) -> str:
+        """Write outputs and, for the cleanup, that this job did not start the run if it did not.
+
+        Return what went wrong, or an empty string.
+        """
+        origin, is_open = self.state.origin, outputs.get("status", "") in OPEN
+        if is_open and origin in (ATTACHED, WATCHED) and not self.platform.keeps_state:
+            outputs = {**outputs, ORIGIN: origin}
+        return self.platform.write_outputs(outputs, self.inputs.output_file)
 
     def retry(self, call: Callable[[Deadline], T]) -> T:
         """Call until there is a response, showing the problems meanwhile."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from opsera_step.clock import Clock
-from opsera_step.platforms.base import Platform
+from opsera_step.platforms.base import OPEN, ORIGIN, Platform
 from opsera_step.platforms.split import Split
 from opsera_step.platforms.terminal import Terminal, can_move_cursor, window_size
 
@@ -35,4 +35,4 @@ def platform_class(name: str) -> type[Platform]:
     return Terminal if name == "terminal" else Platform
 
 
-__all__ = ["Platform", "Split", "detect", "platform_class", "window_size"]
+__all__ = ["OPEN", "ORIGIN", "Platform", "Split", "detect", "platform_class", "window_size"]

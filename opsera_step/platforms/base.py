@@ -23,7 +23,10 @@ DEBUG, NOTICE, WARNING, ERROR = "debug", "notice", "warning", "error"
 """Levels of a message; the empty string is an ordinary one."""
 
 
-_OPEN = ("cancelled", "timeout", "")
+OPEN = ("cancelled", "timeout", "")
+"""Values of the output `status` after which the run may be in progress; empty before the end."""
+ORIGIN = "origin"
+"""A note for the cleanup, beside the outputs of such a run if the job did not start it."""
 
 
 class Platform:
@@ -192,8 +195,8 @@ class Platform:
         return {
             "run_count": found.get("OPSERA_RUN_COUNT", ""),
             "status": found.get("OPSERA_STATUS", ""),
-            # After these the run may be in progress: the cleanup has to look.
-            "done": "true" if found.get("OPSERA_STATUS", "timeout") not in _OPEN else "",
+            "origin": found.get(output_variable(ORIGIN), ""),
+            "done": "true" if found.get("OPSERA_STATUS", "") not in OPEN else "",
         }
 
     def _is_on(self, variable: str) -> bool:

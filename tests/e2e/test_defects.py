@@ -10,6 +10,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 
 import pytest
 from cryptography import x509
@@ -172,6 +173,42 @@ class TestPostStep:
             job.wait()
             done = post_step(opsera, files, pipeline=None, base_url=None)
         assert (done.code, opsera.stopped) == (0, True), done.log
+
+
+class TestForeignRun:
+    """A run that the job did not start, which the cleanup after the job leaves alone, too."""
+
+    @pytest.mark.parametrize("platform", ["github", "gitlab", "plain"])
+    @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL, "timeout"])
+    @pytest.mark.parametrize("inputs", [{"command": "watch"}, {"on_busy": "attach"}])
+    def test_it_is_left(self, tmp_path, platform, end, inputs):
+        opsera = self.play(tmp_path, platform, end, **inputs)
+        assert not opsera.count("stop")
+
+    @pytest.mark.parametrize("platform", ["github", "gitlab"])
+    def test_it_is_stopped_if_that_is_wanted(self, tmp_path, platform):
+        opsera = self.play(tmp_path, platform, signal.SIGKILL, command="watch", on_cancel="stop")
+        assert opsera.count("stop") == 1
+
+    @pytest.mark.parametrize("platform", ["github", "gitlab"])
+    def test_a_killed_query_leaves_it(self, tmp_path, platform):
+        hang = {"logs": lambda count, body: time.sleep(2)}
+        opsera = self.play(tmp_path, platform, signal.SIGKILL, scripts=hang, command="status")
+        assert not opsera.count("stop")
+
+    def play(self, tmp_path, platform, end, scripts=None, **inputs):
+        """Follow run 6, which is in progress, to some end, and clean up as the platform does."""
+        files = github(tmp_path) if platform == "github" else Files(tmp_path, platform)
+        limit = "4s" if end == "timeout" else "30s"
+        with Opsera(scripts=scripts, latest="running") as opsera:
+            job = Process(opsera, files, **{**FAST, **inputs, "timeout": limit})
+            if end != "timeout":
+                wait_until(lambda: opsera.count("logs") > 0)
+                job.send(end)
+            job.wait()
+            # The script names the command; the cleanup has the job's variables, and not that.
+            post_step(opsera, files, **{**FAST, **inputs, "command": None})
+        return opsera
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class Decision:
         """Check what is waiting, ask for confirmation, and send the decision."""
         pipeline = job.find_pipeline()
         run = Run(pipeline.id, pipeline.run_count)
-        job.use_run(run, "")
+        job.use_run(run)
         details = read_details(job.client, run, job.deadline.no_later_than(_DETAILS_WITHIN))
         job.state.details = details
         self._check(job, pipeline, details)

@@ -108,10 +108,10 @@ def _is_to_be_stopped(job: Job, state: Mapping[str, str]) -> bool:
     wanted = job.inputs.on_timeout if state.get("status") == "timeout" else job.inputs.on_cancel
     if wanted != "auto":
         return wanted == "stop"
-    if state.get("origin"):
-        return state["origin"] == STARTED
-    # Without a state of the platform only the inputs tell whether the job attached to the run.
-    return job.inputs.on_busy != "attach"
+    origin = state.get("origin") or STARTED
+    # A file in the workspace can't vouch that the job did not attach to the run.
+    is_sure = job.platform.keeps_state or job.inputs.on_busy != "attach"
+    return origin == STARTED and is_sure
 
 
 def _left_run(job: Job, state: Mapping[str, str]) -> Run | None:

@@ -16,7 +16,7 @@ DETAILS_WITHIN = 10.0
 def status(job: Job) -> CommandResult:
     """Report the status of a run; the exit code is 0 whatever it is."""
     run = job.requested_run(job.find_pipeline())
-    job.use_run(run, "")
+    job.use_run(run)
     state = job.state
     state.status = job.retry(lambda until: job.client.status(run, until))
     state.responses["status"] = state.status.response
@@ -64,7 +64,7 @@ def stop(job: Job) -> CommandResult:
     """Ask the pipeline to stop; a run_count that is not its current run stops nothing."""
     pipeline = job.find_pipeline()
     run = job.requested_run(pipeline)
-    job.use_run(run, "")
+    job.use_run(run)
     if not pipeline.state.active:
         finished = _already_finished(job, run, pipeline)
         if finished is not None:

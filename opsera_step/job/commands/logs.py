@@ -12,7 +12,6 @@ from opsera_step.errors import ExitCode, InvalidInput
 from opsera_step.job.job import CommandResult, Job, status_output
 from opsera_step.outcome import outcome_of
 from opsera_step.runs import (
-    WATCHED,
     Ended,
     EndReason,
     Event,
@@ -51,7 +50,7 @@ class LogQuery(NamedTuple):
         """Print the log of a run as it is now."""
         pipeline = job.find_pipeline()
         run = job.requested_run(pipeline)
-        job.use_run(run, "")
+        job.use_run(run)
         job.state.status = status = job.retry(lambda until: job.client.status(run, until))
         job.state.responses["status"] = status.response
         kind = self._kind(job)
@@ -77,7 +76,7 @@ class LogQuery(NamedTuple):
     def follow(self, job: Job) -> CommandResult:
         """Print the log of a run until it ends; however it ends, the exit code is 0."""
         pipeline = job.find_pipeline()
-        job.use_run(job.requested_run(pipeline), WATCHED)
+        job.use_run(job.requested_run(pipeline))
         wanted = find_step(self.step, pipeline, ()) if self.step else None
         policy = FollowPolicy(
             wait_when_paused=job.inputs.on_paused == "wait",

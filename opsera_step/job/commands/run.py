@@ -16,7 +16,6 @@ from opsera_step.outcome import outcome_of
 from opsera_step.runs import (
     LATE_STOP,
     STARTED,
-    WATCHED,
     Ended,
     EndReason,
     FollowPolicy,
@@ -79,7 +78,7 @@ def watch(job: Job) -> CommandResult:
     """Follow an existing run, from its first line to its end."""
     pipeline = job.find_pipeline()
     _introduce(job, pipeline)
-    job.use_run(job.requested_run(pipeline), WATCHED)
+    job.use_run(job.requested_run(pipeline))
     if job.state.run is not None:
         job.log.show(RunKnown(job.state.run, started=False))
     return _follow(job)

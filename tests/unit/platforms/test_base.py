@@ -224,14 +224,18 @@ def test_the_cleanup_finds_what_the_job_left(tmp_path):
     file = str(tmp_path / "opsera.env")
     assert platform.saved_state(file) == {}
     platform.write_outputs({"runCount": "42", "pipelineId": "x", "url": "https://x/y"}, file)
-    assert platform.saved_state(file) == {"run_count": "42", "status": "", "done": ""}
+    assert platform.saved_state(file) == {
+        "run_count": "42", "status": "", "origin": "", "done": "",
+    }  # fmt: skip
     assert not platform.keeps_state
     platform.write_outputs({"runCount": "42", "url": "https://x/y", "status": "failed"}, file)
     assert platform.saved_state(file)["done"] == "true"
     for status in ("cancelled", "timeout"):
         # The run may be in progress: stopping it may have failed.
-        platform.write_outputs({"runCount": "42", "status": status}, file)
-        assert platform.saved_state(file) == {"run_count": "42", "status": status, "done": ""}
+        platform.write_outputs({"runCount": "42", "status": status, "origin": "watched"}, file)
+        assert platform.saved_state(file) == {
+            "run_count": "42", "status": status, "origin": "watched", "done": "",
+        }  # fmt: skip
 
 
 def test_an_invalid_output_file_leaves_no_state(tmp_path):

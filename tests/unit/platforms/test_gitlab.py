@@ -279,7 +279,7 @@ def test_the_cleanup_reads_the_encoded_file(tmp_path):
     platform.write_outputs(
         {"runCount": "42", "url": "https://app/workflow/details/a/summary"}, file
     )
-    assert platform.saved_state(file) == {"run_count": "42", "status": "", "done": ""}
+    assert platform.saved_state(file)["run_count"] == "42"
 
 
 @pytest.mark.parametrize("seed", [1, 2])
