@@ -460,8 +460,14 @@ def _write_summary(job: Job, result: CommandResult, outcome: Outcome) -> str:
 
 
 def _save_state(job: Job, result: CommandResult) -> str:
-    """Note that the cleanup has nothing to do, unless a stop that was wanted failed."""
-    stop = job.state.stop
-    if result.writes_outputs and (stop is None or stop.failure is None):
+    """Note that the cleanup has nothing to do, unless a run may have been left behind.
+
+    That is so if a stop that was wanted failed, or if the job was cancelled while the request for
+    a run was in flight and no run appeared.
+    """
+    state, is_cancelled = job.state, job.signals.number is not None
+    in_flight = is_cancelled and state.requested and state.run is None
+    failed = state.stop is not None and state.stop.failure is not None
+    if result.writes_outputs and not failed and not in_flight:
         job.save_state(done="true")
     return ""

@@ -92,7 +92,7 @@ class Heartbeat(NamedTuple):
     step: Step | None
     queued_behind: int | None
     idle_seconds: float
-    """Seconds without any change."""
+    """Seconds without a new line of the log."""
     error: str
     """Why the status can't be read at the moment; empty if it can."""
     log_error: str = ""

@@ -10,7 +10,15 @@ import math
 from collections.abc import Callable, Generator, Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
-from opsera_step.api import Listing, LogRecord, Pipeline, Run, State, token_identities
+from opsera_step.api import (
+    Listing,
+    LogRecord,
+    Pipeline,
+    Run,
+    State,
+    is_object_id,
+    token_identities,
+)
 from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import ApiError, RunUncertain, TimedOut
 from opsera_step.runs.events import Event, Note
@@ -109,9 +117,9 @@ class RunOwnership:
             records = self._client.logs(run, until, console_only=False).items
         except ApiError:
             return None
-        starters = [one.user_id for one in records if _is_start(one)]
-        starter = next(filter(None, reversed(starters)), None)
-        return None if starter is None else starter.lower() in self._identities
+        # Another form, such as a name, can't be compared with the IDs in the token.
+        starters = [one.user_id for one in records if _is_start(one) and is_object_id(one.user_id)]
+        return starters[-1].lower() in self._identities if starters else None
 
 
 class RunFinder:

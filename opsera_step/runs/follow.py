@@ -140,7 +140,9 @@ def follow(
     while plan is not None:
         yield from pace.sleep(plan.delay)
         for event in tracker.take(_observe(client, run, plan, clock, deadline, policy)):
-            pace.shown()
+            if not isinstance(event, StateChanged):
+                # Most changes of the status print nothing.
+                pace.shown()
             yield event
         plan = tracker.plan(clock.monotonic(), pace.heartbeat_at)
     for event in tracker.finish(clock.monotonic()):
@@ -354,6 +356,8 @@ class Tracker:
         if self._ending is not None and self._ended is None:
             if now < self._ending.cap:
                 return self._spaced(self._plan_ending(self._ending, now), now)
+            if self._may_be_outdated(self._ending, now):
+                return Plan(Request.STATUS, limit=LAST_LOOK)
             self._conclude(self._ending, now)
         if self._ended is not None:
             return None
@@ -375,8 +379,9 @@ class Tracker:
         pipeline = self._pipeline
         if pipeline is not None and pipeline.run_count == self._run.count:
             step = pipeline.current_step if self._is_summary_valid(now) else None
-        idle = now - max(self._changed_at, self._log.line_at)
-        return Heartbeat(self._status, step, self._ahead, idle, self._status_error, self._log.error)
+        silence = now - self._log.line_at
+        errors = self._status_error, self._log.error
+        return Heartbeat(self._status, step, self._ahead, silence, *errors)
 
     def finish(self, now: float) -> Iterator[Event]:
         """Yield what was held back, and the end."""
@@ -531,6 +536,11 @@ class Tracker:
             and self._log.is_quiet(now, ending.since, is_new=self._is_new)
             and ending.results_at >= max(ending.since, self._log.line_at)
         )
+
+    def _may_be_outdated(self, ending: _Ending, now: float) -> bool:
+        """Whether the status may have changed: much time passes while the process is suspended."""
+        is_asked = ending.is_by_summary or self._status_sent_at >= ending.cap
+        return not is_asked and self._status_retry.not_before <= now
 
     def _confirmed(self, ending: _Ending, now: float) -> Iterator[Event]:
         if ending.reason is EndReason.PAUSED and self._policy.wait_when_paused:

@@ -51,6 +51,8 @@ RESET_VISIBLE_WITHIN = 30.0
 """Seconds after a reset until a pipeline is no longer shown as paused."""
 _RESET_POLL_INTERVAL = 2.0
 _PAUSED = re.compile(r"\bpaused\b|\ba?wait\w*\b.*\bapproval\b", re.IGNORECASE)
+_PAUSED_FOR = 3.0
+"""Seconds for which a pipeline has to be paused to be the reason of a refusal that gives none."""
 
 T = TypeVar("T")
 Steps = Generator[Event, None, T]
@@ -282,7 +284,14 @@ class _Starter:
 
     def _wait_for_turn(self, now: Pipeline, refusal: ApiError) -> Steps[Pipeline]:
         """Wait for the run in progress, if that is why the request was refused."""
-        if isinstance(refusal, RunPaused) or not isinstance(refusal, RunRefused):
+        if isinstance(refusal, RunPaused) or _PAUSED.search(refusal.message):
+            raise _paused(refusal.message, now)
+        if now.state is State.PAUSED:
+            # A run can look paused for a moment.
+            yield from self._finder.heartbeats.sleep(_PAUSED_FOR, behind=now.run_count)
+            now = yield from self._finder.summary(now.id)
+            if now.state is not State.PAUSED:
+                return now
             raise _paused(refusal.message, now)
         if now.state is not State.RUNNING or is_locked(refusal.message):
             raise refusal
@@ -337,6 +346,9 @@ class _Starter:
         elif run.count > before.run_count + 1:
             # Another run came in between, and may be in progress.
             behind = run.count - 1
+        elif before.last_run_count is not None and before.last_run_count < before.run_count:
+            # The pipeline looked idle, but its latest run is not known to have ended.
+            behind = before.run_count
         state = self._state
         state.run, state.origin, state.behind = run, STARTED, behind
         if self._before_doubt is not None and self._requests > 1:
@@ -399,7 +411,7 @@ def _needs_reset(pipeline: Pipeline, when: str) -> bool:
 
 def _refusal(response: RunResponse, now: Pipeline) -> RunRefused:
     message = f"Opsera refused to start a run: {response.message or response.value}"
-    if _is_about_pause(response.message, now):
+    if _PAUSED.search(response.message):
         return _paused(message, now)
     if is_locked(response.message):
         return RunRefused(message, "Ask the pipeline's owner or an administrator to unlock it.")

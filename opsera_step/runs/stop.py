@@ -125,9 +125,13 @@ class _Stopping:
         if pipeline.run_count < run.count:
             return self._queued()
         last = pipeline.last_run_count or 0
+        is_next = last == run.count - 1
+        if is_next and pipeline.run_count == run.count:
+            # It has started and not ended; that the pipeline looks idle may be out of date.
+            return None
         if not pipeline.state.active or last >= run.count:
             return StopResult(f"Nothing to stop: run {run.count} is not in progress.")
-        if last != run.count - 1:
+        if not is_next:
             return StopResult(
                 f"Run {run.count} may not have started; stopping now could stop another run, so it "
                 "was left and may be in progress."

@@ -190,6 +190,9 @@ def test_a_signal_while_the_request_is_on_the_wire(tmp_path):
         assert job.outputs["OPSERA_RUN_COUNT"] == "42"
 
 
+LATE = {"run_count_lag": 4.0}
+
+
 def test_the_post_step_stops_what_a_killed_job_left_on_github(slow, tmp_path):
     """After SIGKILL the post step reads the saved state and stops the run."""
     process = Process(slow, Files(tmp_path, "github"))
@@ -200,6 +203,21 @@ def test_the_post_step_stops_what_a_killed_job_left_on_github(slow, tmp_path):
     states = {f"STATE_{name}": value for name, value in state.items()}
     post = Process(slow, Files(tmp_path, "github"), arguments=("cleanup",), environ=states).wait()
     assert (post.code, slow.count("stop")) == (0, 1)
+
+
+def test_the_post_step_stops_a_run_that_appeared_after_a_cancellation(tmp_path):
+    """If the request was in flight and no run was visible, the post step looks again."""
+    lost = Fault(call="run", kind="hang", seconds=60, effect=True)
+    with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=[lost], flags=LATE) as simulator:
+        process = Process(simulator, Files(tmp_path, "github"))
+        wait_until(lambda: simulator.count("run") > 0)
+        process.send(signal.SIGTERM)
+        assert "no new run has appeared" in process.wait(10).log
+        state = github_files.state(process.files.text("github_state").encode()).values
+        states = {f"STATE_{name}": value for name, value in state.items()}
+        wait_until(lambda: simulator.now > LATE["run_count_lag"] + 1)
+        Process(simulator, Files(tmp_path, "github"), arguments=("cleanup",), environ=states).wait()
+        assert [one.run_count for one in simulator.requests if one.call == "stop"] == [42]
 
 
 def test_cleanup_after_a_killed_job_elsewhere(slow, tmp_path):

@@ -73,8 +73,10 @@ def test_runs_of_other_users_are_left_out_once():
 
 
 @pytest.mark.parametrize(
-    "log", [[], [record("Build", US)], [record(START, "")], Unavailable("HTTP 503")]
-)
+    "log",
+    [[], [record("Build", US)], [record(START, "")], [record(START, "Alex Kim")],
+     Unavailable("HTTP 503")],
+)  # fmt: skip
 def test_a_log_without_a_name_is_given_some_seconds(log):
     """Then the only new run is taken, with a warning."""
     api = Logs(_6=log)

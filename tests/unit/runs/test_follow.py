@@ -148,6 +148,15 @@ class TestTheEndIsConfirmed:
         assert (seen.ended.status.value, seen.ended.log_complete) == (last, True)
         assert seen.of(events.PausedAt) == []
 
+    @pytest.mark.parametrize("first", ["success", "failed", "stopped", "paused"])
+    def test_a_status_from_before_a_suspension(self, clock, first):
+        """A process that was suspended in the meantime asks again before it ends."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (10, first), (12, "running"), (900, "failed")]
+        )
+        clock.call_at(11.9, lambda: clock.sleep(600.0))
+        assert follow_run(opsera, poll_interval=1.0).ended.status.value == "failed"
+
     @pytest.mark.parametrize("first", ["success", "failed"])
     def test_a_summary_that_contradicts_it(self, clock, first):
         """While the summary shows the run in progress, the status is asked again."""
@@ -777,6 +786,15 @@ class TestItNeverLooksDead:
         beats = seen.times(events.Heartbeat)
         assert len(beats) >= 44
         assert all(later - at >= HEARTBEAT - 0.001 for at, later in pairwise(beats))
+
+    def test_a_change_that_prints_nothing_is_no_output(self, clock):
+        """A status that looks final for a moment does not delay the line."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (50, "success"), (52, "running"), (200, "success")]
+        )
+        seen = follow_run(opsera, poll_interval=1.0)
+        assert 60.0 <= seen.times(events.Heartbeat)[0] < 62.0
+        assert seen.of(events.Heartbeat)[0].idle_seconds >= 60.0
 
     @pytest.mark.parametrize("error", [http(502), http(429), http(429, 400.0)])
     @pytest.mark.parametrize("name", OUTAGES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import pytest
@@ -482,6 +482,23 @@ class TestResponses:
         played = play(api)
         assert isinstance(played.error, RunPaused)
         assert played.clock.monotonic() < 5.0
+
+    def test_a_refusal_of_a_pipeline_that_looks_paused_for_a_moment(self):
+        """Between two steps a run can look paused; it is waited for like any other."""
+        api = FakeOpsera(FakeClock(), "running", script=["refused"], duration=60.0)
+        api.pause_at(0.5 * LATENCY)
+        api.clock.call_at(2.0, lambda: setattr(api, "paused_until", 2.0))
+        api.clock.call_at(2.0, lambda: setattr(api.runs[0], "ends", 60.0))
+        played = play(api)
+        assert (api.times("run"), played.followed, api.ours()) == (2, 6, [6])
+
+    def test_a_pipeline_that_looks_idle_before_its_latest_run_ended(self):
+        """Ours may be queued behind that run, so no stop call is sent without a check."""
+        api = FakeOpsera(FakeClock(), "running")
+        idle = replace(api.summary(PIPELINE, Deadline.after(api.clock, None)), state=State.SUCCESS)
+        played = play(api, pipeline=replace(idle, last_run_count=4))
+        assert (played.followed, played.state.behind) == (6, 5)
+        assert not played.state.is_active(0.0)
 
     def test_a_refusal_of_a_busy_pipeline_ends_with_the_time(self):
         """The refusal is in the message when the time is up."""

@@ -243,6 +243,12 @@ class TestUnknownRuns:
             api.status_faults = [NotFound("HTTP 404.")]
             assert stop(api, count).sentence == f"Run {count} stopped."
 
+    def test_a_summary_that_looks_idle_for_too_long(self):
+        """The latest run, not known to have ended, is in progress, whatever else is shown."""
+        api = world(US, state_lag=40.0)
+        api.status_faults = [NotFound("HTTP 404.")]
+        assert stop(api, 6).sentence == "Run 6 stopped."
+
     def test_an_unrecognized_status_is_settled_by_the_summary(self):
         """Whether such a run is active is left to the pipeline."""
         api = world(US)
