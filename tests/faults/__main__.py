@@ -1,73 +1,84 @@
-"""`python -m tests.faults`: play as many schedules as one likes, and print the seed of any failure.
+"""`python -m tests.faults`: run a campaign of fault schedules, and print a page about it.
 
-Without options on a fake clock; with `--process` over real time with the real entrypoint, where
-one schedule takes as long as its run. `--seed N --runs 1` plays one again and shows its log.
+Without options for a minute on a fake clock; with `--process` with the real entry point, in real
+time. It fails if a schedule breaks a rule, or if a situation never happens in a campaign that is
+long enough. `--seed N --runs 1` plays one schedule again and prints its job logs.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from itertools import count, islice
 
-from tests.faults import judge, process
-from tests.faults.schedule import Schedule, make
+from tests.faults.campaign import Ledger, shrink
+from tests.faults.schedule import CELLS, make
+from tests.faults.world import play, play_process
+
+ROUNDS = 3
+"""After so many schedules for each situation, each has to have happened."""
 
 
 def main() -> int:
-    """Play the schedules that the options ask for; 1 when any promise was broken."""
+    """Run the campaign; 1 if anything was broken or missing."""
     options = _options()
-    play = process.play if options.process else judge.play
-    began, codes, broken = time.monotonic(), Counter[int](), 0
-    seeds = range(options.seed, options.seed + options.runs)
+    one = play_process if options.process else play
+    if options.runs == 1:
+        return _show(options.seed, shrinks=options.shrink)
+    minutes = options.minutes or (float("inf") if options.runs else 1.0)
+    ledger, until = Ledger(), time.monotonic() + 60 * minutes
+
+    def run(seed: int) -> None:
+        if time.monotonic() < until:
+            ledger.run(make(seed), one)
+            for sentence in ledger.broken.get(seed, ()):
+                sys.stdout.write(f"BROKEN (seed {seed}): {sentence}\n")
+                sys.stdout.flush()
+
+    seeds: Iterator[int] = islice(count(options.seed), options.runs)
     with ThreadPoolExecutor(options.jobs if options.process else 1) as pool:
-        results = pool.map(lambda one: _one(play, one), seeds)
-        for seed, (played, faults) in zip(seeds, results, strict=True):
-            if played is not None:
-                codes[played.job.code] += 1
-            if faults or options.runs == 1:
-                broken += bool(faults)
-                _tell(make(seed), played, faults, whole=options.runs == 1)
-    told = ", ".join(f"{count} ended {code}" for code, count in sorted(codes.items()))
-    seconds = time.monotonic() - began
-    sys.stdout.write(f"{options.runs} schedules in {seconds:.0f} s: {told}; {broken} broken\n")
-    return int(broken > 0)
+        for seed in seeds:
+            if time.monotonic() > until:
+                break
+            pool.submit(run, seed).result()
+    sys.stdout.write(f"{ledger.page()}\n")
+    is_long = ledger.schedules >= ROUNDS * len(CELLS) and not options.process
+    return int(bool(ledger.broken or (is_long and ledger.missing())))
+
+
+def _show(seed: int, *, shrinks: bool) -> int:
+    """Play one schedule, the smallest that fails if asked to, and print all of it."""
+    ledger, schedule = Ledger(), make(seed)
+    schedule = shrink(schedule) if shrinks else schedule
+    played = ledger.run(schedule)
+    sys.stdout.write(f"{schedule.describe()}\n")
+    for job in played.jobs if played is not None else ():
+        sys.stdout.write(f"--- {job.kind}, exit code {job.code}\n{job.log}")
+    if played is not None:
+        for request, moment in zip(played.requests, played.moments, strict=False):
+            result = f"{request.status} {request.fault} {request.run_count or ''}"
+            sys.stdout.write(f"{request.time:9.2f} {moment.phase:14} {request.call:9} {result}\n")
+        for at, event in played.happened:
+            sys.stdout.write(f"{at:9.2f} {event}\n")
+        for run in played.runs:
+            sys.stdout.write(f"{run}\n")
+    for sentence in ledger.broken.get(seed, ()):
+        sys.stdout.write(f"BROKEN: {sentence}\n")
+    return int(bool(ledger.broken))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--runs", type=int, default=200, help="how many schedules (200)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the first (0)")
+    parser.add_argument("--minutes", type=float, help="how long (1, with --runs no limit)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first schedule (0)")
+    parser.add_argument("--runs", type=int, help="how many schedules at most")
+    parser.add_argument("--shrink", action="store_true", help="with --runs 1: make it smaller")
     parser.add_argument("--process", action="store_true", help="the real process, in real time")
     parser.add_argument("--jobs", type=int, default=8, help="processes at a time (8)")
     return parser.parse_args()
-
-
-def _one(
-    play: Callable[[Schedule, Path], judge.Played], seed: int
-) -> tuple[judge.Played | None, list[str]]:
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            played = play(make(seed), Path(folder))
-            return played, judge.faults_of(played)
-        except Exception as error:  # noqa: BLE001 - to be told with its seed
-            return None, [f"{type(error).__name__}: {error}"]
-
-
-def _tell(
-    schedule: Schedule, played: judge.Played | None, faults: list[str], *, whole: bool
-) -> None:
-    sys.stdout.write(f"{schedule.describe()}\n")
-    if played is not None and whole:
-        sys.stdout.write(played.job.log)
-    for fault in faults:
-        sys.stdout.write(f"BROKEN (seed {schedule.seed}): {fault}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

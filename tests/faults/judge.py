@@ -1,23 +1,27 @@
-"""Play a schedule, and hold what came out against what the simulator knows to be true."""
+"""The judge: rules for what a job did, printed, and left, compared with what the simulator knows.
+
+A rule yields a sentence for each promise that was broken. It yields CHANCE where it could have been
+broken, so that a campaign can see that each rule was put to the test.
+"""
 
 from __future__ import annotations
 
 import re
-import signal
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
 
-from opsera_step.clock import FakeClock
 from opsera_step.config.parsers import parse_duration
+from opsera_step.runs.follow import LAST_LOOK
 from opsera_step.runs.log_reader import QUIET_FOR
-from opsera_step.signals import Signals
-from opsera_step.simulator import RunView, Simulator
-from tests.faults.schedule import Schedule
+from opsera_step.runs.retry import HEARTBEAT, LONGEST_WAIT
+from opsera_step.runs.start import IDLE_PROOF
+from opsera_step.runs.stop import LATE_STOP
+from tests.faults.world import FINAL, KILLED, SPEED, Job, Played
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
-from tests.support.jobs import Files, Finished, play_with
+
+CHANCE = ""
+"""What a rule yields where it could have been broken."""
+Rule = Callable[[Played], Iterator[str]]
+RULES: dict[str, Rule] = {}
 
 STATUSES = {
     0: ("success", "running"),
@@ -26,223 +30,452 @@ STATUSES = {
     4: ("error",),
     8: ("paused",),
     124: ("timeout",),
-    143: ("cancelled", "success", "failed", "stopped"),  # After a signal the status is the run's.
 }
+AFTER_SIGNAL = ("cancelled", "success", "failed", "stopped")
+"""After a signal the status is the run's."""
+SIGNAL_CODES = {129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM"}
 SLACK = 45.0
 """Seconds beyond the timeout: a last look, a stop call, and a request that hangs in each."""
+CANCELLED_WITHIN = 5.0
+"""Seconds from a signal to the end of the job, if no request hangs."""
+SETTLED_WITHIN = 90.0
+"""Seconds from the end of the run or of all faults, whichever is later, to the end of the job. A
+Retry-After that was sent before comes on top."""
 _EXCERPT = re.compile(r"\[opsera\] (?:The l|L)ast lines of")
 _OUR_LINE = re.compile(r"s\dp\d (?:line|record) \d+")
 
 
-@dataclass(frozen=True)
-class Played:
-    """A job that was played, and the truth about it."""
+def rule(name: str) -> Callable[[Rule], Rule]:
+    """Register a rule under its name."""
 
-    schedule: Schedule
-    job: Finished
-    runs: list[RunView]
-    requests: list[Any]
-    truth: list[str]
-    token: str
+    def register(check: Rule) -> Rule:
+        RULES[name] = check
+        return check
 
-    @property
-    def outputs(self) -> dict[str, str]:
-        """Return the outputs by their names on GitHub."""
-        text = self.job.files.text("opsera.env")
-        pairs = (line.partition("=") for line in text.splitlines())
-        return {name: value for name, _, value in pairs}
-
-    @property
-    def run(self) -> RunView | None:
-        """Return the run that the job says it followed."""
-        count = self.outputs.get("OPSERA_RUN_COUNT", "")
-        return next((run for run in self.runs if str(run.number) == count), None)
-
-    @property
-    def printed(self) -> list[str]:
-        """Return the lines of the run's log as they were printed, without what was repeated."""
-        text = _EXCERPT.split(self.job.log)[0]
-        lines = (line for line in text.splitlines() if not line.startswith("::"))
-        return _OUR_LINE.findall("\n".join(lines))
+    return register
 
 
-def play(schedule: Schedule, folder: Path) -> Played:
-    """Play a schedule in this process on a fake clock, over real HTTP."""
-    clock, signals = FakeClock(), Signals()
-    with Simulator(
-        schedule.scenario,
-        clock=clock,
-        seed=schedule.seed,
-        flags=schedule.flags,
-        faults=list(schedule.faults),
-    ) as simulator:
-        if schedule.somebody_first:
-            simulator.start_run()
-        if schedule.cancel_at is not None:
-            clock.call_at(schedule.cancel_at, lambda: _signal(signals))
-        files = Files(folder, schedule.platform)
-        job = play_with(simulator, clock, files, signals, **schedule.inputs)
-        return known_truth(schedule, simulator, job)
+def judge(played: Played) -> tuple[list[str], set[str]]:
+    """Return what was broken, and the names of the rules that had a chance to be."""
+    broken, chances = [], set()
+    for name, check in RULES.items():
+        for sentence in check(played):
+            chances.add(name)
+            broken += [f"{name}: {sentence}"] if sentence else []
+    return broken, chances
 
 
-def known_truth(schedule: Schedule, simulator: Simulator, job: Finished) -> Played:
-    """Take what the simulator knows of a job that has ended."""
-    runs, count = simulator.runs(), job.outputs.get("OPSERA_RUN_COUNT", "")
-    known = any(str(run.number) == count for run in runs)
-    truth = simulator.console_text(int(count)) if known else []
-    return Played(schedule, job, runs, list(simulator.requests), truth, simulator.token)
+def _ended(played: Played) -> Iterator[Job]:
+    """Yield the jobs that came to their own end; the post step is none."""
+    return (job for job in played.jobs if job.kind != "post step" and job.code != KILLED)
 
 
-def _signal(signals: Signals) -> None:
-    """Send SIGTERM; where the server's thread moves the clock the job's thread must not raise."""
-    if threading.current_thread() is threading.main_thread():
-        signals.notice(signal.SIGTERM)
-    elif signals.number is None:
-        signals.number = signal.SIGTERM
+def _printed(job: Job) -> list[str]:
+    """Return the lines of the run's log as they were printed, without what was repeated."""
+    lines = _EXCERPT.split(job.log)[0].splitlines()
+    return _OUR_LINE.findall("\n".join(line for line in lines if not line.startswith("::")))
 
 
-def faults_of(played: Played) -> list[str]:
-    """Return a sentence for each promise that was broken."""
-    return [
-        sentence
-        for check in (_ending, _one_run, _verdict, _log, _stops, _time, _cost, _platform, _token)
-        for sentence in check(played)
-    ]
+def _hanging(played: Played) -> float:
+    """Return for how long a request can hang: on a fake clock none is cut off."""
+    faults = [*played.schedule.faults, *(fault for _, fault in played.schedule.aimed)]
+    return max((fault.seconds for fault in faults), default=0.0)
 
 
+def _amount(played: Played, name: str) -> float:
+    return sum(event.amount for _, event in played.happened if event.do == name)
+
+
+def _timeout(played: Played) -> float:
+    return parse_duration(played.schedule.inputs["timeout"]) or 0.0
+
+
+@rule("exit code and status agree, and the outputs are complete")
 def _ending(played: Played) -> Iterator[str]:
-    code, status = played.job.code, played.outputs.get("OPSERA_STATUS")
-    if code not in STATUSES or status not in STATUSES[code]:
-        yield f"exit code {code} with status {status}: {played.outputs.get('OPSERA_MESSAGE')}"
-    if played.schedule.platform != "gitlab" and "OPSERA_RESULT" not in played.outputs:
-        yield "the outputs are not complete"
+    for job in _ended(played):
+        yield CHANCE
+        status = job.outputs.get("STATUS")
+        allowed = AFTER_SIGNAL if job.code in SIGNAL_CODES else STATUSES.get(job.code, ())
+        if status not in allowed:
+            yield f"exit code {job.code} with status {status}: {job.outputs.get('MESSAGE')}"
+        if played.schedule.platform != "gitlab" and "RESULT" not in job.outputs:
+            yield "the outputs are not complete"
 
 
+@rule("a job starts at most one run")
 def _one_run(played: Played) -> Iterator[str]:
-    ours = [run.number for run in played.runs if run.started_by == "us"]
-    if len(ours) > 1:
-        yield f"runs {ours} were all started by us"
-    followed = played.run
-    attached = played.schedule.inputs["on_busy"] == "attach" and "Following run" in played.job.log
-    adopted = "Found run" in played.job.log
-    if followed is not None and followed.started_by != "us" and not (attached or adopted):
-        yield f"run {followed.number} of {followed.started_by} was followed without a word"
+    for number, job in enumerate(played.jobs):
+        sent = [one for one, _ in played.asked(number) if one.call == "run"]
+        if any(one.effect and one.fault for one in sent):
+            yield CHANCE
+        started = [one.run_count for one in sent if one.effect and one.run_count]
+        # Where the pipeline shows a run later than the proof takes, it is known too late.
+        lags = [played.schedule.flags.get(name, 0.0) for name in ("run_count_lag", "summary_lag")]
+        said = "This job may have started run", "before it was known whether the run was started"
+        is_reported = max(lags) >= IDLE_PROOF and any(text in job.log for text in said)
+        if len(started) > 1 and not is_reported:
+            yield f"{job.kind} started runs {started}"
 
 
-def _verdict(played: Played) -> Iterator[str]:
-    """The word of the verdict is what the run really came to."""
-    status, run = played.outputs.get("OPSERA_STATUS"), played.run
-    if status in ("success", "failed", "stopped") and (run is None or run.state != status):
-        accepted = run is not None and run.state == "rejected" and status == "failed"
-        if not accepted:
-            yield f"the verdict is {status}, the truth is {run and run.state}"
-    gates = any("gate" in step for step in played.schedule.scenario["pipelines"][0]["plan"])
-    # A gate may have been passed between the verdict and the end of the job.
-    if status == "paused" and not gates:
-        yield "the verdict is paused, but there is nothing to wait for"
+@rule("a job follows no run of another user without saying so")
+def _foreign(played: Played) -> Iterator[str]:
+    for job in _ended(played):
+        if any(run.started_by != "us" for run in played.runs):
+            yield CHANCE
+        run = played.run_of(job)
+        said = "Following run" in job.log or "Found run" in job.log
+        if run is not None and run.started_by != "us" and not said:
+            yield f"run {run.number} of {run.started_by} was followed"
 
 
-def _log(played: Played) -> Iterator[str]:
-    if played.schedule.inputs["logs"] == "none":
-        return
-    printed = played.printed
-    if len(set(printed)) != len(printed):
-        double = sorted({line for line in printed if printed.count(line) > 1})
-        yield f"{len(double)} lines were printed twice, such as {double[0]}"
-    truth = [line for line in played.truth if _OUR_LINE.fullmatch(line)]
-    unknown = set(printed) - set(truth)
-    if unknown and played.run is not None:
-        yield f"{len(unknown)} lines are not of this run, such as {min(unknown)}"
-    if played.outputs.get("OPSERA_LOG_COMPLETE") == "true" and set(printed) != set(truth):
+@rule("the result is the run's")
+def _result(played: Played) -> Iterator[str]:
+    gates = any("gate" in step for step in played.schedule.plan)
+    for job in _ended(played):
+        status, run = job.outputs.get("STATUS"), played.run_of(job)
+        if run is not None and run.deleted:
+            continue
+        if status in ("success", "failed", "stopped"):
+            yield CHANCE
+            truth = "failed" if run is not None and run.state == "rejected" else run and run.state
+            if status != truth:
+                yield f"the result is {status}, the truth is {truth}"
+        # An approval may have come between the result and the end of the job.
+        if status == "paused" and not gates:
+            yield "the result is paused, but there is nothing to wait for"
+
+
+@rule("no log line is printed twice, or from another run")
+def _no_wrong_line(played: Played) -> Iterator[str]:
+    for job in _shows_log(played):
+        printed, run = _printed(job), played.run_of(job)
+        if printed:
+            yield CHANCE
+        if len(set(printed)) != len(printed):
+            double = sorted({line for line in printed if printed.count(line) > 1})
+            yield f"{len(double)} lines were printed twice, such as {double[0]}"
+        unknown = set(printed) - set(_truth(played, job))
+        if unknown and run is not None:
+            yield f"{len(unknown)} lines are not of this run, such as {min(unknown)}"
+
+
+@rule("a log that is called complete is complete")
+def _complete(played: Played) -> Iterator[str]:
+    for number, job in enumerate(played.jobs):
+        if job not in list(_shows_log(played)) or job.outputs.get("LOG_COMPLETE") != "true":
+            continue
+        yield CHANCE
+        printed, truth = _printed(job), _truth(played, job)
         missing = sorted(set(truth) - set(printed))
-        if unknown or not _came_after_reading(played, truth[: len(printed)]):
-            yield f"the log is called complete, {len(missing)} are missing, such as {missing[:1]}"
-    if not _ties_are_blind(played.schedule):
-        yield from _order(printed)
+        if missing and not _came_after_reading(played, number, printed, truth):
+            yield f"{len(missing)} lines are missing, such as {missing[0]}"
 
 
-def _came_after_reading(played: Played, read: list[str]) -> bool:
-    """Whether only lines are missing that came when the log had been still, and was read no more.
+@rule("log lines are in order")
+def _order(played: Played) -> Iterator[str]:
+    """Within a part of a step, lines are numbered; only late ones may come out of order."""
+    if _ties_are_blind(played):
+        return
+    for job in _shows_log(played):
+        last: dict[str, int] = {}
+        for line in _printed(job):
+            yield CHANCE
+            part, _, number = line.rpartition(" ")
+            if int(number) < last.get(part, -1):
+                yield f"“{line}” came after {part} {last[part]}"
+                break
+            last[part] = int(number)
+
+
+def _shows_log(played: Played) -> Iterator[Job]:
+    return (job for job in _ended(played) if played.schedule.inputs["logs"] != "none")
+
+
+def _truth(played: Played, job: Job) -> list[str]:
+    run = played.run_of(job)
+    lines = played.truths[run.number] if run is not None else []
+    return [line for line in lines if _OUR_LINE.fullmatch(line)]
+
+
+def _came_after_reading(played: Played, number: int, printed: list[str], truth: list[str]) -> bool:
+    """Whether only lines are missing that came when the log had been quiet, and was read no more.
 
     A run's lines may go on after its end; a request that hangs makes the job's own end late.
     """
-    last_read = max(
-        (one.time for one in played.requests if one.call == "logs" and "type" in (one.body or {})),
-        default=0.0,
-    )
-    late = played.requests[-1].time - last_read > QUIET_FOR
-    return late and set(read) == set(played.printed)
+    asked = [one for one, _ in played.asked(number)]
+    reads = [one.time for one in asked if one.call == "logs" and "type" in (one.body or {})]
+    is_late = asked[-1].time - max(reads, default=0.0) > QUIET_FOR
+    return is_late and set(truth[: len(printed)]) == set(printed)
 
 
-def _ties_are_blind(schedule: Schedule) -> bool:
-    """Whether nothing in the answers tells the order of records that share a time."""
-    plan = schedule.scenario["pipelines"][0]["plan"]
-    anonymous = any(part.get("id") is False for step in plan for part in step.get("log", ()))
-    scattered = schedule.flags.get("record_ids") == "scattered"
-    return schedule.flags.get("tie_order", "stable") != "stable" and (anonymous or scattered)
+def _ties_are_blind(played: Played) -> bool:
+    """Whether nothing in the responses gives the order of records with the same time."""
+    flags = played.schedule.flags
+    parts = [part for step in played.schedule.plan for part in step.get("log", ())]
+    anonymous = any(part.get("id") is False for part in parts)
+    scattered = flags.get("record_ids", "objectid") != "objectid"
+    return flags.get("tie_order", "stable") != "stable" and (anonymous or scattered)
 
 
-def _order(printed: list[str]) -> Iterator[str]:
-    """Within a part of a step lines are numbered; only late ones may come out of order."""
-    last: dict[str, int] = {}
-    for line in printed:
-        part, _, number = line.rpartition(" ")
-        if int(number) < last.get(part, -1):
-            yield f"“{line}” came after {part} {last[part]}"
-            return
-        last[part] = int(number)
+@rule("a stop call hits no run of another user")
+def _no_foreign_stop(played: Played) -> Iterator[str]:
+    for number, job in enumerate(played.jobs):
+        run = played.run_of(played.jobs[0] if job.kind == "post step" else job)
+        for asked, moment in played.asked(number):
+            if moment.phase in ("stopping", "post step") and moment.active is not None:
+                yield from [CHANCE] * (moment.active.started_by != "us")
+            is_stop = asked.call == "stop" and asked.effect and asked.run_count is not None
+            hit = next((one for one in played.runs if one.number == asked.run_count), None)
+            if is_stop and hit and hit != run and hit.started_by != "us":
+                yield f"run {hit.number} of {hit.started_by} was stopped"
 
 
-def _stops(played: Played) -> Iterator[str]:
-    stops = [one for one in played.requests if one.call == "stop"]
-    for earlier in stops[:-1]:
-        if earlier.status == 200 and not earlier.fault:
+@rule("a run that is to be left gets no stop call, and a stopped one no second")
+def _no_needless_stop(played: Played) -> Iterator[str]:
+    for number, job in enumerate(played.jobs):
+        stops = [one for one, _ in played.asked(number) if one.call == "stop"]
+        if job.code == 124 or job.code in SIGNAL_CODES:
+            yield CHANCE
+        if stops and job.kind != "post step" and not _stops(played, job):
+            yield "a run was stopped that was to be left"
+        if any(one.status == 200 and not one.fault for one in stops[:-1]):
             yield "another stop call was sent after a successful one"
-    for stop in stops:
-        going = [run for run in played.runs if run.number == stop.run_count]
-        ours = played.run
-        if stop.effect and going and (ours is None or going[0].number != ours.number):
-            yield f"run {going[0].number} of {going[0].started_by} was stopped, not ours"
-    wanted = played.schedule.inputs["on_timeout"] == "stop" or played.job.code != 124
-    if stops and not wanted:
-        yield "a run was stopped that was to be left"
 
 
+def _stops(played: Played, job: Job) -> bool:
+    """Whether a job was cancelled or timed out, and the inputs want its run to be stopped then."""
+    is_cancelled = job is played.jobs[0] and played.when(*SIGNAL_CODES.values()) is not None
+    if not is_cancelled and job.ended - job.began < _timeout(played):
+        return False
+    wanted = played.schedule.inputs["on_cancel" if is_cancelled else "on_timeout"]
+    run = played.run_of(job)
+    is_ours = run is not None and run.started_by == "us" and "Following run" not in job.log
+    return wanted == "stop" or (wanted == "auto" and (is_ours or run is None))
+
+
+@rule("a cancelled job stops its run at once if the API works")
+def _cancel_stops(played: Played) -> Iterator[str]:
+    job, at = played.jobs[0], played.when(*SIGNAL_CODES.values())
+    if job.code not in SIGNAL_CODES or at is None or not _stops(played, job):
+        return
+    asked = [(one, moment) for one, moment in played.asked() if one.time >= at]
+    active = asked[0][1].active if asked else None
+    run = played.run_of(job)
+    if run is None or active is None or active.number != run.number or run.started_by != "us":
+        return
+    lags = played.schedule.flags.get("status_lag") or played.schedule.flags.get("flicker_seconds")
+    if any(one.fault or one.status != 200 for one, _ in asked) or lags:
+        return
+    yield CHANCE
+    stops = [one for one, _ in asked if one.call == "stop"]
+    if len(stops) != 1 or (stops[0].time - at > 1.0 + _hanging(played) and not played.is_real):
+        yield f"the stop calls came {[one.time - at for one in stops]} s after the signal"
+
+
+@rule("no run of ours is orphaned once the post step ran")
+def _no_orphan(played: Played) -> Iterator[str]:
+    if [job.kind for job in played.jobs] != ["job", "post step"]:
+        return
+    job, post = played.jobs
+    inputs, is_github = played.schedule.inputs, played.schedule.platform == "github"
+    was_cut = job.code == KILLED or job.code in SIGNAL_CODES
+    is_wanted = inputs["on_cancel"] == "stop" or (
+        inputs["on_cancel"] == "auto" and (is_github or inputs["on_busy"] != "attach")
+    )
+    # Elsewhere than on GitHub, only the output file says which run it was.
+    is_known = is_github or bool(job.outputs.get("RUN_COUNT"))
+    if not (was_cut and is_wanted and is_known) or played.when("revoke", "renew") is not None:
+        return
+    for asked, _ in played.asked(0):
+        run = next((one for one in played.runs if one.number == asked.run_count), None)
+        if asked.call != "run" or not asked.effect or run is None:
+            continue
+        yield CHANCE
+        stops = [one.run_count for one, _ in (*played.asked(0), *played.asked(1))
+                 if one.call == "stop" and one.effect]  # fmt: skip
+        # A queued run can't be withdrawn, and may not even be visible.
+        unseen = "If one does, stop it in Opsera", "Could not check whether a run was started"
+        is_reported = "still queued" in post.log + job.log or (
+            (run.state == "queued" or played.schedule.flags.get("run_count_lag", 0.0) > 0)
+            and any(text in job.log for text in unseen)
+        )
+        is_reported |= post.code != 0
+        if run.state not in FINAL and run.number not in stops and not is_reported:
+            yield f"run {run.number} is {run.state}; the post step said: {post.log[-300:]}"
+
+
+@rule("a job ends in time")
 def _time(played: Played) -> Iterator[str]:
-    # On a fake clock no request is cut off: it lasts as long as the fault says.
-    longest = max((fault.seconds for fault in played.schedule.faults), default=0.0)
-    limit = (parse_duration(played.schedule.inputs["timeout"]) or 0) + SLACK + 3 * longest
-    if played.job.seconds > limit:
-        yield f"it took {played.job.seconds:.0f} s"
+    limit = _timeout(played) + SLACK + 3 * _hanging(played) + _amount(played, "suspend")
+    for job in _ended(played):
+        yield CHANCE
+        took = (job.ended - job.began) / (SPEED if played.is_real else 1)
+        if took > limit:
+            yield f"it took {took:.0f} s"
 
 
+@rule("a cancelled job ends within seconds")
+def _cancelled_in_time(played: Played) -> Iterator[str]:
+    job, at = played.jobs[0], played.when(*SIGNAL_CODES.values())
+    if job.code in SIGNAL_CODES and at is not None:
+        yield CHANCE
+        took = (job.ended - at) / (SPEED if played.is_real else 1)
+        limit = CANCELLED_WITHIN + 3 * _hanging(played) + _amount(played, "suspend")
+        if took > limit:
+            yield f"it took {took:.1f} s"
+
+
+@rule("once all faults have ended, a job reaches the true result in time")
+def _liveness(played: Played) -> Iterator[str]:
+    waited = settling(played)
+    if waited is None:
+        return
+    yield CHANCE
+    if waited > SETTLED_WITHIN + longest_retry_after(played):
+        yield f"it ended {waited:.0f} s after the end of the run and of all faults"
+    job = played.jobs[0]
+    run = played.run_of(job)
+    truth = {"rejected": "failed"}.get(run.state, run.state) if run is not None else None
+    if job.outputs.get("STATUS") != truth:
+        yield f"the result is {job.outputs.get('STATUS')}, the truth is {truth}"
+
+
+def settling(played: Played) -> float | None:
+    """Return the seconds from the end of the run and of all faults to the end of the job.
+
+    None where that is not defined: the job was interrupted, gave up before, or never knew the run.
+    """
+    job, calm_at = played.jobs[0], played.calm_at
+    run = played.run_of(job)
+    is_whole = played.schedule.inputs["wait"] == "true" and not played.is_real
+    if (
+        calm_at is None
+        or calm_at >= job.ended
+        or run is None
+        or run.ended_at is None
+        or run.deleted
+    ):
+        return None
+    is_interrupted = job.code in (KILLED, *SIGNAL_CODES)
+    if not is_whole or is_interrupted or played.when("suspend", "revoke") is not None:
+        return None
+    end = max(calm_at, run.ended_at)
+    known_at = next((one.time for one, at in played.asked() if at.phase == "following"), None)
+    if known_at is None or run.ended_at > job.ended or end - job.began > _timeout(played) - 90:
+        return None
+    return max(0.0, job.ended - end)
+
+
+def observed(played: Played) -> Iterator[tuple[str, float]]:
+    """Yield the times that are bounded."""
+    waited, at = settling(played), played.when(*SIGNAL_CODES.values())
+    if waited is not None:
+        yield "from the end of the run and of all faults to the end of the job", waited
+    job = played.jobs[0]
+    if _hanging(played) or played.when("suspend") is not None:
+        return
+    if at is not None and job.code in SIGNAL_CODES:
+        yield "from a signal to the end of the job", job.ended - at
+    if job.code == 124:
+        yield "beyond the timeout", job.ended - job.began - _timeout(played)
+    if job.silences:
+        yield "without output", max(job.silences)
+
+
+def longest_retry_after(played: Played) -> float:
+    """Return the longest wait that a response asked for, as far as a job waits for it."""
+    faults = [*played.schedule.faults, *(fault for _, fault in played.schedule.aimed)]
+    asked = [one.retry_after for one in faults if isinstance(one.retry_after, (int, float))]
+    return min(max(asked, default=0.0), LONGEST_WAIT)
+
+
+@rule("a job gives up only for good reasons")
+def _good_reasons(played: Played) -> Iterator[str]:
+    for number, job in enumerate(played.jobs):
+        phases = [at.phase for _, at in played.asked(number)]
+        asked = [one for one, _ in played.asked(number)]
+        if job.kind == "post step" or "following" not in phases:
+            continue
+        if any(one.fault for one in asked):
+            yield CHANCE
+        refused = any(400 <= one.status < 500 and one.status not in (408, 429) for one in asked)
+        if job.code in (3, 4) and not refused:
+            yield f"exit code {job.code}: {job.outputs.get('MESSAGE')}"
+
+
+@rule("a token that is renewed in time is used")
+def _renewed(played: Played) -> Iterator[str]:
+    job, at = played.jobs[0], played.when("renew")
+    asked = [one for one, _ in played.asked() if at is not None and one.time > at]
+    if at is None or not asked or played.when("revoke") is not None:
+        return
+    before = [moment for one, moment in played.asked() if one.time <= at and one.status == 200
+              and not one.fault]  # fmt: skip
+    injected = any(one.status == 401 and "http" in one.fault for one in asked)
+    if before and not injected:
+        yield CHANCE
+        if job.code == 4 and not any(one.status == 403 for one in asked):
+            yield f"exit code 4: {job.outputs.get('MESSAGE')}"
+
+
+@rule("no minute passes without output")
+def _silence(played: Played) -> Iterator[str]:
+    for job in _ended(played):
+        if job.silences and job.ended - job.began > HEARTBEAT:
+            yield CHANCE
+            limit = HEARTBEAT + 2.0 + 2 * _hanging(played) + _amount(played, "suspend")
+            if job.code == 124 or job.code in SIGNAL_CODES:
+                limit += LAST_LOOK + LATE_STOP
+            limit = max(limit, LONGEST_WAIT if "asked to wait" in job.log else 0.0)
+            if max(job.silences) > limit:
+                yield f"{max(job.silences):.0f} s"
+
+
+@rule("requests are paced")
 def _cost(played: Played) -> Iterator[str]:
     # Far above the budget of each situation, so that only requests without a pause exceed it.
-    limit = 60 + played.job.seconds
-    if len(played.requests) > limit:
-        yield f"{len(played.requests)} requests were sent in {played.job.seconds:.0f} s"
+    for number, job in enumerate(played.jobs):
+        yield CHANCE
+        sent, limit = len(list(played.asked(number))), 60 + job.ended - job.began
+        if sent > limit:
+            yield f"{sent} requests were sent in {job.ended - job.began:.0f} s"
 
 
+@rule("groups and sections balance, and the files can be read")
 def _platform(played: Played) -> Iterator[str]:
-    raw = played.job.log.encode()
-    if played.schedule.platform == "github":
-        runner = github_runner.Runner()
-        runner.feed(raw)
-        if not runner.balanced:
-            yield "groups do not balance"
-        outputs = github_files.outputs(played.job.files.text("github_output").encode())
-        if outputs.error or outputs.values.get("status") != played.outputs.get("OPSERA_STATUS"):
-            yield f"GITHUB_OUTPUT: {outputs.error or outputs.values}"
-    if played.schedule.platform == "gitlab":
-        if not gitlab_log.parse(raw).balanced:
-            yield "sections do not balance"
-        report = gitlab_dotenv.check(played.job.files.text("opsera.env").encode())
-        if not report.ok:
-            yield f"opsera.env: {report.violations}"
+    for job in _ended(played):
+        yield CHANCE
+        raw, files = job.log.encode(), job.files
+        if played.schedule.platform == "github":
+            runner = github_runner.Runner()
+            runner.feed(raw)
+            if not runner.balanced:
+                yield "groups do not balance"
+            outputs = github_files.outputs(files["github_output"].encode())
+            if outputs.error or outputs.values.get("status") != job.outputs.get("STATUS"):
+                yield f"GITHUB_OUTPUT: {outputs.error or outputs.values}"
+        if played.schedule.platform == "gitlab":
+            if not gitlab_log.parse(raw).balanced:
+                yield "sections do not balance"
+            report = gitlab_dotenv.check(files["opsera.env"].encode())
+            if not report.ok:
+                yield f"opsera.env: {report.violations}"
 
 
+@rule("the token never appears")
 def _token(played: Played) -> Iterator[str]:
-    own_mask = f"::add-mask::{played.token}\n"
-    seen = played.job.log.replace(own_mask, "") + "".join(played.outputs.values())
-    if played.token[-20:] in seen and secrets.find(played.token, seen.encode()):
-        yield "the token shows"
+    for job in played.jobs:
+        yield CHANCE
+        for token in played.tokens:
+            seen = job.log.replace(f"::add-mask::{token}\n", "") + "".join(job.outputs.values())
+            if token[-20:] in seen and secrets.find(token, seen.encode()):
+                yield "it does"
+
+
+@rule("variables of other programs change nothing")
+def _variables(played: Played) -> Iterator[str]:
+    if played.schedule.variables:
+        yield CHANCE
+    for job in _ended(played):
+        if job.code in (2, 70):
+            yield f"exit code {job.code}: {job.log[-300:]}"
