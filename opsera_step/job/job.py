@@ -36,7 +36,7 @@ from opsera_step.runs import (
     call_with_retry,
 )
 from opsera_step.signals import Signals
-from opsera_step.text import Scrubber, mask_secrets
+from opsera_step.text import Scrubber
 
 READING = ("watch", "status", "logs")
 """The commands for which a token that may read status and logs is enough, given an ID."""
@@ -134,6 +134,8 @@ class Job:
             Malformed: if it is nested too deep.
 
         """
+        from opsera_step.text.masking import mask_secrets  # noqa: PLC0415 - only a query needs it
+
         try:
             return data if self.shows_secrets else mask_secrets(data)
         except RecursionError:

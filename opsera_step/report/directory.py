@@ -13,13 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
-from typing import IO, TextIO
+from typing import IO, TYPE_CHECKING, TextIO
 
 from opsera_step.api import format_timestamp
 from opsera_step.files import Directory, reason_of
 from opsera_step.outcome import Outcome
-from opsera_step.report.log_blocks import LogBlocks, StepLog, unpack
 from opsera_step.text import clean_inline, plain
+
+if TYPE_CHECKING:
+    from opsera_step.report.log_blocks import StepLog
 
 LOG, RESULT, PAGE, TESTS = "log.txt", "result.json", "report.html", "junit.xml"
 ANSWER = "answer.json"
@@ -56,7 +58,10 @@ class Report:
         self._directory: Directory | None = None
         self._log: TextIO | None = None
         self._spool: IO[str] | None = None
-        self._blocks = LogBlocks(self._spool_block)
+        if directory:
+            from opsera_step.report.log_blocks import LogBlocks  # noqa: PLC0415
+
+            self._blocks = LogBlocks(self._spool_block)
         self._failure = ""
         self.note = ""
         """A sentence about an earlier report that this one replaces."""
@@ -184,6 +189,8 @@ class Report:
 
     def _lines_of(self, log: StepLog) -> Iterator[tuple[int, str]]:
         """Yield the lines of one step with their numbers, from what was spooled."""
+        from opsera_step.report.log_blocks import unpack  # noqa: PLC0415 - at the end only
+
         if self._spool is None:
             return
         self._spool.seek(0)

@@ -1,6 +1,5 @@
 """Make untrusted text safe to show: control characters, secrets, width."""
 
-from opsera_step.text.masking import holds_mask, is_secret_key, mask_secrets
 from opsera_step.text.redaction import MASK
 from opsera_step.text.sanitize import LineCleaner, clean_inline, plain, split_lines
 from opsera_step.text.scrubber import LogStream, Scrubber
@@ -16,9 +15,6 @@ __all__ = [
     "columns_of",
     "cut",
     "did_you_mean",
-    "holds_mask",
-    "is_secret_key",
-    "mask_secrets",
     "nearest",
     "plain",
     "split_lines",

@@ -24,8 +24,9 @@ from opsera_step.outcome import Outcome
 from opsera_step.report import Report
 from opsera_step.report.summary import step_summary
 from opsera_step.runs import StepResult
-from opsera_step.text import LogStream, Scrubber, columns_of, cut, mask_secrets, split_lines
+from opsera_step.text import LogStream, Scrubber, columns_of, cut, split_lines
 from opsera_step.text.json_text import json_text
+from opsera_step.text.masking import mask_secrets
 from opsera_step.text.redaction import RedactionState, Redactor
 from tests.fuzz import Input, surface
 from tests.fuzz.texts import FORMS, foreign, hidden, secret

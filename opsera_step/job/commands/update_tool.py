@@ -16,7 +16,8 @@ from opsera_step.api.account import Tool
 from opsera_step.errors import InvalidInput
 from opsera_step.job.commands.account import answer_of, called, find_tool, query_result
 from opsera_step.job.job import CommandResult, Job
-from opsera_step.text import MASK, holds_mask, is_secret_key, mask_secrets, nearest
+from opsera_step.text import MASK, nearest
+from opsera_step.text.masking import holds_mask, is_secret_key, mask_secrets
 
 NOT_SENT = ("_id", "createdAt", "updatedAt")
 """Properties that Opsera manages itself (API page: best not sent)."""

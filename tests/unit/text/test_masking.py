@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from opsera_step.text import MASK, holds_mask, is_secret_key, mask_secrets
+from opsera_step.text import MASK
+from opsera_step.text.masking import holds_mask, is_secret_key, mask_secrets
 
 
 @pytest.mark.parametrize(
