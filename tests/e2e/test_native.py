@@ -82,18 +82,20 @@ def test_a_cancelled_step_stops_its_run(action, tmp_path):
     assert step.outputs["status"] == "cancelled"
 
 
-def test_a_cleanup_step_stops_what_a_killed_step_left(action, tmp_path):
-    """A composite action has no post step."""
+@pytest.mark.parametrize("on_busy", ["queue", "attach"])
+def test_a_cleanup_step_stops_what_a_killed_step_left(action, tmp_path, on_busy):
+    """A composite action has no post step; a run to which the step may have attached is left."""
     with Opsera([(0, "running"), (90, "success")]) as opsera:
-        step = Step(action, tmp_path, **inputs(opsera))
+        given = {**inputs(opsera), "on_busy": on_busy}
+        step = Step(action, tmp_path, **given)
         wait_until(lambda: opsera.count("logs") > 0)
         step.process.kill()
         step.wait()
         assert not opsera.stopped
         count = step.outputs["runCount"]
-        cleanup = Step(action, tmp_path, **inputs(opsera), command="cleanup", run_count=count)
+        cleanup = Step(action, tmp_path, **given, command="cleanup", run_count=count)
         assert cleanup.wait() == 0, cleanup.log
-        assert opsera.stopped
+        assert opsera.stopped == (on_busy == "queue")
 
 
 def test_a_cleanup_step_without_a_run_asks_nothing(action, tmp_path):

@@ -109,8 +109,9 @@ def _is_to_be_stopped(job: Job, state: Mapping[str, str]) -> bool:
     if wanted != "auto":
         return wanted == "stop"
     origin = state.get("origin") or STARTED
-    # A file in the workspace can't vouch that the job did not attach to the run.
-    is_sure = job.platform.keeps_state or job.inputs.on_busy != "attach"
+    # Neither a file in the workspace nor a run number shows that the job did not attach to the run.
+    has_state = job.platform.keeps_state and job.inputs.run_count is None
+    is_sure = has_state or job.inputs.on_busy != "attach"
     return origin == STARTED and is_sure
 
 
