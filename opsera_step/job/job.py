@@ -163,8 +163,10 @@ class Job:
         """
         try:
             return find(deadline)
-        except Forbidden:
+        except Forbidden as error:
             run_count = self.inputs.run_count or self._latest_run(deadline)
+            if run_count == 0:
+                error.hint += " Or set run_count: no log record shows the latest run."
             if not run_count:
                 raise
             self.log.say(
@@ -172,13 +174,13 @@ class Job:
             )
             return Pipeline(self.inputs.pipeline, "", run_count, State.UNKNOWN, has_run_count=False)
 
-    def _latest_run(self, deadline: Deadline) -> int:
-        """Return the number of the latest run that has a log record; 0 if there is none."""
+    def _latest_run(self, deadline: Deadline) -> int | None:
+        """Return the number of the latest run that has a log record; None without a response."""
         body = {"pipelineId": self.inputs.pipeline}
         try:
             data = self.client.request("POST", LOGS.path, deadline, body=body)
         except ApiError:
-            return 0
+            return None
         records = data.get("data") if isinstance(data, dict) else data
         counts = [one.get("run_count") for one in records or () if isinstance(one, dict)]
         return max((count for count in counts if isinstance(count, int)), default=0)

@@ -31,6 +31,11 @@ _ESCAPES = {
     "\\": re.compile(r"\\u001[bB]\[[0-9;]*m|\\u([0-9A-Fa-f]{4})|\\(.)", re.DOTALL),
 }
 """Escapes of URLs and of JSON by the character that they begin with."""
+_TAKEN = {
+    "%": re.compile(r"[0-9A-Fa-f]{1,2}"),
+    "\\": re.compile(r"u[0-9A-Fa-f]{4}|[0-9;]*m|[0-9A-Fa-f]{1,4}|[bfnrt]"),
+}
+"""What an unfinished escape before a token, such as the `%` of `50%`, takes off its beginning."""
 _CUT_ESCAPE = re.compile(r"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?)\Z")
 _LONGEST_ESCAPE = 6
 _CHUNK = 1 << 16
@@ -61,6 +66,14 @@ class Redactor:
     def __init__(self, *secrets: str) -> None:
         long = [secret for secret in secrets if len(secret) >= MIN_LENGTH]
         self._forms = tuple(form for secret in long for form in _forms_of(secret))
+        self._taken_forms = {
+            mark: tuple(
+                form[taken.end() :]
+                for form in self._forms
+                if (taken := start.match(form)) and len(form) - taken.end() >= MIN_LENGTH - 2
+            )
+            for mark, start in _TAKEN.items()
+        }
         self._shortest = min(map(len, self._forms), default=0)
         self._longest = max(map(len, self._forms), default=0)
         self._reach = _LONGEST_ESCAPE * self._longest
@@ -161,7 +174,7 @@ class Redactor:
 
     def _find(self, text: str, *, open_end: bool) -> Iterator[Span]:
         """Find the forms in all views of a text; the spans may overlap."""
-        yield from self._find_forms(text, open_end=open_end)
+        yield from self._find_forms(self._forms, text, open_end=open_end)
         for mark, escape in _ESCAPES.items():
             # Chunks overlap by the longest form, so that memory stays small and nothing is missed.
             for start in range(0, len(text) if mark in text else 0, _CHUNK):
@@ -169,19 +182,20 @@ class Redactor:
                 is_last = open_end and start + len(chunk) == len(text)
                 cut = _CUT_ESCAPE.search(chunk, len(chunk) - _LONGEST_ESCAPE) if is_last else None
                 chunk = chunk[: cut.start()] if cut else chunk
-                found = self._find_forms(escape.sub(_decoded, chunk), open_end=is_last)
+                forms = self._forms + self._taken_forms[mark]
+                found = self._find_forms(forms, escape.sub(_decoded, chunk), open_end=is_last)
                 for first, end in _origins(found, _pieces(escape, chunk)):
                     yield start + first, len(text) if cut and end == len(chunk) else start + end
 
-    def _find_forms(self, view: str, *, open_end: bool) -> Iterator[Span]:
-        for form in self._forms:
+    def _find_forms(self, forms: Sequence[str], view: str, *, open_end: bool) -> Iterator[Span]:
+        for form in forms:
             at = view.find(form)
             while at >= 0:
                 yield at, at + len(form)
                 at = view.find(form, at + len(form))
         last = view[-self._edge :]
         if open_end and last in self._windows:
-            for form in self._forms:
+            for form in forms:
                 for found in re.finditer(re.escape(last), form):
                     if view.endswith(form[: found.end()]):
                         yield len(view) - found.end(), len(view)

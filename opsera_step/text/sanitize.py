@@ -37,7 +37,7 @@ _NEEDS_CARE = re.compile(f"\x1b|{_UNSAFE.pattern}")
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _BREAKS = frozenset("\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u2028\u2029")
 _FIGURES = re.compile(
-    r"\d[\d.,:]*\s?(?:(?:[kKMGT]?i?B|[kKMGT]?bit)(?:/s|ps)?\b|ms\b|[smhd]\b)?"
+    r"(?<!\w)\d[\d.,:]*\s?(?:(?:[kKMGT]?i?B|[kKMGT]?bit)(?:/s|ps)?\b|ms\b|[smhd]\b)?"
     r"|[\s.,:;%/|\\\[\]()<>=#*+~_━╸╺─█▉▊▋▌▍▎▏░▒▓⠀-⣿-]+"
 )
 _PROGRESS = re.compile(
@@ -46,6 +46,7 @@ _PROGRESS = re.compile(
 )
 """What shows that a line is redrawn: a percentage, a rate, a bar, a spinner, an erased line."""
 
+_PERCENTAGE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s?%")
 _SPINNER = " |/\\-"
 
 _SGR_CODE = re.compile(r"[345]8;(?:5;\d{1,3}|2;\d{1,3};\d{1,3};\d{1,3})(?![^;])|\d+")
@@ -143,7 +144,8 @@ def split_lines(text: str) -> Iterator[str]:
     r"""Split at line ends. A bare CR ends a line too, but a redrawn progress line shows once.
 
     A terminal shows only the last of `10%\r20%\r100%`. Frames that show progress and differ only
-    in figures and bars are such redraws; a CR between any other texts keeps both.
+    in figures and bars are such redraws; a CR between any other texts keeps both. Where most CRs
+    are between other texts, the log has CR line ends, and its progress lines are lines too.
     """
     if "\r" not in text:
         yield from text.split("\n")
@@ -157,17 +159,26 @@ def split_lines(text: str) -> Iterator[str]:
 
 def _settle_frames(frames: Iterable[str]) -> Iterator[str]:
     """Leave out frames that the next one redraws, and those without text; but not their colors."""
-    shown, last, colors = "", None, ""
+    raw, plain, colors = [], [], ""
     for frame in frames:
-        plain = frame if frame.isprintable() else _ESCAPES.sub("", frame)
-        if not plain.strip():
+        text = frame if frame.isprintable() else _ESCAPES.sub("", frame)
+        if text.strip():
+            raw.append(colors + frame)
+            plain.append(text)
+            colors = ""
+        else:
             # Only the codes matter: colors that last, and that the line was erased.
             colors += "".join(found.group() for found in _ESCAPES.finditer(frame))
-            continue
-        if last is not None and not _redraws(last, plain, shown + colors + frame):
+    pairs = zip(plain, plain[1:], raw, raw[1:], strict=False)
+    redrawn = [_redraws(before, after, one + two) for before, after, one, two in pairs]
+    if 2 * sum(redrawn) < len(redrawn):
+        redrawn = [False] * len(redrawn)
+    shown = ""
+    for frame, is_redrawn in zip(raw, [*redrawn, True], strict=False):
+        shown = _colors_of(shown) + frame
+        if not is_redrawn:
             yield shown
             shown = ""
-        shown, last, colors = _colors_of(shown) + colors + frame, plain, ""
     yield shown + colors
 
 
@@ -176,6 +187,9 @@ def _redraws(before: str, after: str, raw: str) -> bool:
     if not _PROGRESS.search(raw):
         # A spinner of ASCII characters turns, and nothing else changes.
         return before != after and before.strip(_SPINNER) == after.strip(_SPINNER)
+    percentages = [float(found[1]) for one in (before, after) if (found := _PERCENTAGE.search(one))]
+    if percentages != sorted(percentages):
+        return False  # Progress does not go back.
     words, next_words = (_FIGURES.sub(" ", one).split() for one in (before, after))
     return next_words[: len(words)] == words and bool(words or not next_words)
 

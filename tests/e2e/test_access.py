@@ -42,20 +42,36 @@ CALLS = {
     ("stop",): (f"{API} pipeline", False),
 }
 """The sixteen calls as commands: the scopes that may, and whether it takes a Power User."""
+PAGE = {
+    ("status",): f"{API} pipeline pipeline-readonly",
+    ("summary",): f"{API} pipeline",
+    ("logs", "--format", "json"): f"{API} pipeline pipeline-readonly",
+    ("pipelines",): f"{API} pipeline",
+    ("tool", "list"): f"{API} registry",
+    ("tool", "show", TOOL): f"{API} registry",
+    ("task", "list"): API,
+    ("task", "show", TASK): API,
+    ("task", "status", TASK): API,
+    ("task", "logs", TASK): AUDIT,
+}
+"""The scopes that the API page states, of calls for which more scopes may work."""
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("scope", SCOPES)
-def test_every_call_with_every_scope_and_role(scope, role):
+@pytest.mark.parametrize("scopes", ["page", "wide"])
+def test_every_call_with_every_scope_and_role(scopes, scope, role):
     """What the API allows ends with 0, all else with 4, nothing on stdout, and what it takes."""
     wrong = []
-    with fast(speed=20.0, flags={"scopes": "wide"}) as simulator:
+    with fast(speed=20.0, flags={"scopes": scopes}) as simulator:
         for thing in (simulator.pipeline_id, TOOL, TASK):
             simulator.set_access(thing, ["Jo Doe", "Alex Kim"])
         simulator.set_user("Jo Doe", role=role)
         token = simulator.issue_token(scope, user="Jo Doe", role=role)
-        for words, (scopes, for_power_users) in CALLS.items():
-            allowed = scope in scopes.split() and (role != "plain" or not for_power_users)
+        simulator.start_run()
+        for words, (wide, for_power_users) in CALLS.items():
+            accepted = PAGE.get(words, wide) if scopes == "page" else wide
+            allowed = scope in accepted.split() and (role != "plain" or not for_power_users)
             if words == ("stop",) and not allowed:
                 # That nothing is going may be known to who may only read.
                 ask(simulator, "POST", "pipeline/run", json={"pipelineId": simulator.pipeline_id})
@@ -120,3 +136,16 @@ def test_a_token_for_status_and_logs_is_enough(words, run_count):
         typed = opsera(simulator, *words, *run_count, token=token)
     assert typed.code == 0, typed.err
     assert "42" in typed.out + typed.err
+
+
+@pytest.mark.parametrize("words", [("watch",), ("status",), ("logs",)])
+@pytest.mark.parametrize("scope", ["pipeline-readonly", "registry"])
+def test_an_unknown_latest_run(words, scope):
+    """If the log has no record and the token may not read the pipeline, run_count is the advice."""
+    with fast() as simulator:
+        token = simulator.issue_token(scope)
+        done = opsera(simulator, *words, token=token)
+        assert done.code == ExitCode.AUTH
+        assert ("Or set run_count" in done.err + done.out) is (scope == "pipeline-readonly")
+        given = opsera(simulator, "status", "--run-count", "41", token=token)
+        assert (given.code == 0) is (scope == "pipeline-readonly")

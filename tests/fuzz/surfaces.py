@@ -80,13 +80,16 @@ def carriage_returns(rng: random.Random) -> Input:
     return Input(_size(text), lambda: list(split_lines(text)), judge)
 
 
+_BEFORE = (" = ", "%", "%2", "%\n", "\\", "\\u00")
+"""A token may follow an unfinished escape."""
+
+
 @surface()
 def redactor(rng: random.Random) -> Input:
     """A token in any form, with anything hidden in it, is gone; other text stays."""
     token, before, after = secret(rng), foreign(rng), foreign(rng)
     form = rng.choice(FORMS)(token)
-    # A percent sign before a line break would make an escape of the first characters.
-    text = f"{before} = {hidden(rng, form)} {after}"
+    text = f"{before}{rng.choice(_BEFORE)}{hidden(rng, form)} {after}"
 
     def handle() -> tuple[str, str]:
         redacting = Redactor(token)

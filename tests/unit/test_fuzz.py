@@ -1,4 +1,4 @@
-"""The fuzzing command, for a moment: that each surface works, and that a failure is reported."""
+"""The fuzzing command, on a few inputs: that each surface works, and that a failure is reported."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.fuzz.campaign import campaign, run_case
 assert surfaces  # importing it registers the surfaces
 
 
-def test_two_seconds_of_all_surfaces():
+@pytest.mark.parametrize("case", [0, 1, 2])
+@pytest.mark.parametrize("name", SURFACES)
+def test_some_inputs(name: str, case: int):
     """Every surface handles some inputs; longer campaigns are run by hand and in CI."""
-    result = campaign(SURFACES.values(), seed=1, seconds=2)
-    assert [str(one) for one in result.failures] == []
-    assert sum(result.inputs.values()) >= len(SURFACES) // 2
+    assert str(run_case(SURFACES[name], 1, case)[1] or "") == ""
 
 
 @pytest.mark.long
@@ -25,6 +25,7 @@ def test_a_minute_of_all_surfaces():
     """A longer campaign with a seed of its own."""
     result = campaign(SURFACES.values(), seed=random.randrange(10**6), seconds=60)
     assert [str(one) for one in result.failures] == []
+    assert result.inputs.keys() == SURFACES.keys()
 
 
 def _bad(rng: random.Random) -> Input:

@@ -136,6 +136,23 @@ def test_cut_by_a_line_end_anywhere(name: str, encoding: str):
         assert secrets.find(secret, second.encode(), min_run=4) == []
 
 
+@pytest.mark.parametrize("start", ["ab", "7c", "f", "nop", "u00e9", "31m", "mn", 'be"ef'])
+@pytest.mark.parametrize(
+    "before", ["50%", "50%2", "\\", "\\u", "\\u00", "\\u001b[", "\\u001b[3", "a%41\\\\%"]
+)
+@pytest.mark.parametrize("joint", ["", "\n", "\n  ", "\x1b[0m", "\u200b"])
+def test_an_unfinished_escape_before_it(start: str, before: str, joint: str):
+    """An escape that would take the first characters of an encoded token does not hide the rest."""
+    token = f'{start}/"Zx9+qWeR=tY7uIo0'
+    for encode in (json.dumps, ENCODINGS["URL"], ENCODINGS["URL, every third character"]):
+        form = encode(token).removeprefix('"').removesuffix('"')
+        text = f"{before}{joint}{form} end"
+        for out in (Redactor(token).redact(text), redacted(token, text)):
+            assert MASK in out
+            assert secrets.find(token, out.encode(), min_run=9) == []
+            assert out.endswith(" end")
+
+
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 8, 13, 64, 76, 80])
 @pytest.mark.parametrize("encoding", ["exact", "hex", "base64 after ''"])
 @pytest.mark.parametrize("lead", ["", "    "])

@@ -198,10 +198,14 @@ class TestSplitLines:
             ],
             ["wrote 10 files, 3 kB", "wrote 12 files, 4 kB"],
             ["| a | 1 |", "| a | 2 |"],
+            ["test_1 PASSED [ 10%]", "test_2 PASSED [ 20%]", "test_3 PASSED [ 30%]"],
+            ["[ 50%] Building lib/part1.o", "[ 60%] Building lib/part2.o"],
+            ["coverage of module 1: 90%", "coverage of module 2: 80%"],
+            ["Building", "10% done", "20% done", "Testing", "1 failed", "Packing"],
         ],
     )
     def test_a_log_with_cr_line_ends_loses_nothing(self, lines: list[str]):
-        """Lines that differ only in figures are lines, unless they show progress."""
+        """Lines that differ only in figures are lines, unless all of the text shows progress."""
         assert list(split_lines("\r".join(lines) + "\r")) == lines
 
     @pytest.mark.parametrize(
