@@ -276,10 +276,12 @@ class JobLog:
                 self._say_apart(self._scrubber.inline(event.text, 1000), level)
             case events.LinesMissing():
                 self.missing = True
-                self.say(
-                    "Some log records are missing here (the API returns only the latest 1,000).",
-                    "warning",
+                reason = (
+                    "the response is too large"
+                    if event.too_large
+                    else "the API returns only the latest 1,000"
                 )
+                self.say(f"Some log records are missing here ({reason}).", "warning")
             case events.Retrying():
                 self.say(f"{self._scrubber.inline(event.error)} {_retries(event)}", "warning")
             case events.Recovered():

@@ -66,6 +66,9 @@ class LogLines(NamedTuple):
 class LinesMissing(NamedTuple):
     """Log records are out of reach at this point."""
 
+    too_large: bool = False
+    """Whether a response was too large to be read whole."""
+
 
 class Retrying(NamedTuple):
     """API calls have been failing for a while; they are retried."""

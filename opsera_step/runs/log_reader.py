@@ -38,7 +38,7 @@ class LogReader:
         self._start = self._read_at = start
         self._quiet_reads = 0
         self._seen_any = False
-        self._is_missing = self._is_refusal_noted = False
+        self._is_missing = self._is_refusal_noted = self._is_unreadable = False
         self.refusal = ""
         """Why the log can't be read; empty if it can, or may be able to later."""
         self.line_at = start
@@ -87,7 +87,8 @@ class LogReader:
 
     def is_complete(self, now: float, since: float, *, is_new: bool) -> bool:
         """Whether every line of the log of a run that ended at `since` was seen."""
-        is_whole = self.is_wanted and not self._is_missing and not self.error
+        is_missing = self._is_missing or self._is_unreadable
+        is_whole = self.is_wanted and not is_missing and not self.error
         return is_whole and self.is_quiet(now, since, is_new=is_new)
 
     def recovered(self) -> None:
@@ -114,8 +115,11 @@ class LogReader:
             self.recovered()
         shown = [record for record in records if self._is_shown(record)]
         self._seen_any |= bool(shown)
-        is_cut = is_cut or len(records) >= WINDOW
+        too_large, is_cut = is_cut, is_cut or len(records) >= WINDOW
         is_whole = is_filtered or self._kind == "all" or not is_cut
+        if is_whole:
+            # Not even the latest record arrived; a later response may bring it.
+            self._is_unreadable = too_large and not records
         # A server may ignore the filter: then the window is full of other records as well.
         batch = self._cursor.advance(shown, is_cut=is_cut)
         pieces = batch.pieces
@@ -129,11 +133,13 @@ class LogReader:
         elif is_whole:
             self._quiet_reads += 1
             self._schedule.saw_none(over_seconds)
-        yield from self._show(batch)
+        yield from self._show(batch, too_large=too_large)
 
     def flush(self) -> Iterator[Event]:
         """Show what was held back of unfinished lines."""
         yield from self._show(self._cursor.flush())
+        if self._is_unreadable:
+            yield LinesMissing(too_large=True)
 
     def failed(
         self, error: ApiError, now: float, *, may_be_unknown: bool, accepted: bool
@@ -149,10 +155,10 @@ class LogReader:
                 yield Note(f"Could not read the log: {error.message} {error.hint}".strip(), True)
             self.refusal = error.message
 
-    def _show(self, batch: Batch) -> Iterator[Event]:
+    def _show(self, batch: Batch, *, too_large: bool = False) -> Iterator[Event]:
         if batch.has_gap:
             self._is_missing = True
-            yield LinesMissing()
+            yield LinesMissing(too_large)
         for number, piece in enumerate(batch.pieces):
             record = piece.record
             self._history.saw_line(record, follows_gap=batch.has_gap and number == 0)

@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 
 RESET = "\x1b[0m"
 
@@ -48,6 +49,9 @@ _PROGRESS = re.compile(
 
 _PERCENTAGE = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s?%")
 _SPINNER = " |/\\-"
+_FRAME = re.compile(r"[^\r]+")
+_FRAMES = 10_000
+_BLOCK = 1 << 16
 
 _SGR_CODE = re.compile(r"[345]8;(?:5;\d{1,3}|2;\d{1,3};\d{1,3};\d{1,3})(?![^;])|\d+")
 _ON = {code: code for code in (1, 2, 3, 4, 5, 7, 9)} | {6: 5, 21: 4}
@@ -147,19 +151,33 @@ def split_lines(text: str) -> Iterator[str]:
     in figures and bars are such redraws; a CR between any other texts keeps both. Where most CRs
     are between other texts, the log has CR line ends, and its progress lines are lines too.
     """
-    if "\r" not in text:
-        yield from text.split("\n")
-        return
-    for line in text.split("\n"):
-        if "\r" not in line:
-            yield line
-            continue
-        yield from _settle_frames(line.rstrip("\r").split("\r"))
+    start = 0
+    while start <= len(text):
+        # In blocks, because a list of all lines can take many times the memory of the text.
+        end = text.find("\n", start + _BLOCK)
+        end = len(text) if end < 0 else end
+        for line in text[start:end].split("\n"):
+            if "\r" in line:
+                yield from _settle_frames(line)
+            else:
+                yield line
+        start = end + 1
 
 
-def _settle_frames(frames: Iterable[str]) -> Iterator[str]:
-    """Leave out frames that the next one redraws, and those without text; but not their colors."""
-    raw, plain, colors = [], [], ""
+def _settle_frames(line: str) -> Iterator[str]:
+    """Split at CRs, without the frames that the next one redraws; but keep their colors."""
+    last = ""
+    frames = (found.group() for found in _FRAME.finditer(line))
+    while block := list(islice(frames, _FRAMES)):
+        *settled, last = _settle_block([last, *block])
+        yield from settled
+    yield last
+
+
+def _settle_block(frames: Iterable[str]) -> list[str]:
+    raw: list[str] = []
+    plain: list[str] = []
+    colors = ""
     for frame in frames:
         text = frame if frame.isprintable() else _ESCAPES.sub("", frame)
         if text.strip():
@@ -169,17 +187,20 @@ def _settle_frames(frames: Iterable[str]) -> Iterator[str]:
         else:
             # Only the codes matter: colors that last, and that the line was erased.
             colors += "".join(found.group() for found in _ESCAPES.finditer(frame))
-    pairs = zip(plain, plain[1:], raw, raw[1:], strict=False)
-    redrawn = [_redraws(before, after, one + two) for before, after, one, two in pairs]
+    redrawn = [
+        _redraws(before, after, one + two)
+        for before, after, one, two in zip(plain, plain[1:], raw, raw[1:], strict=False)
+    ]
     if 2 * sum(redrawn) < len(redrawn):
         redrawn = [False] * len(redrawn)
+    settled: list[str] = []
     shown = ""
     for frame, is_redrawn in zip(raw, [*redrawn, True], strict=False):
         shown = _colors_of(shown) + frame
         if not is_redrawn:
-            yield shown
+            settled.append(shown)
             shown = ""
-    yield shown + colors
+    return [*settled, shown + _colors_of(colors)]
 
 
 def _redraws(before: str, after: str, raw: str) -> bool:
@@ -187,11 +208,18 @@ def _redraws(before: str, after: str, raw: str) -> bool:
     if not _PROGRESS.search(raw):
         # A spinner of ASCII characters turns, and nothing else changes.
         return before != after and before.strip(_SPINNER) == after.strip(_SPINNER)
-    percentages = [float(found[1]) for one in (before, after) if (found := _PERCENTAGE.search(one))]
-    if percentages != sorted(percentages):
-        return False  # Progress does not go back.
-    words, next_words = (_FIGURES.sub(" ", one).split() for one in (before, after))
-    return next_words[: len(words)] == words and bool(words or not next_words)
+    (words, share), (next_words, next_share) = _progress_of(before), _progress_of(after)
+    # Progress does not go back.
+    return (
+        share <= next_share and next_words[: len(words)] == words and bool(words or not next_words)
+    )
+
+
+@lru_cache(4)
+def _progress_of(frame: str) -> tuple[list[str], float]:
+    """Return the words of a frame, and its percentage, 0 if it has none."""
+    share = _PERCENTAGE.search(frame)
+    return _FIGURES.sub(" ", frame).split(), float(share[1]) if share else 0
 
 
 def _colors_of(text: str) -> str:

@@ -67,7 +67,7 @@ class LogQuery(NamedTuple):
                 job.log.say(
                     "The API returns only the latest 1,000 records; there may be more.", "warning"
                 )
-        if not chosen:
+        if not chosen and not listing.is_cut:
             self._report_nothing(job, run)
         complete = status.state.final and not job.log.missing and not listing.is_truncated
         outcome = job.known(status_output(status.state), ExitCode.SUCCESS)
@@ -122,7 +122,7 @@ class LogQuery(NamedTuple):
 
     def _print(self, job: Job, chosen: list[LogRecord], listing: Listing[LogRecord]) -> None:
         if listing.is_truncated:
-            job.log.show(LinesMissing())
+            job.log.show(LinesMissing(too_large=listing.is_cut))
         events = list(lines_of(chosen))
         for event in _tail(events, self.tail) if self.tail is not None else events:
             job.log.show(event)

@@ -72,6 +72,10 @@ MESSAGES = [
     ),
     (events.LinesMissing(), f"warning: Some {MISSING}"),
     (
+        events.LinesMissing(too_large=True),
+        "warning: Some log records are missing here (the response is too large).",
+    ),
+    (
         events.Retrying("It answered 502.", 6.0, 3540.0),
         "warning: It answered 502. Retrying for at most 59m.",
     ),

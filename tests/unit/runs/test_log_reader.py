@@ -147,7 +147,23 @@ class TestCompleteness:
         rows = [record(n, f"{n}\n") for n in range(20)]
         reading.read(*rows[:10])
         assert texts(reading.read(*rows[5:15], is_cut=True)) == [str(n) for n in range(10, 15)]
-        assert reading.read(rows[19], is_cut=True)[0] == events.LinesMissing()
+        assert reading.read(rows[19], is_cut=True)[0] == events.LinesMissing(too_large=True)
+
+    @pytest.mark.parametrize("recovers", [False, True])
+    def test_a_latest_record_that_is_too_large(self, reading, recovers):
+        """If no record arrives whole, the log is incomplete, unless a later response is read."""
+        reading.read(record(1, "a\n"))
+        for _ in range(4):
+            assert reading.read(is_cut=True) == []
+            assert not reading.complete(0.0)
+        if recovers:
+            assert reading.lines(record(1, "a\n"), record(2, "b\n")) == ["b"]
+            reading.read()
+            reading.now += QUIET_FOR
+            assert reading.lines(record(1, "a\n"), record(2, "b\n")) == []
+        missing = [] if recovers else [events.LinesMissing(too_large=True)]
+        assert list(reading.reader.flush()) == missing
+        assert reading.complete(0.0) is recovers
 
     def test_a_filter_that_is_ignored_hides_no_gap(self, reading):
         """A window full of other records may leave out console records."""

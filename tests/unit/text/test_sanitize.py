@@ -282,3 +282,15 @@ def test_very_many_colors_cost_bounded_memory():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 10 * len(line)
+
+
+@pytest.mark.parametrize("text", ["\n", "ab\n", "ab\r", "9%\r", "\r\x1b[1m", "|\r/\r"])
+def test_very_many_lines_cost_no_memory(text: str):
+    """Short lines and frames are split while they are used, not all at once."""
+    text *= 200_000
+    tracemalloc.start()
+    for _ in split_lines(text):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6 * 2**20
