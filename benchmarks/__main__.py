@@ -21,7 +21,7 @@ Part = Callable[[], Section]
 
 
 def parts(*, quick: bool) -> Mapping[str, Part]:
-    """Return what there is to measure, by its key."""
+    """Return the parts by their keys."""
     lengths = (1_000, 20_000, 50_000) if quick else (1_000, 100_000, 1_000_000)
     jobs, limited = (40, 20) if quick else (1000, 200)
     return {
@@ -36,7 +36,7 @@ def parts(*, quick: bool) -> Mapping[str, Part]:
 
 
 def main() -> int:
-    """Measure what is asked for; sections that are not measured now stay as they were."""
+    """Measure the chosen parts; other sections stay as they were."""
     options = _options()
     chosen = parts(quick=options.quick)
     there = machine.describe()
@@ -48,7 +48,7 @@ def main() -> int:
         print(f"{time.monotonic() - began:.0f} s", flush=True)
         for table in kept[key].tables:
             print(page.markdown(table))
-        # After each part, so that nothing is lost of a run that is ended early.
+        # After each part, so that nothing is lost if it is interrupted.
         _write([kept[one] for one in chosen if one in kept], there, options)
     print(f"written: {options.page}")
     return 0

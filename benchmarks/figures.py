@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from statistics import median
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figure:
-    """One measure, taken several times in a row of rounds; `unit` is written after it."""
+    """One measure, taken in several rounds; `unit` is written after it."""
 
     values: tuple[float, ...]
     unit: str = ""
@@ -54,16 +54,18 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """What one part found: what was measured and how, the tables, and what is to be said of them.
+    """What one part measured, and how.
 
-    `key` names it on the command line and in links.
+    `key` names it on the command line and in links. `top` has the rows that the page starts with:
+    a question, the answer, and the answer for what a user would use instead.
     """
 
     key: str
     title: str
     method: str
     tables: tuple[Table, ...] = ()
-    notes: tuple[str, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
+    top: tuple[tuple[str, str, str], ...] = ()
 
 
 def figure(values: Sequence[float], unit: str = "") -> Figure:
@@ -93,6 +95,7 @@ def to_json(section: Section) -> dict[str, Any]:
         "title": section.title,
         "method": section.method,
         "notes": list(section.notes),
+        "top": [list(row) for row in section.top],
         "tables": [
             {
                 "head": list(table.head),
@@ -109,7 +112,8 @@ def from_json(data: dict[str, Any]) -> Section:
         Table(tuple(table["head"]), tuple(tuple(map(_cell, row)) for row in table["rows"]))
         for table in data["tables"]
     )
-    return Section(data["key"], data["title"], data["method"], tables, tuple(data["notes"]))
+    top = tuple((one, two, three) for one, two, three in data["top"])
+    return Section(data["key"], data["title"], data["method"], tables, tuple(data["notes"]), top)
 
 
 def _plain(cell: Cell) -> Any:

@@ -1,4 +1,4 @@
-"""The container's image: its size, its layers, and how soon a container makes its first call."""
+"""The container image: its size, its layers, and how soon a container sends its first request."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from benchmarks.startup import first_call
 
 _TAG = "localhost/opsera-step:benchmark"
 _METHOD = """\
-The image is built from the Dockerfile as it is. Its size compressed is that of its layers with
-gzip, about what a registry stores and a runner downloads; the base's layers are often there
-already. Cold: the file system's cache was emptied, where that is allowed. Warm: run before.
-Both start at `docker run`, with the host's network, and end at the first byte of the first
-call."""
+The image is built from the Dockerfile. The compressed size is that of its layers with gzip, about
+what a runner downloads; the layers of the base image are often cached. Cold: the file system cache
+was emptied, where possible. Warm: the image was run before. Both are measured from `docker run`,
+with the host's network, to the first byte of the first request."""
 
 
 def measure(rounds: int) -> Section:
-    """Build the image and look at it; say plainly where that can't be done."""
+    """Build the image and measure it; report where that can't be done."""
     engine, why = _engine()
     failed = why or _build(engine)
     if failed:
@@ -44,14 +43,14 @@ def _engine() -> tuple[str, str]:
             done = _call((name, "info"))
             if done.returncode == 0:
                 return name, ""
-    return "", "no container engine that answers."
+    return "", "no container engine is available."
 
 
 def _build(engine: str) -> str:
     done = _call((engine, "build", "--quiet", "--tag", _TAG, str(ROOT)), seconds=300)
     if done.returncode == 0:
         return ""
-    lines = (done.stderr.strip() or "no reason given").splitlines()
+    lines = (done.stderr.strip() or "no error message").splitlines()
     return f"the image could not be built: {lines[-1][:200]}"
 
 
@@ -67,7 +66,7 @@ def _sizes(engine: str) -> Table:
 
 
 def _compressed(engine: str) -> int:
-    """Count what gzip makes of all layers, as a stream: the image is not kept in memory."""
+    """Count the bytes of all layers with gzip, as a stream: the image is not kept in memory."""
     counter = _Counter()
     with (
         subprocess.Popen((engine, "save", _TAG), stdout=subprocess.PIPE) as saving,
@@ -94,7 +93,7 @@ class _Counter:
 
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
-        raise RuntimeError("the engine gives no output")
+        raise RuntimeError("the engine has no output")
     return stream
 
 
@@ -132,7 +131,7 @@ def _over(values: Sequence[float], other: Figure) -> Figure:
 
 
 def _empty_cache() -> bool:
-    """Write everything out and drop the cache of the file system; only root may."""
+    """Flush and drop the cache of the file system, which only root may."""
     try:
         os.sync()
         Path("/proc/sys/vm/drop_caches").write_text("3", "ascii")
@@ -145,4 +144,4 @@ def _call(command: Sequence[str], seconds: float = 60) -> subprocess.CompletedPr
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired:
-        return subprocess.CompletedProcess(command, 124, "", f"no end after {seconds:.0f} s")
+        return subprocess.CompletedProcess(command, 124, "", f"timed out after {seconds:.0f} s")

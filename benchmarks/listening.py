@@ -1,4 +1,4 @@
-"""Servers for measuring: one that notes the first byte, one that plays prepared answers."""
+"""Servers for measuring: one that notes the first byte, one with prepared responses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REFUSAL = (
 )
 WINDOW = 1000
 NEW_EACH_TIME = 400
-"""Of the window, how many records are new in each answer: as many as the job lets it be."""
+"""Records of the window that are new in each response."""
 RUN = 42
 STEP = "5f0c4e1b2d3a4c5b6e7f8092"
 
@@ -52,9 +52,9 @@ class FirstByte:
             while True:
                 raw, _ = self._listening.accept()
                 with suppress(OSError):
-                    self._answer(raw)
+                    self._respond(raw)
 
-    def _answer(self, raw: socket.socket) -> None:
+    def _respond(self, raw: socket.socket) -> None:
         with raw, self._context.wrap_socket(raw, True) if self._context else raw as connection:
             connection.settimeout(10)
             if not connection.recv(1):
@@ -65,7 +65,7 @@ class FirstByte:
 
 
 class Run:
-    """A run whose log is there in windows, each answer further on: as fast as it is asked for."""
+    """A run whose log moves on with each response, as fast as it is requested."""
 
     def __init__(self, records: int, text: Callable[[int], str], new: int = NEW_EACH_TIME) -> None:
         """Prepare so many records; `text` makes that of each."""
@@ -75,7 +75,7 @@ class Run:
         self.calls: dict[str, int] = {}
         self.bytes_out = 0
 
-    def answer(self, path: str) -> bytes:
+    def response(self, path: str) -> bytes:
         """Answer one call."""
         call = path.rpartition("/")[2]
         self.calls[call] = self.calls.get(call, 0) + 1
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answer one call."""
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = self.server.played.answer(self.path)
+        body = self.server.played.response(self.path)
         self.send_response(200)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.children import job_environment
 from benchmarks.figures import Cell, Section, Table, percentile, spell
-from benchmarks.traces import Trace, bursty
+from benchmarks.traces import Trace, long_bursts
 from benchmarks.turns import TurnClock
 from opsera_step.clock import FakeClock
 from opsera_step.job import Output, run_job
@@ -26,27 +26,24 @@ _ROUND_TRIP = 0.1
 _DELAY = Fault(kind="latency", seconds=_ROUND_TRIP)
 _LENGTH = 46.0
 _METHOD = f"""\
-One job: the whole job against the simulator over HTTP on a clock that does not wait; answers
-take {_ROUND_TRIP:g} s. Bytes are those of the answers' bodies, and what gzip makes of them (the
-job offers to take it; whether the API compresses is not known).
+One job: the whole job against the simulator over HTTP on a simulated clock; a response takes
+{_ROUND_TRIP:g} s. Bytes are the sizes of the response bodies, and of the same bodies with gzip. The
+job accepts gzip; whether the API compresses is not known.
 
-Many jobs: all start at the same moment, in one process, each the whole job with a pipeline, a
-thread and connections of its own, over real HTTP. A clock for all wakes whose moment comes
-first, so that what they do is ordered as in real time, without a processor that is too slow for
-a thousand; it says nothing of processor time. Each run logs for 15 s, is silent for 25 s, logs
-50 lines in a burst and ends; each fifth fails.
-The busiest tenth of a second is compared with the mean of its second: 1 would be quite even, 10
-all jobs in step."""
+Many jobs: all start at the same moment, in one process, each with its own pipeline, thread, and
+connections, over real HTTP and on a common simulated clock. Each run logs for 15 s, is silent for
+25 s, logs 50 lines in a burst, and ends; every fifth one fails. The busiest tenth of a second is
+compared with the mean of its second: 1 would be perfectly even, 10 all jobs in step."""
 
 
 class Counted(Simulator):
-    """A simulator that counts the bytes of its answers, and can limit the rate of requests."""
+    """A simulator that counts the bytes of its responses, and can limit the rate of requests."""
 
     def __init__(self, scenario: Mapping[str, Any], clock: Any, limit: float = 0.0) -> None:
-        """Play a scenario; `limit` is how many requests a second are let through, 0 all."""
+        """Play a scenario; `limit` is the number of requests a second that are accepted, 0 all."""
         super().__init__(dict(scenario), clock=clock, seed=1, faults=[_DELAY])
         self.sizes: list[tuple[float, int, int]] = []
-        self.answered: list[tuple[float, int]] = []
+        self.responses: list[tuple[float, int]] = []
         self._limit, self._room, self._filled_at = limit, limit, 0.0
 
     def __enter__(self) -> Counted:  # noqa: PYI034 - Self came with Python 3.11
@@ -55,17 +52,17 @@ class Counted(Simulator):
         return self
 
     def respond(self, request: HttpRequest) -> Response:
-        """Answer, or refuse with 429 where the bucket is empty."""
+        """Respond, or refuse with 429 where the bucket is empty."""
         at = self._clock.monotonic()
         if self._limit and not self._admits(at):
-            answer = Response(429, b'{"message": "Too many requests"}')
+            response = Response(429, b'{"message": "Too many requests"}')
         else:
-            answer = super().respond(request)
-        self.answered.append((at, answer.status))
-        # What gzip would make of it is looked at now and then only: it takes longer than all else.
-        packed = len(gzip.compress(answer.body, 6)) if len(self.sizes) % 40 == 0 else -1
-        self.sizes.append((at, len(answer.body), packed))
-        return answer
+            response = super().respond(request)
+        self.responses.append((at, response.status))
+        # Only some are compressed: it takes longer than everything else.
+        packed = len(gzip.compress(response.body, 6)) if len(self.sizes) % 40 == 0 else -1
+        self.sizes.append((at, len(response.body), packed))
+        return response
 
     def _admits(self, at: float) -> bool:
         self._room = min(self._limit, self._room + (at - self._filled_at) * self._limit)
@@ -78,17 +75,21 @@ class Counted(Simulator):
 
 @dataclass(frozen=True)
 class Many:
-    """What became of many jobs: when they asked, what was answered, and each job's requests."""
+    """Many jobs: time and status of each response, each job's requests, and wrong results."""
 
-    asked: tuple[tuple[float, int], ...]
+    requests: tuple[tuple[float, int], ...]
     per_job: tuple[tuple[float, ...], ...]
     wrong: int
 
 
 def measure(jobs: int, limited: int, *, quick: bool) -> Section:
-    """Measure one job's hour, and so many jobs at once, freely and with a limit."""
-    tables = (_alone(quick=quick), _together(jobs), _refused(limited))
-    return Section("load", "Load on the API", _METHOD, tables)
+    """Measure one job's hour, and so many jobs at once, without and with a limit."""
+    alone = _alone(quick=quick)
+    tables = (alone, _together(jobs), _refused(limited))
+    active, _, idle = (str(row[1]) for row in alone.rows)
+    loop = f"shell loop with `sleep 5`: {spell(2 * 3600 / 5)}"
+    top = ("How many requests does an hour cost?", f"active {active}, idle {idle}", loop)
+    return Section("load", "Load on the API", _METHOD, tables, (), (top,))
 
 
 def _alone(*, quick: bool) -> Table:
@@ -97,9 +98,9 @@ def _alone(*, quick: bool) -> Table:
     busy = Trace("active", "", talking, 60.0 * minutes)
     hour = Trace("idle", "", (1.0,), 1200.0 if quick else 3600.0)
     rows = (
-        _hour("active: 2 lines a second, 1000 records in each answer", busy, 60.0 * minutes - 90),
-        _hour("bursts, with silence of 5–60 s between", bursty(1), 0.0),
-        _hour("idle: nothing is logged", hour, 0.0),
+        _hour("active: 2 lines a second, 1000 records in each response", busy, 60.0 * minutes - 90),
+        _hour("long bursts, with silences of 1–3 min in between", long_bursts(1), 0.0),
+        _hour("idle: no log lines", hour, 0.0),
     )
     return Table(("an hour of a run", "requests", "MB", "MB with gzip"), rows)
 
@@ -126,7 +127,7 @@ def _hour(name: str, trace: Trace, since: float) -> tuple[Cell, ...]:
 
 
 def play(count: int, limit: float = 0.0) -> Many:
-    """Play so many jobs at once."""
+    """Run so many jobs at once."""
     clock = TurnClock()
     codes: dict[int, int] = {}
     with Counted(_scenario(count), clock, limit) as simulator:
@@ -143,7 +144,7 @@ def play(count: int, limit: float = 0.0) -> Many:
             times[str(one.body["pipelineId"])].append(one.time)
     wrong = sum(1 for number, code in codes.items() if code != _fails(number))
     per_job = tuple(tuple(moments) for moments in times.values())
-    return Many(tuple(simulator.answered), per_job, wrong + count - len(codes))
+    return Many(tuple(simulator.responses), per_job, wrong + count - len(codes))
 
 
 def _job(
@@ -183,9 +184,15 @@ def _scenario(count: int) -> dict[str, Any]:
 
 def _together(count: int) -> Table:
     many = play(count)
-    rates = Counter(int(10 * at) for at, _ in many.asked)
+    rates = Counter(int(10 * at) for at, _ in many.requests)
     rows: list[tuple[Cell, ...]] = []
-    parts = (("the first 5 s", 0, 5), ("lines flow", 5, 15), ("silence", 20, 40), ("burst", 41, 45))
+    parts = (
+        ("the first 10 s", 0, 10),
+        ("lines come", 10, 16),
+        ("silence", 20, 40),
+        ("burst", 40, 46),
+        ("all runs end", 46, 54),
+    )
     for name, since, until in parts:
         seconds = [[rates[10 * second + n] for n in range(10)] for second in range(since, until)]
         totals = [sum(tenths) for tenths in seconds]
@@ -201,9 +208,9 @@ def _fairness(many: Many) -> Sequence[tuple[str, str]]:
     counts = [len(times) for times in many.per_job]
     gaps = [max(after - before for before, after in pairwise(times)) for times in many.per_job]
     return (
-        ("requests a job: fewest, median, most", _three(counts)),
+        ("requests per job: fewest, median, most", _three(counts)),
         ("longest wait between two requests: median job, p99, worst job", _gaps(gaps)),
-        ("jobs with a wrong verdict", str(many.wrong)),
+        ("jobs with a wrong result", str(many.wrong)),
     )
 
 
@@ -219,9 +226,9 @@ def _refused(count: int) -> Table:
     limit = count / 5
     many = play(count, limit)
     rows: list[tuple[Cell, ...]] = []
-    last = max(at for at, _ in many.asked)
+    last = max(at for at, _ in many.requests)
     for since in range(0, int(last), 15):
-        seen = [status for at, status in many.asked if since <= at < since + 15]
+        seen = [status for at, status in many.requests if since <= at < since + 15]
         refused = sum(1 for status in seen if status == 429)
         if seen:
             share = f"{100 * refused / len(seen):.0f}%"

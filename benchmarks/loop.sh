@@ -1,6 +1,6 @@
 #!/bin/bash
-# The shell loop that many pipelines have instead of a tool, in a careful form: it prints each
-# record once, in order. Takes URL, TOKEN, PIPELINE, RUN, PAUSE (seconds) and FILE for an answer.
+# The shell loop that many pipelines use instead of a tool, written carefully: it prints each record
+# once, in order. Takes URL, TOKEN, PIPELINE, RUN, PAUSE (seconds), and FILE for a response.
 call() {
   curl -sf -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' \
     -d "$2" "$URL/api/v1/pipeline/$1"

@@ -1,4 +1,4 @@
-"""On what the figures were taken: the machine and the versions of all that took part."""
+"""What the figures were measured on: the machine, and the versions of the programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PACKAGES = ("requests", "urllib3", "pyperf")
 
 
 def describe() -> dict[str, str]:
-    """Tell processor, memory, system and versions; what is not there is left out."""
+    """Return processor, memory, system, and versions; missing programs are left out."""
     now = datetime.now(timezone.utc)
     found = {
         "date": f"{now:%Y-%m-%d}",

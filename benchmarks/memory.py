@@ -1,4 +1,4 @@
-"""Memory, and what a report costs: the peak of the job's process for logs of any length."""
+"""Memory of the job's process for logs of several lengths, and what a report costs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from benchmarks.throughput import Load, line, play
 
 _LINES_EACH = 10
 _OFTEN = 100_000
-"""Logs up to this length are played in each round, longer ones once."""
+"""Logs up to this length are measured in each round, longer ones once."""
 _FILES = ("report.html", "junit.xml", "result.json", "log.txt")
 _MEMORY = """\
-The peak of the process's resident memory over a whole job, ten lines a record, played as for the
-throughput. The shortest log does not fill the window of 1000 records, the others do; it is flat
-when the longest takes no more than the one before."""
+Peak resident memory of the process over a whole job, with ten lines per record. The shortest log
+doesn't fill the window of 1,000 records; the others do."""
 _REPORT = """\
-The same job with `report_dir` and without: what the report adds in processor time and in memory,
-and how large its files become."""
+The same job with and without `report_dir`: the CPU time and memory that the report adds, and the
+sizes of its files."""
 
 
 @dataclass(frozen=True)
 class Played:
-    """One job: its peak in MiB, the processor's seconds, and bytes of the report's files."""
+    """One job: its peak in MiB, seconds of CPU time, and bytes of the report's files."""
 
     peak: float
     processor: float
@@ -32,7 +31,7 @@ class Played:
 
 
 def measure(rounds: int, lengths: tuple[int, ...]) -> Section:
-    """Play logs of each length."""
+    """Measure logs of each length."""
     peaks: dict[int, list[float]] = {length: [] for length in lengths}
     for turn in range(rounds):
         for length in lengths:
@@ -44,28 +43,31 @@ def measure(rounds: int, lengths: tuple[int, ...]) -> Section:
         for length, found in peaks.items()
     )
     head = ("lines", "peak", f"times that of {lengths[1]:,}")
-    return Section("memory", "Memory", _MEMORY, (Table(head, rows),))
+    most = f"{figure(peaks[lengths[-1]]).median:.0f} MiB"
+    top = (f"How much memory does a log of {lengths[-1]:,} lines need?", most, "–")
+    return Section("memory", "Memory", _MEMORY, (Table(head, rows),), (), (top,))
 
 
 def measure_report(rounds: int, lines: int) -> Section:
-    """Play a log with and without a report."""
-    plain, told = [], []
+    """Measure a log with and without a report."""
+    plain, reported = [], []
     for _ in range(rounds):
         plain.append(_play(lines))
-        told.append(_play(lines, report=True))
-    seconds, with_it = _of(plain, "processor", "s"), _of(told, "processor", "s")
+        reported.append(_play(lines, report=True))
+    seconds, with_it = _of(plain, "processor", "s"), _of(reported, "processor", "s")
     more = Figure(tuple(b - a for a, b in zip(seconds.values, with_it.values, strict=True)), "s")
-    peak, with_peak = _of(plain, "peak", "MiB"), _of(told, "peak", "MiB")
+    peak, with_peak = _of(plain, "peak", "MiB"), _of(reported, "peak", "MiB")
     costs = Table(
         (f"{lines:,} lines", "without", "with a report", "times"),
         (
-            ("processor time of the job", seconds, with_it, with_it.over(seconds)),
-            ("that of the report", "", more, ""),
-            ("peak of memory", peak, with_peak, with_peak.over(peak)),
+            ("CPU time of the job", seconds, with_it, with_it.over(seconds)),
+            ("CPU time of the report", "", more, ""),
+            ("peak memory", peak, with_peak, with_peak.over(peak)),
         ),
     )
     sizes = [
-        (name, f"{size / 1e3:,.0f} kB") for name, size in zip(_FILES, told[0].sizes, strict=True)
+        (name, f"{size / 1e3:,.0f} kB")
+        for name, size in zip(_FILES, reported[0].sizes, strict=True)
     ]
     return Section("report", "Report", _REPORT, (costs, Table(("file", "size"), tuple(sizes))))
 

@@ -1,4 +1,4 @@
-"""The results page: sections, machine and history as Markdown. Pure."""
+"""The results page: sections, machine, and history as Markdown. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 from benchmarks.figures import Section, Table
 
 _HEAD = """\
-# Benchmarks
+`python3 dev.py bench` measures again and rewrites this page{kind}.
 
-Written by `python3 dev.py bench`{kind}; the next run writes it anew. A figure is the median of
-several rounds, with the lowest and the highest in brackets. What is compared is measured in the
-same rounds, one after the other in changing order, and a ratio is taken round by round: so a
-busy machine slows both sides. No figure here makes a test fail.
+A figure is the median of several rounds, with the lowest and highest in parentheses. Things that
+are compared are measured in the same rounds, in changing order, and ratios are computed per round,
+so that a busy machine slows both sides. No figure makes a test fail.
 """
 
 
@@ -25,8 +24,11 @@ def render(
     quick: bool = False,
 ) -> str:
     """Return the whole page."""
-    kind = " with `--quick`: few rounds, so only a first impression" if quick else ""
-    parts = [_HEAD.format(kind=kind), "## Machine\n", _machine(machine)]
+    kind = ". This one was written with `--quick`: few rounds, a first impression" if quick else ""
+    head = ("What you notice", "opsera-step", "What you would use instead")
+    top = Table(head, tuple(row for section in sections for row in section.top))
+    parts = ["# Benchmarks\n", _plain(top)] if top.rows else ["# Benchmarks\n"]
+    parts += [_HEAD.format(kind=kind), "## Machine\n", _machine(machine)]
     parts += [_section(section) for section in sections]
     if history:
         parts += ["## History\n", _history(history)]
@@ -34,8 +36,15 @@ def render(
 
 
 def markdown(table: Table) -> str:
-    """Return a table as Markdown; all columns but the first are numbers and stand right."""
-    rule = ["---", *("---:" for _ in table.head[1:])]
+    """Return a table as Markdown; all columns but the first are numbers and are right-aligned."""
+    return _rows(table, ["---", *("---:" for _ in table.head[1:])])
+
+
+def _plain(table: Table) -> str:
+    return _rows(table, ["---" for _ in table.head])
+
+
+def _rows(table: Table, rule: Sequence[str]) -> str:
     rows = [table.head, rule, *([str(cell) for cell in row] for row in table.rows)]
     return "".join(f"| {' | '.join(_safe(cell) for cell in row)} |\n" for row in rows)
 
@@ -56,8 +65,10 @@ def _history(history: Sequence[Mapping[str, Any]]) -> str:
         tuple(str(entry[key]) for key in ("when", "change", "measure", "before", "after"))
         for entry in history
     )
-    told = "What the figures showed to be slow, and what became of it; each pair is of one machine."
-    return f"{told}\n\n{markdown(Table(head, rows))}"
+    intro = (
+        "What the figures showed to be slow, and what was changed. Each pair is from one machine."
+    )
+    return f"{intro}\n\n{markdown(Table(head, rows))}"
 
 
 def _safe(cell: str) -> str:

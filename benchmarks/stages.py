@@ -1,7 +1,6 @@
-"""Where the time of a log goes: the stages from an answer's bytes to a printed line.
+"""Where the time of a log goes: the stages from the bytes of a response to a printed line.
 
-Run as a script it measures them with pyperf, each in processes of their own; a `table` is made
-of what that found.
+As a script, it measures them with pyperf, each in processes of its own; `table` shows the results.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ from opsera_step.runs.log_cursor import LogCursor
 from opsera_step.text import Scrubber
 
 T = TypeVar("T")
-_TEXT = "{:09d} compiling module with a path of some length, and what the compiler says of it\n"
+_TEXT = "{:09d} compiling module with a path of some length, and a message of the compiler\n"
 _STAGES = ("JSON", "records", "cursor", "print")
-_TOLD = {
-    "JSON": "JSON read from an answer's bytes",
-    "records": "records parsed from that, 600 of them known from the answer before",
-    "cursor": "what is new found by the cursor (400 of 1000)",
-    "print": "lines cleaned, redacted and written",
+_NAMES = {
+    "JSON": "JSON parsed from the bytes of a response",
+    "records": "records parsed from that, 600 of them known from the previous response",
+    "cursor": "new records found by the cursor (400 of 1000)",
+    "print": "lines sanitized, redacted, and written",
 }
 
 
 def table(quick: bool) -> Table:
-    """Measure the stages in processes of pyperf's; microseconds of the processor."""
+    """Measure the stages in processes of pyperf; microseconds of CPU time."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "stages.json")
         few = ("--processes=2", "--values=3") if quick else ("--processes=6", "--values=5")
@@ -56,16 +55,16 @@ def table(quick: bool) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for name in _STAGES:
         values = suite.get_benchmark(name).get_values()
-        rows.append((_TOLD[name], figure([1e6 * one for one in values], "µs")))
+        rows.append((_NAMES[name], figure([1e6 * one for one in values], "µs")))
     return Table(("stage, for 1000 records of a line", "time"), tuple(rows))
 
 
-def _answers() -> tuple[bytes, bytes]:
-    """Return two answers of which the second is 400 records further on."""
+def _responses() -> tuple[bytes, bytes]:
+    """Return two responses, the second with 400 new records."""
     run = Run(10 * WINDOW, _TEXT.format)
     for _ in range(4):
-        run.answer("logs")
-    return run.answer("logs"), run.answer("logs")
+        run.response("logs")
+    return run.response("logs"), run.response("logs")
 
 
 def _records(raw: bytes) -> list[LogRecord]:
@@ -85,7 +84,7 @@ def _advance(first: list[LogRecord], second: list[LogRecord]) -> float:
 
 
 def _taken(action: Callable[[T], object], argument: T) -> float:
-    """Return the seconds of the processor: on a busy machine the others mean little."""
+    """Return the seconds of CPU time: on a busy machine, elapsed time means little."""
     began = time.process_time()
     action(argument)
     return time.process_time() - began
@@ -102,7 +101,7 @@ class _Nowhere(io.StringIO):
 
 def _main() -> None:
     runner = pyperf.Runner()
-    before, after = _answers()
+    before, after = _responses()
     items, first, second = json.loads(after), _records(before), _records(after)
     clock = FakeClock()
     log = JobLog(detect({}, _Nowhere(), clock), Scrubber("t0k3n" * 40), clock, LogLimit(None))

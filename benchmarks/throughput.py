@@ -1,4 +1,4 @@
-"""Throughput: how much log a second of processor takes from the socket to standard output."""
+"""Throughput: how much log a second of CPU time takes from the socket to standard output."""
 
 from __future__ import annotations
 
@@ -17,18 +17,16 @@ from benchmarks.listening import RUN, Run, playing
 WORKER = (sys.executable, "-I", str(ROOT / "benchmarks" / "worker.py"))
 LOOP = ("bash", str(ROOT / "benchmarks" / "loop.sh"))
 _METHOD = """\
-The whole log of a run goes through the job, as a process with its own socket and with a clock
-that does not wait; the seconds are those of the processor, user and system, of this process and
-its children, start-up included. Each answer of the log call holds 1000 records of which 400 are
-new, as when records come as fast as the job can just follow: each crosses the wire two and a
-half times. The shell loop (`benchmarks/loop.sh`: curl and jq, without its pause) gets the same
-answers. Large records come all in one answer, and again in each of the reads that see the log
-end."""
+The job reads the whole log of a run, as a process, on a simulated clock. The seconds are CPU time
+(user and system) of the process and its children, including start-up. Each response of the log call
+has 1,000 records, 400 of them new. The shell loop (`benchmarks/loop.sh`: curl and jq, without its
+pause) gets the same responses. Large records come in one response, and again in each read at the
+end of the log."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """A log: so many records, what is in each, and how many lines that are."""
+    """A log: its number of records, the text of each, and the number of lines."""
 
     name: str
     records: int
@@ -38,7 +36,7 @@ class Load:
 
     @property
     def size(self) -> int:
-        """How many bytes the lines are."""
+        """Bytes of all lines."""
         return sum(len(self.text(number)) for number in range(self.records))
 
 
@@ -47,8 +45,8 @@ def line(number: int) -> str:
     return f"{number:09d} " + "compiling module with a path of some length " * 2 + "\n"
 
 
-def coloured(number: int) -> str:
-    """Make a record of one line in colours, as build tools write them."""
+def colored(number: int) -> str:
+    """Make a record of one line with colors, as build tools write them."""
     return f"\x1b[32m✓\x1b[0m {number:09d} \x1b[1;36mtest\x1b[0m passed in \x1b[33m12 ms\x1b[0m\n"
 
 
@@ -58,27 +56,27 @@ def block(number: int) -> str:
 
 
 def loads(*, quick: bool) -> Sequence[Load]:
-    """Return the logs to play."""
+    """Return the logs to measure."""
     small, large = (6_000, 8) if quick else (20_000, 40)
     return (
         Load("small records, a line each", small, line, small),
-        Load("small records in colours", small, coloured, small),
+        Load("small records with colors", small, colored, small),
         Load("large records, 5000 lines each", large, block, large * 5000, new=1000),
     )
 
 
 def measure(rounds: int, *, quick: bool) -> Section:
-    """Play each log through the job and through the shell loop, round by round."""
+    """Run each log through the job and through the shell loop, round by round."""
     can_loop = all(map(shutil.which, ("bash", "curl", "jq")))
     rows = [_row(load, rounds, can_loop=can_loop) for load in loads(quick=quick)]
     head = (
         "log",
-        "lines a CPU second",
-        "MB a CPU second",
+        "lines per CPU second",
+        "MB per CPU second",
         "the shell loop, lines",
         "times the loop",
     )
-    notes = () if can_loop else ("The shell loop needs bash, curl and jq, and one is not here.",)
+    notes = () if can_loop else ("The shell loop needs bash, curl, and jq; one is missing here.",)
     return Section(
         "throughput", "Throughput", _METHOD, (Table(head, tuple(rows)), stages.table(quick)), notes
     )
@@ -87,12 +85,12 @@ def measure(rounds: int, *, quick: bool) -> Section:
 def play(
     load: Load, folder: Path, *, loop: bool = False, inputs: Mapping[str, str] | None = None
 ) -> Ended:
-    """Play a log through one of the two, and see that every line came out."""
+    """Run a log through one of the two, and check that every line came out."""
     played, out = Run(load.records, load.text, load.new), folder / "out.log"
     with playing(played) as url:
         if loop:
             given = {"URL": url, "TOKEN": TOKEN, "PIPELINE": PIPELINE, "RUN": str(RUN)}
-            more = {"PAUSE": "0", "FILE": str(folder / "answer.json")}
+            more = {"PAUSE": "0", "FILE": str(folder / "response.json")}
             environ = {**job_environment(url), **given, **more}
             ended = run(LOOP, environ, folder=folder, out=out)
         else:
@@ -101,8 +99,8 @@ def play(
     with out.open("rb") as file:
         printed = sum(1 for _ in file)
     if ended.code or printed < load.lines:
-        told = out.read_text("utf-8", "replace")[-500:]
-        raise RuntimeError(f"{load.name}: {ended.code}, {printed} of {load.lines} lines\n{told}")
+        end = out.read_text("utf-8", "replace")[-500:]
+        raise RuntimeError(f"{load.name}: {ended.code}, {printed} of {load.lines} lines\n{end}")
     return ended
 
 

@@ -1,8 +1,7 @@
-"""A clock for many jobs at once in one process: of their threads one runs at a time.
+"""A clock for many jobs in one process, of whose threads only one runs at a time.
 
-Whose moment comes first goes on; meanwhile nobody else moves, so the order is the same each time
-and no real time passes in waiting. A thread of the server that delays an answer takes a turn for
-the job that waits for it.
+The thread with the earliest wake-up time runs next, so the order is the same each time, and no real
+time passes in waiting. A server thread that delays a response takes a turn for the job that waits.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ START = 1_767_225_600.0
 
 
 class TurnClock:
-    """A clock on which each sleeper is woken in its turn."""
+    """A clock that wakes sleeping threads in the order of their times."""
 
     def __init__(self) -> None:
-        """Start at zero, with nobody asleep."""
+        """Start at zero, with no sleeping thread."""
         self._now = 0.0
         self._lock = threading.Lock()
         self._sleepers: list[tuple[float, int, threading.Semaphore]] = []
@@ -36,7 +35,7 @@ class TurnClock:
         return START + self._now
 
     def sleep(self, seconds: float) -> None:
-        """Let others go on until the given time has passed."""
+        """Let other threads run until the given time has passed."""
         mine = self._lie_down(self._now + max(0.0, seconds))
         self._wake_next()
         mine.acquire()

@@ -42,8 +42,8 @@ def table(seconds: float) -> Table:
     for name, moments in seen.items():
         delays = [at - began - due for at, due in zip(moments, played.times, strict=False)]
         shown = f"{len(delays)} of {len(played.times)}"
-        told = (f"{percentile(delays, share):.2f} s" for share in (0.5, 0.95))
-        rows.append((name, shown, *told))
+        shares = (f"{percentile(delays, share):.2f} s" for share in (0.5, 0.95))
+        rows.append((name, shown, *shares))
     return Table(("in real time", "lines", "median", "p95"), tuple(rows))
 
 
@@ -56,11 +56,11 @@ def _watch(
     threads = []
     with tempfile.TemporaryDirectory() as folder:
         for name, (command, environ) in watchers.items():
-            # The loop has no way to start a run: it begins once the job has done so.
+            # The loop can't start a run: it starts once the job has done so.
             while name != "the job" and not simulator.runs():
                 time.sleep(0.02)
             loop = {"URL": simulator.url, "TOKEN": simulator.token, "RUN": "42", "PAUSE": "5"}
-            files = {"PIPELINE": simulator.pipeline_id, "FILE": str(Path(folder, "answer"))}
+            files = {"PIPELINE": simulator.pipeline_id, "FILE": str(Path(folder, "response"))}
             child = subprocess.Popen(
                 command, env={**environ, **loop, **files}, cwd=folder, stdout=subprocess.PIPE
             )

@@ -14,7 +14,7 @@ from benchmarks.figures import Figure, Section, Table, figure, from_json, percen
 from benchmarks.latency import ROUND_TRIP, watch
 from benchmarks.page import markdown, render
 from benchmarks.throughput import Load, line, play
-from benchmarks.traces import TRACES, bursty, polled
+from benchmarks.traces import TRACES, long_bursts, polled
 from benchmarks.turns import TurnClock
 
 HAS_LOOP = all(map(shutil.which, ("bash", "curl", "jq")))
@@ -77,7 +77,7 @@ class TestPage:
         rows = markdown(SECTION.tables[0]).replace("\\|", "").splitlines()
         assert {row.count("|") for row in rows} == {3}
 
-    def test_the_machine_is_told(self):
+    def test_the_machine_is_described(self):
         """Processor, system and versions are known."""
         assert {"processor", "system", "Python", "opsera-step", "requests"} <= set(
             machine.describe()
@@ -96,11 +96,11 @@ class TestTraces:
         assert trace == make(3) != make(4)
 
     def test_fixed_polling(self):
-        """A line waits for the next tick, and then for its answer."""
-        told = polled((1.0, 4.9, 5.5), 12.0, interval=5.0, phase=0.0, delay=0.1)
-        # The ticks are at 0, 5, 10 and 15; the log is asked a tenth after each.
-        assert told.delays == pytest.approx((4.2, 0.3, 4.7))
-        assert (told.end_delay, told.requests) == (pytest.approx(3.1), 8)
+        """A line waits for the next tick, and then for its response."""
+        found = polled((1.0, 4.9, 5.5), 12.0, interval=5.0, phase=0.0, delay=0.1)
+        # The ticks are at 0, 5, 10 and 15; the log is read a tenth of a second after each.
+        assert found.delays == pytest.approx((4.2, 0.3, 4.7))
+        assert (found.end_delay, found.requests) == (pytest.approx(3.1), 8)
 
 
 class TestTurns:
@@ -118,7 +118,7 @@ class TestTurns:
         clock.play([lambda: job("a", 3, 3), lambda: job("b", 1, 1, 2), lambda: job("c", 5)])
         assert seen == [(1, "b"), (2, "b"), (3, "a"), (4, "b"), (5, "c"), (6, "a")]
 
-    def test_a_failure_is_told(self):
+    def test_a_failure_is_raised(self):
         """What a job raises is raised at the end, and the others go on."""
         clock, seen = TurnClock(), []
 
@@ -147,7 +147,7 @@ class TestParts:
 
     def test_latency(self):
         """Every line of a trace is seen, after it was there."""
-        seen = watch(bursty(1, minutes=0.3), 1)
+        seen = watch(long_bursts(1, minutes=0.3), 1)
         assert min(seen.delays) >= ROUND_TRIP / 2
         assert seen.requests > 2
 
@@ -170,7 +170,7 @@ class TestParts:
         assert len(costs.rows) == 3
 
     def test_many_jobs(self):
-        """Of a few jobs at once each has its own verdict, also when most calls are refused."""
+        """Each of a few jobs has the right result, also if most calls are refused."""
         for limit in (0.0, 3.0):
             many = load.play(3, limit)
             assert many.wrong == 0
@@ -179,4 +179,4 @@ class TestParts:
     def test_no_container_engine(self, monkeypatch):
         """Without a container engine the part says so."""
         monkeypatch.setenv("PATH", "")
-        assert image.measure(1).notes == ("Not measured here: no container engine that answers.",)
+        assert image.measure(1).notes == ("Not measured here: no container engine is available.",)

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import pytest
 
+from benchmarks.traces import Trace, busy, long_bursts, quiet, short_bursts, steady
 from opsera_step.runs.log_cursor import WINDOW
 from opsera_step.runs.polling import (
     ACTIVITY_AFTER,
@@ -25,67 +26,19 @@ from opsera_step.runs.polling import (
 )
 
 LATENCY = 0.1
-Trace = tuple[list[float], float]
-"""When each line is written, and when the run ends."""
 
 
-def steady(rng: random.Random, minutes: float = 5) -> Trace:
-    """A line a second, at random."""
-    times = [0.5]
-    while times[-1] < 60 * minutes:
-        times.append(times[-1] + rng.expovariate(1.0))
-    return times, times[-1] + rng.uniform(0, 2)
-
-
-def regular(rng: random.Random, minutes: float = 5) -> Trace:
+def regular(seed: int, minutes: float = 5) -> Trace:
     """A line a second, nearly."""
-    times = [0.5]
+    rng, times = random.Random(seed), [0.5]
     while times[-1] < 60 * minutes:
         times.append(times[-1] + rng.uniform(0.8, 1.2))
-    return times, times[-1] + rng.uniform(0, 1)
+    return Trace("regular", "", tuple(times), times[-1] + rng.uniform(0, 1))
 
 
-def busy(rng: random.Random, minutes: float = 5) -> Trace:
-    """Twenty lines a second."""
-    times = [0.5]
-    while times[-1] < 60 * minutes:
-        times.append(times[-1] + rng.expovariate(20.0))
-    return times, times[-1] + rng.uniform(0, 1)
-
-
-def short_bursts(rng: random.Random, minutes: float = 5) -> Trace:
-    """A burst of half a second every four seconds."""
-    times: list[float] = []
-    at = rng.uniform(1, 2)
-    while at < 60 * minutes:
-        times += sorted(at + rng.uniform(0, 0.5) for _ in range(rng.randint(5, 20)))
-        at += 4.0
-    return times, times[-1] + rng.uniform(0, 1)
-
-
-def long_bursts(rng: random.Random, minutes: float = 15) -> Trace:
-    """Bursts of ten seconds to a minute, with one to three minutes in between."""
-    times: list[float] = []
-    at = rng.uniform(1, 5)
-    while at < 60 * minutes:
-        lasting = rng.uniform(10, 60)
-        count = int(lasting * rng.uniform(3, 30))
-        times += sorted(at + rng.uniform(0, lasting) for _ in range(count))
-        at = times[-1] + rng.uniform(60, 180)
-    return times, times[-1] + rng.random()
-
-
-def quiet(rng: random.Random, minutes: float = 40) -> Trace:
-    """A line in one to eight minutes."""
-    times = [1.0]
-    while times[-1] < 60 * minutes:
-        times.append(times[-1] + rng.uniform(60, 480))
-    return times, times[-1] + rng.uniform(0, 200)
-
-
-def idle(rng: random.Random, minutes: float = 60) -> Trace:
+def idle(seed: int, minutes: float = 60) -> Trace:
     """One line, and an hour of silence."""
-    return [1.0], 60 * minutes + rng.uniform(0, 60)
+    return Trace("idle", "", (1.0,), 60 * minutes + random.Random(seed).uniform(0, 60))
 
 
 @dataclass
@@ -112,7 +65,7 @@ class Played:
 
 def play(trace: Trace, seed: int = 1, pace: Pace = IN_CI, latency: float = LATENCY) -> Played:
     """Send what the schedule says until it notices the end, as following does."""
-    (times, end), played = trace, Played(end=trace[1])
+    times, end, played = trace.times, trace.end, Played(end=trace.end)
     schedule = PollSchedule(random.Random(seed).random, pace=pace)
     now = read_at = 0.0
     seen = 0
@@ -140,7 +93,7 @@ def play(trace: Trace, seed: int = 1, pace: Pace = IN_CI, latency: float = LATEN
 
 
 def play_all(make: Callable[..., Trace], pace: Pace, runs: int, *length: float) -> list[Played]:
-    return [play(make(random.Random(seed), *length), seed, pace) for seed in range(runs)]
+    return [play(make(seed, *length), seed, pace) for seed in range(runs)]
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -196,27 +149,27 @@ def test_a_quiet_log():
 @pytest.mark.parametrize("seed", range(20))
 def test_a_window_never_passes_unseen(rate, seed):
     """As fast as the window demands: never 1000 records between two reads, from the first on."""
-    times = [2.0 + n / rate for n in range(rate * 60)]
-    played = play((times, 62.0), seed)
+    times = tuple(2.0 + n / rate for n in range(rate * 60))
+    played = play(Trace("", "", times, 62.0), seed)
     assert max(played.found) <= WINDOW
 
 
 def test_all_records_are_read_before_they_are_out_of_reach():
     """While lines come, every few hundred records, and at least every minute or so."""
-    played = play(busy(random.Random(1)))
+    played = play(busy(1))
     reads = [at for at, request in played.requests if request is Request.ACTIVITY]
     assert max(b - a for a, b in pairwise([0.0, *reads])) * 20 <= WINDOW
     assert len(reads) <= 20 * 300 / ACTIVITY_AFTER + 1
-    played = play(steady(random.Random(1)))
+    played = play(steady(1))
     assert 3 <= played.count(Request.ACTIVITY) <= 6
-    assert play(idle(random.Random(1))).count(Request.ACTIVITY) <= 2
+    assert play(idle(1)).count(Request.ACTIVITY) <= 2
 
 
 def test_the_status_is_requested_often_enough_for_a_stop_call():
     """An observation that the run is active holds for 70 seconds; it never gets as old."""
     for make in (steady, busy, long_bursts, quiet, idle):
         for seed in range(5):
-            played = play(make(random.Random(seed)), seed)
+            played = play(make(seed), seed)
             at = [time for time, request in played.requests if request is Request.STATUS]
             assert max(b - a for a, b in pairwise(at)) < 70.0
 
@@ -379,9 +332,9 @@ def test_intervals_are_jittered():
 def test_a_thousand_jobs_spread_out():
     """Jobs that started at one moment send their requests at all moments a few minutes later."""
     moments: Counter[int] = Counter()
-    times = [n * 1.0 for n in range(200)]
+    trace = Trace("", "", tuple(n * 1.0 for n in range(200)), 184.0)
     for seed in range(1000):
-        requests = play((times, 184.0), seed, latency=0.02).requests
+        requests = play(trace, seed, latency=0.02).requests
         moments.update(int(at * 2) for at, _ in requests if 180 <= at < 184)
     assert len(moments) == 8
     assert max(moments.values()) < 2 * statistics.mean(moments.values())
