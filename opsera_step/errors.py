@@ -83,7 +83,7 @@ class InvalidInput(OpseraStepError):
 class InternalError(OpseraStepError):
     """A fault of this program."""
 
-    hint = "This is a fault of opsera-step itself: please report it with the lines above."
+    hint = "This is a bug in opsera-step. Report it with the lines above."
 
 
 class ApiError(OpseraStepError):
@@ -107,8 +107,8 @@ class Unreachable(ApiError):
     is_certificate: bool = False
     """Whether the server's certificate was rejected."""
     hint = (
-        "Check base_url, HTTPS_PROXY and NO_PROXY, and that this machine may connect to the host. "
-        "The doctor command checks each part of the connection."
+        "Check base_url, HTTPS_PROXY, NO_PROXY, and the firewall. The doctor command checks each "
+        "part of the connection."
     )
 
 
@@ -118,7 +118,7 @@ class Unavailable(ApiError):
     transient = True
     throttled: bool = False
     """Whether the API asked for fewer requests: 429."""
-    hint = "Opsera, or a proxy on the way, has a problem. If it lasts, ask your administrator."
+    hint = "Opsera or a proxy in between has a problem. If it persists, contact your administrator."
 
 
 class Malformed(ApiError):
@@ -126,8 +126,8 @@ class Malformed(ApiError):
 
     transient = True
     hint = (
-        "A proxy or a login page may respond instead of the API. Check that base_url is the "
-        "address of your tenant's API, without the path of a page."
+        "A proxy or a login page may respond instead of the API. Check that base_url is the URL "
+        "of your tenant's API, without a path."
     )
 
 
@@ -137,8 +137,8 @@ class Redirected(ApiError):
     transient = True
     suspect_configuration = True
     hint = (
-        "Check that base_url is the address of your tenant's API, and not of the portal or a login "
-        "page. Redirects are not followed, so that the token stays on its host."
+        "Check that base_url is the URL of your tenant's API, not of the portal or a login page. "
+        "Redirects are not followed, so that the token isn't sent to another host."
     )
 
 
@@ -186,8 +186,8 @@ class RunUncertain(ApiError):
     """It cannot be known which run is ours, or whether it was started at all."""
 
     hint = (
-        "To be safe, no other run was started. Check in Opsera whether this job's run is there: if "
-        "so, follow it with command: watch and its run_count; if not, re-run the job."
+        "To be safe, no other run was started. Check in Opsera whether this job's run exists. If "
+        "it does, follow it with command: watch and its run_count. If not, re-run the job."
     )
 
 
@@ -212,7 +212,7 @@ class Forbidden(AuthError):
 
     hint = (
         "Either the token has the wrong scope, or its owner has no access to this pipeline. Grant "
-        "the access in Opsera, or use another token."
+        "access in Opsera, or use another token."
     )
     by_page: bool = False
     """Whether it came with an HTML page: then a proxy or firewall may have refused, not the API."""

@@ -65,7 +65,7 @@ def workspace_of(named: str) -> Path:
 def reason_of(error: OSError) -> str:
     """Return why a file can't be written, in the system's words where it has some."""
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return "its directory is a file"
+        return "its parent is not a directory"
     return error.strerror or str(error)
 
 
@@ -74,7 +74,7 @@ def output_file_problem(path: str, workspace: Path) -> str:
     try:
         _output_target(path, workspace)
     except UnsafePath as error:
-        return f"{error.strerror}. Remove the link, or name another file."
+        return f"{error.strerror}. Remove the link, or use another file."
     except OSError:
         return ""  # the job continues without what can't be written
     return ""
@@ -88,7 +88,7 @@ def report_dir_problem(path: str, workspace: Path) -> str:
             base = base / part
             _refuse_link(base, path)
     except UnsafePath as error:
-        return f"{error.strerror}. Name a directory of its own, such as opsera-report."
+        return f"{error.strerror}. Use a dedicated directory, such as opsera-report."
     except OSError:
         return ""
     return ""
@@ -364,14 +364,14 @@ def _output_target(path: str, workspace: Path) -> Path:
     try:
         target, is_link, must_stay = _followed(_absolute(path), top)
     except RecursionError:
-        raise UnsafePath(f"{path} is a link that leads in circles") from None
+        raise UnsafePath(f"{path} is a link in a loop") from None
     if must_stay and not _is_within(target, top):
-        raise UnsafePath(f"{path} is a link that leads out of the workspace, to {target}")
+        raise UnsafePath(f"{path} is a link to {target}, outside of the workspace")
     if is_link:
         with suppress(FileNotFoundError):
             # By the system's own way: /dev/stdout leads to a pipe without a name.
             if not stat.S_ISREG(Path(path).stat().st_mode) or target.parts[1:2] == ("proc",):
-                raise UnsafePath(f"{path} is a link to what is not a regular file")
+                raise UnsafePath(f"{path} is a link to something other than a regular file")
     return target
 
 
@@ -409,7 +409,9 @@ def _strict_parts(path: str, workspace: Path) -> tuple[Path, list[str]]:
         base = inner
         parts.pop(0)
     if base.joinpath(*parts) in (top, workspace_of("")):
-        raise UnsafePath(f"{path} is the workspace itself, whose own files a report could replace")
+        raise UnsafePath(
+            f"{path} is the workspace itself; a report there could overwrite its files"
+        )
     return base, parts
 
 

@@ -21,16 +21,16 @@ OUTPUTS: Mapping[str, str] = {
     "status": (
         "How the job ended: success, failed, stopped, paused, running, timeout, cancelled or error."
     ),
-    "message": "What Opsera or opsera-step reports about it, in a sentence.",
+    "message": "One sentence about the result, from Opsera or opsera-step.",
     "pipelineId": "Pipeline ID.",
     "pipelineName": "Pipeline name.",
     "url": "URL of the pipeline in the Opsera portal; empty if it can't be derived.",
     "duration": "Seconds that the run took, from its first to its last record.",
     "startedAt": "When the run started (ISO 8601, UTC); empty if unknown.",
     "finishedAt": "When the run finished (ISO 8601, UTC); empty if unknown.",
-    "failedStep": "Name of the step that failed, if one did and it is known.",
+    "failedStep": "Name of the failed step, if known.",
     "logLines": "Number of log lines read.",
-    "logComplete": "true if every line of the log was read, else false.",
+    "logComplete": "true if all log lines were read, otherwise false.",
     "result": "The whole outcome as JSON.",
 }
 """The names of all outputs, with their descriptions."""
@@ -317,7 +317,7 @@ def _paused(outcome: Outcome, run: str) -> str:
     consequence = " The job fails because on_paused is set to fail." if fails else ""
     if outcome.is_decided:
         when = f" since {since}" if since else ""
-        return f"{run} was paused{where}{when}; the approval has been decided since.{consequence}"
+        return f"{run} was paused{where}{when}; the approval has been decided by now.{consequence}"
     if since:
         return f"{run} has been waiting for approval{where} since {since}.{consequence}"
     waiting = "is waiting for approval" if where else "is paused"

@@ -204,7 +204,7 @@ def _decode_record(text: str, at: int) -> tuple[Any, int]:
     except RecursionError:
         pass
     # Raised here, it does not keep the text alive by the error before it.
-    raise InvalidJson("nested too deep")
+    raise InvalidJson("nested too deeply")
 
 
 def _decode(text: str) -> Any:

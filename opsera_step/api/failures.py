@@ -58,7 +58,7 @@ _FROM_OPSERA = (400, 404, 409, 410, 422, 423)
 
 HINT_NOT_OPSERA = (
     "This response likely comes from a proxy or another server, not from Opsera. Check base_url "
-    "and the proxies on the way."
+    "and the proxy settings."
 )
 _HINT_THROTTLED = (
     "Run fewer jobs at the same time, or set a longer poll_interval, to send fewer requests."
@@ -185,7 +185,7 @@ def _proxy_failure(chain: Sequence[BaseException], route: Route) -> Unreachable:
     name = f"the proxy {proxy.address} from {proxy.source}" if proxy else "the proxy"
     source = proxy.source if proxy else "HTTPS_PROXY"
     status = _tunnel_status(chain)
-    hint = f"Check {source}, and that this machine may connect to the proxy."
+    hint = f"Check {source}, and that this machine can connect to the proxy."
     if any(isinstance(one, ssl.SSLCertVerificationError) for one in chain):
         return _certificate_failure(chain, name, route.trust)
     if status.startswith("407"):
@@ -245,7 +245,7 @@ def _certificate_failure(chain: Sequence[BaseException], name: str, trust: Trust
     else:
         result.hint = "The doctor command shows the certificate and who issued it."
     if trust.missing and code in _UNKNOWN_ISSUER:
-        result.hint += f" There is no such file or directory: {', '.join(trust.missing)}."
+        result.hint += f" No such file or directory: {', '.join(trust.missing)}."
     return result
 
 
@@ -268,7 +268,7 @@ def _reason(chain: Sequence[BaseException]) -> str:
 
 def redirected(status: int, target: str, endpoint: Endpoint, route: Route) -> Redirected:
     """Return the error for a redirect, which is never followed: the token stays on its host."""
-    shown = shorten(target) or "an unknown address"
+    shown = shorten(target) or "an unknown URL"
     error = Redirected(f"Can't {endpoint.action}: base_url redirects to {shown} (HTTP {status}).")
     # A permanent redirect won't change while the job waits, and the request had no effect. The
     # others may stand for “done, look there”, as after a form.
@@ -291,7 +291,7 @@ def redirected(status: int, target: str, endpoint: Endpoint, route: Route) -> Re
         prefix = new.path.rstrip("/").removesuffix(endpoint.path)
         error.hint = (
             f"If this is your tenant's API, set base_url to {new.scheme}://{new.netloc}{prefix}. "
-            "Redirects are not followed, so that the token stays on its host."
+            "Redirects are not followed, so that the token isn't sent to another host."
         )
     return error
 
@@ -350,17 +350,21 @@ def refused(
 def not_json(status: int, start: str, endpoint: Endpoint, route: Route) -> Malformed:
     """Return the error for a successful status with a body that is no JSON."""
     text = shorten(start)
-    hint = None
+    expected, hint = "the response is not JSON but", None
     if text.startswith("<"):
         title = _title(start)
         what = f"an HTML page, “{title}”" if title else "an HTML page"
     elif text.startswith(("{", "[")):
-        what = f"JSON that is cut off or invalid, starting with “{text[:_SHOWN_OF_JSON]}…”"
-        hint = "A proxy on the way may cut responses off. If it lasts, ask your administrator."
+        what = f"truncated or invalid JSON, starting with “{text[:_SHOWN_OF_JSON]}…”"
+        expected = "the response is"
+        hint = (
+            "A proxy in between may truncate responses. If this persists, contact your "
+            "administrator."
+        )
     else:
         what = f"“{text}”" if text else "empty"
     error = Malformed(
-        f"Can't {endpoint.action}: the response is not JSON but {what} (HTTP {status})."
+        f"Can't {endpoint.action}: {expected} {what} (HTTP {status})."
         if text
         else f"Can't {endpoint.action}: the response is empty (HTTP {status}).",
         hint,
@@ -375,7 +379,7 @@ def unexpected(data: object, endpoint: Endpoint, route: Route) -> Malformed:
     reason = f" Its message: {as_sentence(message)}" if message else ""
     error = Malformed(
         f"Can't {endpoint.action}: the response has an unknown format.{reason}",
-        "Check that base_url is the address of the Opsera API. If it is, upgrade opsera-step, or "
+        "Check that base_url is the URL of the Opsera API. If it is, upgrade opsera-step, or "
         "report this response.",
     )
     error.detail = route.detail(endpoint)
@@ -386,7 +390,7 @@ def too_large(what: str, endpoint: Endpoint, route: Route) -> Malformed:
     """Return the error for a response beyond the limits."""
     error = Malformed(
         f"Can't {endpoint.action}: the response is too large ({what}).",
-        "If it lasts, ask Opsera's support why this response is so large.",
+        "If this persists, ask Opsera support why this response is so large.",
     )
     error.detail = route.detail(endpoint)
     return error
@@ -418,23 +422,24 @@ def forbidden_hint(endpoint: Endpoint, token_scopes: Collection[str]) -> str:
     needed = describe_scopes(endpoint.scopes)
     if endpoint.needs_power_user:
         owner = (
-            "its owner is no Power User or Site Admin, which this list requires. Have the role "
-            "granted in Opsera, or use the token of a user who has it."
+            "its owner is not a Power User or Site Admin, which this request requires. Ask for "
+            "the role in Opsera, or use the token of a user who has it."
         )
     else:
         is_list = endpoint.method == "GET" and not endpoint.query
         what = f"the {endpoint.resource}s" if is_list else f"this {endpoint.resource}"
         what = what if endpoint.resource not in ("", "audit log") else "it"
-        owner = f"its owner has no access to {what}. Grant the access in Opsera."
+        owner = f"its owner has no access to {what}. Grant access in Opsera."
     known = tuple(one for one in token_scopes if one in SCOPE_LABELS)
     if not known or not needed:
         scope = f" (documented: {needed})" if needed else ""
         return f"Either the token has the wrong scope{scope}, or {owner}"
     has = describe_scopes(known)
     if set(known) & set(endpoint.scopes):
-        return f"The token's scope, {has}, is sufficient, so likely {owner}"
+        return f"The token's scope, {has}, is sufficient. Likely {owner}"
     return (
-        f"This needs a token with the scope {needed}, by Opsera's documentation; yours has {has}."
+        f"According to Opsera's documentation, this requires the scope {needed}; the token has "
+        f"{has}. Use another token."
     )
 
 
@@ -444,10 +449,10 @@ def not_found_hint(endpoint: Endpoint, route: Route) -> str:
     if path:
         return f"base_url contains the path {path}. Usually it is the host only."
     if endpoint.method == "GET":
-        return "Check base_url: it must be the address of your tenant's API."
+        return "Check base_url: it must be the URL of your tenant's API."
     if endpoint.resource == "pipeline":
         return "Check the pipeline ID, the run number, and base_url."
-    return f"Check the ID of the {endpoint.resource}, and base_url."
+    return f"Check the ID of the {endpoint.resource} and base_url."
 
 
 def rejected_hint(endpoint: Endpoint, reason: str = "") -> str:
@@ -455,13 +460,13 @@ def rejected_hint(endpoint: Endpoint, reason: str = "") -> str:
     if _means_locked(endpoint, 200, reason):
         return _HINT_LOCKED
     if endpoint.path == TOOL_UPDATE.path:
-        return "Check the values that were sent against the tool's page in Opsera."
+        return "Compare the values with the tool's page in Opsera."
     if endpoint.path in (RUN.path, STOP.path, RESET.path):
-        return "Check the pipeline in Opsera: in its current state this may not be possible."
+        return "Check the pipeline in Opsera: its current state may not allow this."
     if endpoint.query:
         return "Check the parameters: IDs, dates (YYYY-MM-DD), and counts."
     if endpoint.method == "GET":
-        return "Check base_url: it must be the address of your tenant's API."
+        return "Check base_url: it must be the URL of your tenant's API."
     if endpoint.resource == "pipeline":
         return "Check the pipeline ID and the run number."
     return f"Check the ID of the {endpoint.resource}." if endpoint.resource else ""
@@ -469,8 +474,8 @@ def rejected_hint(endpoint: Endpoint, reason: str = "") -> str:
 
 def _not_found(endpoint: Endpoint, code: str) -> str:
     if endpoint.method == "GET" or not endpoint.resource:
-        return f"Opsera found nothing to {endpoint.action} {code}."
-    return f"Can't {endpoint.action}: Opsera did not find it {code}."
+        return f"Can't {endpoint.action}: nothing found {code}."
+    return f"Can't {endpoint.action}: not found {code}."
 
 
 def _title(page: str) -> str:

@@ -155,7 +155,8 @@ def _not_found(
     elif is_truncated:
         where = f" among the first {LIST_LIMIT}"
         hint = (
-            f"The API lists no more {kind}s. Use the ID instead (24 hex digits, in the URL of the "
+            f"The API doesn't list further {kind}s. Use the ID instead (24 hex digits, in the URL "
+            f"of the "
             f"{kind})."
         )
     else:
@@ -174,14 +175,14 @@ def explain_name(kind: str, name: str) -> str:
     if page is not None:
         return f"This is the URL of a page. Use the ID in it: {page[1].lower()}."
     if _VARIABLE.fullmatch(name):
-        return "This is the name of a variable that was not replaced by its value."
+        return "This is a variable that was not expanded."
     if kind == "pipeline" and _NUMBER.fullmatch(name):
-        return "If this is a run number, set run_count to it."
+        return "If this is a run number, set it as run_count."
     if _FLOAT.fullmatch(name):
         return f"This is a number. In YAML, put the ID of the {kind} in quotes."
     plain = _TYPOGRAPHIC.sub("", _INVISIBLE.sub("", name)).strip("\"'`<> ")
     if plain != name and is_object_id(plain):
-        return f"Remove what is around the ID: {plain.lower()}."
+        return f"Use only the ID: {plain.lower()}."
     if _ALMOST_AN_ID.fullmatch(name):
         return f"The ID of a {kind} has 24 hex digits; this one has {len(name)}."
     if _INVISIBLE.search(name):

@@ -74,8 +74,8 @@ def expiry_warning(facts: TokenFacts, now: float, timeout: float | None) -> str:
     if timeout:
         limit = f"before the timeout of {format_duration(timeout)}"
     return (
-        f"The access token expires in {format_span(left)}, {limit}. After that, the run can "
-        "be neither followed nor stopped. Use a token that lasts longer."
+        f"The access token expires in {format_span(left)}, {limit}. After that, the job can "
+        f"neither follow nor stop the run. Use a token that expires later."
     )
 
 
@@ -105,15 +105,15 @@ _MALFORMED: Sequence[tuple[re.Pattern[str], str]] = (
     ),
     (
         re.compile(r"[$%].*|.*\{\{.*", re.DOTALL),
-        "The value is the name of a variable that was not replaced by its value.",
+        "The value is a variable that was not expanded.",
     ),
     (
         re.compile(r"bearer\b.*", re.DOTALL | re.IGNORECASE),
-        "Remove the word Bearer in front of the token.",
+        "Remove “Bearer” before the token.",
     ),
     (
         re.compile(r"\w*token\w*[\"']? *[:=].*", re.DOTALL | re.IGNORECASE),
-        "Remove the variable name in front of the token.",
+        "Remove the variable name before the token.",
     ),
     (re.compile(r".*[\r\n].*", re.DOTALL), "The value has several lines. Use the token only."),
     (

@@ -42,7 +42,7 @@ _pipeline_argument = click.argument(
 
 
 def _list_options(function: Any) -> Any:
-    function = click.option("--limit", type=_COUNT, metavar="N", help="At most N entries.")(
+    function = click.option("--limit", type=_COUNT, metavar="N", help="Maximum number of entries.")(
         function
     )
     return click.option(
@@ -192,7 +192,7 @@ def tool_show(name: str, form: str, *, show_secrets: bool, **typed: str | None) 
 @click.argument("name", metavar="TOOL", shell_complete=completing_alias("tools"))
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE",
-    help="Replace a root property. VALUE is read as JSON if valid, else as text. Repeatable.",
+    help="Replace a root property. VALUE is JSON if it parses, otherwise text. Repeatable.",
 )  # fmt: skip
 @click.option(
     "--file", "file", metavar="FILE", shell_complete=completing_path(),
@@ -243,11 +243,13 @@ def _properties(file: str | None) -> dict[str, Any]:
         text = _stdin() if file == "-" else Path(file).read_text("utf-8-sig")
         return read_properties(read_yaml_data(text), repr(file) if file != "-" else "the input")
     except UnicodeDecodeError:
-        raise InvalidInput([f"--file: {file!r} can't be read: it is not UTF-8 text"]) from None
+        raise InvalidInput([f"Can't read {file!r} (from --file): it is not UTF-8 text"]) from None
     except OSError as error:
-        raise InvalidInput([f"--file: {file!r} can't be read: {error.strerror or error}"]) from None
+        raise InvalidInput(
+            [f"Can't read {file!r} (from --file): {error.strerror or error}"]
+        ) from None
     except ValueError as error:
-        raise InvalidInput([f"--file: {file!r} can't be read: {error}"]) from None
+        raise InvalidInput([f"Can't read {file!r} (from --file): {error}"]) from None
 
 
 def _stdin() -> str:

@@ -42,7 +42,7 @@ def completion(context: click.Context, shell: str) -> int:
     """Print a script that completes commands and options in a shell."""
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"There is no completion for {shell}.")
+        raise click.UsageError(f"Completion for {shell} is not supported.")
     root = context.find_root()
     script = kind(root.command, {}, "opsera-step", "_OPSERA_STEP_COMPLETE")
     # Not `source()`: of bash it first asks for the version, and there need be none here.

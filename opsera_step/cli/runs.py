@@ -71,7 +71,7 @@ _MORE = {
     "approve": "Shows what is waiting, asks for confirmation, and lets the run continue.",
     "reject": "Shows what is waiting, asks for confirmation, and rejects it.",
     "open": "Opens the browser on a terminal; prints the URL otherwise.",
-    "cleanup": "For a step that always runs after the job; reads the state that the job left.",
+    "cleanup": "For a step that always runs after the job. Reads the state that the job left.",
 }
 _EXAMPLES = {
     "run": (
@@ -102,7 +102,7 @@ _OWN_OPTIONS: dict[str, tuple[click.Option, ...]] = {
         click.Option(["--no-wait"], is_flag=True, default=None, help="Same as --wait false."),
         click.Option(
             ["--param"], multiple=True, metavar="STEP.NAME=VALUE",
-            help="Parameter for this run; overrides the same one in --parameters. Repeatable.",
+            help="Parameter for this run; takes precedence over --parameters. Repeatable.",
         ),
         click.Option(
             ["--params"], metavar="FILE", shell_complete=completing_path(),
@@ -127,7 +127,7 @@ _OWN_OPTIONS: dict[str, tuple[click.Option, ...]] = {
             ["--tail"], type=click.IntRange(min=1), metavar="N", help="Only the last N lines."
         ),
         click.Option(
-            ["--since"], metavar="DURATION", help=f"Only the last period ({_DURATION})."
+            ["--since"], metavar="DURATION", help=f"Only records from this period ({_DURATION})."
         ),
     ),
     "approve": (_YES, _STEP, click.Option(["--message"], default="", help="Recorded message.")),

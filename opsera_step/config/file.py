@@ -213,8 +213,8 @@ def _read_trusted(path: Path, *, is_system: bool = False) -> ConfigFile | None:
 def _unread(workspace: Workspace, read: str) -> list[str]:
     """Warn of files in the checkout that look like config files of ours and are not read."""
     return [
-        f"The file {os.path.relpath(path, workspace.directory)!r} is not read. To use it, name it "
-        "in the input config (OPSERA_CONFIG, --config)."
+        f"The file {os.path.relpath(path, workspace.directory)!r} is not read. To use it, set the "
+        f"input config (OPSERA_CONFIG, --config) to its path."
         for directory in workspace.searched()
         for path in (directory / name for name in SIMILAR_NAMES)
         if os.path.lexists(path) and not (read and _is_same(path, Path(read)))
@@ -347,7 +347,7 @@ class _Reader:
         values = node.value if isinstance(node.value, list) else [node]
         texts = [one.text.strip() for one in values if one.text is not None]
         if len(texts) < len(values) or not all(texts):
-            self._report(node, f"{key} must be a list of texts")
+            self._report(node, f"{key} must be a list of strings")
         if key == "allowed_hosts":
             return tuple(one.lower().rstrip(".") for one in texts)
         return tuple(one.lower() if is_object_id(one) else one for one in texts)
@@ -403,7 +403,7 @@ class _Reader:
             self._report(node, *self._unknown(key, node, known, prefix))
         elif node.text is None:
             valid = BY_NAME[key].valid if key in BY_NAME else _NAMED
-            self._report(node, f"{name} must be a plain value", f"Use {valid}.")
+            self._report(node, f"{name} must be a string, a number, or a boolean", f"Use {valid}.")
         else:
             return self._value(key, node, name)
         return {}
@@ -436,10 +436,10 @@ class _Reader:
         self, key: str, node: Node, known: Collection[str], prefix: str
     ) -> tuple[str, str]:
         if key in BY_NAME:
-            return f"{prefix}{key} means nothing for a tool", ""
+            return f"{prefix}{key} is not valid for a tool", ""
         hint = did_you_mean(key, known)
         if not hint and not prefix and isinstance(node.value, dict):
-            hint = f"Inputs are at the top level; keys with {UNREAD_PREFIX} in front are not read."
+            hint = f"Set inputs at the top level; keys that begin with {UNREAD_PREFIX} are ignored."
         return f"Unknown input {prefix}{key}", hint
 
     def _report(self, node: Node, sentence: str, hint: str = "") -> None:

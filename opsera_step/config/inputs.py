@@ -196,13 +196,13 @@ def _explain_command(value: str) -> str:
     try:
         word = shlex.split(value)[0]
     except ValueError:
-        return "A quotation mark in it is not closed."
+        return "It has an unclosed quotation mark."
     except IndexError:
         return ""
     if word == "opsera-step":
-        return "Leave out opsera-step: the command begins with the word after it."
+        return "Remove opsera-step and start with the command."
     if word in _AT_TERMINALS:
-        return f"{word} is for a terminal, not for a job."
+        return f"{word} is not available in jobs."
     return explain(value)
 
 
@@ -225,15 +225,15 @@ TABLE: tuple[Input, ...] = (
         "Opsera access token. Keep it in a secret; it is never a command-line option.",
         parse_token, option=False,
     ),
-    Input("token_file", "", _PATH, "File that holds the access token.", parse_path),
+    Input("token_file", "", _PATH, "File that contains the access token.", parse_path),
     Input(
         "pipeline", "", "an ID (24 hex digits), an exact name, or an alias from the config file",
         "Pipeline: its ID (24 hex digits), its exact name, or an alias from the config file.",
         parse_pipeline,
     ),
     Input(
-        "run_count", "", "a whole number from 1",
-        "Number of the run to watch or to ask about.", parse_count, effect="latest",
+        "run_count", "", "a whole number, 1 or greater",
+        "Run number, for commands about an existing run.", parse_count, effect="latest",
     ),
     Input(
         "branch", "", "the name of a Git branch",
@@ -241,29 +241,29 @@ TABLE: tuple[Input, ...] = (
     ),
     Input(
         "parameters", "",
-        "a YAML or JSON mapping of steps to names to values, or lines STEP.NAME=VALUE",
-        "Parameters for this run: a YAML or JSON mapping of steps to names to values, or lines "
-        "STEP.NAME=VALUE.", parse_parameters,
+        "YAML or JSON (steps with names and values), or STEP.NAME=VALUE lines",
+        "Parameters for this run: YAML or JSON (steps with names and values), or STEP.NAME=VALUE "
+        "lines.", parse_parameters,
     ),
     Input(
         "base_url", "https://app.opsera.io",
         "an HTTPS URL such as https://app.opsera.io, without /api/v1",
-        "Address of the Opsera API. https only (except loopback).", parse_base_url,
+        "URL of the Opsera API. https only (except loopback).", parse_base_url,
     ),
     Input(
         "portal_url", "", "an HTTPS URL such as https://portal.opsera.io",
-        "Address of the Opsera portal, for links. Derived from base_url for opsera.io; otherwise "
+        "URL of the Opsera portal, for links. Derived from base_url on opsera.io; elsewhere, "
         "there are no links.", parse_url, effect="derived",
     ),
     Input(
         "wait", "true", "true or false",
-        "Whether to wait for the run to finish. false: start it, set the outputs, exit.",
+        "Whether to wait for the run to finish. false: start it, set the outputs, and exit.",
         parse_bool,
     ),
     Input(
         "timeout", "1h", _DURATION,
-        "Overall timeout (e.g. 90s, 45m, 2h30m; 0 = none). On GitLab, the default ends a minute "
-        "before the job's own time limit if that is sooner.", parse_duration,
+        "Overall timeout (e.g. 90s, 45m, 2h30m; 0 = none). On GitLab, the default is at most the "
+        "CI job's timeout less one minute.", parse_duration,
     ),
     _one_of(
         "on_timeout", f"What to do with the run at the timeout: {_AUTO_STOP}",
@@ -286,7 +286,8 @@ TABLE: tuple[Input, ...] = (
         "was stopped, or is paused), or always.", "never", "auto", "always", default="never",
     ),
     _one_of(
-        "logs", "What to print of the run's log: console, all (activity messages too), or none.",
+        "logs", "What to print from the run's log: console, all (console and activity messages), "
+        "or none.",
         "console", "all", "none", default="console",
     ),
     Input(
@@ -296,7 +297,7 @@ TABLE: tuple[Input, ...] = (
     ),
     Input(
         "timestamps", "false", "true or false",
-        "Begin each line of the log with its time.", parse_bool,
+        "Prefix each log line with its timestamp.", parse_bool,
     ),
     Input(
         "poll_interval", "auto", "auto, or a number of seconds from 0.1 to 3600",
@@ -309,7 +310,7 @@ TABLE: tuple[Input, ...] = (
     ),
     Input(
         "output_file", "", _PATH,
-        "Also write the outputs as OPSERA_…= lines to this file. On GitLab: opsera.env.",
+        "Also write the outputs to this file, as OPSERA_…= lines. On GitLab: opsera.env.",
         parse_path,
     ),
     Input(
@@ -432,8 +433,8 @@ def _invalid(one: Input, setting: Setting, hint: str, token: str, name: str) -> 
 _MISSING = {
     "token": "No access token. Set OPSERA_TOKEN, the input token, or token_file. Secrets are not "
     "available to pull requests from forks, and protected variables only on protected branches.",
-    "pipeline": "No pipeline. Set OPSERA_PIPELINE or the input pipeline, or name it after the "
-    f"command. Use {BY_NAME['pipeline'].valid}.",
+    "pipeline": "No pipeline. Set OPSERA_PIPELINE or the input pipeline, or pass it as an "
+    f"argument. Use {BY_NAME['pipeline'].valid}.",
 }
 
 

@@ -33,7 +33,7 @@ def parse_parameters(value: str) -> tuple[Parameter, ...]:
     # Only a mapping waits for PyYAML.
     from opsera_step.config.yaml import YamlError, read_yaml  # noqa: PLC0415
 
-    node, error = None, "It is neither a mapping of steps nor lines STEP.NAME=VALUE."
+    node, error = None, "It is neither a mapping nor STEP.NAME=VALUE lines."
     try:
         node = read_yaml(value)
     except YamlError as failure:

@@ -46,7 +46,7 @@ _PAGE = re.compile(r"https?://\S*?(?<![0-9a-f])([0-9a-f]{24})(?![0-9a-f])", re.I
 _FLOAT = re.compile(r"[0-9](?:\.[0-9]+)?e\+?[0-9]{2,3}|[0-9]{20,}\.0+", re.IGNORECASE)
 """An ID such as 615000000000000000000000 after a YAML reader took it for a number."""
 
-UNEXPANDED = "It is the name of a variable that was not replaced by its value."
+UNEXPANDED = "It is a variable that was not expanded."
 IN_QUOTES = "Remove the quotation marks; docker --env-file, for example, passes them on."
 A_TOKEN = "It looks like an access token, which belongs in the input token."  # noqa: S105
 
@@ -108,9 +108,9 @@ def parse_path(value: str) -> str:
     if is_quoted(value):
         raise InvalidValue(IN_QUOTES)
     if _PATH_REFERENCE.fullmatch(value):
-        raise InvalidValue("It begins with a variable that was not replaced by its value.")
+        raise InvalidValue("It begins with a variable that was not expanded.")
     if value.startswith("~") and not value.startswith("~/"):
-        raise InvalidValue("Only ~/ is expanded, not ~ before a name. Write the whole path.")
+        raise InvalidValue("Only ~/ is expanded, not ~user. Use the full path.")
     return value
 
 
@@ -235,10 +235,10 @@ def parse_base_url(value: str) -> str:
     if host.startswith("portal."):
         raise InvalidValue(_of_portal(host.rstrip(".")))
     if "/workflow/" in value:
-        raise InvalidValue("That is the URL of a page. Use the address of the API alone.")
+        raise InvalidValue("That is the URL of a page. Use the URL of the API.")
     address = parse_url(value)
     if "/api/v1" in urlsplit(address).path:
-        raise InvalidValue("Leave out /api/v1.")
+        raise InvalidValue("Remove /api/v1.")
     return address
 
 
@@ -263,9 +263,9 @@ def parse_url(value: str) -> str:
 def _of_portal(host: str) -> str:
     found = _PORTAL_HOST.fullmatch(host)
     if found is None:
-        return "That is the address of the portal. Use the address of the API."
+        return "That is the URL of the portal. Use the URL of the API."
     api = f"api.{found[1]}.opsera.io" if found[1] else "app.opsera.io"
-    return f"That is the address of the portal. The address of the API is https://{api}."
+    return f"That is the URL of the portal. The URL of the API is https://{api}."
 
 
 def _normal_host(host: str, *, is_bracketed: bool) -> str:

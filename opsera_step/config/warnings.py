@@ -49,7 +49,7 @@ def misspelled_variables(
         if not near and "TOKEN" in rest.upper() and not has_token:
             near = "TOKEN"
         if near:
-            yield f"The variable {variable} is not read. Did you mean {prefix}{near}?"
+            yield f"Unknown variable {variable} (ignored). Did you mean {prefix}{near}?"
 
 
 def foreign_run_count(settings: Layer, environ: Mapping[str, str]) -> str:
@@ -72,8 +72,8 @@ def foreign_run_count(settings: Layer, environ: Mapping[str, str]) -> str:
     if is_same:
         return ""
     return (
-        f"OPSERA_RUN_COUNT ({count.value}) is not used: according to OPSERA_PIPELINE_ID it "
-        "belongs to a run of another pipeline, whose outputs this job inherited."
+        f"Ignored OPSERA_RUN_COUNT ({count.value}): it was inherited from a run of another "
+        "pipeline (OPSERA_PIPELINE_ID)."
     )
 
 
@@ -102,9 +102,9 @@ def late_timeout(settings: Layer, platform: PlatformDefaults | None) -> Iterator
     most = max(1, int(left - TIMEOUT_MARGIN))
     if not problems and (values["timeout"] is None or values["timeout"] > most):
         yield (
-            f"The timeout {timeout.value!r} (from {timeout.source}) is longer than the rest of "
-            "the job's own time limit, which ends the job without a result. "
-            f"Set timeout to {format_duration(most)} or less, or raise the job's time limit."
+            f"The timeout {timeout.value!r} (from {timeout.source}) exceeds the time left for this "
+            "CI job, which would be killed before it can report a result. "
+            f"Set timeout to {format_duration(most)} or less, or increase the CI job's timeout."
         )
 
 

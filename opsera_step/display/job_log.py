@@ -347,11 +347,13 @@ class JobLog:
             return f"{run} is still queued behind run {event.queued_behind}"
         if event.status is not None and event.status.state is State.PAUSED:
             return f"{run} is still waiting for approval{f' at {step}' if step else ''}"
-        idle = f"no output for {format_duration(event.idle_seconds // _MINUTE * _MINUTE)}"
+        minutes = round(event.idle_seconds / _MINUTE) * _MINUTE
+        idle = f"no output for {format_duration(minutes or event.idle_seconds)}"
         if event.status is None:
             return f"{run}: status not known yet, {idle}"
         if event.status.state is State.UNKNOWN:
-            return f"{run} is “{self._scrubber.inline(event.status.value, 80)}”, {idle}"
+            value = self._scrubber.inline(event.status.value, 80)
+            return f"{run}: unrecognized status “{value}”, {idle}"
         return f"{run}: {step} still running, {idle}" if step else f"{run} is running, {idle}"
 
     def _say_apart(self, text: str, level: str = "") -> None:

@@ -10,6 +10,7 @@ from opsera_step.outcome import (
     SIGNS,
     Outcome,
     reason_of,
+    sentence,
     step_result,
     with_hint,
 )
@@ -53,7 +54,7 @@ def print_result(
         log.annotate(
             "warning",
             "Opsera log incomplete",
-            "Not every line of the log could be read. The full log is in Opsera.",
+            "Some lines of the log could not be read. The full log is in Opsera.",
         )
     if outcome.url and with_link:
         log.say(f"View in Opsera: {outcome.url}")
@@ -94,7 +95,8 @@ def _print_failure(outcome: Outcome, log: JobLog, most_errors: int | None) -> No
     has_run = outcome.run_count is not None or outcome.status == "paused"
     is_about_run = outcome.about_run and has_run
     title = _TITLES.get(outcome.status, "opsera-step") if is_about_run else "opsera-step"
-    log.annotate("error", title, with_hint(outcome), _details(log, first))
+    text = "\n".join(filter(None, (sentence(outcome), outcome.hint)))
+    log.annotate("error", title, text, _details(log, first))
     others = [step for step in failed if step is not first]
     shown = others if most_errors is None else others[: most_errors - 1]
     for step in shown:

@@ -207,7 +207,8 @@ def check_changes(exam: Examination) -> Check:
     if not may_start(exam.facts):
         return warn(
             "changes",
-            f"By Opsera's documentation, the scope {scope} does not allow run, stop, and reset "
+            f"According to Opsera's documentation, the scope {scope} does not allow run, stop, "
+            f"and reset "
             "(not tested because they make changes).",
             f"To start, stop, and reset runs, use a token with the scope "
             f"{describe_scopes(RUN.scopes)}.",
@@ -216,8 +217,8 @@ def check_changes(exam: Examination) -> Check:
     what = "all of them" if may_update else "run, stop, and reset"
     return skip(
         "changes",
-        f"{untested[0].upper()}{untested[1:]}; by Opsera's documentation, the scope {scope} allows "
-        f"{what}.",
+        f"{untested[0].upper()}{untested[1:]}; according to Opsera's documentation, the scope "
+        f"{scope} allows {what}.",
     )
 
 

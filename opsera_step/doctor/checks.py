@@ -117,7 +117,7 @@ class Examination:
     def attempt(self, call: Callable[[Deadline], object]) -> ApiError | None:
         """Make a call and return its error; without time left it is not made."""
         if self.deadline.expired:
-            return network.NotTested("Skipped (the time for all checks is over).")
+            return network.NotTested("Skipped (out of time).")
         try:
             call(self.deadline.no_later_than(STEP_SECONDS))
         except ApiError as error:
@@ -160,7 +160,7 @@ def check_inputs(exam: Examination) -> Check:
     if exam.invalid:
         count = len(exam.invalid)
         problems = f"{count} invalid input{'s' * (count != 1)}."
-        hint = "The other checks continue without the invalid inputs."
+        hint = "The other checks ignore the invalid inputs."
         details = (*exam.invalid.values(), *warnings, message)
         return fail("inputs", problems, hint, *details, code=ExitCode.INVALID_INPUT)
     if warnings:

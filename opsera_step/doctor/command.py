@@ -74,7 +74,7 @@ def _examine(exam: Examination, scrubber: Scrubber, printer: _Printer) -> tuple[
         add(fail("doctor", message, InternalError.hint, code=ExitCode.INTERNAL))
         code = int(ExitCode.INTERNAL)
     except Cancelled as cancelled:
-        add(warn("doctor", "Cancelled before all checks were done.", "Run it again."))
+        add(warn("doctor", "Cancelled before all checks finished.", "Run it again."))
         code = cancelled.exit_code
     return checks, code
 

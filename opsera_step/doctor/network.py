@@ -80,8 +80,8 @@ def check_proxy(exam: Examination) -> Check:
     if not variable:
         return ok("proxy", "No proxy configured.")
     is_plain = not exam.inputs.base_url.startswith("https:")
-    reason = "plain HTTP never uses a proxy" if is_plain else "NO_PROXY excepts this host"
-    return ok("proxy", f"{variable} is set, but not used: {reason}.")
+    reason = "plain HTTP never uses a proxy" if is_plain else "NO_PROXY excludes this host"
+    return ok("proxy", f"{variable} is set but not used: {reason}.")
 
 
 def check_connection(exam: Examination) -> Check:
@@ -94,8 +94,8 @@ def check_connection(exam: Examination) -> Check:
         details = _untrusted(exam) if error.is_certificate else []
         if error.hint == Unreachable.hint:
             error.hint = (
-                f"Check base_url, and that no firewall keeps this machine from connecting to "
-                f"{host}. If a proxy is required, set HTTPS_PROXY."
+                f"Check base_url, and that no firewall blocks connections to {host}. If a proxy "
+                f"is required, set HTTPS_PROXY."
             )
         # What it would show is shown here.
         error.hint = re.sub(r" ?The doctor command shows [^.]*\.", "", error.hint)
@@ -137,8 +137,8 @@ def check_clock(exam: Examination) -> Check:
     return warn(
         "clock",
         f"This machine's clock is {format_duration(abs(skew))} {side} the server's.",
-        "Set the clock. Until then, times in logs and reports are wrong, and so is everything that "
-        "depends on the expiry of tokens and certificates.",
+        "Correct the clock. Otherwise times in logs and reports are wrong, and tokens and "
+        "certificates may be rejected.",
     )
 
 

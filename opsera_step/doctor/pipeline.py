@@ -23,7 +23,7 @@ def check_pipeline(exam: Examination) -> Check:
     if error is not None:
         return fail_with("pipeline", error)
     if pipeline is None:
-        hint = "Set OPSERA_PIPELINE or the pipeline input, or name it after the command."
+        hint = "Set OPSERA_PIPELINE or the pipeline input, or pass it as an argument."
         return skip("pipeline", "Skipped (no pipeline is set).", hint, blocks=True)
     if not exam.inputs.allows_pipeline(pipeline.id, pipeline.name):
         return fail(
@@ -74,7 +74,7 @@ def check_run(exam: Examination) -> Check:
     """Say what `command: run` would meet now; whether Opsera accepts a run is not tested."""
     pipeline, reset = exam.found[0], exam.inputs.reset
     if pipeline is None or not may_start(exam.facts):
-        return skip("run", "Skipped (the token's scope is not for starting runs; see changes).")
+        return skip("run", "Skipped (the token's scope doesn't allow starting runs; see changes).")
     if pipeline.state is State.PAUSED and reset == "never":
         return _check_paused(exam, pipeline)
     if pipeline.state is State.RUNNING:
@@ -120,8 +120,9 @@ def _check_paused(exam: Examination, pipeline: Pipeline) -> Check:
         return fail("run", message, hint, code=ExitCode.PAUSED)
     return fail(
         "run",
-        f"{message}; Opsera's documentation says that no other run starts until that is resolved.",
-        "Approve, reject, or stop it in Opsera, or set reset: auto. To have a job wait for the "
+        f"{message}; according to Opsera's documentation, no other run starts until this is "
+        f"resolved.",
+        "Approve, reject, or stop it in Opsera, or set reset: auto. To make a job wait for the "
         "approval, set on_busy: attach and on_paused: wait.",
         code=ExitCode.PAUSED,
     )

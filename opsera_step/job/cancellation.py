@@ -76,7 +76,7 @@ def cancel(job: Job, cancelled: Cancelled) -> CommandResult:
     job.log.end_group()
     job.log.say(f"Received {cancelled}; cancelling.", "warning")
     if cancelled.during:
-        left = f"This happened while {cancelled.during}, which may have taken effect."
+        left = f"The signal arrived while {cancelled.during}, which may have taken effect."
         outcome = outcome_of(job.known(), None, None, cancelled=cancelled, left=left)
         return CommandResult(outcome)
     left = reason_to_leave(job, "on_cancel")

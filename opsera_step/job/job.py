@@ -139,7 +139,7 @@ class Job:
         try:
             return data if self.shows_secrets else mask_secrets(data)
         except RecursionError:
-            raise Malformed("The API's response is nested too deep to be printed.") from None
+            raise Malformed("The API's response is nested too deeply to print.") from None
 
     def find_pipeline(self) -> Pipeline:
         """Look up the user's pipeline, retrying while the API has problems."""
@@ -170,7 +170,8 @@ class Job:
             if not run_count:
                 raise
             self.log.say(
-                "The token may not read the pipeline (HTTP 403); continuing with status and logs."
+                "The token is not allowed to read the pipeline (HTTP 403); continuing with status "
+                "and logs."
             )
             return Pipeline(self.inputs.pipeline, "", run_count, State.UNKNOWN, has_run_count=False)
 

@@ -276,11 +276,11 @@ class _Ending:
         try:
             outcome, lines = self._data_lines(job, result, outcome)
         except RecursionError:
-            malformed = Malformed("The API's response is nested too deep to be printed.")
+            malformed = Malformed("The API's response is nested too deeply to print.")
             outcome, lines = _failed(job, malformed), []
         to.lines(lines)
         if job.data is not None and job.data.lost and not job.follows:
-            lost = InvalidInput([f"stdout: can't write the data: {job.data.lost}"])
+            lost = InvalidInput([f"Can't write the data to stdout: {job.data.lost}"])
             return _failed(job, lost) if outcome.exit_code == ExitCode.SUCCESS else outcome
         return outcome
 
@@ -322,7 +322,7 @@ class _Ending:
                 with_link=_wants_link(job, result),
             )
         if job.data is not None and job.data.lost and job.follows:
-            job.log.say(f"stdout: can't write the result: {job.data.lost}", "warning")
+            job.log.say(f"Can't write the result to stdout: {job.data.lost}", "warning")
         return ""
 
     def _report_lost_log(self) -> None:
@@ -430,7 +430,7 @@ def _hint(job: Job, error: OpseraStepError) -> str:
     if not near or not error.by_name:
         return error.hint
     if near == (inputs.tool or inputs.pipeline):
-        return f"“{near}” is an alias itself, and an alias can't stand for another. {error.hint}"
+        return f"“{near}” is an alias itself; an alias can't refer to another alias. {error.hint}"
     return f"The config file has the alias “{near}”. {error.hint}"
 
 

@@ -121,7 +121,10 @@ class Platform:
         The details are lines of the log. They are shown only where the message is read apart from
         the log.
         """
-        self.say(headed(title, text), level)
+        first, *rest = headed(title, text).split("\n")
+        self.say(first, level)
+        for line in rest:
+            self.say(line)
 
     @property
     def room(self) -> int:
@@ -159,7 +162,7 @@ class Platform:
             if not self._wrote_outputs:
                 # What an earlier job left there must not be read as the outputs of this one.
                 files.discard_output_file(file, self.workspace)
-            return f"The outputs can't be written to {file}: {files.reason_of(error)}."
+            return f"Can't write the outputs to {file}: {files.reason_of(error)}."
         self._wrote_outputs = True
         return ""
 

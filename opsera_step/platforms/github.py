@@ -26,7 +26,7 @@ ANNOTATION_LENGTH = 200
 """Characters of an annotation; what is longer goes on in the log."""
 _LEAST_QUOTE = 60
 _RULE = "\n\n---\n\n"
-_NO_OUTPUT = "GITHUB_OUTPUT is not set, so the outputs can't be read by later steps."
+_NO_OUTPUT = "GITHUB_OUTPUT is not set, so later steps can't read the outputs."
 
 # The runner takes `::` for a command after any leading white space, and `##[` anywhere in a line.
 # It compares by culture, which gives some characters no weight (format characters, variation
@@ -128,9 +128,9 @@ class GitHub(Platform):
             rule = _RULE if path.exists() and path.stat().st_size else ""
             files.append(str(path), rule + markdown, on_own_line=False)
         except KeyError:
-            return "The step summary can't be written: GITHUB_STEP_SUMMARY is not set."
+            return "Can't write the step summary: GITHUB_STEP_SUMMARY is not set."
         except OSError as error:
-            return f"The step summary can't be written: {files.reason_of(error)}."
+            return f"Can't write the step summary: {files.reason_of(error)}."
         return ""
 
     def save_state(self, state: Mapping[str, str]) -> None:
@@ -154,21 +154,21 @@ class GitHub(Platform):
         try:
             files.append(path, "".join(file_entry(*entry) for entry in values.items()))
         except OSError as error:
-            return f"The file of {variable} can't be written: {files.reason_of(error)}."
+            return f"Can't write to the file of {variable}: {files.reason_of(error)}."
         return ""
 
 
 def _too_long(outputs: Mapping[str, str]) -> str:
-    """Say what the output `result` is too long for; empty if it is not."""
+    """Return a warning if the output `result` is too long for some uses."""
     result = outputs.get("result", "")
     size = len(result.encode("utf-8", "replace"))
     if size < VARIABLE_LIMIT:
         return ""
     jobs = len(result.encode("utf-16-le", "replace")) >= JOB_OUTPUT_LIMIT
-    other = " or to pass to another job, which takes 1 MB" if jobs else ""
+    other = " and for an output of the job (at most 1 MB)" if jobs else ""
     return (
-        f"The output result has {size // 1024} KB: too long for an environment variable, which "
-        f"takes 128 KB{other}. {RESULT_IS_IN_REPORT}"
+        f"The output result is {size // 1024} KB, too long for an environment variable (at most "
+        f"128 KB){other}. {RESULT_IS_IN_REPORT}"
     )
 
 

@@ -156,7 +156,7 @@ class GitLab(Platform):
             with files.Directory(directory, self.workspace) as report:
                 report.write(ANNOTATIONS, json.dumps({"Opsera": shown}, indent=2) + "\n")
         except OSError as error:
-            return f"The links can't be written to {file}: {files.reason_of(error)}."
+            return f"Can't write the links to {file}: {files.reason_of(error)}."
         return ""
 
     def _artifact(self, directory: str, name: str) -> dict[str, str]:

@@ -84,7 +84,7 @@ class Terminal(Platform):
         shown = headed(title, text)
         bold = len(title) if shown != text else len(first_sentence(text))
         lines = []
-        for line in self._wrapped(shown):
+        for line in (part for one in shown.split("\n") for part in self._wrapped(one)):
             start = line[: max(0, bold)]
             lines.append(self._paint(start, _BOLD + colour) + line[len(start) :])
             bold -= len(line) + 1

@@ -121,8 +121,8 @@ class Report:
         if ANSWER not in self._files and not directory.lock():
             directory.close()
             self._failure = (
-                f"Another job is writing a report to {self._path}, so this job writes none. Give "
-                "each job its own report_dir."
+                f"Another job is writing a report to {self._path}, so this job doesn't write one. "
+                f"Use a different report_dir for each job."
             )
             return
         self._directory = directory
@@ -241,7 +241,7 @@ class Report:
             self._failed(f"{type(error).__name__}: {error}")
 
     def _failed(self, why: str) -> None:
-        self._failure = self._failure or f"The report in {self._path} can't be written: {why}."
+        self._failure = self._failure or f"Can't write the report to {self._path}: {why}."
 
 
 def _write_json(file: TextIO, data: object) -> None:

@@ -22,7 +22,7 @@ MOST_OPEN_ROWS = 30
 """Rows of the table that are in sight at once; a longer table is collapsed."""
 MOST_FAILURES = 10
 
-_CUT = "\n… {} left out: this summary has no room for more.\n"
+_CUT = "\n… {} omitted: the summary has reached its size limit.\n"
 _NOTE_ROOM = 200
 _NAMES = {"failures": "lines of the log", "steps": "the table of steps", "timeline": "a chart"}
 _MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|~<>&@:-]|(?<=www)\.", re.IGNORECASE)

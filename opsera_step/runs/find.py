@@ -321,5 +321,6 @@ def _found(count: int, *, known: bool) -> Note:
 
 def _ambiguous(numbers: str) -> RunUncertain:
     return RunUncertain(
-        f"Runs {numbers} were started after our request. It can't be known which of them is ours."
+        f"Runs {numbers} were started after our request. It is unclear which of them belongs to "
+        f"this job."
     )

@@ -91,7 +91,7 @@ def _unknown_step(parameter: Parameter, step: str, plan: Sequence[Step]) -> str:
     names = [one.name for one in plan]
     given = parameter.name if parameter.step is None else step
     if parameter.step is None and "." not in parameter.name:
-        return f"parameters: “{given}” names no step. Write STEP.NAME=VALUE."
+        return f"parameters: “{given}” has no step name. Use STEP.NAME=VALUE."
     close = nearest(step, names)
     guess = f" Did you mean “{close}”?" if close else ""
     return f"parameters: unknown step in “{given}”.{guess} The steps are {_quoted(names)}."

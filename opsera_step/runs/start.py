@@ -229,7 +229,7 @@ class _Starter:
             text = f"Unrecognized response “{response.value}” to the request; looking for the run."
             yield Note(f"{text} {response.message}".strip(), warning=True)
             return Unknown(text, accepted=True, idle_for=IDLE_PROOF, message=response.message)
-        number = f"run {count}, which is an old one" if count else "no run number"
+        number = f"run {count}, an earlier run" if count else "no run number"
         text = f"Opsera accepted the request but returned {number}; looking for the run."
         yield Note(text)
         return Unknown(text, accepted=True, idle_for=APPEARS_WITHIN, message=response.message)
@@ -237,7 +237,9 @@ class _Starter:
     def _resolve(self, before: Pipeline, unknown: Unknown) -> Steps[Accepted | Idle]:
         """Find the run of a request of unknown outcome, or prove that there is none."""
         if not before.has_run_count:
-            raise RunUncertain(f"{unknown.reason} Opsera does not return how many runs there were.")
+            raise RunUncertain(
+                f"{unknown.reason} Opsera does not return the number of earlier runs."
+            )
         idle_for = unknown.idle_for or self._idle_for
         found = yield from self._finder.find(before, idle_for, unknown.not_before)
         if not isinstance(found, Idle):
@@ -426,7 +428,8 @@ def _is_about_pause(message: str, now: Pipeline) -> bool:
 def _paused(message: str, now: Pipeline) -> RunPaused:
     return RunPaused(
         message,
-        f"Run {now.run_count} is waiting for approval: approve or stop it in Opsera. To make a job "
+        f"Run {now.run_count} is waiting for approval: approve, reject, or stop it in Opsera. To "
+        f"make a job "
         "wait for the approval, use on_busy: attach and on_paused: wait. To discard the paused run "
         "and start a new one, use reset: auto.",
     )

@@ -76,7 +76,7 @@ class _Stopping:
                 if reason is not None:
                     return self._after_failure(reason, failure)
                 if self._deadline.expired:
-                    late = TimedOut("There was no time left to send the stop call.")
+                    late = TimedOut("There was no time left to send the stop request.")
                     return self._failed(failure or late)
             try:
                 until = self._deadline.no_later_than(_SHARE_OF_CALL * self._deadline.remaining)
@@ -133,8 +133,8 @@ class _Stopping:
             return StopResult(f"Nothing to stop: run {run.count} is not in progress.")
         if not is_next:
             return StopResult(
-                f"Run {run.count} may not have started; stopping now could stop another run, so it "
-                "was left and may be in progress."
+                f"Run {run.count} may not have started. Stopping now could stop another run, so "
+                f"it was left as is and may be in progress."
             )
         return None
 

@@ -101,7 +101,7 @@ def test_the_question_before_a_change(keys, code, said, updates):
         assert terminal.answer("[y/N]: ", keys) == code
         assert simulator.count("tool_update") == updates
     assert said in terminal.shown
-    assert "fault of opsera-step" not in terminal.shown
+    assert "bug in opsera-step" not in terminal.shown
     assert "exitCode" not in terminal.shown
 
 

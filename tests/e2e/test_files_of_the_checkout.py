@@ -95,7 +95,7 @@ def test_two_jobs_in_one_report_directory(checkout):
         done = first.wait()
         third = Process(other, Files(checkout), report_dir="r", output_file="o", **FAST).wait()
     assert (done.code, second.code, third.code) == (0, 0, 0)
-    assert "Another job is writing a report to r, so this job writes none." in second.log
+    assert "Another job is writing a report to r, so this job doesn't write one." in second.log
     assert "Replacing the report of run 7" in third.log
 
 

@@ -431,7 +431,7 @@ def test_a_misspelled_variable_brings_a_warning(tmp_path):
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         job = play(simulator, clock, tmp_path, on_pause="wait")
-        assert "OPSERA_ON_PAUSE is not read. Did you mean OPSERA_ON_PAUSED?" in job.log
+        assert "OPSERA_ON_PAUSE (ignored). Did you mean OPSERA_ON_PAUSED?" in job.log
 
 
 def test_a_run_that_never_was(tmp_path):

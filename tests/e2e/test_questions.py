@@ -341,7 +341,7 @@ class TestUpdate:
                 done = opsera(running, "tool", "update", TOOL, "--set", "name=new", "--yes")
                 asked = [one.call for one in running.requests if one.call.startswith("tool")]
             assert (done.code, asked) == (0, ["tool_summary", "tool_update", "tool_summary"])
-            assert ("does not show the value" in done.err) is not effect
+            assert ("did not return the value" in done.err) is not effect
 
     def test_a_refusal_that_looks_well(self):
         """A refusal with HTTP 200 is told in the API's words, and not sent again."""
@@ -500,7 +500,7 @@ class TestInputCommand:
         [({"GITLAB_CI": "true"}, 20, "OPSERA_RESULT was left out of the dotenv report"),
          ({"GITHUB_ACTIONS": "true"}, 20, ""),
          ({"GITHUB_ACTIONS": "true"}, 300, "too long for an environment variable"),
-         ({"GITHUB_ACTIONS": "true"}, 1000, "or to pass to another job, which takes 1 MB")],
+         ({"GITHUB_ACTIONS": "true"}, 1000, "for an output of the job (at most 1 MB)")],
     )  # fmt: skip
     def test_an_answer_that_is_too_long_for_the_platform(self, tmp_path, platform, tools, told):
         """It is said, once, and the whole answer is in a file of the report."""
@@ -638,8 +638,8 @@ class TestInputCommand:
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        ("tool list --format json", 2, "stdout: can't write the data: No space left on"),
-        ("status --format yaml", 2, "stdout: can't write the data: No space left on"),
+        ("tool list --format json", 2, "Can't write the data to stdout: No space left on"),
+        ("status --format yaml", 2, "Can't write the data to stdout: No space left on"),
         ("doctor --format json", 2, "Can't write to stdout: No space left on device"),
         ("run --format json", 0, "succeeded"),
     ],

@@ -132,7 +132,7 @@ class TestOutputFile:
         Path(link).symlink_to(target)
         problem = output_file_problem(path, top)
         assert problem.startswith(f"{path} is a link ")
-        assert problem.endswith("Remove the link, or name another file.")
+        assert problem.endswith("Remove the link, or use another file.")
         with pytest.raises(UnsafePath):
             write_output_file(path, "new", top)
         assert (outside / "file").read_text() == "old"
@@ -224,7 +224,7 @@ class TestOutputFile:
 
     @pytest.mark.parametrize(
         ("path", "reason"),
-        [("file/x", "its directory is a file"), ("dir", "Is a directory")],
+        [("file/x", "its parent is not a directory"), ("dir", "Is a directory")],
     )
     def test_what_is_in_the_way(self, top: Path, path: str, reason: str):
         """The reason is one that a user understands."""
@@ -353,7 +353,7 @@ class TestDirectory:
         (Path("a/link") if level.startswith("a/") else Path("link")).symlink_to(target)
         Path("real").mkdir()
         problem = report_dir_problem(level, top)
-        assert problem.startswith(f"{level} goes through the link link. Name a directory")
+        assert problem.startswith(f"{level} goes through the link link. Use a dedicated directory")
         with pytest.raises(UnsafePath, match="goes through the link link"):
             Directory(level, top)
         assert names("../outside") == []
@@ -442,7 +442,7 @@ class TestDirectory:
         Path("file").write_text("")
         with pytest.raises(OSError) as caught:  # noqa: PT011 - the reason is compared
             Directory(path, top)
-        assert reason_of(caught.value) == "its directory is a file"
+        assert reason_of(caught.value) == "its parent is not a directory"
         assert report_dir_problem(path, top) == ""
 
 

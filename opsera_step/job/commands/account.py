@@ -311,11 +311,11 @@ def _warn_of_limit(job: Job, listing: Listing[Any], advice: str = "") -> None:
     """Warn that there is or may be more than the API returned."""
     counts_more = listing.reported_count is not None and listing.reported_count > len(listing.items)
     if listing.is_truncated:
-        count = f" (it counts {listing.reported_count})" if counts_more else ""
+        count = f" ({listing.reported_count} in total)" if counts_more else ""
         job.log.say(f"The API returns at most 1,000; there may be more{count}.{advice}", "warning")
     elif counts_more:
-        given = f"{len(listing.items)} of the {listing.reported_count} it counts"
-        job.log.say(f"The API returned {given}.{advice}", "warning")
+        given = f"{len(listing.items)} of {listing.reported_count} items"
+        job.log.say(f"The API returned only {given}.{advice}", "warning")
 
 
 def query_result(job: Job, answer: Answer, sentence: str) -> CommandResult:

@@ -28,9 +28,11 @@ def status(job: Job) -> CommandResult:
         job.warn(f"The steps are unknown: {error.message}")
     outcome = job.known(status_output(state.status.state), ExitCode.SUCCESS)
     if state.status.state in (State.RUNNING, State.UNKNOWN):
-        word = job.scrubber.inline(state.status.value, 80)
+        value = job.scrubber.inline(state.status.value, 80)
+        known = state.status.state is State.RUNNING
+        predicate = f"is {value}" if known else f"has the unrecognized status “{value}”"
         name = f" of “{outcome.pipeline_name}”" if outcome.pipeline_name else ""
-        sentence = f"Run {run.count}{name} is {word}."
+        sentence = f"Run {run.count}{name} {predicate}."
         more = "" if says_only_running(outcome.message) else outcome.message
         outcome = outcome.but(message=f"{sentence} {more}".strip())
     return CommandResult(outcome)

@@ -49,7 +49,7 @@ def run(job: Job) -> CommandResult:
     )
     if not inputs.wait:
         count = job.state.run.count if job.state.run else "?"
-        message = f"Started run {count}; not waiting for it to finish."
+        message = f"Not waiting for run {count} to finish."
         return CommandResult(job.known("running", ExitCode.SUCCESS).but(message=message))
     return _follow(job)
 

@@ -61,7 +61,7 @@ class ToolUpdate:
         tool = find_tool(job)
         if holds_mask(self.named):
             raise InvalidInput(
-                [f"tool update: a value is the mask {MASK!r}. Export the tool with --show-secrets"]
+                [f"tool update: a value is masked ({MASK}). Export the tool with --show-secrets"]
             )
         named = merged(tool.data, self.named) if self.merge else self.named
         update = plan_update(tool.data, named)
@@ -79,7 +79,7 @@ class ToolUpdate:
             return query_result(job, answer_of(job, tool), "No changes were made.")
         updated = _send(job, tool, update)
         for key in not_taken(updated.data, update.changes):
-            job.warn(f"{key}: the tool does not show the value that was sent.")
+            job.warn(f"{key}: Opsera did not return the value that was sent.")
         done = ", ".join(job.scrubber.inline(key, 100) for key in update.changes)
         sentence = f"Updated tool {called(job, updated)}: {done}."
         return query_result(job, answer_of(job, updated), sentence)

@@ -184,7 +184,7 @@ NAMED = Trust(sources=("ca_bundle (/ca.pem)",))
     [
         (20, Trust(), "set ca_bundle to a PEM file"),
         (19, NAMED, "is not in ca_bundle (/ca.pem)"),
-        (20, Trust(missing=("SSL_CERT_FILE (/no.pem)",)), "no such file or directory: SSL_CERT_FI"),
+        (20, Trust(missing=("SSL_CERT_FILE (/no.pem)",)), "No such file or directory: SSL_CERT_FI"),
         (10, NAMED, "Renew the certificate"),
         (62, NAMED, "for another host"),
         (94, NAMED, "doctor"),
@@ -246,8 +246,8 @@ def test_a_locked_pipeline(status, body):
 def test_a_missing_scope_is_named_with_its_label():
     """The hint has the labels of the token dialog, and those scopes only that are documented."""
     assert forbidden_hint(SUMMARY, ["registry"]) == (
-        "This needs a token with the scope Pipeline Access (pipeline) or API Access (api), by "
-        "Opsera's documentation; yours has Tool Registry Access (registry)."
+        "According to Opsera's documentation, this requires the scope Pipeline Access (pipeline) "
+        "or API Access (api); the token has Tool Registry Access (registry). Use another token."
     )
     assert "Pipeline Access (Read Only) (pipeline-readonly)" in forbidden_hint(LOGS, ["tasks"])
     assert forbidden_hint(LOGS, ["openid", "profile"]) == forbidden_hint(LOGS, [])
@@ -256,9 +256,9 @@ def test_a_missing_scope_is_named_with_its_label():
 @pytest.mark.parametrize(
     ("endpoint", "scopes", "hint"),
     [
-        (SUMMARY, ["pipeline"], "is sufficient, so likely its owner has no access to this pipelin"),
-        (TOOL, ["api"], "is sufficient, so likely its owner has no access to this tool."),
-        (TOOLS, ["api"], "so likely its owner is no Power User or Site Admin"),
+        (SUMMARY, ["pipeline"], "is sufficient. Likely its owner has no access to this pipelin"),
+        (TOOL, ["api"], "is sufficient. Likely its owner has no access to this tool."),
+        (TOOLS, ["api"], "Likely its owner is not a Power User or Site Admin"),
         (USER_ACTIONS, [], "Either the token has the wrong scope"),
         (ACTIONS, [], "or its owner has no access to this pipeline."),
     ],

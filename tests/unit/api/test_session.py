@@ -220,7 +220,7 @@ def test_a_missing_ssl_cert_file_is_named_with_the_error(monkeypatch, authority,
     monkeypatch.setenv("SSL_CERT_FILE", missing)
     with serving(ok(RUNNING), tls=authority.context()) as wire:
         error = error_of(wire.url)
-    assert f"no such file or directory: SSL_CERT_FILE ({missing})" in error.hint
+    assert f"No such file or directory: SSL_CERT_FILE ({missing})" in error.hint
 
 
 def test_a_pipe_as_ssl_cert_file_does_not_hang(monkeypatch, tmp_path):

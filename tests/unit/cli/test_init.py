@@ -127,7 +127,7 @@ def test_what_has_no_place_in_the_file(folder, capsys, typed, told):
     [(ID, "deploy-shop", ""), ("Deploy shop", "deploy-shop", ""),
      ("nosuch", "nosuch", "Warning: No pipeline is named “nosuch”. Use its exact name"),
      ("deploy shop", "deploy-shop", "Did you mean “Deploy shop”? Names are case-sensitive."),
-     (ID[::-1], "shop", f"did not find it (HTTP 404: Pipeline {ID[::-1]} was")],
+     (ID[::-1], "shop", f"not found (HTTP 404: Pipeline {ID[::-1]} was")],
 )  # fmt: skip
 def test_with_a_token_the_pipeline_is_looked_for(
     folder, capsys, monkeypatch, pipeline, alias, told

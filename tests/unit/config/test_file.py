@@ -146,7 +146,7 @@ defaults: {pipeline: shop}
         == f"""\
 Unknown input tiemout (.opsera.yml, line 2). Did you mean timeout?
 token: don't store secrets in files. Set OPSERA_TOKEN or the input token (.opsera.yml, line 3).
-logs must be a plain value (.opsera.yml, line 4). Use console, all, or none.
+logs must be a string, a number, or a boolean (.opsera.yml, line 4). Use console, all, or none.
 config can't be set in a config file (.opsera.yml, line 5).
 pipelines.empty: missing `pipeline` (.opsera.yml, line 7).
 pipelines.other: missing `pipeline` (.opsera.yml, line 8).
@@ -158,16 +158,16 @@ pipelines.list must be {NAMED}, or a mapping with `pipeline:` (.opsera.yml, line
 pipelines: alias ' ' is empty or has spaces around it (.opsera.yml, line 15).
 pipelines: alias {ID} would hide the pipeline with that ID (.opsera.yml, line 16).
 Invalid value 'perhaps' for on_busy (from .opsera.yml, line 17). Use queue, attach, or fail.
-tools.scanner.on_paused means nothing for a tool (.opsera.yml, line 19).
+tools.scanner.on_paused is not valid for a tool (.opsera.yml, line 19).
 Unknown input tools.scanner.tol (.opsera.yml, line 19). Did you mean tool?
 tools.nobody: missing `tool` (.opsera.yml, line 20).
-Unknown input defaults (.opsera.yml, line 21). Inputs are at the top level; {UNREAD}"""
+Unknown input defaults (.opsera.yml, line 21). Set inputs at the top level; {UNREAD}"""
     )
 
 
 DURATIONS = "Use a duration such as 90, 90s, 45m, or 2h30m, or 0 for no limit."
 NAMED = "an ID (24 hex digits) or an exact name"
-UNREAD = "keys with x- in front are not read."
+UNREAD = "keys that begin with x- are ignored."
 
 
 def test_a_problem_of_what_is_merged_is_reported_once():
@@ -287,7 +287,7 @@ def test_the_limits_are_those_of_the_system():
         )
         assert not found.allowed_pipelines
     wrong = parse_config("allowed_hosts: {a: b}", "x", is_trusted=True, is_system=True)
-    assert "must be a list of texts" in wrong.problems[0]
+    assert "must be a list of strings" in wrong.problems[0]
 
 
 # --- Which files are read -------------------------------------------------------------------------
@@ -323,8 +323,8 @@ def test_nothing_is_read_in_a_job_that_names_nothing(place):
         Path(name).write_text(DANGEROUS)
     assert read(place) == (
         [], [],
-        [f"The file {name!r} is not read. To use it, name it in the input config "
-         "(OPSERA_CONFIG, --config)." for name in (".opsera.yml", ".opsera.yaml", "opsera.yml")],
+        [f"The file {name!r} is not read. To use it, set the input config (OPSERA_CONFIG, "
+         "--config) to its path." for name in (".opsera.yml", ".opsera.yaml", "opsera.yml")],
     )  # fmt: skip
     assert "command" not in str(read(place)) and "evil" not in str(read(place))
 

@@ -235,16 +235,16 @@ def test_other_addresses(value):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("https://app.opsera.io/api/v1", "Leave out /api/v1."),
-        ("https://app.opsera.io/api/v1/pipeline/run", "Leave out /api/v1."),
+        ("https://app.opsera.io/api/v1", "Remove /api/v1."),
+        ("https://app.opsera.io/api/v1/pipeline/run", "Remove /api/v1."),
         ("app.opsera.io", "It must begin with https://."),
         ("http://app.opsera.io", "Only loopback addresses may use http."),
-        ("https://portal.opsera.io/workflow", "The address of the API is https://app.opsera.io."),
-        ("portal.opsera.io", "The address of the API is https://app.opsera.io."),
-        ("https://PORTAL.Acme.opsera.io", "The address of the API is https://api.acme.opsera.io."),
-        ("https://portal.example.com", "Use the address of the API."),
+        ("https://portal.opsera.io/workflow", "The URL of the API is https://app.opsera.io."),
+        ("portal.opsera.io", "The URL of the API is https://app.opsera.io."),
+        ("https://PORTAL.Acme.opsera.io", "The URL of the API is https://api.acme.opsera.io."),
+        ("https://portal.example.com", "Use the URL of the API."),
         (URL.replace("portal", "app"), "That is the URL of a page."),
-        ("${{ vars.OPSERA }}", "It is the name of a variable that was not replaced by its value."),
+        ("${{ vars.OPSERA }}", "It is a variable that was not expanded."),
     ],
 )
 def test_likely_mistakes_in_addresses(value, said):
@@ -310,11 +310,11 @@ def test_pipelines(value, pipeline):
         (f"{URL}?tab=1", f"Use the ID in it: {ID}."),
         ("https://portal.opsera.io/workflow", "Use the ID of the pipeline."),
         (JWT, "It looks like an access token, which belongs in the input token."),
-        ("$OPSERA_PIPELINE", "a variable that was not replaced"),
-        ("${OPSERA_PIPELINE}", "a variable that was not replaced"),
-        ("%OPSERA_PIPELINE%", "a variable that was not replaced"),
-        ("${{ vars.PIPELINE }}", "a variable that was not replaced"),
-        ("$[[ inputs.pipeline ]]", "a variable that was not replaced"),
+        ("$OPSERA_PIPELINE", "a variable that was not expanded"),
+        ("${OPSERA_PIPELINE}", "a variable that was not expanded"),
+        ("%OPSERA_PIPELINE%", "a variable that was not expanded"),
+        ("${{ vars.PIPELINE }}", "a variable that was not expanded"),
+        ("$[[ inputs.pipeline ]]", "a variable that was not expanded"),
         ("6.15e+23", "It looks like an ID that YAML read as a number. Put the ID in quotes."),
         ("6.15000000000001E+23", "Put the ID in quotes."),
         ("6e23", "Put the ID in quotes."),
@@ -339,8 +339,8 @@ def test_likely_mistakes_in_pipelines(value, said):
     ("value", "said"),
     [("a b" * 5, ""), ("tök" * 5, ""), ("token\nmore", "several lines"), ("a\tb" * 5, ""),
      ("Bearer abcdefgh", "Bearer"), ("a\x00b" * 5, ""), ("abcdefg\x7f", ""), ("\ufeffabcdefg", ""),
-     ("$OPSERA_TOKEN", "was not replaced"), ("${{ secrets.TOKEN }}", "was not replaced"),
-     ("%OPSERA_TOKEN%", "was not replaced"), ("x", "fewer than 8"), ("1234567", "fewer than 8")],
+     ("$OPSERA_TOKEN", "was not expanded"), ("${{ secrets.TOKEN }}", "was not expanded"),
+     ("%OPSERA_TOKEN%", "was not expanded"), ("x", "fewer than 8"), ("1234567", "fewer than 8")],
 )  # fmt: skip
 def test_tokens(value, said):
     """A token that can't stand in a header, or be hidden in a log, is refused and never shown."""
@@ -376,10 +376,10 @@ def test_paths(name):
 @pytest.mark.parametrize(
     ("value", "said"),
     [('"certs/ca.pem"', "Remove the quotation marks"), ("'out'", "Remove the quotation marks"),
-     ("“out”", "Remove the quotation marks"), ("$HOME/x", "a variable that was not replaced"),
-     ("${CI_PROJECT_DIR}/x", "a variable that was not replaced"),
-     ("%USERPROFILE%\\x", "a variable that was not replaced"),
-     ("a/${{ github.sha }}", "a variable that was not replaced"),
+     ("“out”", "Remove the quotation marks"), ("$HOME/x", "a variable that was not expanded"),
+     ("${CI_PROJECT_DIR}/x", "a variable that was not expanded"),
+     ("%USERPROFILE%\\x", "a variable that was not expanded"),
+     ("a/${{ github.sha }}", "a variable that was not expanded"),
      ("~kim/x", "Only ~/ is expanded"), ("~", "Only ~/ is expanded")],
 )  # fmt: skip
 def test_likely_mistakes_in_paths(name, value, said):
@@ -480,9 +480,9 @@ def test_a_command_is_split_into_words(text, words):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("frob", ""), ("demo", "demo is for a terminal, not for a job."), ("--help", ""),
-     ("completion bash", "for a terminal"), ("tool 'list", "is not closed"), ("statsu", "status?"),
-     ("opsera-step status", "Leave out opsera-step"), (";", "")],
+    [("frob", ""), ("demo", "demo is not available in jobs."), ("--help", ""),
+     ("completion bash", "not available in"), ("tool 'list", "unclosed quo"), ("statsu", "status?"),
+     ("opsera-step status", "Remove opsera-step"), (";", "")],
 )  # fmt: skip
 def test_what_is_no_command_for_a_job(text, said):
     """What only a person at a terminal needs, and what is no command at all, is refused."""

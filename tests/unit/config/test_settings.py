@@ -534,7 +534,7 @@ def test_a_config_file_in_the_home_directory(folder):
 def test_a_misspelt_variable_brings_a_warning(variable, near):
     """Nobody reads it, and the value may be a secret."""
     assert get({variable: "hunter2"}).warnings == (
-        f"The variable {variable} is not read. Did you mean {near}?",
+        f"Unknown variable {variable} (ignored). Did you mean {near}?",
     )
 
 
@@ -542,7 +542,7 @@ def test_a_token_under_another_name():
     """Names that other programs use, while there is no token."""
     settings = read({"OPSERA_PIPELINE": ID, "OPSERA_API_TOKEN": TOKEN}, basics=False)
     assert settings.warnings == (
-        "The variable OPSERA_API_TOKEN is not read. Did you mean OPSERA_TOKEN?",
+        "Unknown variable OPSERA_API_TOKEN (ignored). Did you mean OPSERA_TOKEN?",
     )
     assert get({"OPSERA_API_TOKEN": TOKEN}).warnings == ()
 
@@ -587,7 +587,7 @@ class TestInheritedRunCount:
         """It is not used, and a warning says so."""
         inputs = get(INHERITED, {"command": command, "pipeline": pipeline})
         assert inputs.run_count is None
-        assert inputs.warnings[0].startswith("OPSERA_RUN_COUNT (3) is not used:")
+        assert inputs.warnings[0].startswith("Ignored OPSERA_RUN_COUNT (3):")
 
     @pytest.mark.parametrize(
         "pipeline", [OTHER_ID, OTHER_ID.upper(), "Deploy shop", "Deploy%20shop"]
@@ -646,7 +646,7 @@ class TestTimeLimit:
         assert inputs.timeout == get({"OPSERA_TIMEOUT": timeout}).timeout
         assert bool(inputs.warnings) is warns
         if warns:
-            start = f"The timeout {timeout!r} (from OPSERA_TIMEOUT) is longer than the rest of the"
+            start = f"The timeout {timeout!r} (from OPSERA_TIMEOUT) exceeds the time left"
             assert inputs.warnings[0].startswith(start)
 
     def test_only_commands_that_last_are_warned(self):

@@ -92,7 +92,10 @@ MESSAGES = [
     ),
     (heartbeat(), "The run is running, no output for 3m (elapsed 0s)."),
     (heartbeat(""), "The run: status not known yet, no output for 3m (elapsed 0s)."),
-    (heartbeat("concluded"), "The run is “concluded”, no output for 3m (elapsed 0s)."),
+    (
+        heartbeat("concluded"),
+        "The run: unrecognized status “concluded”, no output for 3m (elapsed 0s).",
+    ),
     (
         heartbeat("paused", APPROVAL),
         "The run is still waiting for approval at “Approve” (elapsed 0s).",

@@ -29,10 +29,10 @@ def printed(outcome: Outcome, sheet: Sheet | None = None, **options) -> list[str
         ("failed", 0, "Run 42 of “Shop” failed. Do this."),
         ("paused", 0, "Run 42 of “Shop” is paused. Do this."),
         ("running", 0, "Do this."),
-        ("failed", 1, "!error Opsera pipeline failed: Run 42 of “Shop” failed. Do this."),
-        ("stopped", 1, "!error Opsera pipeline stopped: Run 42 of “Shop” was stopped. Do this."),
-        ("timeout", 124, "!error Opsera pipeline timed out: M. Do this."),
-        ("error", 3, "!error opsera-step: M. Do this."),
+        ("failed", 1, "!error Opsera pipeline failed: Run 42 of “Shop” failed.\nDo this."),
+        ("stopped", 1, "!error Opsera pipeline stopped: Run 42 of “Shop” was stopped.\nDo this."),
+        ("timeout", 124, "!error Opsera pipeline timed out: M.\nDo this."),
+        ("error", 3, "!error opsera-step: M.\nDo this."),
         ("cancelled", 143, "warning: M. Do this."),
     ],
 )
@@ -48,7 +48,7 @@ def test_a_timeout_without_a_run_is_not_the_pipelines():
     """The time may have run out before any run was known, or in a query about a run."""
     outcome = RUN.but(status="timeout", exit_code=124, message="M.")
     for other in (outcome.but(run_count=None), outcome.but(about_run=False)):
-        assert printed(other)[0] == "!error opsera-step: M. Do this."
+        assert printed(other)[0] == "!error opsera-step: M.\nDo this."
 
 
 def test_a_job_that_fails_because_of_a_pause_has_an_error_annotation():
@@ -56,7 +56,7 @@ def test_a_job_that_fails_because_of_a_pause_has_an_error_annotation():
     (error, _) = printed(RUN.but(status="paused", exit_code=8, waits_for="Approve"))
     assert error == (
         "!error Opsera pipeline waiting for approval: Run 42 of “Shop” is waiting for approval at "
-        "“Approve”. The job fails because on_paused is set to fail. Do this."
+        "“Approve”. The job fails because on_paused is set to fail.\nDo this."
     )
 
 

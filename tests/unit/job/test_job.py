@@ -123,7 +123,7 @@ def test_a_fault_of_our_own(tmp_path, debug):
     outputs = Files(tmp_path).outputs
     assert (code, outputs["OPSERA_STATUS"]) == (70, "error")
     assert set(outputs) == EVERY_OUTPUT
-    assert "please report it" in out.getvalue()
+    assert "Report it" in out.getvalue()
     assert ("Traceback" in out.getvalue()) is bool(debug)
 
 
@@ -135,7 +135,7 @@ def test_outputs_that_cannot_be_written_change_no_verdict(tmp_path):
         path = str(tmp_path / "file" / "opsera.env")
         job = play_with(simulator, clock, Files(tmp_path), Signals(), output_file=path)
     assert job.code == 1
-    assert "The outputs can't be written" in job.log
+    assert "Can't write the outputs" in job.log
 
 
 ECHOES = {

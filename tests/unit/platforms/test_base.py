@@ -184,7 +184,7 @@ def test_an_output_file_that_cannot_be_written_is_reported(tmp_path, file):
     (tmp_path / "file").write_text("")
     platform, _ = plain()
     told = platform.write_outputs({"status": "success"}, str(tmp_path / file))
-    assert told.startswith(f"The outputs can't be written to {tmp_path / file}: ")
+    assert told.startswith(f"Can't write the outputs to {tmp_path / file}: ")
 
 
 def test_no_output_file_is_no_error():
@@ -213,7 +213,7 @@ for size in map(int, sys.argv[2:]):
             [sys.executable, "-c", program, str(file), *sizes],
             capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
-        assert f"can't be written to {file}: File too large." in done.stdout
+        assert f"Can't write the outputs to {file}: File too large." in done.stdout
         assert (file.read_text() if file.exists() else None) == left
     assert platform.write_outputs({"status": "failed"}, str(file)) == ""
 

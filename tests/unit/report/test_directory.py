@@ -91,9 +91,7 @@ def test_a_directory_that_cannot_be_created_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     with Report(str(tmp_path / "file" / "report")) as report:
         keep(report, "one")
-        assert f"The report in {tmp_path}/file/report can't be written: " in report.write(
-            OUTCOME, NOW
-        )
+        assert f"Can't write the report to {tmp_path}/file/report: " in report.write(OUTCOME, NOW)
 
 
 @pytest.mark.parametrize("name", ["result.json", "report.html", "junit.xml"])
@@ -102,7 +100,7 @@ def test_a_file_that_cannot_be_written_is_reported(tmp_path, name):
     (tmp_path / name).mkdir()
     with Report(str(tmp_path)) as report:
         keep(report, "one")
-        assert "can't be written" in report.write(OUTCOME, NOW)
+        assert "Can't write the report" in report.write(OUTCOME, NOW)
     assert (tmp_path / "log.txt").read_text() == "one\n"
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == FILES - {name}
 
@@ -125,7 +123,7 @@ with Report({str(tmp_path / "r")!r}) as report:
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
-    assert done.stdout.count("can't be written: File too large.") == 1
+    assert done.stdout.count(": File too large.") == 1
     left = {path.name: path.read_text() for path in (tmp_path / "r").iterdir()}
     assert set(left) == {"result.json", "junit.xml"}
     assert json.loads(left["result.json"])["runCount"] == 42
@@ -139,8 +137,8 @@ def test_the_second_job_in_a_directory_writes_nothing(tmp_path):
         assert not second.keeps_log
         keep(second, "other")
         assert second.write(OUTCOME, NOW) == (
-            f"Another job is writing a report to {tmp_path}, so this job writes none. Give each "
-            "job its own report_dir."
+            f"Another job is writing a report to {tmp_path}, so this job doesn't write one. Use a "
+            f"different report_dir for each job."
         )
         with Report(str(tmp_path), is_answer=True) as query:
             assert query.write(OUTCOME.but(answer="{}"), NOW) == ""
@@ -181,7 +179,7 @@ def test_a_directory_that_is_a_link_is_not_written_to(tmp_path, monkeypatch):
     with Report("r", tmp_path / "ws") as report:
         keep(report, "one")
         assert report.write(OUTCOME, NOW) == (
-            "The report in r can't be written: r goes through the link r."
+            "Can't write the report to r: r goes through the link r."
         )
     assert list((tmp_path / "outside").iterdir()) == []
 

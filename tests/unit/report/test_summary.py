@@ -235,8 +235,8 @@ def test_only_a_web_url_is_a_link(url, link):
 
 def test_missing_lines_are_reported():
     """A log that is known to be incomplete is reported."""
-    assert "Not every line" in step_summary(GOOD.but(log_complete=False))
-    assert "Not every line" not in step_summary(GOOD.but(log_complete=False, log_lines=0))
+    assert "Some lines of the log" in step_summary(GOOD.but(log_complete=False))
+    assert "Some lines of the log" not in step_summary(GOOD.but(log_complete=False, log_lines=0))
 
 
 @pytest.mark.parametrize("character", "\\`*_{}[]()#+!|~<>&@:-")
@@ -273,7 +273,7 @@ def test_hostile_lines_stay_in_their_fence():
 
 
 def test_what_does_not_fit_is_left_out_by_whole_parts():
-    """Past GitHub's limit nothing would show; so parts are left out, the least telling first."""
+    """Past GitHub's limit nothing would show; so parts are omitted, the least important first."""
     steps = tuple(StepResult(f"Stép {n}", "", State.SUCCESS, 5.0, NOON + n) for n in range(60))
     outcome = BAD.but(steps=(TEST, *steps))
     whole = step_summary(outcome, printed("x"))
@@ -282,9 +282,9 @@ def test_what_does_not_fit_is_left_out_by_whole_parts():
         text = step_summary(outcome, printed("x"), room)
         assert len(text.encode()) <= room
         assert text.count("```") % 2 == 0
-        seen |= set(re.findall(r"… (.*) left out", text))
-        if text != whole and "left out" in text:
-            assert text.rstrip().endswith("this summary has no room for more.")
+        seen |= set(re.findall(r"… (.*) omitted", text))
+        if text != whole and "omitted" in text:
+            assert text.rstrip().endswith("the summary has reached its size limit.")
     assert "a chart" in seen
     assert "the table of steps, a chart" in seen
 

@@ -78,7 +78,7 @@ def test_unknown_names_come_with_near_ones_all_at_once():
     assert "The steps are “Build”, “Build.and test”, “Ship”." in step
     assert "unknown parameter “VERSOIN” of step “Build”. Did you mean “VERSION”?" in name
     assert "Its parameters are “VERSION”, “DEBUG”." in name
-    assert "“VERSION” names no step. Write STEP.NAME=VALUE." in no_step
+    assert "“VERSION” has no step name. Use STEP.NAME=VALUE." in no_step
 
 
 def test_two_steps_of_one_name():
