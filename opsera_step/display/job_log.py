@@ -36,7 +36,7 @@ _PREFIX_WIDTH = 24
 class Sink(Protocol):
     """Where the job log goes."""
 
-    colour: bool
+    color: bool
 
     @property
     def folds(self) -> bool:
@@ -385,8 +385,8 @@ class _LineReader:
 
     def __init__(self, scrubber: Scrubber, sink: Sink, *, timestamps: bool, full: bool) -> None:
         self._scrubber, self._timestamps = scrubber, timestamps
-        self._shows_colours = sink.colour
-        self._keeps_colours = sink.colour or full
+        self._shows_colors = sink.color
+        self._keeps_colors = sink.color or full
         self._streams: dict[str, LogStream] = {}
 
     def step_of(self, event: events.LogLines) -> _Step:
@@ -398,9 +398,9 @@ class _LineReader:
         """Return the lines to print, and those for the full log with colors and times."""
         stream = self._streams.get(event.step_id)
         if stream is None:
-            stream = self._streams[event.step_id] = LogStream(self._keeps_colours)
+            stream = self._streams[event.step_id] = LogStream(self._keeps_colors)
         full = self._scrubber.log_lines(event.lines, stream)
-        shown = full if self._shows_colours else [plain(line) for line in full]
+        shown = full if self._shows_colors else [plain(line) for line in full]
         return shown, self.stamped(event, full)
 
     def stamped(self, event: events.LogLines, lines: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 _TAIL_SHARE = 0.25
 _CUT = "… "
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+_COLOR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 def _utf8_size(text: str) -> int:
@@ -88,7 +88,7 @@ class LogLimit:
         end = line.encode("utf-8", "replace")[-room:].decode("utf-8", "ignore")
         start = len(line) - len(end)
         # Not from within the code of a color, because the rest of it would show as text.
-        code = _COLOUR.match(line, line.rfind("\x1b", 0, start)) if "\x1b" in line[:start] else None
+        code = _COLOR.match(line, line.rfind("\x1b", 0, start)) if "\x1b" in line[:start] else None
         kept = _CUT + (line[code.end() :] if code and code.end() > start else end)
         kept_size = self._size(f"{kept}\n")
         self.omitted_bytes += size - kept_size

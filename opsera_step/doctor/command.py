@@ -125,7 +125,7 @@ class _Printer:
         self._held = []
 
     def _print(self, check: Check) -> None:
-        for line in lines(check, colored=self._platform.colour, width=self._width):
+        for line in lines(check, colored=self._platform.color, width=self._width):
             self._say(line)
 
     def _say(self, line: str) -> None:

@@ -53,7 +53,7 @@ class Platform:
     """How often, in seconds, the display needs to be drawn again; None for never."""
     owns_output_file: ClassVar[bool] = False
     """Whether the output file is made public as it is, so that none but ours may be there."""
-    colour: bool = False
+    color: bool = False
     """Whether colors show in this log."""
     lost: str
     """Why some output could not be written, such as a full disk; empty if its reader is gone."""
@@ -62,7 +62,7 @@ class Platform:
         self._environ, self._out, self._clock = environ, out, clock
         self._group_open = self._dead = self._wrote_outputs = False
         self.lost = ""
-        self.colour = wants_colour(environ, default=self.colour)
+        self.color = wants_color(environ, default=self.color)
 
     @property
     def input_defaults(self) -> Mapping[str, str]:
@@ -244,7 +244,7 @@ def label(level: str) -> str:
     return f"{level.upper()}: " if level in (DEBUG, WARNING, ERROR) else ""
 
 
-def wants_colour(environ: Mapping[str, str], *, default: bool) -> bool:
+def wants_color(environ: Mapping[str, str], *, default: bool) -> bool:
     """Decide on colors: NO_COLOR (https://no-color.org) and FORCE_COLOR override the platform."""
     if environ.get("NO_COLOR"):
         return False

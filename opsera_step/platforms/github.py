@@ -51,7 +51,7 @@ class GitHub(Platform):
 
     name = "github"
     workspace_variable = "GITHUB_WORKSPACE"
-    colour = True
+    color = True
     folds = True
     keeps_state = True
     quotes_details = True

@@ -44,7 +44,7 @@ DEFAULT_TIMEOUT = 3600.0
 """Seconds; the default of the input `timeout`."""
 
 _ERASE_LINE = "\x1b[0K"
-_COLOURS = {WARNING: "\x1b[33;1m", ERROR: "\x1b[31;1m"}
+_COLORS = {WARNING: "\x1b[33;1m", ERROR: "\x1b[31;1m"}
 _SHORTENED_FIRST = ("result", "message", "pipelineName", "failedStep", "url")
 _LONG = 500
 _TOO_LONG = (
@@ -53,7 +53,7 @@ _TOO_LONG = (
 )
 # GitLab takes this for a time stamp at the start of a line, wherever it comes from, and hides it.
 _STAMP = re.compile(rb".{4}-..-..T..:.{12}Z.{5}", re.DOTALL)
-_COLOUR_CODES = re.compile(r"(?:\x1b\[[0-9;:]*m)*")
+_COLOR_CODES = re.compile(r"(?:\x1b\[[0-9;:]*m)*")
 _UNSAFE = re.compile(r"[\s$%\x00-\x1f\x7f-\x9f]|^[\"']")
 
 
@@ -62,7 +62,7 @@ class GitLab(Platform):
 
     name = "gitlab"
     workspace_variable = "CI_PROJECT_DIR"
-    colour = True
+    color = True
     folds = True
     auto_log_limit = LOG_LIMIT
     owns_output_file = True
@@ -99,8 +99,8 @@ class GitLab(Platform):
     def say(self, text: str, level: str = "") -> None:
         """Print a message of ours, colored by its level."""
         line = f"{PREFIX}{label(level)}{text}"
-        coloured = self.colour and level in _COLOURS
-        self._write([f"{_COLOURS[level]}{line}\x1b[0m" if coloured else line])
+        colored = self.color and level in _COLORS
+        self._write([f"{_COLORS[level]}{line}\x1b[0m" if colored else line])
 
     def lines(self, lines: Sequence[str]) -> None:
         """Print log lines; none of them begins with what GitLab takes for its own time stamp."""
@@ -212,8 +212,8 @@ def _seconds(timestamp: str) -> float | None:
 
 def _set_apart(line: str) -> str:
     """Put a space before a line of the log that begins like a time stamp of the runner."""
-    colours = _COLOUR_CODES.match(line) if line.startswith("\x1b") else None
-    start = colours.end() if colours is not None else 0
+    colors = _COLOR_CODES.match(line) if line.startswith("\x1b") else None
+    start = colors.end() if colors is not None else 0
     head = line[start : start + STAMP_SIZE]
     if "T" not in head or "Z" not in head:
         return line

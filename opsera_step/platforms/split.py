@@ -16,7 +16,7 @@ class Split:
     def __init__(self, talk: Platform, data: Platform) -> None:
         self._talk, self._data = talk, data
         self._groups = data if data.folds else talk
-        self.colour: bool = data.colour
+        self.color: bool = data.color
 
     @property
     def folds(self) -> bool:

@@ -20,7 +20,7 @@ from opsera_step.text import columns_of, cut
 
 _ERASE_LINE, _UP = "\r\x1b[K", "\x1b[A"
 _BOLD, _DIM, _RED, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
-_COLOURS = {"✓": "\x1b[32m", "●": "\x1b[36;1m", "✗": _RED, "‖": _YELLOW}
+_COLORS = {"✓": "\x1b[32m", "●": "\x1b[36;1m", "✗": _RED, "‖": _YELLOW}
 """Colors of lines that are drawn, by their first sign; the others are dim."""
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _RULE = "─" * 24
@@ -58,7 +58,7 @@ class Terminal(Platform):
     """An interactive terminal."""
 
     name = "terminal"
-    colour = True
+    color = True
     tick = 0.5
     _frame = 0
     _drawn: tuple[int, ...] = ()
@@ -68,9 +68,9 @@ class Terminal(Platform):
 
     def say(self, text: str, level: str = "") -> None:
         """Print a message of ours, colored by its level."""
-        colour = {WARNING: _YELLOW, ERROR: _RED}.get(level) or _COLOURS.get(text[:1], _DIM)
+        color = {WARNING: _YELLOW, ERROR: _RED}.get(level) or _COLORS.get(text[:1], _DIM)
         shown = text if level != DEBUG else f"{label(level)}{text}"
-        self._write([self._paint(line, colour) for line in self._wrapped(shown)])
+        self._write([self._paint(line, color) for line in self._wrapped(shown)])
 
     def open_group(self, title: str) -> None:
         """Print a headline."""
@@ -80,13 +80,13 @@ class Terminal(Platform):
 
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Print the message so that it stands out."""
-        colour = {WARNING: _YELLOW, ERROR: _RED}.get(level, _PLAIN)
+        color = {WARNING: _YELLOW, ERROR: _RED}.get(level, _PLAIN)
         shown = headed(title, text)
         bold = len(title) if shown != text else len(first_sentence(text))
         lines = []
         for line in (part for one in shown.split("\n") for part in self._wrapped(one)):
             start = line[: max(0, bold)]
-            lines.append(self._paint(start, _BOLD + colour) + line[len(start) :])
+            lines.append(self._paint(start, _BOLD + color) + line[len(start) :])
             bold -= len(line) + 1
         self._write(lines)
 
@@ -108,7 +108,7 @@ class Terminal(Platform):
         drawn = [_RULE[:width]] if len(lines) > 1 else []
         drawn += [_fit(line, width) for line in _aligned(lines[:-1], width)]
         drawn += [_fit(f"{_FRAMES[self._frame]} {text}", width) for text, _ in lines[-1:]]
-        painted = (self._paint(line, _COLOURS.get(line[:1], _DIM)) for line in drawn)
+        painted = (self._paint(line, _COLORS.get(line[:1], _DIM)) for line in drawn)
         self._painted = "\n".join(painted)
         self._put(self._erasure() + self._painted)
         self._drawn = tuple(map(columns_of, drawn))
@@ -138,8 +138,8 @@ class Terminal(Platform):
         width = max(20, self._window.columns)
         return [part for line in text.split("\n") for part in _wrapped_line(line, width)]
 
-    def _paint(self, text: str, colour: str) -> str:
-        return f"{colour}{text}{_PLAIN}" if self.colour and text else text
+    def _paint(self, text: str, color: str) -> str:
+        return f"{color}{text}{_PLAIN}" if self.color and text else text
 
 
 def _number(environ: Mapping[str, str], name: str, default: int) -> int:

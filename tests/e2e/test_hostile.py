@@ -76,7 +76,7 @@ def obeyed_on_gitlab(log: bytes) -> gitlab_log.Log:
 
 
 def obeyed_on_a_screen(log: str) -> None:
-    """A terminal or a log viewer prints, ends lines and sets colours that end with their line."""
+    """A terminal or a log viewer prints, ends lines and sets colors that end with their line."""
     assert terminal.effects(log) == []
 
 

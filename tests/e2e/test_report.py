@@ -97,7 +97,7 @@ def test_every_ending_has_a_valid_report(tmp_path, scenario):
 
 
 def test_the_token_is_nowhere(tmp_path):
-    """A log that says the token, plainly and in the middle of colours, is in no form of it."""
+    """A log that says the token, plainly and in the middle of colors, is in no form of it."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         token = simulator.token
@@ -114,13 +114,13 @@ def test_the_token_is_nowhere(tmp_path):
     assert [leak for data in told for leak in secrets.find(token, data)] == []
 
 
-def test_colours_are_in_the_page_only(tmp_path):
-    """log.txt is plain; the page keeps the colours, whatever the job log can show."""
+def test_colors_are_in_the_page_only(tmp_path):
+    """log.txt is plain; the page keeps the colors, whatever the job log can show."""
     _, report, _ = run("failure", tmp_path)
     assert "\x1b" not in (report / "log.txt").read_text("utf-8")
-    coloured = [line for line in page_lines(report) if "\x1b[" in line]
-    assert coloured
-    assert terminal.effects("\n".join(coloured)) == []
+    colored = [line for line in page_lines(report) if "\x1b[" in line]
+    assert colored
+    assert terminal.effects("\n".join(colored)) == []
 
 
 def test_the_steps_say_what_happened(tmp_path):

@@ -193,7 +193,7 @@ def summary(rng: random.Random) -> Input:
 
 
 _KEYS = (
-    *BY_NAME, "pipelines", "tools", "x-a", "allowed_hosts", "allowed_pipelines", "tool", "colour",
+    *BY_NAME, "pipelines", "tools", "x-a", "allowed_hosts", "allowed_pipelines", "tool", "color",
 )  # fmt: skip
 _PIECES = (
     "{", "}", "[", "]", ": ", "- ", "\n", "\n  ", "&a ", "*a", "<<: *a", "!!set", "!x", "'", '"',

@@ -109,7 +109,7 @@ class Log:
 
     @property
     def leaks(self) -> list[Line]:
-        """Lines after which a colour or style is still on."""
+        """Lines after which a color or style is still on."""
         return [line for line in self.lines if line.style]
 
 
@@ -327,8 +327,8 @@ def _options(raw: bytes | None) -> dict[str, str]:
 
 
 def _apply(style: dict[str, str], commands: list[str], *, resets: bool) -> None:
-    """`resets`: whether 39 and 49 are obeyed. The older converter takes their "no colour" for
-    "no change" (`Style#apply_changes`), so that there only 0 ends a colour."""
+    """`resets`: whether 39 and 49 are obeyed. The older converter takes their "no color" for
+    "no change" (`Style#apply_changes`), so that there only 0 ends a color."""
     while commands and not commands[-1]:
         commands.pop()  # Ruby's split leaves no empty strings at the end
     if not commands:

@@ -1,4 +1,4 @@
-"""What a terminal would obey in a text, other than printing it, ending lines and setting colours.
+"""What a terminal would obey in a text, other than printing it, ending lines and setting colors.
 
 A small parser of control functions after ECMA-48 and xterm's ctlseqs, with the states of the usual
 VT500 diagram: ground, escape, control sequence, control string.
@@ -60,7 +60,7 @@ _ATTRIBUTES = {
     **dict.fromkeys((*range(40, 49), *range(100, 108)), "background"),
     **dict.fromkeys((51, 52), "frame"),
     53: "overline",
-    58: "underline colour",
+    58: "underline color",
     **dict.fromkeys(range(60, 65), "ideogram"),
     **dict.fromkeys((73, 74), "script"),
 }
@@ -78,7 +78,7 @@ _ENDS = {
     50: "spacing",
     54: "frame",
     55: "overline",
-    59: "underline colour",
+    59: "underline color",
     65: "ideogram",
     75: "script",
 }
@@ -108,12 +108,12 @@ class Screen:
 
 
 def effects(text: str) -> list[Effect]:
-    """All a terminal would do, except printing, ending a line (LF, CRLF), TAB, and colours that
+    """All a terminal would do, except printing, ending a line (LF, CRLF), TAB, and colors that
     end with their line.
 
     Kinds: cursor, erase, mode, margins, report, repeat, tabs, print, window, reset, charset,
     osc, dcs, sos, pm, apc, c1, bell, bidi, conceal, control, escape, csi, string end, unfinished,
-    and sgr-leak for a colour or style still on where a line ends.
+    and sgr-leak for a color or style still on where a line ends.
     """
     return screen(text).effects
 

@@ -16,7 +16,7 @@ TOKEN = "tok-0123456789abcdefghij"
 class Sheet:
     """What was printed, one short line for each call; lines of the run's log begin with `» `."""
 
-    colour: bool = False
+    color: bool = False
     folds: bool = False
     quotes_details: bool = False
     printed: list[str] = field(default_factory=list)

@@ -125,7 +125,7 @@ pipelines:
   other: {timeout: 1h}
   odd:
     pipeline: [x]
-    colour: red
+    color: red
     timeout: soon
     on-paused: wait
   list: [x]
@@ -151,7 +151,7 @@ config can't be set in a config file (.opsera.yml, line 5).
 pipelines.empty: missing `pipeline` (.opsera.yml, line 7).
 pipelines.other: missing `pipeline` (.opsera.yml, line 8).
 pipelines.odd.pipeline must be an ID (24 hex digits) or an exact name (.opsera.yml, line 10).
-Unknown input pipelines.odd.colour (.opsera.yml, line 11).
+Unknown input pipelines.odd.color (.opsera.yml, line 11).
 Invalid value 'soon' for pipelines.odd.timeout (from .opsera.yml, line 12). {DURATIONS}
 Unknown input pipelines.odd.on-paused (.opsera.yml, line 13). Did you mean on_paused?
 pipelines.list must be {NAMED}, or a mapping with `pipeline:` (.opsera.yml, line 14).

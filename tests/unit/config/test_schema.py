@@ -63,9 +63,9 @@ VALID = [
     "x-a: &a {timeout: 3h}\npipelines: {b: {<<: *a, pipeline: x}}",
 ]  # fmt: skip
 INVALID = [
-    "[]", "shop", "on_busy: maybe", "colour: red", "pipelines: [a]",
+    "[]", "shop", "on_busy: maybe", "color: red", "pipelines: [a]",
     "pipelines: {a: {timeout: 1h}}",
-    "pipelines: {a: {pipeline: x, colour: red}}", "tools: {a: {tool: x, on_paused: wait}}",
+    "pipelines: {a: {pipeline: x, color: red}}", "tools: {a: {tool: x, on_paused: wait}}",
     "timeout: [1h]", "token: x", "config: x", "pipelines: {a: {pipeline: x, token: x}}",
 ]  # fmt: skip
 TRUSTED_ONLY = [

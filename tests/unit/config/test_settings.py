@@ -172,7 +172,7 @@ def test_inherited_outputs_are_no_inputs():
 
 def test_all_problems_are_reported_at_once(folder):
     """Those of the files and of all places come together, each with its source."""
-    Path("ci.yml").write_text("timeout: soon\ncolour: red\n")
+    Path("ci.yml").write_text("timeout: soon\ncolor: red\n")
     environ = {"INPUT_WAIT": "perhaps", "OPSERA_CONFIG": "ci.yml"}
     found = problems(environ, {"logs": "some"}, Platform({"reset": "x"}))
     assert (
@@ -180,7 +180,7 @@ def test_all_problems_are_reported_at_once(folder):
         == """\
 Invalid value 'soon' for timeout (from ci.yml, line 1). Use a duration such as 90, 90s, 45m, or \
 2h30m, or 0 for no limit.
-Unknown input colour (ci.yml, line 2).
+Unknown input color (ci.yml, line 2).
 Invalid value 'perhaps' for wait (from INPUT_WAIT). Use true or false.
 Invalid value 'x' for reset (from the platform's default). Use never, auto, or always.
 Invalid value 'some' for logs (from --logs). Use console, all, or none."""

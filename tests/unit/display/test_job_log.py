@@ -320,15 +320,15 @@ def test_missing_lines_are_reported_where_they_are_missing():
     assert [line[:4] for line in sheet.printed] == ["[Bui", "» a", "warn", "» b"]
 
 
-@pytest.mark.parametrize("colour", [True, False])
-def test_lines_are_counted_and_kept(colour):
+@pytest.mark.parametrize("color", [True, False])
+def test_lines_are_counted_and_kept(color):
     """Every line is counted and goes to the full log with its colors, whatever is shown."""
-    sheet, kept = Sheet(colour=colour), Kept()
+    sheet, kept = Sheet(color=color), Kept()
     log = joblog(sheet, keeper=kept)
     log.show(events.LogLines("s1", "Bu\rild", "jen\x1bkins", ("\x1b[31mred", "more\x1b[0m", "")))
     assert (log.line_count, kept.steps) == (3, [("s1", "Bu ild", "jenins")])
     assert kept.lines == ["\x1b[31mred\x1b[0m", "\x1b[31mmore\x1b[0m", ""]
-    assert log_lines(sheet) == (kept.lines if colour else ["red", "more", ""])
+    assert log_lines(sheet) == (kept.lines if color else ["red", "more", ""])
 
 
 def test_lines_have_the_time_of_their_record_if_that_is_wanted():
@@ -358,7 +358,7 @@ def test_a_log_that_is_not_shown_is_kept():
 
 def test_colors_stay_within_their_step():
     """A color that a step leaves on continues in its own lines, and not in those of another."""
-    sheet = Sheet(colour=True)
+    sheet = Sheet(color=True)
     log = joblog(sheet)
     for event in (lines("A", "\x1b[31mred"), lines("B", "plain"), lines("A", "still red")):
         log.show(event)
@@ -508,7 +508,7 @@ class TestProgress:
 )
 def test_the_token_is_printed_nowhere(text):
     """Whatever quotes the token, in lines, names, messages or sentences of ours, it is masked."""
-    sheet = Sheet(colour=True, room=8)
+    sheet = Sheet(color=True, room=8)
     log = joblog(sheet)
     step = Step("x", text)
     for event in (

@@ -96,7 +96,7 @@ def test_carriage_return_erases() -> None:
     assert log.erased == ["secret"]
 
 
-def test_colours() -> None:
+def test_colors() -> None:
     log = parse(b"\x1b[31mred\x1b[0m\n\x1b[1;38;5;9mstill\non\n\x1b[moff\n")
     assert [line.text for line in log.leaks] == ["still", "on"]
     assert log.leaks[0].style == {"bold", "38;5;9"}

@@ -1,4 +1,4 @@
-"""The terminal: each kind of control function is seen, and plain coloured text is not."""
+"""The terminal: each kind of control function is seen, and plain colored text is not."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from opsera_step.platforms.base import (
     one_line,
     output_variable,
     read_dotenv,
-    wants_colour,
+    wants_color,
 )
 from tests.support.scenes import OUTPUTS
 
@@ -118,8 +118,8 @@ def test_a_title_is_left_out_if_the_text_repeats_it(title, text, shown):
 )
 def test_color_can_be_switched(environ, default, wanted):
     """NO_COLOR overrides FORCE_COLOR, and both override the platform."""
-    assert wants_colour(environ, default=default) is wanted
-    assert Platform(environ, io.StringIO(), FakeClock()).colour is wants_colour(
+    assert wants_color(environ, default=default) is wanted
+    assert Platform(environ, io.StringIO(), FakeClock()).color is wants_color(
         environ, default=False
     )
 

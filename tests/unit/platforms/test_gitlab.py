@@ -208,7 +208,7 @@ def test_no_color_is_obeyed():
     """With NO_COLOR only the section markers contain escapes."""
     platform, out = gitlab({"NO_COLOR": "1"})
     platform.say("careful", "warning")
-    assert (platform.colour, out.getvalue()) == (False, "[opsera] WARNING: careful\n")
+    assert (platform.color, out.getvalue()) == (False, "[opsera] WARNING: careful\n")
 
 
 def test_the_size_in_the_log_is_what_the_runner_stores():

@@ -313,7 +313,7 @@ def test_without_times_there_is_no_chart():
 
 
 def test_each_state_has_its_sign_and_its_kind():
-    """States can be told apart without colours too."""
+    """States can be told apart without colors too."""
     lines, shown = gantt(
         [timed(str(state), n, 1.0, state) for n, state in enumerate([*State, None])]
     )

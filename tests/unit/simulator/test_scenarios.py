@@ -94,8 +94,8 @@ def _log(**entry):
         (_step(parallel="yes"), "plan[0].parallel: expected true or false, got 'yes'"),
         (_step(place="pocket"), "plan[0].place: expected one of "),
         (
-            _step(colour="red"),
-            "plan[0].colour: unknown key; known keys: configuration",
+            _step(color="red"),
+            "plan[0].color: unknown key; known keys: configuration",
         ),
         (_step(configuration=[1]), "plan[0].configuration: expected a mapping, got [1]"),
         (_step(gate={"decision": "x"}), "plan[0].gate.decision: expected one of wait, approve"),
