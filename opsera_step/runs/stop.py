@@ -6,7 +6,8 @@ from typing import Protocol, TypeGuard
 
 from opsera_step.api import Ack, Pipeline, Run, RunStatus, State
 from opsera_step.clock import Clock, Deadline
-from opsera_step.errors import ApiError, Rejected, TimedOut
+from opsera_step.errors import ApiError, Rejected, TimedOut, Unauthorized
+from opsera_step.runs.retry import UNAUTHORIZED_RETRIES
 from opsera_step.runs.state import RunState, StopResult
 
 LONGEST_STOP = 10.0
@@ -66,6 +67,7 @@ def stop_run(
 class _Stopping:
     def __init__(self, client: Api, run: Run, clock: Clock, deadline: Deadline) -> None:
         self._client, self._run, self._clock, self._deadline = client, run, clock, deadline
+        self._unauthorized = 0
 
     def stop(self, *, is_active: bool) -> StopResult:
         """Send the stop call, again while it fails and would still hit our run."""
@@ -86,7 +88,7 @@ class _Stopping:
             else:
                 return self._confirm(ack)
             is_active = is_active and failure.never_accepted
-            if not failure.transient:
+            if not self._may_pass(failure):
                 # A refused stop call is normal if the run has ended by itself.
                 status = self._status() if isinstance(failure, Rejected) else None
                 return self._ended(status) if _is_final(status) else self._failed(failure, status)
@@ -100,9 +102,15 @@ class _Stopping:
             try:
                 return self._reason_against()
             except ApiError as error:
-                if not error.transient or self._deadline.remaining <= _RETRY_INTERVAL:
+                if not self._may_pass(error) or self._deadline.remaining <= _RETRY_INTERVAL:
                     return self._failed(error)
                 self._clock.sleep(_RETRY_INTERVAL)
+
+    def _may_pass(self, error: ApiError) -> bool:
+        """Whether the request may succeed later: a 401 of a token that was good, too, may pass."""
+        self._unauthorized += isinstance(error, Unauthorized)
+        is_first = self._unauthorized <= UNAUTHORIZED_RETRIES
+        return error.transient or (isinstance(error, Unauthorized) and is_first)
 
     def _reason_against(self) -> StopResult | None:
         """Return why a stop call would not stop this run; None if it would."""

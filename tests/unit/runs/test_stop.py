@@ -8,7 +8,15 @@ import pytest
 
 from opsera_step.api import Run, RunStatus, State
 from opsera_step.clock import Deadline, FakeClock
-from opsera_step.errors import ApiError, Forbidden, NotFound, Rejected, TimedOut, Unavailable
+from opsera_step.errors import (
+    ApiError,
+    Forbidden,
+    NotFound,
+    Rejected,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+)
 from opsera_step.runs import STARTED, RunState, StopResult, stop_run
 from opsera_step.runs.state import ACTIVE_FOR
 from tests.support.fake_opsera import OTHER, PIPELINE, US, FakeOpsera, unavailable, unreachable
@@ -125,7 +133,8 @@ class TestFailures:
     @pytest.mark.parametrize(
         "error",
         [unavailable(503), unavailable(502), unavailable(429, 1.0), unavailable(503, 5.0),
-         unreachable(never_accepted=False), unreachable(never_accepted=True)],
+         unreachable(never_accepted=False), unreachable(never_accepted=True),
+         Unauthorized("HTTP 401.")],
         ids=str,
     )  # fmt: skip
     @pytest.mark.parametrize("is_active", [True, False])
@@ -180,6 +189,17 @@ class TestFailures:
         assert "could not be stopped and may still be in progress" in result.sentence
         assert api.clock.monotonic() - began <= 1.0
         assert api.times("stop") == 1
+
+    @pytest.mark.parametrize("call", ["stop", "status"])
+    def test_a_rejected_token_is_tried_twice_more(self, call):
+        """A token that was accepted until now may be accepted again; longer it is not tried."""
+        api, errors = world(US), [Unauthorized("HTTP 401.")] * 99
+        if call == "stop":
+            api.stop_faults = [(False, error) for error in errors]
+        else:
+            api.status_faults = errors
+        assert stop(api, 6).failure is errors[0]
+        assert api.times(call) == 3
 
     def test_endless_failures_end_with_the_time(self):
         """When the time is up the result is a failure, so that the post step tries again."""
