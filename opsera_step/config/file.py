@@ -192,7 +192,9 @@ def _read_named(
     try:
         text = read_text(path, MAX_CONFIG)
     except FileNotFoundError:
-        missing = f"The {shown} does not exist. The path is relative to the working directory."
+        missing = f"The {shown} does not exist."
+        if not path.is_absolute():
+            missing += " The path is relative to the working directory."
         return ConfigFile(str(path), problems=(missing,))
     except (OSError, ValueError) as error:
         return ConfigFile(str(path), problems=(f"Can't read the {shown}: {why(error)}.",))

@@ -203,7 +203,7 @@ def _explain_command(value: str) -> str:
         return "Remove opsera-step and start with the command."
     if word in _AT_TERMINALS:
         return f"{word} is not available in jobs."
-    return explain(value)
+    return ""
 
 
 _SHOWN = 80
@@ -404,6 +404,7 @@ def problem_of(name: str, setting: Setting, token: str = "", shown: str = "") ->
         _typed(one, setting.value, None)
     except ValueError as error:
         hint = error.hint if isinstance(error, InvalidValue) else ""
+        hint = hint or explain(setting.value.strip())
         return _invalid(one, setting, hint, token, shown or name)
     return ""
 

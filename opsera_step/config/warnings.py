@@ -29,6 +29,7 @@ _OUTPUTS = {
 }  # fmt: skip
 """What follows OPSERA_ in variables that are not inputs: what an earlier job wrote, and DEBUG."""
 _VARIABLE = re.compile(r"[A-Za-z0-9_ -]{1,40}")
+_ID_IN_URL = re.compile(r"/([0-9a-fA-F]{24})(?:/|$)")
 _CLOSE = 0.8
 
 
@@ -59,6 +60,10 @@ def foreign_run_count(settings: Layer, environ: Mapping[str, str]) -> str:
     """
     count, named = settings.get("run_count"), settings.get("pipeline")
     inherited = environ.get("OPSERA_PIPELINE_ID", "").strip().lower()
+    if not inherited:
+        # A job that was killed has left the number and the URL only.
+        found = _ID_IN_URL.search(environ.get("OPSERA_URL", ""))
+        inherited = found.group(1).lower() if found else ""
     if count is None or count.source != "OPSERA_RUN_COUNT" or not inherited or named is None:
         return ""
     if _first_word(settings) not in RUN_COUNT_COMMANDS:
@@ -73,7 +78,7 @@ def foreign_run_count(settings: Layer, environ: Mapping[str, str]) -> str:
         return ""
     return (
         f"Ignored OPSERA_RUN_COUNT ({count.value}): it was inherited from a run of another "
-        "pipeline (OPSERA_PIPELINE_ID)."
+        "pipeline."
     )
 
 

@@ -511,6 +511,12 @@ def test_files_that_can_not_be_read(place, make, said):
             path.rmdir() if path.is_dir() else path.unlink()
 
 
+def test_a_missing_file_with_a_whole_path(place):
+    """Nothing is said about what its path is relative to."""
+    _, found, _ = read(place, str(place / "gone.yml"))
+    assert found[0].endswith("does not exist.")
+
+
 @pytest.mark.parametrize("named", ["/dev/zero", "/proc/self/mem", "/dev/full"])
 def test_what_is_no_file(place, named):
     """A device never ends."""

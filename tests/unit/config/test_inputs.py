@@ -110,6 +110,16 @@ def test_words(name, word):
     assert parsed(name, word) == parsed(name, f" {word.upper()} ") == word
 
 
+@pytest.mark.parametrize(
+    "name", sorted(set(BY_NAME) - {"token", "command", "parameters", "branch"})
+)
+def test_quotation_marks_are_named(name):
+    """An --env-file of Docker passes them on; a pipeline may be named so."""
+    value = BY_NAME[name].default or "https://x.example"
+    text = problem_of(name, Setting(f'"{value}"', "x"))
+    assert ("quotation marks" in text) == (name != "pipeline")
+
+
 @pytest.mark.parametrize("name", WORDS)
 @pytest.mark.parametrize("value", ["maybe", "true", "stop,leave", "-", "ｓｔｏｐ"])
 def test_other_words(name, value):

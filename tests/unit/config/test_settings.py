@@ -589,6 +589,13 @@ class TestInheritedRunCount:
         assert inputs.run_count is None
         assert inputs.warnings[0].startswith("Ignored OPSERA_RUN_COUNT (3):")
 
+    @pytest.mark.parametrize(("pipeline", "count"), [(ID, None), (OTHER_ID, 3)])
+    def test_of_a_killed_job(self, pipeline, count):
+        """Such a job has left the number and the URL only."""
+        url = f"https://portal.opsera.io/workflow/details/{OTHER_ID}/summary"
+        inherited = {"OPSERA_RUN_COUNT": "3", "OPSERA_URL": url}
+        assert get(inherited, {"command": "watch", "pipeline": pipeline}).run_count == count
+
     @pytest.mark.parametrize(
         "pipeline", [OTHER_ID, OTHER_ID.upper(), "Deploy shop", "Deploy%20shop"]
     )
