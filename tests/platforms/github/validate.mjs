@@ -1,6 +1,7 @@
 // Asks GitHub's own language service about workflows and actions, as its editor would show it.
 // Takes the action's file, then the files to look at; ends with 1 when there is anything to say.
 import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { validate } from "@actions/languageservice";
 import { parse } from "yaml";
 
@@ -10,6 +11,12 @@ const metadata = parse(readFileSync(action, "utf8"));
 const UNRESOLVED = /^Unable to resolve action `(?!opsera-step)/;
 const actionsMetadataProvider = {
   fetchActionMetadata: async ({ name }) => (name === "opsera-step" ? metadata : undefined),
+};
+// Reusable workflows of this repository.
+const fileProvider = {
+  getFileContent: async ({ path }) => ({
+    name: path, content: readFileSync(join(dirname(action), path), "utf8"),
+  }),
 };
 
 async function main() {
@@ -21,7 +28,8 @@ async function main() {
       getText: () => text,
       positionAt: () => ({ line: 0, character: 0 }), offsetAt: () => 0,
     };
-    for (const { message, range } of await validate(document, { actionsMetadataProvider })) {
+    const found = await validate(document, { actionsMetadataProvider, fileProvider });
+    for (const { message, range } of found) {
       if (UNRESOLVED.test(message)) continue;
       console.log(`${file}:${range.start.line + 1}: ${message}`);
       findings += 1;
