@@ -12,12 +12,12 @@ OpseraStepError
 │   ├── RunRefused          HTTP 200, but the run was not started
 │   │   └── RunPaused       8   the pipeline is paused
 │   ├── TimedOut      124   the job's timeout expired before the result was known
-│   ├── PipelineBusy        a run is going and on_busy is fail
+│   ├── PipelineBusy        a run is in progress and on_busy is fail
 │   └── RunUncertain        it cannot be known which run is ours, or whether there is one
 ├── AuthError           4
 │   ├── Unauthorized        401
 │   └── Forbidden           403
-└── InternalError      70   a fault of our own
+└── InternalError      70   a bug in this program
 Cancelled (BaseException) 129, 130, 143
 """
 
@@ -55,7 +55,7 @@ class OpseraStepError(Exception):
     detail: str = ""
     """The technical detail, such as the request that failed; shown last."""
     by_name: bool = False
-    """Whether a pipeline, tool or task was searched by its name, in vain."""
+    """Whether a pipeline, tool, or task was searched by name and not found."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         """Take the sentence, and a hint if there is a better one than the class's own."""
@@ -81,7 +81,7 @@ class InvalidInput(OpseraStepError):
 
 
 class InternalError(OpseraStepError):
-    """A fault of this program."""
+    """A bug in this program."""
 
     hint = "This is a bug in opsera-step. Report it with the lines above."
 

@@ -63,7 +63,7 @@ def workspace_of(named: str) -> Path:
 
 
 def reason_of(error: OSError) -> str:
-    """Return why a file can't be written, in the system's words where it has some."""
+    """Return why a file can't be written, with the operating system's message if there is one."""
     if isinstance(error, (FileExistsError, NotADirectoryError)):
         return "its parent is not a directory"
     return error.strerror or str(error)

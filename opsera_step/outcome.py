@@ -280,7 +280,7 @@ _SAYS_NOTHING_NEW = re.compile(
 
 
 def sentence(outcome: Outcome) -> str:
-    """Say in a sentence how it ended."""
+    """Return a sentence about the result."""
     if not outcome.about_run:
         return outcome.message
     name = f" of “{outcome.pipeline_name}”" if outcome.pipeline_name else ""
@@ -302,7 +302,7 @@ def sentence(outcome: Outcome) -> str:
 
 
 def with_hint(outcome: Outcome) -> str:
-    """Say how it ended, and what to do if that is known."""
+    """Return a sentence about the result, and the remedy if there is one."""
     return f"{sentence(outcome)} {outcome.hint}".strip()
 
 
@@ -336,7 +336,7 @@ def _says_it_all(outcome: Outcome) -> bool:
 
 
 def reason_of(step_name: str, message: str) -> str:
-    """Return the message of a step's record without the words that only name the failed step."""
+    """Return the message of a step's record without the part that only names the failed step."""
     name = re.escape(step_name)
     said = re.match(
         rf"\s*(?:the )?(?:step )?[“\"'`]?{name}[”\"'`]? (?:has |was )?(?:failed|stopped)"

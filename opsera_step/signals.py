@@ -35,7 +35,7 @@ OVERRUN = 60.0
 OVERRUN_GRACE = 6.0
 """Seconds for stopping the run of a job that overran its timeout."""
 LAST_OUTPUTS = 1.0
-"""Seconds that writing the outputs may take before the process ends all the same."""
+"""Seconds that writing the outputs may take before the process ends anyway."""
 _WAKE_EVERY = 0.05
 _SLICE = 5.0
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -45,7 +45,7 @@ class Emergency(Protocol):
     """What the watchdog does for a job whose main thread hangs."""
 
     def stop_run(self, seconds: float) -> None:
-        """Stop the run within some seconds, unless that was begun already or is not wanted."""
+        """Stop the run within some seconds, unless this has already started or is not wanted."""
 
     def write_outputs(self, exit_code: int) -> int:
         """Write the outputs; return the exit code, which is the job's own if it had ended."""
@@ -155,7 +155,7 @@ class Signals:
             time.sleep(_WAKE_EVERY)
 
     def _end(self, exit_code: int, grace: float) -> None:
-        """Stop the run, write the outputs, and end the process, whatever the main thread does."""
+        """Stop the run, write the outputs, and end the process, independent of the main thread."""
         emergency, until = self.emergency, time.monotonic() + grace
         try:
             if emergency is not None:

@@ -38,13 +38,13 @@ class Endpoint:
     repeatable: bool
     """Whether sending the request twice does no harm."""
     scopes: tuple[str, ...] = ()
-    """The token scopes that the API page names. Others may do; nobody has seen it."""
+    """The token scopes that the API page lists. Others may work; this is not known."""
     resource: str = "pipeline"
     """What it is about."""
     needs_power_user: bool = False
     """Whether the token's owner needs the Power User role."""
     may_be_text: bool = False
-    """Whether the response may be a bare word instead of JSON."""
+    """Whether the response may be a bare string instead of JSON."""
     max_values: int = 500_000
     """The most JSON values that are accepted in a response."""
     query: tuple[tuple[str, str], ...] = ()

@@ -1,6 +1,6 @@
-"""Errors of the network and refusals of the API, as errors of ours.
+"""Network errors and API refusals, as our own errors.
 
-Each says what happened, carries a hint what to do about it, and has the request as its detail.
+Each message describes what happened, the hint what to do about it, and the detail the request.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def map_errors(endpoint: Endpoint, route: Route) -> Iterator[None]:
 
 
 def unreachable(error: BaseException, endpoint: Endpoint, route: Route) -> Unreachable:
-    """Say why a request got no response."""
+    """Return why a request got no response."""
     chain = list(causes(error))
     if any(isinstance(one, (ProxyError, requests.exceptions.ProxyError)) for one in chain):
         result = _proxy_failure(chain, route)
@@ -250,7 +250,7 @@ def _certificate_failure(chain: Sequence[BaseException], name: str, trust: Trust
 
 
 def _reason(chain: Sequence[BaseException]) -> str:
-    """Give the reason in the words of the system, in parentheses, if there is one."""
+    """Return the operating system's reason in parentheses, if there is one."""
     of_tls = (getattr(one, "reason", "") for one in chain if isinstance(one, ssl.SSLError))
     reason = next(filter(None, of_tls), "")
     if reason:
@@ -409,7 +409,7 @@ def reason_in(body: bytes) -> str:
 
 
 def is_locked(message: str) -> bool:
-    """Whether a message of the API says that a pipeline is locked; its words are unknown."""
+    """Whether an API message reports a locked pipeline; its exact wording is unknown."""
     return re.search(r"\blocked\b", message, re.IGNORECASE) is not None
 
 
@@ -418,7 +418,7 @@ def _means_locked(endpoint: Endpoint, status: int, reason: str) -> bool:
 
 
 def forbidden_hint(endpoint: Endpoint, token_scopes: Collection[str]) -> str:
-    """Say what a request needs that this token or its owner may lack."""
+    """Return what a request requires that this token or its owner may lack."""
     needed = describe_scopes(endpoint.scopes)
     if endpoint.needs_power_user:
         owner = (
@@ -444,7 +444,7 @@ def forbidden_hint(endpoint: Endpoint, token_scopes: Collection[str]) -> str:
 
 
 def not_found_hint(endpoint: Endpoint, route: Route) -> str:
-    """Say what is usually wrong if nothing was found."""
+    """Return the usual cause of a 404."""
     path = urlsplit(route.base_url).path
     if path:
         return f"base_url contains the path {path}. Usually it is the host only."
@@ -456,7 +456,7 @@ def not_found_hint(endpoint: Endpoint, route: Route) -> str:
 
 
 def rejected_hint(endpoint: Endpoint, reason: str = "") -> str:
-    """Say what is usually wrong with a request that was rejected."""
+    """Return the usual cause of a rejected request."""
     if _means_locked(endpoint, 200, reason):
         return _HINT_LOCKED
     if endpoint.path == TOOL_UPDATE.path:

@@ -106,7 +106,7 @@ def read_pages(
         except Rejected:
             if not seen:
                 raise
-            # Probably there is no such page, but it is not certain that the last one was.
+            # Probably the page does not exist, but it is not certain that the last one did.
             return join_pages(pages, is_complete=False)
         new = [item for item in page.items if _add(item, seen)]
         left = None if limit is None else limit - sum(len(one.items) for one in pages)

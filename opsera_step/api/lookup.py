@@ -170,7 +170,7 @@ def _not_found(
 
 
 def explain_name(kind: str, name: str) -> str:
-    """Say what may be wrong with a name that nothing has; empty if it looks like a name."""
+    """Return what may be wrong with an unknown name; empty if it looks like a name."""
     page = _PAGE_URL.match(name)
     if page is not None:
         return f"This is the URL of a page. Use the ID in it: {page[1].lower()}."

@@ -144,7 +144,7 @@ class Pipeline:
     last_run_count: int | None = None
     last_run_status: str = ""
     has_run_count: bool = True
-    """Whether the object contains a run count; without it no run can be told by its number."""
+    """Whether the object contains a run count; without it no run can be identified."""
     runtime_settings: bool | None = None
     """Whether the branch and parameters can be set for a run; None if the object doesn't say."""
     branch: str = ""

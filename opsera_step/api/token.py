@@ -64,7 +64,7 @@ def read_token(token: str) -> TokenFacts:
 def expiry_warning(facts: TokenFacts, now: float, timeout: float | None) -> str:
     """Return a warning if a token expires before a job may end; empty if not.
 
-    One that has expired by this machine's clock gets none: the API knows better.
+    One that has expired by this machine's clock gets none: the API decides.
     """
     left = facts.seconds_left(now)
     longest = NO_TIMEOUT if timeout is None else timeout
@@ -82,7 +82,7 @@ def expiry_warning(facts: TokenFacts, now: float, timeout: float | None) -> str:
 def expiry_hint(facts: TokenFacts, now: float) -> str:
     """Return a hint about a rejected token that has expired or is not valid yet; empty if neither.
 
-    It depends on this machine's clock, and says so.
+    The hint depends on this machine's clock, which it mentions.
     """
     left = facts.seconds_left(now)
     if facts.not_before is not None and facts.not_before > now:
@@ -125,7 +125,7 @@ _MALFORMED: Sequence[tuple[re.Pattern[str], str]] = (
 
 
 def explain_malformed(token: str) -> str:
-    """Say what may have gone wrong with the value of a token; empty if it looks right."""
+    """Return what may be wrong with the value of a token; empty if it looks right."""
     return next((hint for pattern, hint in _MALFORMED if pattern.fullmatch(token)), "")
 
 

@@ -138,7 +138,7 @@ def run_words(
     *,
     reads_input_variables: bool,
 ) -> int:
-    """Carry out the words of a job's input `command`; outputs are written on every exit."""
+    """Run the arguments of a job's input `command`; outputs are written on every exit."""
     here = Invocation(
         environ, out, out, signals, is_job=True, reads_input_variables=reads_input_variables
     )
@@ -161,7 +161,7 @@ def run_words(
 
 
 def _as_typed(words: Sequence[str]) -> str:
-    """Write words as a user would type them, quoted only if they contain spaces."""
+    """Join arguments as a user would type them, quoted only if they contain spaces."""
     return " ".join(
         word if word and word.split() == [word] else shlex.quote(word) for word in words
     )

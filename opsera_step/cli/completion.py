@@ -14,7 +14,7 @@ SHELLS = ("bash", "zsh", "fish")
 _UNSORTED = "complete -o nosort -F %(complete_func)s %(prog_name)s"
 _SORTED = _UNSORTED.replace("-o nosort ", "")
 _MENDED: Mapping[str, tuple[str, str]] = {
-    # An older bash, as that of macOS, knows no `nosort`.
+    # Older versions of bash, such as that of macOS, don't support `nosort`.
     "bash": (_UNSORTED, f"{_UNSORTED} 2>/dev/null || {_SORTED}"),
     # Without this a shell whose start-up file does not call compinit would know no `compdef`.
     "zsh": (

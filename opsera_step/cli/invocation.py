@@ -34,7 +34,7 @@ class Invocation:
     signals: Signals | None = None
     """Those of the process; None until they are needed."""
     is_job: bool = False
-    """Whether the words are the input `command` of a job."""
+    """Whether the arguments are the input `command` of a job."""
     reads_input_variables: bool = False
     """Whether the INPUT_ variables are ours; see `load_inputs`."""
     carried_out: bool = False
@@ -82,7 +82,7 @@ class Invocation:
         quiet: bool = False,
         show_secrets: bool = False,
     ) -> int:
-        """Carry out a command: the input of that name, or a function that does it.
+        """Run a command: the input of that name, or a function.
 
         In a job everything goes to the job log. On a command line data goes to stdout and progress
         to stderr; of `run` and `watch` without a format the job log is the data.

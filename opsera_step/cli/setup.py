@@ -107,7 +107,7 @@ def init(alias: str, *, force: bool, **typed: str | None) -> int:
         problems.append(f"{path} already exists. Use --force to overwrite it")
     problems += [*_wrong_alias(alias), problem_of("pipeline", Setting(pipeline, "--pipeline"))]
     if any(problems):
-        raise InvalidInput([fault for fault in problems if fault])
+        raise InvalidInput([problem for problem in problems if problem])
     # The file that is being replaced does not count.
     settings = read_settings(
         here.environ, {**options, "config": Setting(os.devnull, "init")}, on_terminal=False
@@ -133,7 +133,7 @@ def _wrong_alias(alias: str) -> Iterator[str]:
 
 
 def _name_of(settings: RawSettings) -> str:
-    """Return the name of the pipeline if the API knows it; print what is wrong with it."""
+    """Return the name of the pipeline if it exists; print what is wrong with it."""
     if "token" not in settings.values:
         return ""
     try:

@@ -61,7 +61,7 @@ _NAMED = "an ID (24 hex digits) or an exact name"
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """What one file says: defaults of inputs, and for each alias defaults that go before them."""
+    """The content of one file: defaults of inputs, and for each alias overriding defaults."""
 
     path: str = ""
     defaults: Layer = field(default_factory=dict)
@@ -97,7 +97,7 @@ class Workspace:
         found = [Path(one) for one in named if one and os.path.isdir(one)]  # noqa: PTH112
         found += [repository] if repository else []
         self.is_known = bool(found)
-        """Whether the platform or a repository says where it ends."""
+        """Whether the platform or a repository defines where it ends."""
         # A working directory above the workspace, such as /, is none.
         holds_others = any(_is_below(one, directory) for one in found)
         self.roots = found if holds_others else [*found, directory]
@@ -213,7 +213,7 @@ def _read_trusted(path: Path, *, is_system: bool = False) -> ConfigFile | None:
 
 
 def _unread(workspace: Workspace, read: str) -> list[str]:
-    """Warn of files in the checkout that look like config files of ours and are not read."""
+    """Warn about files in the checkout that look like our config files and are not read."""
     return [
         f"The file {os.path.relpath(path, workspace.directory)!r} is not read. To use it, set the "
         f"input config (OPSERA_CONFIG, --config) to its path."
@@ -289,13 +289,13 @@ def show_path(path: str) -> str:
 
 
 def why(error: Exception) -> str:
-    """Say why a file can't be read, never what is in it: it may be a secret."""
+    """Return why a file can't be read, without its content, which may be a secret."""
     if isinstance(error, OSError):
         return error.strerror or "unknown error"
     return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "invalid path"
 
 
-# --- What a file says -----------------------------------------------------------------------------
+# --- The content of a file ------------------------------------------------------------------------
 
 
 def parse_config(
@@ -445,8 +445,8 @@ class _Reader:
         return f"Unknown input {prefix}{key}", hint
 
     def _report(self, node: Node, sentence: str, hint: str = "") -> None:
-        told = f"{sentence} ({self._place(node)}). {hint}".strip()
-        self._problems.setdefault((node.line, node.column), told)
+        problem = f"{sentence} ({self._place(node)}). {hint}".strip()
+        self._problems.setdefault((node.line, node.column), problem)
 
     def _place(self, node: Node) -> str:
         return f"{self._path}, line {node.line}"

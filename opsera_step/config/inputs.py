@@ -39,7 +39,7 @@ from opsera_step.text import did_you_mean
 PIPELINE_COMMANDS = ("run", "watch", "status", "logs", "stop", "reset")
 """The commands about one pipeline, in the order in which they are listed."""
 COMMANDS = (*PIPELINE_COMMANDS, "cleanup")
-"""The commands of one word that a job carries out without the command line."""
+"""The one-word commands that a job runs without the command line."""
 WIDER_COMMANDS = (
     "approve", "reject", "open", "pipeline", "tool", "task", "audit", "api", "doctor",
     "summary", "pipelines",
@@ -65,9 +65,9 @@ class Input(NamedTuple):
     option: bool = True
     """Whether it is an option of the command line; the token never is."""
     words: tuple[str, ...] = ()
-    """The words that it takes, where it takes nothing else."""
+    """The allowed values, if only these are valid."""
     effect: str = ""
-    """What happens if it is not set, in a word, where there is no default to write."""
+    """The effective default, described in a word, if there is no literal one."""
 
     @property
     def documented_default(self) -> str:
@@ -163,7 +163,7 @@ class Inputs:
 
 
 def listed(words: Sequence[str], conjunction: str = "or") -> str:
-    """Write words as in a sentence: `a, b, or c`."""
+    """Join words as in a sentence: `a, b, or c`."""
     if len(words) < 3:
         return f" {conjunction} ".join(words)
     return f"{', '.join(words[:-1])}, {conjunction} {words[-1]}"
@@ -174,7 +174,7 @@ def _one_of(name: str, meaning: str, *words: str, default: str) -> Input:
 
 
 def command_words(value: str) -> list[str]:
-    """Split a command into its words as a shell would; none if it is no command for a job."""
+    """Split a command into arguments as a shell would; none if a job can't run it."""
     try:
         words = shlex.split(value)
     except ValueError:
@@ -335,11 +335,11 @@ PATHS: Mapping[str, str] = {
 }  # fmt: skip
 """The inputs that are paths, and whether of a file or a directory."""
 PREFIXES = ("INPUT_", "OPSERA_")
-"""How the variables of inputs begin, GitHub's first."""
+"""The prefixes of input variables, GitHub's first."""
 
 
 def input_variables_are_ours(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
-    """Whether INPUT_ variables are inputs of ours: in the action itself, and in its post step.
+    """Whether INPUT_ variables are our inputs: in the action itself, and in its post step.
 
     Anywhere else (a command line in another action's script, a Jenkins build parameter) they
     belong to another program.
@@ -394,7 +394,7 @@ def _typed(one: Input, value: str, platform: PlatformDefaults | None) -> Any:
 
 
 def problem_of(name: str, setting: Setting, token: str = "", shown: str = "") -> str:
-    """Say what is wrong with the value of an input; empty if nothing is.
+    """Return what is wrong with the value of an input; empty if nothing is.
 
     The sentence never holds the token, nor what looks like a secret. `shown` is what to call the
     input, such as `pipelines.shop.timeout`.

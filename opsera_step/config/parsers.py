@@ -52,7 +52,7 @@ A_TOKEN = "It looks like an access token, which belongs in the input token."  # 
 
 
 def explain(value: str) -> str:
-    """Say what is odd about a value of any input; empty if nothing is."""
+    """Return what is odd about a value of any input; empty if nothing is."""
     if _REFERENCE.fullmatch(value):
         return UNEXPANDED
     if is_quoted(value):
@@ -197,7 +197,7 @@ def parse_log_limit(value: str) -> int | None:
 
 
 def choice(*words: str) -> Parser:
-    """Make a parser of one of some words, in any case."""
+    """Return a parser that accepts one of these words, in any case."""
 
     def parse(value: str) -> str:
         if value.lower() not in words:

@@ -398,7 +398,7 @@ def _unusable_bundle(settings: RawSettings) -> Iterator[tuple[str, str]]:
 
 
 def _forbidden(inputs: Inputs, files: Sequence[ConfigFile]) -> Iterator[tuple[str, str]]:
-    """Yield what goes beyond the limits of the system's config file."""
+    """Yield a problem for each value that the system's config file does not allow."""
     hosts = _first(file.allowed_hosts for file in files)
     host = (urlsplit(inputs.base_url).hostname or "").rstrip(".")
     if hosts is not None and not any(_host_fits(host, one) for one in hosts):

@@ -1,4 +1,4 @@
-"""YAML as YAML 1.2 and JSON agree on it, with limits that suit files nobody has looked at.
+"""The part of YAML that YAML 1.2 and JSON agree on, with limits for untrusted files.
 
 One loader for both uses: the config file, whose values are taken as written (an ID is no octal
 number) and whose errors name a line, and data for the API, whose values have types.
@@ -32,7 +32,7 @@ _LONGEST_NUMBER = 300
 
 
 class YamlError(ValueError):
-    """A text that is not read; says where and why, and quotes nothing of it: it may be a secret."""
+    """Text that can't be read; the message has the place and the reason, but no quote of it."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def read_yaml_data(text: str) -> Any:
     """Read a YAML or JSON text of one document as data: what JSON has, and nothing else.
 
     Raises:
-        ValueError: if it is not valid; says where, and quotes nothing of it.
+        ValueError: if it is not valid; the message has the place, but no quote of it.
 
     """
     try:
@@ -201,7 +201,7 @@ _QUOTES_NOTHING = re.compile(r"(?:[^'\"]|'<[a-z ]+>'|'.')*")
 
 
 def _explain(error: yaml.YAMLError, text: str) -> str:
-    """Say where a text is not valid, and why; quote nothing of it, because it may be a token."""
+    """Return where and why a text is not valid, without quoting it: it may be a token."""
     if isinstance(error, yaml.reader.ReaderError):
         line = text.count("\n", 0, error.position) + 1
         return f"line {line}: invalid character U+{ord(text[error.position]):04X}"

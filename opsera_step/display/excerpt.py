@@ -227,7 +227,7 @@ def _importance(error: _Lines) -> tuple[bool, bool, int]:
 
 
 class Excerpts:
-    """The excerpts of all steps by their IDs; a step without an ID goes by its name."""
+    """The excerpts of all steps by ID, or by name for a step without an ID."""
 
     def __init__(self) -> None:
         self._steps: dict[str, Excerpt] = {}

@@ -34,7 +34,7 @@ _PREFIX_WIDTH = 24
 
 
 class Sink(Protocol):
-    """Where the job log goes."""
+    """The destination of the job log."""
 
     color: bool
 
@@ -68,7 +68,7 @@ class Sink(Protocol):
         ...
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a message of ours."""
+        """Print one of our messages."""
 
     def lines(self, lines: Sequence[str]) -> None:
         """Print lines of the run's log."""
@@ -153,7 +153,7 @@ class JobLog:
         return Excerpts()
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a message of ours."""
+        """Print one of our messages."""
         if self._quiet and level not in ("warning", "error"):
             return
         for line in self._scrubber.text(text).split("\n"):
@@ -390,7 +390,7 @@ class _LineReader:
         self._streams: dict[str, LogStream] = {}
 
     def step_of(self, event: events.LogLines) -> _Step:
-        """Return the step; one without an ID goes by its name."""
+        """Return the step; one without an ID is identified by its name."""
         name = self._scrubber.inline(event.step_name, 200) or _NO_STEP
         return _Step(event.step_id or name, name, self._scrubber.inline(event.tool, 80))
 
@@ -544,5 +544,5 @@ def _size(count: int) -> str:
 
 
 def says_only_running(message: str) -> bool:
-    """Whether a message says no more than that the run is running, or nothing at all."""
+    """Whether a message only repeats that the run is running, or is empty."""
     return not message or _SAYS_ONLY_RUNNING.fullmatch(message) is not None

@@ -36,14 +36,14 @@ def print_result(
     most_errors: int | None = None,
     with_link: bool = True,
 ) -> None:
-    """Print how it ended so that a user who reads only this knows what to do.
+    """Print the result so that a user who reads only this can act on it.
 
     The outcome's texts are safe already. `most_errors` is how many annotations the platform shows;
     `with_link` is off where the link was printed just before.
     """
     log.end_group()
     if outcome.exit_code == ExitCode.SUCCESS:
-        # Good news, or the answer to a query: no error, whatever became of the run.
+        # A success, or the response to a query: not an error, regardless of the run's result.
         log.say(with_hint(outcome))
     elif outcome.status in _ERRORS:
         _print_failure(outcome, log, most_errors)
@@ -73,7 +73,7 @@ def step_lines(outcome: Outcome) -> list[str]:
     """Return a line for each step with its result."""
     steps = outcome.steps
     if not any(step.state for step in steps):
-        # The plan alone says nothing about the run.
+        # The plan alone has no information about the run.
         return []
     shown = [step for step in steps if len(steps) <= _MOST_STEPS or step.state in _BAD]
     lines = [

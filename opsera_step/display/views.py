@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _UNCUT = 2
 """Values of properties are never cut: a terminal can wrap them."""
 _WORDS = {State.SUCCESS: "succeeded"}
-"""The word for a state, where it differs from the value of the output."""
+"""The displayed name of a state, where it differs from the value of the output."""
 
 
 def pipelines_table(pipelines: Sequence[Pipeline]) -> Table:

@@ -197,7 +197,7 @@ def _hint(one: Ability) -> str:
 
 
 def check_changes(exam: Examination) -> Check:
-    """Say what is not tested, and what the token's scope means for it by the documentation."""
+    """Report what is not tested, and what the token's scope allows per the documentation."""
     untested = "run, stop, reset, and update are not tested because they make changes"
     if not exam.token:
         return skip("changes", "Skipped (no valid token).")

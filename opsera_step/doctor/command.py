@@ -34,8 +34,8 @@ def run(
 ) -> int:
     """Examine the configuration, print the result, and return the exit code.
 
-    In a job (`is_job`), it goes to the job log by the means of the platform, and the outputs are
-    written. Otherwise it goes to `out` in the requested form, and nothing else does.
+    In a job (`is_job`), it is printed to the job log through the platform, and the outputs are
+    written. Otherwise it is printed to `out` in the requested form, and nothing else is.
     """
     clock = InterruptibleClock(clock or SystemClock(), signals)
     platform = detect(environ, out, clock)

@@ -71,7 +71,7 @@ def is_inactive(pipeline: Pipeline) -> bool:
 
 
 def check_run(exam: Examination) -> Check:
-    """Say what `command: run` would meet now; whether Opsera accepts a run is not tested."""
+    """Report what `command: run` would do now; whether Opsera accepts a run is not tested."""
     pipeline, reset = exam.found[0], exam.inputs.reset
     if pipeline is None or not may_start(exam.facts):
         return skip("run", "Skipped (the token's scope doesn't allow starting runs; see changes).")

@@ -20,7 +20,7 @@ CANCEL_BUDGET = 4.0
 
 
 def reason_to_leave(job: Job, when: str) -> str:
-    """Say why the run is not stopped; empty if it is. `when` is on_cancel or on_timeout."""
+    """Return why the run is not stopped; empty if it is. `when` is on_cancel or on_timeout."""
     state = job.state
     run = f"Run {state.run.count}" if state.run else "The run"
     if not job.follows:
@@ -110,7 +110,7 @@ class JobEmergency:
         """The outcome, once it is in the outputs."""
 
     def stop_run(self, seconds: float) -> None:
-        """Stop the run within some seconds, unless that was begun already or is not wanted."""
+        """Stop the run within some seconds, unless this has already started or is not wanted."""
         job = self._job
         when = "on_cancel" if job.signals.number is not None else "on_timeout"
         if self.settled is not None or reason_to_leave(job, when):

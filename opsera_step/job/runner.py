@@ -422,7 +422,7 @@ def _failed(job: Job, error: OpseraStepError) -> Outcome:
 
 
 def _hint(job: Job, error: OpseraStepError) -> str:
-    """Say what to do, with what is known of how the pipeline and the run were named."""
+    """Return the remedy, based on how the pipeline and the run were named."""
     inputs, state = job.inputs, job.state
     if isinstance(error, NotFound) and inputs.run_count and state.pipeline and state.run:
         return f"Check run_count: the latest run is {state.pipeline.run_count}."

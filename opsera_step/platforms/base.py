@@ -1,4 +1,4 @@
-"""What every platform offers, in the form that works everywhere: plain lines and an output file."""
+"""The interface of platforms, with an implementation for plain logs and an output file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from opsera_step.clock import Clock
 
 PREFIX = "[opsera] "
 RESULT_IS_IN_REPORT = "Set report_dir to get it as result.json or answer.json."
-"""Where to find the output `result` if the platform has no room for it."""
+"""Where to find the output `result` if it does not fit the platform's limits."""
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 """What separates sentences and lines; a dot within a version or a URL does not."""
 _WORD = re.compile(r"[\w-]+")
 _OURS = frozenset({"opsera", "opsera-step", "pipeline", "invalid", "input"})
-"""Words of titles that every message of ours would repeat."""
+"""Words of titles that every message would repeat."""
 DEBUG, NOTICE, WARNING, ERROR = "debug", "notice", "warning", "error"
 """Levels of a message; the empty string is an ordinary one."""
 
@@ -81,7 +81,7 @@ class Platform:
 
     @property
     def debug(self) -> bool:
-        """Whether debug output is wanted: a debug log, and the traceback of a bug of ours."""
+        """Whether debug output is wanted: a debug log, and the traceback of an internal error."""
         return self._is_on("OPSERA_DEBUG")
 
     @property
@@ -98,7 +98,7 @@ class Platform:
             return False
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a message of ours."""
+        """Print one of our messages."""
         self._write([f"{PREFIX}{label(level)}{text}"])
 
     def lines(self, lines: Sequence[str]) -> None:
@@ -144,10 +144,10 @@ class Platform:
         return 0
 
     def mask(self, secret: str) -> None:
-        """Ask the platform to hide a secret in the rest of the log, where it can."""
+        """Request the platform to mask a secret in the rest of the log, where it can."""
 
     def write_outputs(self, outputs: Mapping[str, str], file: str) -> str:
-        """Write the outputs for later steps; return what went wrong, or an empty string.
+        """Write the outputs for later steps; return the problem, or an empty string.
 
         The file is replaced as a whole, so that a reader never sees half of it.
         """
@@ -167,14 +167,14 @@ class Platform:
         return ""
 
     def write_links(self, directory: str, links: Mapping[str, str]) -> str:
-        """Show links (URLs by label) on the job's page; return what went wrong.
+        """Show links (URLs by label) on the job's page; return the problem, if any.
 
         The directory is that of the report, where a platform may need a file for it.
         """
         return ""
 
     def write_summary(self, markdown: str) -> str:
-        """Show a summary on the job's page, where there is one; return what went wrong."""
+        """Show a summary on the job's page, where there is one; return the problem, if any."""
         return ""
 
     @property
@@ -188,8 +188,8 @@ class Platform:
     def saved_state(self, file: str) -> dict[str, str]:
         """Read what the job left for the cleanup: here from its output file.
 
-        The file is in the workspace, where anybody may have written it. So it gives the run number
-        at most; pipeline and address come from the inputs.
+        The file is in the workspace and not trusted. So only the run number is taken from it;
+        pipeline and URL come from the inputs.
         """
         try:
             found = read_dotenv(files.read_limited(file, 2**20).decode("utf-8")) if file else {}
@@ -225,9 +225,9 @@ class Platform:
 
 
 def headed(title: str, text: str) -> str:
-    """Put the title before a text, unless the text has all of its words.
+    """Put the title before a text, unless the text contains all of its words.
 
-    A title such as “Opsera pipeline failed” tells annotations of several programs apart. In a log
+    A title such as “Opsera pipeline failed” distinguishes annotations of several programs. In a log
     the sentence about the run is enough.
     """
     words = set(_WORD.findall(title.casefold())) - _OURS
@@ -257,7 +257,7 @@ def output_variable(name: str) -> str:
 
 
 def one_line(value: str) -> str:
-    """Fold a value into one line, whatever a reader takes for a line end."""
+    """Fold a value into one line, regardless of the kind of line end."""
     return " ".join(value.splitlines()).strip()
 
 

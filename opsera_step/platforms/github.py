@@ -23,7 +23,7 @@ VARIABLE_LIMIT = 128 * 1024
 JOB_OUTPUT_LIMIT = 1024 * 1024
 """Bytes, in UTF-16, of the outputs that a job hands on (docs.github.com, "Defining outputs")."""
 ANNOTATION_LENGTH = 200
-"""Characters of an annotation; what is longer goes on in the log."""
+"""Maximum characters of an annotation; the rest is printed to the log."""
 _LEAST_QUOTE = 60
 _RULE = "\n\n---\n\n"
 _NO_OUTPUT = "GITHUB_OUTPUT is not set, so later steps can't read the outputs."
@@ -67,7 +67,7 @@ class GitHub(Platform):
         self._write([escape_commands(line) for line in lines])
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a message of ours; text of the API in it can't be a command either."""
+        """Print one of our messages; API text in it can't be a command either."""
         self._write([escape_commands(f"{PREFIX}{label(level)}{text}")])
 
     def open_group(self, title: str) -> None:
@@ -147,7 +147,7 @@ class GitHub(Platform):
         }
 
     def _append(self, variable: str, values: Mapping[str, str]) -> str:
-        """Append values to the file that a variable names; return what went wrong."""
+        """Append values to the file that a variable names; return the problem, if any."""
         path = self._environ.get(variable)
         if not path or not values:
             return ""

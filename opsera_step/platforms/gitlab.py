@@ -97,7 +97,7 @@ class GitLab(Platform):
         return self._is_on("CI_DEBUG_TRACE") or super().debug
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a message of ours, colored by its level."""
+        """Print one of our messages, colored by its level."""
         line = f"{PREFIX}{label(level)}{text}"
         colored = self.color and level in _COLORS
         self._write([f"{_COLORS[level]}{line}\x1b[0m" if colored else line])
@@ -225,7 +225,7 @@ def _json_escape(found: re.Match[str]) -> str:
 
 
 def _percent_encode(found: re.Match[str]) -> str:
-    # Of a wide blank's bytes GitLab would take the first for a variable, as in `%E2%80%83`.
+    # GitLab would expand the first byte of a wide space as a variable, as in `%E2%80%83`.
     return f"%{ord(found.group()):02X}" if found.group().isascii() else "%20"
 
 

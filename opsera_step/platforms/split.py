@@ -48,7 +48,7 @@ class Split:
         return self._talk.room
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a message of ours."""
+        """Print one of our messages."""
         self._talk.say(text, level)
 
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:

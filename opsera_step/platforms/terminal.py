@@ -43,7 +43,7 @@ def can_move_cursor(environ: Mapping[str, str], out: TextIO) -> bool:
 def window_size(environ: Mapping[str, str], out: TextIO) -> os.terminal_size:
     """Return the columns and lines of the window that a stream is shown in.
 
-    COLUMNS and LINES count where the stream does not tell; without these it is 80 by 24.
+    COLUMNS and LINES apply if the stream has no size; without these it is 80 by 24.
     """
     try:
         columns, lines = os.get_terminal_size(out.fileno())
@@ -67,7 +67,7 @@ class Terminal(Platform):
     """The lines that are drawn, with their colors."""
 
     def say(self, text: str, level: str = "") -> None:
-        """Print a message of ours, colored by its level."""
+        """Print one of our messages, colored by its level."""
         color = {WARNING: _YELLOW, ERROR: _RED}.get(level) or _COLORS.get(text[:1], _DIM)
         shown = text if level != DEBUG else f"{label(level)}{text}"
         self._write([self._paint(line, color) for line in self._wrapped(shown)])

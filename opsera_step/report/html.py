@@ -91,7 +91,7 @@ class Row:
     name: str
     tool: str
     word: str
-    """Its state, in a word; empty for lines that belong to no step of the plan."""
+    """Its state; empty for lines that belong to no step of the plan."""
     message: str = ""
     started: str = ""
     took: str = ""

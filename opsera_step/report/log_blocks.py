@@ -98,7 +98,7 @@ class StepLog:
         self.tail.append((number, line if len(line) <= _TAIL_WIDTH else line[:_TAIL_WIDTH] + "…"))
 
     def pack(self) -> tuple[str, int, int]:
-        """Return the lines so far as a block, how many they are, and their size; start anew."""
+        """Return the lines so far as a block, their number, and their size; start a new block."""
         text = "\n".join(self._lines).encode("utf-8", "replace")
         squeeze = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
         packed = base64.b64encode(squeeze.compress(text) + squeeze.flush()).decode("ascii")

@@ -1,4 +1,4 @@
-"""One word and one sign for each state of a run and of a step, the same in page and summary."""
+"""One word and one sign for each state of a run and of a step, for report and summary."""
 
 from __future__ import annotations
 

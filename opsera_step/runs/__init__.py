@@ -1,4 +1,4 @@
-"""Start, follow, and stop a run. Pure: prints nothing, reads no environment, knows no platform."""
+"""Start, follow, and stop a run. Pure: no output, no environment, no platform."""
 
 from opsera_step.runs.events import (
     Ended,

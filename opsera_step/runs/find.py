@@ -1,6 +1,6 @@
 """Find our run among the runs of a pipeline, or prove that there is none.
 
-A run is ours if the user in its first log record is the owner of our token. If nothing says who
+A run is ours if the user in its first log record is the owner of our token. If no record shows who
 started it, it can be ours only as the single new run after our request.
 """
 
@@ -31,7 +31,7 @@ SLOW_POLL_INTERVAL = 8.0
 MAX_POLL_INTERVAL = 16.0
 """Seconds between two looks at most, behind a run that has been in progress for long."""
 OWNER_KNOWN_WITHIN = 10.0
-"""Seconds until the log of a new run says who started it, if it ever does."""
+"""Seconds until the log of a new run shows who started it, if it ever does."""
 MAX_CANDIDATES = 10
 """Most new runs to look through; with more, which is ours can't be known anyway."""
 _CALL_LIMIT = 10.0
@@ -54,7 +54,7 @@ class Api(Contact, Protocol):
 
 
 class Idle(NamedTuple):
-    """No run of ours has appeared, and the pipeline was idle and untouched for long enough."""
+    """Our run has not appeared, and the pipeline was idle and untouched for long enough."""
 
     pipeline: Pipeline
 
@@ -185,7 +185,7 @@ class RunFinder:
         )
 
     def _read(self, pipeline_id: str) -> Steps[Pipeline]:
-        """Get the pipeline while a run of ours may exist."""
+        """Get the pipeline while our run may exist."""
         try:
             return (yield from self.summary(pipeline_id))
         except TimedOut as error:

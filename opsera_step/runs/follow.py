@@ -374,7 +374,7 @@ class Tracker:
         return self._spaced(self._plan_by_schedule(now, heartbeat_at), now)
 
     def heartbeat(self, now: float) -> Heartbeat:
-        """Return the event that says what is in progress."""
+        """Return the event that reports what is in progress."""
         step: Step | None = None
         pipeline = self._pipeline
         if pipeline is not None and pipeline.run_count == self._run.count:

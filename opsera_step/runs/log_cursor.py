@@ -61,7 +61,7 @@ class RecordState(NamedTuple):
             line_end = text.find("\n", end)
             stop = len(text) if line_end < 0 else line_end
             if hash(text[end:stop]) != line_hash:
-                # The line that was shown last may go on, where it was not finished then.
+                # The last line that was shown may continue, if it was not finished then.
                 is_last = same == len(self.lines) - 1
                 if is_last and hash(text[end : self.shown]) == line_hash:
                     return same + 1, self.shown
@@ -172,7 +172,7 @@ class LogCursor:
     def advance(self, snapshot: Sequence[LogRecord], *, is_cut: bool = False) -> Batch:
         """Take a snapshot and return what is new in it.
 
-        `is_cut` says that older records may exist although the window is not full.
+        `is_cut`: older records may exist although the window is not full.
         """
         ordered = in_order(snapshot)
         keys = self._keys_of(ordered)

@@ -1,6 +1,6 @@
 """The log of one run as events. Pure: takes what requests returned, and the time.
 
-Whatever the log call does, reading continues, and the result of the run is not affected.
+Reading continues if the log call fails, and the result of the run is not affected.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class LogReader:
     def take(
         self, records: Sequence[LogRecord], now: float, *, is_cut: bool, is_filtered: bool
     ) -> Iterator[Event]:
-        """Take a response of the log call; `is_filtered` says that console records were asked for.
+        """Process a response of the log call; `is_filtered`: only console records were requested.
 
         A read of all records serves the log as well, as long as they fit into one response.
         """

@@ -124,7 +124,7 @@ class PollSchedule:
     ) -> tuple[Request, float]:
         """Return the next request and the seconds until it is due.
 
-        `is_waiting` says that the run has not started, so that there is no log. After failures
+        `is_waiting`: the run has not started, so that there is no log. After failures
         `status_from` and `log_from` are when to try again; else they are 0.
         """
         if self._last is None:

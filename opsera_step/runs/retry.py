@@ -14,11 +14,11 @@ FIRST_CONTACT = 30.0
 LONGEST_OUTAGE = 3600.0
 """Seconds without a response that end a job without a timeout."""
 LONGEST_WAIT = 120.0
-"""Seconds between two attempts at most, whatever Retry-After says."""
+"""Maximum seconds between two attempts, regardless of Retry-After."""
 REPORTED_WAIT = 30.0
 """A wait of more seconds than this is reported at once."""
 HEARTBEAT = 60.0
-"""Seconds without output after which a line says what the job waits for."""
+"""Seconds without output after which a line reports what the job is waiting for."""
 UNAUTHORIZED_RETRIES = 2
 """Attempts after a 401 for a token that was accepted before, `UNAUTHORIZED_WAIT` apart."""
 UNAUTHORIZED_WAIT = 5.0
@@ -59,7 +59,7 @@ class RetryState:
         self.last_error = ""
         """The message of the last failure; empty if the last request was successful."""
         self.shown = False
-        """Whether the user was told about this outage."""
+        """Whether this outage was reported to the user."""
 
     def elapsed(self, now: float) -> float:
         """Return the seconds since the first of these failures; 0 if there is none."""
@@ -68,7 +68,7 @@ class RetryState:
     def failed(self, error: ApiError, now: float, *, accepted: bool = True) -> float | None:
         """Note a failure; return the seconds to wait, or None if a retry is pointless.
 
-        `accepted` says that the token was accepted before in this job: then a 401 is retried twice.
+        `accepted`: the token was accepted before in this job, so a 401 is retried twice.
         """
         self._since = self._since if self.last_error else now
         self.last_error = error.message

@@ -98,7 +98,7 @@ class NotAccepted(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """The request may have been accepted; `accepted` says that it was, but not as which run."""
+    """The request may have been accepted; with `accepted` it was, but the run is unknown."""
 
     reason: str
     accepted: bool = False
@@ -358,7 +358,7 @@ class _Starter:
         return RunKnown(run, started=True, message=accepted.message)
 
     def _reset_if_wanted(self, pipeline: Pipeline) -> Steps[Pipeline]:
-        """Reset the pipeline as the policy says; return it as it is afterwards."""
+        """Reset the pipeline according to the policy; return its new state."""
         if not _needs_reset(pipeline, self._policy.reset):
             return pipeline
         ack: Ack | None = None

@@ -37,7 +37,7 @@ class RunState:
     before: int | None = None
     """Number of the latest run before ours was requested; None until then."""
     requested: bool = False
-    """Whether the API may have accepted a request for a run of ours."""
+    """Whether the API may have accepted our request for a run."""
     run: Run | None = None
     origin: str = ""
     """STARTED, ATTACHED, or WATCHED; empty until the run is known."""

@@ -1,6 +1,6 @@
 """Results and times of the steps of a run, collected from its activity records. Pure.
 
-What no record says stays unknown.
+What no record shows stays unknown.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class StepResult:
 
 
 class Failure(NamedTuple):
-    """Where a run failed, and what the record of that step says about it."""
+    """Where a run failed, and the message of that step's record."""
 
     step: Step
     message: str = ""
@@ -195,7 +195,7 @@ class StepHistory:
     def add(self, snapshot: Sequence[LogRecord], *, is_cut: bool = False) -> int:
         """Take the records of all types, latest first; return how many were not in the last ones.
 
-        `is_cut` says that older records may exist although the window is not full.
+        `is_cut`: older records may exist although the window is not full.
         """
         keys = [_key(record) for record in snapshot]
         present = frozenset(keys)
@@ -235,7 +235,7 @@ class StepHistory:
 
     @property
     def pause(self) -> Pause | None:
-        """Where the run is waiting for approval, if the latest status of a step says so."""
+        """Where the run is waiting for approval, according to the latest status of a step."""
         latest = {one.step_id: one for one in self._in_order()}
         paused = [one for one in latest.values() if one.state is State.PAUSED and one.step_id]
         if not paused:
@@ -260,7 +260,7 @@ class StepHistory:
         over = state is not None and state.final
         failure = self._failure(run, ordered)
         if failure is not None and state is State.FAILED:
-            # Where no record says so, the pipeline does.
+            # If no record shows it, the pipeline does.
             steps = [_failed(step) if step.id == failure.step.id else step for step in steps]
         stops = [one.user for one in ordered if one.state is State.STOPPED and one.user]
         waiting = next((step.name for step in steps if step.state is State.PAUSED), "")
@@ -301,7 +301,7 @@ class StepHistory:
             started_at = min(early, default=None)
         seconds = None
         if started_at is not None and times.last is not None and self._read:
-            # A single record after a gap does not tell how long the step took.
+            # A single record after a gap does not show how long the step took.
             took = times.last - started_at
             seconds = took if took or not clipped else None
         tells = state in (State.FAILED, State.STOPPED, State.PAUSED) or waited is not None

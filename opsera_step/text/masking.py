@@ -45,7 +45,7 @@ def mask_secrets(data: Any) -> Any:
 
 
 def is_secret_key(key: str) -> bool:
-    """Whether the name of a value says that it is a password, a token, a key, or the like."""
+    """Whether the name of a value suggests a password, a token, a key, or similar."""
     plain = re.sub(r"[^a-z0-9]", "", key.lower())
     return bool(_SECRET.search(plain)) and not _PUBLIC.search(plain)
 

@@ -1,4 +1,4 @@
-"""What a misspelled word may have meant."""
+"""Suggestions for misspelled words."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def nearest(word: str, known: Iterable[str], *, closeness: float = 0.6) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], *, closeness: float = 0.6) -> str:
-    """Ask whether the nearest known word was meant; empty if none is near."""
+    """Return “Did you mean …?” with the nearest known word; empty if none is near."""
     near = nearest(word, known, closeness=closeness)
     return f"Did you mean {near}?" if near else ""

@@ -39,7 +39,7 @@ def is_asked(options: Mapping[str, Setting]) -> bool:
 def nothing_to_do(
     platform: Platform, environ: Mapping[str, str], options: Mapping[str, Setting]
 ) -> str:
-    """Say that the job left nothing behind, before any input is looked at; else return ""."""
+    """Return a message if the job left nothing behind, before reading any input; else ""."""
     if _named_run(environ, options):
         return ""
     state = platform.saved_state(_output_file(platform, environ, options))
@@ -116,7 +116,7 @@ def _is_to_be_stopped(job: Job, state: Mapping[str, str]) -> bool:
 
 
 def _left_run(job: Job, state: Mapping[str, str]) -> Run | None:
-    """Return the run that the killed job left; None if there is none of ours."""
+    """Return the run that the killed job left; None if it has none."""
     pipeline = job.find_pipeline()
     if job.inputs.run_count is not None:
         run = Run(pipeline.id, job.inputs.run_count)

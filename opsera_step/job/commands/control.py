@@ -14,7 +14,7 @@ DETAILS_WITHIN = 10.0
 
 
 def status(job: Job) -> CommandResult:
-    """Report the status of a run; the exit code is 0 whatever it is."""
+    """Report the status of a run; the exit code is always 0."""
     run = job.requested_run(job.find_pipeline())
     job.use_run(run)
     state = job.state
@@ -90,7 +90,7 @@ def _already_finished(job: Job, run: Run, pipeline: Pipeline) -> CommandResult |
         status = job.retry(lambda until: job.client.status(run, until))
     except Rejected:
         if run.count > pipeline.run_count:
-            # Neither the pipeline nor the status call knows such a run.
+            # Neither the pipeline nor the status call has this run.
             raise
         return None
     if not status.state.final:

@@ -163,9 +163,9 @@ def plan_update(current: Mapping[str, Any], named: Mapping[str, Any]) -> Update:
 
     """
     kept = {key: value for key, value in named.items() if key not in NOT_SENT}
-    faults = [_part_fault(key) for key in kept if "." in key and key not in current]
-    if faults:
-        raise InvalidInput(faults)
+    problems = [_part_problem(key) for key in kept if "." in key and key not in current]
+    if problems:
+        raise InvalidInput(problems)
     changes = {
         key: value for key, value in kept.items() if key not in current or current[key] != value
     }
@@ -207,7 +207,7 @@ def _finite(text: str) -> float:
     return number if math.isfinite(number) else _refuse(text)
 
 
-def _part_fault(key: str) -> str:
+def _part_problem(key: str) -> str:
     root = key.partition(".")[0]
     return (
         f"{key}: the API replaces root properties as a whole. Pass all of {root}, for example with "

@@ -52,7 +52,7 @@ def value_of(name: str) -> str:
     return VALUES.get(name) or BY_NAME[name].default or "value"
 
 
-# --- What a file says -----------------------------------------------------------------------------
+# --- The content of a file ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
