@@ -36,6 +36,9 @@ _REPARSE_POINT = 0x400  # FILE_ATTRIBUTE_REPARSE_POINT of Windows
 _NO_ROOM = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _MOST_LINKS = 40
 _MOST_RESTORED = 1 << 24
+_BINARY: int = getattr(os, "O_BINARY", 0)
+_PIPE_SECONDS = 5.0
+"""How long the writer of a pipe may take."""
 _PATIENCE = 2.0
 """Seconds that the reader of a named pipe may do nothing."""
 
@@ -164,32 +167,50 @@ def append(path: str, text: str, *, on_own_line: bool = True) -> None:
             raise
 
 
-def read_limited(path: str | Path, limit: int, patience: float = 5.0) -> bytes:
+def read_limited(path: str | Path, limit: int) -> bytes:
     """Read a file, or what comes through a pipe, without waiting for a writer that never comes.
 
     Raises:
         OSError: The file can't be read, has more bytes than `limit`, or is a pipe in which nothing
-            came for `patience` seconds.
+            came for some seconds.
+        ValueError: The path is invalid.
     """
-    handle = os.open(path, os.O_RDONLY | _NONBLOCK | _NOCTTY)
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        is_pipe = stat.S_ISFIFO(os.fstat(handle).st_mode)
-        parts: list[bytes] = []
-        until = time.monotonic() + patience
-        while sum(map(len, parts)) <= limit:
-            try:
-                part = file.read(min(limit + 1, 1 << 16))
-            except BlockingIOError:
-                part = None
-            if part:
-                parts.append(part)
-            elif not is_pipe or (part == b"" and parts):
-                return b"".join(parts)
-            elif time.monotonic() > until:
-                raise TimeoutError(None, "nothing writes to this named pipe")
-            else:
-                time.sleep(0.05)
-    raise OSError(None, f"it has more than {limit} bytes")
+    handle = os.open(path, os.O_RDONLY | _NONBLOCK | _NOCTTY | _BINARY)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "it is a directory")
+        may_wait = bool(_NONBLOCK) and not stat.S_ISREG(mode)
+        data, until = bytearray(), time.monotonic() + _PIPE_SECONDS
+        while len(data) <= limit:
+            rest = max(0.0, until - time.monotonic())
+            if may_wait and not select.select([handle], [], [], rest)[0]:
+                raise TimeoutError(errno.ETIMEDOUT, f"it delivered nothing in {_PIPE_SECONDS:g} s")
+            part = os.read(handle, limit + 1 - len(data))
+            if not part:
+                return bytes(data)
+            data += part
+    finally:
+        os.close(handle)
+    size = f"{limit >> 10} KiB" if limit >= 1 << 10 else f"{limit} bytes"
+    raise OSError(errno.EFBIG, f"it is larger than {size}")
+
+
+def read_text(path: str | Path, limit: int) -> str:
+    """Read a UTF-8 text without a byte-order mark; see `read_limited`.
+
+    Raises:
+        OSError: The file can't be read.
+        ValueError: The path is invalid, or the content is not UTF-8.
+    """
+    return read_limited(path, limit).decode("utf-8-sig")
+
+
+def why_unreadable(error: Exception) -> str:
+    """Say why a file can't be read, never what is in it: it may be a secret."""
+    if isinstance(error, OSError):
+        return error.strerror or "unknown error"
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "invalid path"
 
 
 class Directory:
@@ -344,7 +365,7 @@ class Directory:
 
     def _open(self, name: str, flags: int, mode: int) -> int:
         if self._fd is None:
-            return os.open(self._real / name, flags | getattr(os, "O_BINARY", 0), mode)
+            return os.open(self._real / name, flags | _BINARY, mode)
         return os.open(name, flags, mode, dir_fd=self._fd)
 
     def _replace(self, name: str, new_name: str) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -20,6 +18,7 @@ from opsera_step.cli.options import (
     completing_path,
     format_option,
     name_pipeline,
+    read_file,
     with_inputs,
 )
 from opsera_step.errors import InvalidInput
@@ -223,9 +222,11 @@ def tool_update(
     if not assignments and not file:
         raise click.UsageError("Nothing to change. Use --set KEY=VALUE or --file FILE.")
     try:
-        named = {**_properties(file), **read_assignments(assignments)}
+        assigned = read_assignments(assignments)
     except InvalidInput as error:
         raise click.UsageError(f"{'; '.join(error.problems)}.") from None
+    listed = read_properties(_read_data(file, "--file"), repr(file)) if file else {}
+    named = {**listed, **assigned}
     here = invocation()
     ask = partial(here.confirm, "Make these changes?") if here.is_interactive else None
     update = ToolUpdate(named, confirmed=yes, ask=ask, dry_run=dry_run, merge=merge)
@@ -234,27 +235,20 @@ def tool_update(
     )
 
 
-def _properties(file: str | None) -> dict[str, Any]:
-    if not file:
-        return {}
-    from opsera_step.config.yaml import read_yaml_data  # noqa: PLC0415 - few commands need it
+def _read_data(file: str, option: str) -> Any:
+    """Read YAML or JSON from a file, or from standard input for `-`."""
+    from opsera_step.config.yaml import YamlError, read_yaml_data  # noqa: PLC0415 - few need it
 
+    text = _stdin() if file == "-" else read_file(file, option)
     try:
-        text = _stdin() if file == "-" else Path(file).read_text("utf-8-sig")
-        return read_properties(read_yaml_data(text), repr(file) if file != "-" else "the input")
-    except UnicodeDecodeError:
-        raise InvalidInput([f"Can't read {file!r} (from --file): it is not UTF-8 text"]) from None
-    except OSError as error:
-        raise InvalidInput(
-            [f"Can't read {file!r} (from --file): {error.strerror or error}"]
-        ) from None
-    except ValueError as error:
-        raise InvalidInput([f"Can't read {file!r} (from --file): {error}"]) from None
+        return read_yaml_data(text)
+    except YamlError as error:
+        raise InvalidInput([f"Can't read {file!r} (from {option}): {error}"]) from None
 
 
 def _stdin() -> str:
     if sys.stdin is None:
-        raise OSError(errno.EBADF, "standard input is closed")
+        raise InvalidInput(["Can't read standard input: it is closed"])
     text: str = invocation().ask(sys.stdin.read)
     return text
 
@@ -478,10 +472,10 @@ def api(
             raise click.UsageError("A GET request has no body; use --field for query parameters.")
         request = commands.Request("GET", path, pairs)
     else:
-        try:
-            body = {**_properties(file), **read_assignments(fields)}
-        except InvalidInput as error:
-            raise click.UsageError(f"{'; '.join(error.problems)}.") from None
+        body = _read_data(file, "--input") if file else {}
+        if not isinstance(body, dict):
+            raise InvalidInput([f"--input: {file!r} must map names to values"])
+        body.update(read_assignments(fields, "--field"))
         request = commands.Request("POST", path, {}, body)
     return invocation().run("api", typed, request.send, form=form, show_secrets=show_secrets)
 

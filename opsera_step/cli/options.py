@@ -10,6 +10,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from opsera_step.config import BY_NAME, PATHS, Input, Setting, is_alias, known_aliases
+from opsera_step.errors import InvalidInput
+from opsera_step.files import read_text, why_unreadable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -19,6 +21,8 @@ ALWAYS = (
 )  # fmt: skip
 """The inputs of every command that uses the API."""
 FORMATS = ("table", "json", "yaml")
+_MAX_FILE = 1 << 20
+"""Bytes of a file that an option names."""
 _METAVARS = {
     **{name: "FILE" if kind == "file" else "DIRECTORY" for name, kind in PATHS.items()},
     "pipeline": "PIPELINE", "run_count": "N", "base_url": "URL", "portal_url": "URL",
@@ -125,6 +129,21 @@ def format_option(default: str = "table", *, csv: bool = False) -> Callable[[Com
         show_default=True,
         help="Output format; json and yaml contain the API response.",
     )
+
+
+def read_file(path: str, option: str) -> str:
+    """Read the text file that an option names.
+
+    Raises:
+        InvalidInput: if it can't be read.
+
+    """
+    try:
+        return read_text(path, _MAX_FILE)
+    except (OSError, ValueError) as error:
+        raise InvalidInput(
+            [f"Can't read {path!r} (from {option}): {why_unreadable(error)}"]
+        ) from None
 
 
 def _parameters(function: Any) -> list[click.Parameter]:

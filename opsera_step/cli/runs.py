@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +17,7 @@ from opsera_step.cli.options import (
     completing_path,
     input_options,
     name_pipeline,
+    read_file,
 )
 from opsera_step.job import CommandResult, Job
 from opsera_step.job.commands.approval import APPROVE, REJECT, Decision
@@ -147,11 +147,7 @@ def _run_command(_here: Invocation, typed: Typed) -> Command | None:
     if file:
         if typed["parameters"]:
             raise click.UsageError("Use either --parameters or --params.")
-        try:
-            typed["parameters"] = Path(file).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise click.UsageError(f"Can't read {file!r} (from --params): {reason}.") from None
+        typed["parameters"] = read_file(file, "--params")
     return partial(run_with_parameters, words=parameters) if parameters else None
 
 

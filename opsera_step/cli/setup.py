@@ -34,6 +34,7 @@ from opsera_step.config import (
 )
 from opsera_step.doctor import command as doctor_command
 from opsera_step.errors import ExitCode, InvalidInput, NotFound, OpseraStepError
+from opsera_step.files import workspace_of, write_output_file
 from opsera_step.text import Scrubber, clean_inline
 
 _LONGEST_LISTING = 10.0
@@ -198,8 +199,11 @@ def _listed(settings: RawSettings) -> list[Pipeline]:
 
 def _write(path: Path, text: str, *, force: bool) -> None:
     try:
-        # Never over a file that came into being meanwhile, unless that is wanted.
-        with path.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
+        if force:
+            write_output_file(str(path), text, workspace_of(""))
+            return
+        # Never over a file that came into being meanwhile.
+        with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", "") or "it is not text"

@@ -7,11 +7,7 @@ outside of it are trusted with the rest, and none with the token.
 
 from __future__ import annotations
 
-import errno
 import os
-import select
-import stat
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +22,7 @@ from opsera_step.config.inputs import (
     listed,
     problem_of,
 )
+from opsera_step.files import read_text, why_unreadable
 from opsera_step.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -197,7 +194,8 @@ def _read_named(
             missing += " The path is relative to the working directory."
         return ConfigFile(str(path), problems=(missing,))
     except (OSError, ValueError) as error:
-        return ConfigFile(str(path), problems=(f"Can't read the {shown}: {why(error)}.",))
+        problem = f"Can't read the {shown}: {why_unreadable(error)}."
+        return ConfigFile(str(path), problems=(problem,))
     return parse_config(text, str(path), is_trusted=is_trusted)
 
 
@@ -207,7 +205,7 @@ def _read_trusted(path: Path, *, is_system: bool = False) -> ConfigFile | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        problem = f"Can't read the config file {str(path)!r}: {why(error)}."
+        problem = f"Can't read the config file {str(path)!r}: {why_unreadable(error)}."
         return ConfigFile(str(path), problems=(problem,))
     return parse_config(text, str(path), is_trusted=True, is_system=is_system)
 
@@ -223,76 +221,17 @@ def _unread(workspace: Workspace, read: str) -> list[str]:
     ]
 
 
-# --- Reading a file -------------------------------------------------------------------------------
+# --- Limits ---------------------------------------------------------------------------------------
 
 MAX_CONFIG = 256 * 1024
 """Bytes of a config file."""
 MAX_TOKEN = 64 * 1024
 """Bytes of a file with a token."""
-_PIPE_SECONDS = 5.0
-"""How long a pipe may take to deliver."""
-
-
-def read_text(path: Path, limit: int, *, allow_pipe: bool = False) -> str:
-    """Read a UTF-8 file, without a byte-order mark; never block, and never read without end.
-
-    `allow_pipe` also takes a pipe that is being written, as shells make for `<(command)`.
-
-    Raises:
-        OSError: if it can't be read, is not a regular file, or is larger than `limit` bytes.
-        ValueError: if the path is not valid, or the content is not UTF-8.
-
-    """
-    names = ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY")
-    flags = (getattr(os, name, 0) for name in names)
-    handle = os.open(path, sum(flags, os.O_RDONLY))
-    try:
-        mode = os.fstat(handle).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(errno.EISDIR, "it is a directory")
-        if stat.S_ISFIFO(mode) and allow_pipe:
-            data = _read_pipe(handle, limit)
-        elif not stat.S_ISREG(mode):
-            kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device or socket"
-            raise OSError(errno.EINVAL, f"it is not a regular file but {kind}")
-        else:
-            data = _read_file(handle, limit)
-    finally:
-        os.close(handle)
-    return data.decode("utf-8-sig")
-
-
-def _read_file(handle: int, limit: int) -> bytes:
-    data = bytearray()
-    while chunk := os.read(handle, limit + 1 - len(data)):
-        data += chunk
-        if len(data) > limit:
-            raise OSError(errno.EFBIG, f"it is larger than {limit >> 10} KiB")
-    return bytes(data)
-
-
-def _read_pipe(handle: int, limit: int) -> bytes:
-    data, end = bytearray(), time.monotonic() + _PIPE_SECONDS
-    while len(data) <= limit:
-        if not select.select([handle], [], [], max(0.0, end - time.monotonic()))[0]:
-            raise OSError(errno.ETIMEDOUT, f"the pipe delivered nothing in {_PIPE_SECONDS:.0f} s")
-        chunk = os.read(handle, limit + 1 - len(data))
-        if not chunk:
-            return bytes(data)
-        data += chunk
-    raise OSError(errno.EFBIG, f"it is larger than {limit >> 10} KiB")
 
 
 def show_path(path: str) -> str:
     """Write a path for a message; a token in its place is not shown."""
     return "(looks like an access token)" if contains_token(path) else repr(path)
-
-
-def why(error: Exception) -> str:
-    """Return why a file can't be read, without its content, which may be a secret."""
-    if isinstance(error, OSError):
-        return error.strerror or "unknown error"
-    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "invalid path"
 
 
 # --- The content of a file ------------------------------------------------------------------------

@@ -22,9 +22,7 @@ from opsera_step.config.file import (
     ConfigFile,
     find_alias,
     read_config_files,
-    read_text,
     show_path,
-    why,
 )
 from opsera_step.config.inputs import (
     PATHS,
@@ -47,6 +45,7 @@ from opsera_step.config.warnings import (
     odd_name,
 )
 from opsera_step.errors import InvalidInput
+from opsera_step.files import read_text, why_unreadable
 from opsera_step.text import nearest
 
 _CI_VARIABLES = (
@@ -358,7 +357,7 @@ def _token_of_file(file: Setting) -> tuple[Setting | None, str]:
     except (OSError, ValueError) as error:
         # Easily mixed up, above all with GitLab's two types of variables.
         hint = f" {A_TOKEN}" if contains_token(file.value) else ""
-        return None, f"Can't read {shown}: {why(error)}.{hint}"
+        return None, f"Can't read {shown}: {why_unreadable(error)}.{hint}"
     if not token:
         return None, f"The {shown} is empty."
     return Setting(token, f"the file {file.value!r}"), ""
@@ -372,7 +371,7 @@ def read_token_file(path: str) -> str:
         ValueError: if it is not UTF-8, or the path is invalid.
 
     """
-    return read_text(Path(path), MAX_TOKEN, allow_pipe=True).strip()
+    return read_text(path, MAX_TOKEN).strip()
 
 
 def _path_problem(name: str, path: Setting) -> str:
@@ -388,7 +387,7 @@ def _unusable_bundle(settings: RawSettings) -> Iterator[tuple[str, str]]:
         is_file = stat.S_ISREG(Path(bundle.value).stat().st_mode)
         reason = "" if is_file else "it is not a regular file"
     except (OSError, ValueError) as error:
-        reason = why(error)
+        reason = why_unreadable(error)
     if reason:
         shown = f"ca_bundle {show_path(bundle.value)} (from {bundle.source})"
         yield "ca_bundle", f"Can't read {shown}: {reason}."

@@ -21,8 +21,10 @@ from opsera_step.files import (
     append,
     output_file_problem,
     read_limited,
+    read_text,
     reason_of,
     report_dir_problem,
+    why_unreadable,
     write_output_file,
 )
 from opsera_step.platforms import platform_class
@@ -302,20 +304,52 @@ class TestReadLimited:
         """Up to the limit, and not more."""
         Path("f").write_text("abc")
         assert read_limited("f", 3) == b"abc"
-        with pytest.raises(OSError, match="more than 2 bytes"):
+        with pytest.raises(OSError, match="larger than 2 bytes"):
             read_limited("f", 2)
-        with pytest.raises(OSError, match="more than 100 bytes"):
-            read_limited("/dev/zero", 100)
+        with pytest.raises(OSError, match="larger than 2 KiB"):
+            read_limited("/dev/zero", 2048)
         with pytest.raises(FileNotFoundError):
             read_limited("missing", 3)
+        with pytest.raises(IsADirectoryError, match="it is a directory"):
+            read_limited(".", 3)
 
-    def test_a_pipe(self, top: Path):
-        """With a writer it is read to its end, without one it does not hang."""
+    def test_a_pipe_that_is_written(self, top: Path):
+        """With a writer that comes later it is read to its end, as with `<(command)`."""
         os.mkfifo("pipe")
+        with subprocess.Popen(["sh", "-c", "sleep 0.1; printf ab > pipe"]):
+            assert read_limited("pipe", 10) == b"ab"
+        inner, outer = os.pipe()
+        os.write(outer, b"s3cret")
+        os.close(outer)
+        assert read_text(f"/dev/fd/{inner}", 10) == "s3cret"
+        os.close(inner)
+
+    def test_a_pipe_without_an_end(self, top: Path, monkeypatch):
+        """It waits neither for a writer, nor for its first byte or its end."""
+        monkeypatch.setattr("opsera_step.files._PIPE_SECONDS", 0.2)
+        os.mkfifo("pipe")
+        with pytest.raises(TimeoutError, match="it delivered nothing"):
+            read_limited("pipe", 10)
+        inner, outer = os.pipe()
         with pytest.raises(TimeoutError):
-            read_limited("pipe", 10, patience=0.1)
-        with subprocess.Popen(["sh", "-c", "printf ab > pipe; sleep 0.1"]):
-            assert read_limited("pipe", 10, patience=20) == b"ab"
+            read_limited(f"/dev/fd/{inner}", 10)
+        os.write(outer, b"x")
+        with pytest.raises(TimeoutError):
+            read_limited(f"/dev/fd/{inner}", 10)
+        os.write(outer, b"x" * 11)
+        with pytest.raises(OSError, match="larger than 10 bytes"):
+            read_limited(f"/dev/fd/{inner}", 10)
+        os.close(inner)
+        os.close(outer)
+
+    def test_a_text(self, top: Path):
+        """A byte-order mark is no part of it, and other bytes than UTF-8 are refused."""
+        Path("f").write_bytes(b"\xef\xbb\xbfabc")
+        assert read_text("f", 10) == "abc"
+        Path("f").write_bytes(b"\xff")
+        with pytest.raises(UnicodeDecodeError) as error:
+            read_text("f", 10)
+        assert why_unreadable(error.value) == "it is not UTF-8 text"
 
 
 class TestDirectory:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from opsera_step.api import is_object_id
 from opsera_step.api.account import Tool
 from opsera_step.errors import InvalidInput
 from opsera_step.job.commands.account import answer_of, called, find_tool, query_result
@@ -108,7 +109,7 @@ def merged(current: Mapping[str, Any], named: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def read_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+def read_assignments(assignments: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """Read `key=value` words: a value that is JSON is read as JSON, any other as text.
 
     Raises:
@@ -119,9 +120,9 @@ def read_assignments(assignments: Sequence[str]) -> dict[str, Any]:
     for one in assignments:
         key, equals, value = one.partition("=")
         if not equals or not key.strip():
-            problems.append(f"--set: expected KEY=VALUE, got {one[:80]!r}")
+            problems.append(f"{option}: expected KEY=VALUE, got {one[:80]!r}")
         elif key.strip() in values:
-            problems.append(f"--set: {key.strip()} is given twice")
+            problems.append(f"{option}: {key.strip()} is given twice")
         else:
             values[key.strip()] = _value(value)
     if problems:
@@ -190,6 +191,8 @@ def not_taken(updated: Mapping[str, Any], changes: Mapping[str, Any]) -> list[st
 
 
 def _value(text: str) -> Any:
+    if is_object_id(text):
+        return text  # even if all of its digits are decimal
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError):

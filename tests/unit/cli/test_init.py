@@ -106,6 +106,19 @@ def test_nothing_is_overwritten_without_force(folder, capsys):
     assert "yaml-language-server" in (folder / ".opsera.yml").read_text("utf-8")
 
 
+def test_no_link_is_followed_out_of_the_directory(folder, tmp_path_factory, capsys):
+    """A link in a checkout must not overwrite a file elsewhere, with and without --force."""
+    outside = tmp_path_factory.mktemp("home") / "profile"
+    outside.write_text("precious")
+    (folder / ".opsera.yml").symlink_to(outside)
+    assert cli.main(["init", "--force"]) == 2
+    assert "leads out of the workspace" in capsys.readouterr().err
+    assert outside.read_text() == "precious"
+    outside.unlink()
+    assert cli.main(["init"]) == 2
+    assert not outside.exists()
+
+
 @pytest.mark.parametrize(
     ("typed", "told"),
     [(["--alias", ID], f"Invalid value '{ID}' for --alias. It looks like a pipeline ID"),
