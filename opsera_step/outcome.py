@@ -361,8 +361,13 @@ def step_result(step: StepResult, now: float | None) -> str:
         if step.not_started:
             return "not started"
         return "started (result unknown)" if step.started_at is not None else "result unknown"
-    word = {State.SUCCESS: "succeeded", State.FAILED: "failed"}.get(step.state, step.state.value)
+    word = word_of(step.state)
     return word if step.seconds is None else f"{word} in {format_duration(step.seconds)}"
+
+
+def word_of(state: State) -> str:
+    """Return the word for a state that people read; the output `status` has its value."""
+    return "succeeded" if state is State.SUCCESS else state.value
 
 
 def moment_text(moment: float, now: float | None) -> str:

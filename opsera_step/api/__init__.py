@@ -17,6 +17,7 @@ from opsera_step.api.endpoints import (
     USER_ACTIONS,
     Endpoint,
     describe_scopes,
+    endpoint_of,
 )
 from opsera_step.api.failures import HINT_NOT_OPSERA, is_locked
 from opsera_step.api.fields import JsonObject, format_timestamp, is_object_id, object_at, text_at
@@ -83,6 +84,7 @@ __all__ = [
     "by_id_or_name",
     "contains_token",
     "describe_scopes",
+    "endpoint_of",
     "expiry_warning",
     "explain_malformed",
     "explain_name",

@@ -219,7 +219,9 @@ class OpseraClient(Caller):
 
         """
         if not path.startswith("/") or path.startswith("//") or set(path) & set("?#\\ \t\r\n"):
-            raise InvalidInput([f"Invalid path {path!r}. Use an absolute path such as /api/v1/…"])
+            raise InvalidInput(
+                [f"Invalid path {path!r}. Use an absolute path without a query, like /api/v1/tasks"]
+            )
         endpoint = endpoint_of(method.upper(), path).with_query(**(query or {}))
         return self._transport.send(endpoint, body, deadline).data
 

@@ -452,6 +452,8 @@ def not_found_hint(endpoint: Endpoint, route: Route) -> str:
         return "Check base_url: it must be the URL of your tenant's API."
     if endpoint.resource == "pipeline":
         return "Check the pipeline ID, the run number, and base_url."
+    if not endpoint.resource:
+        return "Check the path, the IDs in the request, and base_url."
     return f"Check the ID of the {endpoint.resource} and base_url."
 
 

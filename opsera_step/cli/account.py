@@ -13,6 +13,7 @@ import click
 from opsera_step.cli.invocation import invocation
 from opsera_step.cli.options import (
     ALWAYS,
+    WEB_HELP,
     HelpfulCommand,
     completing_alias,
     completing_path,
@@ -24,10 +25,12 @@ from opsera_step.cli.options import (
 from opsera_step.errors import InvalidInput
 from opsera_step.job import CommandResult
 from opsera_step.job.commands import account as commands
+from opsera_step.job.commands.control import open_portal
 from opsera_step.job.commands.update_tool import ToolUpdate, read_assignments, read_properties
 
 _COUNT = click.IntRange(min=1)
 _TASK_RECORDS = 1000
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _LONGEST_RANGE = 366
 """Days that an audit may cover; each costs a request."""
 
@@ -61,48 +64,59 @@ def pipeline() -> None:
     """List and show pipelines and their runs."""
 
 
-def _pipelines(**typed: Any) -> int:
+def _pipelines(name: str, **typed: Any) -> int:
     """List the pipelines that the token's owner sees; needs the Power User role."""
-    return _list_command("pipelines", commands.list_pipelines, typed)
+    return _list_command(name, commands.list_pipelines, typed)
 
 
-def _summary(pipeline_argument: str | None, form: str, *, show_secrets: bool, **typed: Any) -> int:
+def _summary(
+    name: str,
+    pipeline_argument: str | None,
+    form: str,
+    *,
+    show_secrets: bool,
+    web: bool,
+    **typed: Any,
+) -> int:
     """Show a pipeline, its steps, and the parameters that a run can set."""
     name_pipeline(typed, pipeline_argument)
-    return invocation().run(
-        "summary", typed, commands.show_pipeline, form=form, show_secrets=show_secrets
-    )
+    here = invocation()
+    act = partial(open_portal, browser=here.is_interactive) if web else commands.show_pipeline
+    return here.run(name, typed, act, form=form, show_secrets=show_secrets)
 
 
-def _list_pipelines_command(name: str, examples: Sequence[str]) -> click.Command:
-    decorated = _list_options(format_option(csv=True)(with_inputs(*ALWAYS)(_copy(_pipelines))))
-    return click.command(name, cls=HelpfulCommand, short_help="List the pipelines.",
+def _list_pipelines_command(words: str, examples: Sequence[str]) -> click.Command:
+    act = _named(_pipelines, words)
+    decorated = _list_options(format_option(csv=True)(with_inputs(*ALWAYS)(act)))
+    return click.command(words.rsplit(maxsplit=1)[-1], cls=HelpfulCommand,
+                         short_help="List the pipelines.",
                          examples=examples)(decorated)  # fmt: skip
 
 
-def _show_pipeline_command(name: str, examples: Sequence[str]) -> click.Command:
-    decorated = _show_secrets(
-        _pipeline_argument(format_option()(with_inputs("pipeline", *ALWAYS)(_copy(_summary))))
-    )
-    return click.command(name, cls=HelpfulCommand, short_help="Show a pipeline and its steps.",
+def _show_pipeline_command(words: str, examples: Sequence[str]) -> click.Command:
+    shared = format_option()(with_inputs("pipeline", *ALWAYS)(_named(_summary, words)))
+    web = click.option("--web", is_flag=True, help=WEB_HELP)
+    decorated = _show_secrets(_pipeline_argument(web(shared)))
+    return click.command(words.rsplit(maxsplit=1)[-1], cls=HelpfulCommand,
+                         short_help="Show a pipeline and its steps.",
                          examples=examples)(decorated)  # fmt: skip
 
 
-def _copy(function: Callable[..., int]) -> Callable[..., int]:
+def _named(function: Callable[..., int], name: str) -> Callable[..., int]:
     """Return a function of its own for each command: click notes its options at the function."""
 
-    def copy(**typed: Any) -> int:
-        return function(**typed)
+    def command(**typed: Any) -> int:
+        return function(name, **typed)
 
-    copy.__doc__ = function.__doc__
-    return copy
+    command.__doc__ = function.__doc__
+    return command
 
 
 pipelines = _list_pipelines_command("pipelines", ["opsera-step pipelines"])
 summary = _show_pipeline_command("summary", ["opsera-step summary shop"])
 pipeline.add_command(
     _list_pipelines_command(
-        "list",
+        "pipeline list",
         [
             "opsera-step pipeline list --filter shop",
             "opsera-step pipeline list --format json | jq -r '.[].name'",
@@ -111,7 +125,7 @@ pipeline.add_command(
 )
 pipeline.add_command(
     _show_pipeline_command(
-        "show",
+        "pipeline show",
         [
             "opsera-step pipeline show 65a4f00dc0ffee0123456789",
             'opsera-step pipeline show "Deploy shop" --format json | jq .workflow.plan',
@@ -367,7 +381,12 @@ def _range_options(function: Any) -> Any:
     for option in (
         click.option("--to", callback=_day, metavar="YYYY-MM-DD", help="Last date (today)."),
         click.option("--from", "start", callback=_day, metavar="YYYY-MM-DD", help="First date."),
-        click.option("--since", callback=_period, metavar="PERIOD", help="Last days: 3d, 2w."),
+        click.option(
+            "--since",
+            callback=_period,
+            metavar="PERIOD",
+            help="Last days, by the date (UTC): 3d, 2w.",
+        ),
         click.option("--date", "day", callback=_day, metavar="YYYY-MM-DD", help="Only this date."),
     ):
         function = option(function)
@@ -444,11 +463,11 @@ def audit_tokens(
         "opsera-step api POST /api/v1/pipeline/status -f pipelineId=65a4f00dc0ffee0123456789",
     ],
 )
-@click.argument("method", type=click.Choice(["GET", "POST"], case_sensitive=False))
+@click.argument("method", metavar="METHOD", type=click.Choice(_METHODS, case_sensitive=False))
 @click.argument("path")
 @click.option(
     "--field", "-f", "fields", multiple=True, metavar="KEY=VALUE",
-    help="Query parameter of a GET, property of a POST body (JSON if valid, else text).",
+    help="Query parameter of a GET, else a property of the body (JSON if valid, else text).",
 )  # fmt: skip
 @click.option(
     "--input", "file", metavar="FILE", shell_complete=completing_path(),
@@ -462,21 +481,23 @@ def api(
     method: str, path: str, fields: tuple[str, ...], file: str | None, *, show_secrets: bool,
     form: str, **typed: Any,
 ) -> int:  # fmt: skip
-    """Send any request to the API, with the token and the error messages of all commands."""
+    """Send any request to the API, with the token and the error messages of all commands.
+
+    METHOD is GET, POST, PUT, PATCH, or DELETE. GET requests and other reads are retried.
+    """
     wrong = [one for one in fields if "=" not in one]
     if wrong:
         raise click.UsageError(f"Expected KEY=VALUE, got {wrong[0]!r}.")
-    pairs = dict(one.split("=", 1) for one in fields)
-    if method.upper() == "GET":
+    if method == "GET":
         if file:
             raise click.UsageError("A GET request has no body; use --field for query parameters.")
-        request = commands.Request("GET", path, pairs)
+        request = commands.Request("GET", path, dict(one.split("=", 1) for one in fields))
     else:
         body = _read_data(file, "--input") if file else {}
         if not isinstance(body, dict):
             raise InvalidInput([f"--input: {file!r} must map names to values"])
         body.update(read_assignments(fields, "--field"))
-        request = commands.Request("POST", path, {}, body)
+        request = commands.Request(method, path, {}, body)
     return invocation().run("api", typed, request.send, form=form, show_secrets=show_secrets)
 
 

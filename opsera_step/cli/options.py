@@ -21,6 +21,7 @@ ALWAYS = (
 )  # fmt: skip
 """The inputs of every command that uses the API."""
 FORMATS = ("table", "json", "yaml")
+WEB_HELP = "Open the pipeline in the portal instead."
 _MAX_FILE = 1 << 20
 """Bytes of a file that an option names."""
 _METAVARS = {

@@ -12,6 +12,7 @@ from opsera_step.cli.invocation import Invocation, invocation
 from opsera_step.cli.options import (
     ALWAYS,
     FORMATS,
+    WEB_HELP,
     HelpfulCommand,
     completing_alias,
     completing_path,
@@ -114,6 +115,7 @@ _OWN_OPTIONS: dict[str, tuple[click.Option, ...]] = {
             ["--exit-status"], is_flag=True,
             help="Exit with the run's result: 1 if it failed or was stopped, 8 if it is paused.",
         ),
+        click.Option(["--web"], is_flag=True, help=WEB_HELP),
     ),
     "logs": (
         click.Option(["--follow", "-f"], is_flag=True, help="Follow until the run finishes."),
@@ -151,8 +153,11 @@ def _run_command(_here: Invocation, typed: Typed) -> Command | None:
     return partial(run_with_parameters, words=parameters) if parameters else None
 
 
-def _status_command(_here: Invocation, typed: Typed) -> Command | None:
-    return status_with_exit_code if typed.pop("exit_status") else None
+def _status_command(here: Invocation, typed: Typed) -> Command | None:
+    exits_with_status, web = typed.pop("exit_status"), typed.pop("web")
+    if web:
+        return _open_command(here, typed)
+    return status_with_exit_code if exits_with_status else None
 
 
 def _logs_command(_here: Invocation, typed: Typed) -> Command:

@@ -16,6 +16,7 @@ from opsera_step.config.inputs import (
     problem_of,
 )
 from opsera_step.config.parameters import Parameter
+from opsera_step.config.parsers import SHORTEST_TOKEN
 from opsera_step.config.settings import (
     RawSettings,
     in_ci,
@@ -33,6 +34,7 @@ __all__ = [
     "DEFAULT_NAME",
     "PATHS",
     "PREFIXES",
+    "SHORTEST_TOKEN",
     "SYSTEM_FILE",
     "TABLE",
     "ConfigFile",

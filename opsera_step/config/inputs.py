@@ -49,7 +49,9 @@ RUN_COUNT_COMMANDS = ("watch", "status", "logs", "stop", "approve", "reject")
 """The commands that ask about the run of `run_count`."""
 FOLLOWING_COMMANDS = ("run", "watch")
 """The commands that last as long as a run."""
-_NEEDS_PIPELINE = (*PIPELINE_COMMANDS, "approve", "reject", "open", "summary")
+_NEEDS_PIPELINE = (
+    *PIPELINE_COMMANDS, "approve", "reject", "open", "summary", "pipeline show", "pipeline runs",
+)  # fmt: skip
 _AT_TERMINALS = ("demo", "simulator", "init", "completion")
 
 
@@ -442,7 +444,7 @@ _MISSING = {
 def needs_pipeline(command: str) -> bool:
     """Whether a command is about one pipeline."""
     words = command_words(command)
-    return not words or words[0] in _NEEDS_PIPELINE
+    return not words or words[0] in _NEEDS_PIPELINE or " ".join(words[:2]) in _NEEDS_PIPELINE
 
 
 def missing(settings: Layer) -> dict[str, str]:

@@ -16,7 +16,7 @@ _READABLE = 16
 """Columns below which a name is hard to read; before that, expendable columns are left out."""
 _SHORT = 12
 """Columns to which expendable columns are cut before they are left out: enough for a date."""
-_TIMES = ("TIME", "UPDATED")
+_TIMES = ("TIME", "UPDATED", "STARTED", "FINISHED")
 """Headings of columns of times."""
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)(?:\.\d+)?Z", re.ASCII)
 
@@ -50,7 +50,7 @@ def table_lines(table: Table, width: int | None) -> list[str]:
     Expendable columns are shortened first and then left out, so that the others stay readable; an
     ellipsis after the headings shows that columns are missing.
     """
-    rows = [row for row in (table.headings, *_with_short_times(table)) if row]
+    rows = [row for row in (table.headings, *with_short_times(table)) if row]
     count = max(map(len, rows), default=0)
     rows = [(*row, *("",) * (count - len(row))) for row in rows]
     widths = [max(columns_of(row[place]) for row in rows) for place in range(count)]
@@ -65,7 +65,7 @@ def table_lines(table: Table, width: int | None) -> list[str]:
     return lines
 
 
-def _with_short_times(table: Table) -> Sequence[tuple[str, ...]]:
+def with_short_times(table: Table) -> Sequence[tuple[str, ...]]:
     """Return the rows with times as a person reads them."""
     short = r"\1 \2\3Z" if table.seconds else r"\1 \2Z"
     times = [place for place, heading in enumerate(table.headings) if heading in _TIMES]

@@ -10,20 +10,23 @@ from opsera_step.api import (
     JsonObject,
     LogRecord,
     Pipeline,
+    RunStatus,
     State,
     Step,
+    format_timestamp,
     text_at,
 )
+from opsera_step.clock import format_duration
 from opsera_step.display.table import Answer, Table
-from opsera_step.outcome import Outcome
+from opsera_step.outcome import Outcome, word_of
+from opsera_step.runs import RunDetails
+from opsera_step.text import MASK
 
 if TYPE_CHECKING:
     from opsera_step.api.account import Task, TokenUse, Tool, UserAction
 
 _UNCUT = 2
 """Values of properties are never cut: a terminal can wrap them."""
-_WORDS = {State.SUCCESS: "succeeded"}
-"""The displayed name of a state, where it differs from the value of the output."""
 
 
 def pipelines_table(pipelines: Sequence[Pipeline]) -> Table:
@@ -45,8 +48,13 @@ def pipelines_table(pipelines: Sequence[Pipeline]) -> Table:
     )
 
 
-def pipeline_tables(one: Pipeline, url: str) -> tuple[Table, Table]:
-    """Return the properties of a pipeline, and a row for each step of its plan."""
+def pipeline_tables(one: Pipeline, url: str, *, masks: bool = True) -> tuple[Table, ...]:
+    """Return the properties of a pipeline, its steps, and what can be set for a run.
+
+    `masks` hides the default values of parameters whose names look secret.
+    """
+    from opsera_step.text.masking import is_secret_key  # noqa: PLC0415 - only here
+
     rows = [
         ("id", one.id),
         ("name", one.name),
@@ -57,14 +65,37 @@ def pipeline_tables(one: Pipeline, url: str) -> tuple[Table, Table]:
         ("owner", text_at(one.data, "owner_name") or text_at(one.data, "owner")),
         ("updated", text_at(one.data, "updatedAt")),
         ("url", url),
+        ("branch", one.branch),
+        ("runtime settings", {True: "on", False: "off", None: ""}[one.runtime_settings]),
     ]
     steps = [
         (str(number), step.name, step.tool, "" if step.active else "off", _mark(one, step))
         for number, step in enumerate(one.plan, 1)
     ]
-    return Table((), [row for row in rows if row[1]], _UNCUT), Table(
-        ("#", "STEP", "TOOL", "", ""), steps
+    parameters = [
+        (step.name, name, MASK if masks and value and is_secret_key(name) else value)
+        for step in one.plan
+        for name, value in step.parameters
+    ]
+    return (
+        Table((), [row for row in rows if row[1]], _UNCUT),
+        Table(("#", "STEP", "TOOL", "", ""), steps),
+        *([Table(("STEP", "PARAMETER", "DEFAULT"), parameters, _UNCUT)] if parameters else []),
     )
+
+
+def runs_table(runs: Sequence[tuple[int, RunStatus | None, RunDetails]]) -> Table:
+    """Return a row for each run: its number, its status, and its details."""
+    rows = []
+    for count, status, details in runs:
+        word = word_of(status.state) if status is not None else State.UNKNOWN.value
+        if status is not None and status.state is State.UNKNOWN:
+            word = status.value
+        took = "" if details.duration is None else format_duration(details.duration)
+        moments = (details.started_at, details.finished_at)
+        times = ("" if one is None else format_timestamp(one) for one in moments)
+        rows.append((str(count), word, *times, took))
+    return Table(("RUN", "STATUS", "STARTED", "FINISHED", "DURATION"), rows, seconds=True)
 
 
 def tools_table(tools: Sequence[Tool]) -> Table:
@@ -166,18 +197,16 @@ def outcome_answer(outcome: Outcome, responses: Mapping[str, Any]) -> Answer:
 
 def _state(one: Pipeline) -> str:
     if one.has_run_count or one.state.active:
-        return _word(one.state) if one.run_count or one.state.active else "never ran"
+        return word_of(one.state) if one.run_count or one.state.active else "never ran"
     return ""
 
 
 def _mark(pipeline: Pipeline, step: Step) -> str:
     if step.id and step.id == pipeline.failed_step_id:
         return "failed here"
-    return _word(pipeline.state) if pipeline.state.active and step == pipeline.current_step else ""
-
-
-def _word(state: State) -> str:
-    return _WORDS.get(state, state.value)
+    return (
+        word_of(pipeline.state) if pipeline.state.active and step == pipeline.current_step else ""
+    )
 
 
 def _yes(value: bool | None) -> str:

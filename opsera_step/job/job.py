@@ -92,6 +92,11 @@ class Job:
         return self.inputs.command in FOLLOWING
 
     @property
+    def server_time(self) -> float:
+        """Seconds since 1970 by the API's clock, as the times of its records are."""
+        return self.clock.time() - (self.client.clock_skew or 0.0)
+
+    @property
     def url(self) -> str:
         """URL of the pipeline in the portal; empty if it or the portal is unknown."""
         pipeline = self.state.pipeline

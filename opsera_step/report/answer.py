@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsera_step.display import Answer, Table
+from opsera_step.display.table import with_short_times
 from opsera_step.report.summary import escape_markdown
 from opsera_step.text import Scrubber
 
@@ -35,7 +36,7 @@ def _lines(table: Table, scrubber: Scrubber) -> list[str]:
     lines = [_row(row) for row in rows]
     lines += [
         _row(tuple(escape_markdown(scrubber.inline(cell, 200)) for cell in row))
-        for row in table.rows[:_MOST_ROWS]
+        for row in with_short_times(table)[:_MOST_ROWS]
     ]
     left = len(table.rows) - _MOST_ROWS
     return [*lines, "", f"and {left} more"] if left > 0 else lines

@@ -151,8 +151,12 @@ def follow(
         yield event
 
 
-def read_details(client: Api, run: Run, deadline: Deadline) -> RunDetails:
+def read_details(
+    client: Api, run: Run, deadline: Deadline, status: RunStatus | None = None
+) -> RunDetails:
     """Return what the pipeline and the latest records say about a run that was not followed.
+
+    `status` is that of the run; without it, the pipeline shows it if the run is the latest.
 
     Raises:
         ApiError: if they can't be read.
@@ -161,8 +165,9 @@ def read_details(client: Api, run: Run, deadline: Deadline) -> RunDetails:
     state = RunState.watching(run, client.summary(run.pipeline_id, deadline))
     listing = client.logs(run, deadline, console_only=False)
     state.history.add(listing.items, is_cut=listing.is_cut)
-    pipeline = state.pipeline
-    if pipeline is not None and pipeline.run_count == run.count and not pipeline.state.active:
+    pipeline, state.status = state.pipeline, status
+    is_latest = pipeline is not None and pipeline.run_count == run.count
+    if status is None and pipeline is not None and is_latest and not pipeline.state.active:
         state.status = RunStatus(pipeline.state, pipeline.state.value)
     return state.details
 

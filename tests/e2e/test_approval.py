@@ -42,6 +42,14 @@ def test_reject(waiting):
     assert opsera(waiting, "status", "--exit-status").code == 1
 
 
+def test_a_step_by_its_id(waiting):
+    """--step takes the ID of the approval step, too."""
+    waiting, _ = waiting
+    plan = opsera(waiting, "pipeline", "show", "--format", "json").json["workflow"]["plan"]
+    assert opsera(waiting, "approve", "--yes", "--step", plan[1]["_id"]).code == 0
+    assert waiting.count("actions") == 1
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [

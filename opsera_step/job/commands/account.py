@@ -12,17 +12,20 @@ from opsera_step.api import (
     Listing,
     Named,
     Run,
+    RunStatus,
+    State,
     by_id_or_name,
+    endpoint_of,
     format_timestamp,
     is_object_id,
     read_pages,
 )
 from opsera_step.api.account import Task, TaskRecord, Tool
-from opsera_step.clock import Deadline, format_duration
+from opsera_step.clock import Deadline
 from opsera_step.display import Answer, Table, views
-from opsera_step.errors import ExitCode
+from opsera_step.errors import ExitCode, Rejected
 from opsera_step.job.job import CommandResult, Job
-from opsera_step.runs import read_details
+from opsera_step.runs import RunDetails, read_details
 from opsera_step.text import LogStream, split_lines
 
 
@@ -49,9 +52,9 @@ def list_pipelines(job: Job, options: ListOptions = ListOptions()) -> CommandRes
 
 
 def show_pipeline(job: Job) -> CommandResult:
-    """Show a pipeline and its steps."""
+    """Show a pipeline, its steps, and what can be set for a run."""
     one = job.find_pipeline()
-    tables = views.pipeline_tables(one, job.url)
+    tables = views.pipeline_tables(one, job.url, masks=not job.shows_secrets)
     name = job.scrubber.inline(one.name, 200)
     return query_result(job, Answer(one.response, tables), f"Pipeline “{name}”.")
 
@@ -59,29 +62,37 @@ def show_pipeline(job: Job) -> CommandResult:
 def list_runs(job: Job, *, last: int) -> CommandResult:
     """List the latest runs of a pipeline with status and time, the latest first."""
     pipeline = job.find_pipeline()
-    rows, data = [], []
-    for count in range(pipeline.run_count, max(0, pipeline.run_count - last), -1):
-        run = Run(pipeline.id, count)
+    runs = [
+        _read_run(job, Run(pipeline.id, count))
+        for count in range(pipeline.run_count, max(0, pipeline.run_count - last), -1)
+    ]
+    data = [
+        {
+            "runCount": count,
+            "status": status.value if status is not None else State.UNKNOWN.value,
+            "message": status.message if status is not None else "",
+            "startedAt": _moment(details.started_at),
+            "finishedAt": _moment(details.finished_at),
+            "duration": details.duration and round(details.duration, 3),
+        }
+        for count, status, details in runs
+    ]
+    answer = Answer(data, (views.runs_table(runs),))
+    return query_result(job, answer, f"{_counted(len(data), 'run')}.")
+
+
+def _read_run(job: Job, run: Run) -> tuple[int, RunStatus | None, RunDetails]:
+    try:
         status = job.retry(partial(job.client.status, run))
-        details = job.retry(partial(read_details, job.client, run))
-        times = [
-            "" if moment is None else format_timestamp(moment)
-            for moment in (details.started_at, details.finished_at)
-        ]
-        took = "" if details.duration is None else format_duration(details.duration)
-        rows.append((str(count), status.value, *times, took))
-        data.append(
-            {
-                "runCount": count,
-                "status": status.value,
-                "message": status.message,
-                "startedAt": times[0] or None,
-                "finishedAt": times[1] or None,
-                "duration": details.duration,
-            }
-        )
-    table = Table(("RUN", "STATUS", "STARTED", "FINISHED", "DURATION"), rows)
-    return query_result(job, Answer(data, (table,)), f"{_counted(len(data), 'run')}.")
+    except Rejected:
+        # A queued run, for example, that was deleted.
+        return run.count, None, RunDetails()
+    details = job.retry(lambda until: read_details(job.client, run, until, status))
+    return run.count, status, details
+
+
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else format_timestamp(seconds)
 
 
 def list_tools(job: Job, options: ListOptions = ListOptions()) -> CommandResult:  # noqa: B008
@@ -124,18 +135,19 @@ class Request:
     body: Mapping[str, Any] | None = None
 
     def send(self, job: Job) -> CommandResult:
-        """Send it with the same authentication; only GET requests are repeated."""
+        """Send it with the same authentication; only requests that may be are repeated."""
 
         def call(until: Deadline) -> Any:
             body = dict(self.body) if self.body is not None else None
             return job.client.request(self.method, self.path, until, query=self.query, body=body)
 
-        if self.method.upper() == "GET":
+        endpoint = endpoint_of(self.method, self.path)
+        if self.method == "GET":
             data = job.retry(call)
         else:
-            with job.change(f"{self.method.upper()} {self.path} was being sent"):
-                data = call(job.deadline)
-        return query_result(job, Answer(data), f"{self.method.upper()} {self.path}.")
+            with job.change(f"{self.method} {self.path} was being sent"):
+                data = job.retry(call) if endpoint.repeatable else call(job.deadline)
+        return query_result(job, Answer(data), f"{self.method} {self.path}.")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from opsera_step.api import Ack, Pipeline, Run, State
 from opsera_step.clock import format_duration
 from opsera_step.errors import ApiError, ExitCode, InvalidInput
 from opsera_step.job.job import CommandResult, Job
-from opsera_step.outcome import moment_text
+from opsera_step.outcome import moment_text, word_of
 from opsera_step.runs import RunDetails, read_details
 
 APPROVE, REJECT = "approve", "reject"
@@ -76,17 +76,23 @@ class Decision:
         if pipeline.state is not State.PAUSED:
             problems.append(
                 f"Run {count} of “{name}” is not waiting for approval "
-                f"(status: {pipeline.state.value})"
+                f"(status: {word_of(pipeline.state)})"
             )
         elif job.inputs.run_count and job.inputs.run_count != count:
             problems.append(
                 f"run_count: run {count} is waiting for approval, not run {job.inputs.run_count}"
             )
-        elif self.step and self.step.strip().casefold() != details.waiting_for.strip().casefold():
+        elif self.step and not self._names(pipeline, details.waiting_for):
             found = f"“{waiting}”" if waiting else "an unknown step"
             problems.append(f"--step: the run is waiting at {found}, not at “{self.step}”")
         if problems:
             raise InvalidInput(problems)
+
+    def _names(self, pipeline: Pipeline, waiting: str) -> bool:
+        """Whether the user's step, a name or an ID, is the one that is waiting."""
+        ids = [one.id for one in pipeline.plan if one.name == waiting]
+        known = (one.strip().casefold() for one in (waiting, *ids))
+        return self.step.strip().casefold() in known
 
     def _is_confirmed(self) -> bool:
         if self.confirmed:
@@ -125,6 +131,6 @@ def _since(job: Job, details: RunDetails) -> str:
     step = next((one for one in details.steps if one.name == details.waiting_for), None)
     if step is None or step.started_at is None:
         return ""
-    now = job.clock.time()
+    now = job.server_time
     waited = format_duration(max(0.0, now - step.started_at))
     return f", since {moment_text(step.started_at, now)} ({waited})"

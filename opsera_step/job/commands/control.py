@@ -21,7 +21,8 @@ def status(job: Job) -> CommandResult:
     state.status = job.retry(lambda until: job.client.status(run, until))
     state.responses["status"] = state.status.response
     try:
-        state.details = read_details(job.client, run, job.deadline.no_later_than(DETAILS_WITHIN))
+        until = job.deadline.no_later_than(DETAILS_WITHIN)
+        state.details = read_details(job.client, run, until, state.status)
     except Forbidden:
         pass  # The token may read status and logs only, which was reported.
     except ApiError as error:
@@ -48,7 +49,12 @@ def status_with_exit_code(job: Job) -> CommandResult:
 
 def open_portal(job: Job, *, browser: bool) -> CommandResult:
     """Print the URL of the pipeline in the portal, and open it in a browser if wanted."""
-    pipeline = job.find_pipeline()
+    if job.inputs.pipeline_is_id:
+        # The ID is all that the URL needs.
+        unseen = Pipeline(job.inputs.pipeline, "", 0, State.UNKNOWN, has_run_count=False)
+        job.state.pipeline = pipeline = unseen
+    else:
+        pipeline = job.find_pipeline()
     if not job.url:
         raise InvalidInput(
             ["portal_url: the portal of this base_url is unknown. Set portal_url to its address"]

@@ -109,7 +109,7 @@ class LogQuery(NamedTuple):
         """Return whether a record is of the steps and of the time that are asked for."""
         step = find_step(self.step, pipeline, records) if self.step else None
         failed = _failed_steps(pipeline, records) if self.failed else None
-        since = job.clock.time() - self.since if self.since is not None else None
+        since = job.server_time - self.since if self.since is not None else None
 
         def wanted(one: LogRecord) -> bool:
             if step is not None and not step.has(one.step_id, one.step_name):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from opsera_step.api import Pipeline
 from opsera_step.api.token import expiry_warning, read_token
 from opsera_step.clock import Deadline
+from opsera_step.config import SHORTEST_TOKEN
 from opsera_step.config import Parameter as Setting
 from opsera_step.errors import ExitCode, InvalidInput
 from opsera_step.job.cancellation import reason_to_leave, stop
@@ -30,6 +31,7 @@ from opsera_step.runs import (
 
 def run(job: Job) -> CommandResult:
     """Start the pipeline and, if wanted, follow the run to its end."""
+    _hide_secrets(job)
     pipeline = job.find_pipeline()
     _introduce(job, pipeline)
     job.save_state(before=str(pipeline.run_count))
@@ -68,6 +70,18 @@ def run_with_parameters(job: Job, *, words: Sequence[str]) -> CommandResult:
     kept = {_full_name(one): one.value for one in job.inputs.parameters}
     parameters = (Setting(None, name, value) for name, value in {**kept, **added}.items())
     return run(replace(job, inputs=replace(job.inputs, parameters=tuple(parameters))))
+
+
+def _hide_secrets(job: Job) -> None:
+    """Keep the values of parameters whose names look secret out of the log and the report."""
+    if not job.inputs.parameters:
+        return
+    from opsera_step.text.masking import is_secret_key  # noqa: PLC0415 - few jobs need it
+
+    for one in job.inputs.parameters:
+        if is_secret_key(_full_name(one).rpartition(".")[2]) and len(one.value) >= SHORTEST_TOKEN:
+            job.platform.mask(one.value)
+            job.scrubber.add_token(one.value)
 
 
 def _full_name(one: Setting) -> str:
