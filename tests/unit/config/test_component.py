@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from opsera_step.config import Setting, problem_of
 from tests.support.component import Refused, declared, environment_of, insert, jobs
 
 ID = "65a4f00dc0ffee0123456789"
@@ -63,6 +64,9 @@ HOSTILE = [
     ),
 ]
 
+IN_VARIABLES = [value for value in HOSTILE if not {"\0", "\r"} & set(value)]
+"""Those that a variable can hold, and that the record of these tests shows as they are."""
+
 
 def shape(found):
     """Return what stays the same whatever the value of an input is."""
@@ -116,6 +120,41 @@ def test_no_variable_overrides_an_input(name, tmp_path):
     assert seen[f"OPSERA_{name.upper()}"] == plain[f"OPSERA_{name.upper()}"]
     # Without it INPUT_ variables do not count.
     assert "GITHUB_ACTIONS" not in seen and seen["GITLAB_CI"] == "true"
+
+
+class TestBranch:
+    """The branch may name a variable, because GitLab doesn't expand variables in inputs."""
+
+    def branch(self, folder, typed, variables, part="script"):
+        (job,) = jobs({**USUAL, "branch": typed}).values()
+        return environment_of(job[part], folder, variables)["OPSERA_BRANCH"]
+
+    @pytest.mark.parametrize("typed", ["$CI_COMMIT_REF_NAME", "${CI_COMMIT_REF_NAME}"])
+    @pytest.mark.parametrize("part", ["script", "after_script"])
+    def test_the_value_of_a_variable(self, tmp_path, typed, part):
+        """Other variables of the project, the pipeline, or a job of another program don't count."""
+        variables = {"CI_COMMIT_REF_NAME": "feature/x", "OPSERA_BRANCH": "a", "INPUT_BRANCH": "b"}
+        assert self.branch(tmp_path, typed, variables, part) == "feature/x"
+
+    @pytest.mark.parametrize("value", [*IN_VARIABLES, "$OTHER", "${OTHER}", "a\nb"])
+    def test_a_hostile_value(self, tmp_path, value):
+        """A branch can have almost any name; it is never run, and nothing in it is expanded."""
+        variables = {"CI_COMMIT_REF_NAME": value, "OTHER": "other"}
+        found = self.branch(tmp_path, "$CI_COMMIT_REF_NAME", variables)
+        assert found == (value.rstrip("\n") or "$CI_COMMIT_REF_NAME")
+        assert not (tmp_path / "pwned").exists()
+
+    @pytest.mark.parametrize("typed", ["$CI_COMMIT_TAG", "$OPSERA_BRANCH", "${CI_COMMIT_TAG}"])
+    def test_an_unset_variable_is_invalid(self, tmp_path, typed):
+        """The name stays, so that the job does not run another branch without a word."""
+        found = self.branch(tmp_path, typed, {"OPSERA_BRANCH": "a", "CI_COMMIT_TAG": ""})
+        assert found == typed
+        assert "not replaced by its value" in problem_of("branch", Setting(found, "OPSERA_BRANCH"))
+
+    @pytest.mark.parametrize("typed", ["main", "a$CI_COMMIT_REF_NAME", "$1", "$", "$-x", "${x"])
+    def test_any_other_text(self, tmp_path, typed):
+        """Only a whole reference is one."""
+        assert self.branch(tmp_path, typed, {"CI_COMMIT_REF_NAME": "main"}) == typed
 
 
 def test_the_output_file_is_the_dotenv_report(tmp_path):
