@@ -8,7 +8,6 @@ from tests.support.scenes import BUILD, FAILS, GATE, PASSES, SLOW, says, step
 
 SHOP, SEARCH = "65a4f00dc0ffee0123456789", "65a4f00dc0ffee012345678a"
 _DEPLOY = step("Deploy", says("rolled out"), tool="kubernetes")
-_DECIDED = step("Approve production", tool="approval", gate={"decision": "approve", "after": 20})
 
 
 def _pipeline(identifier: str, name: str, *plan: dict[str, Any]) -> dict[str, Any]:
@@ -23,7 +22,6 @@ SCENES: dict[str, dict[str, Any]] = {
     "success": _shop(*PASSES["pipelines"][0]["plan"]),
     "failure": _shop(*FAILS["pipelines"][0]["plan"]),
     "pause": _shop(BUILD, GATE, _DEPLOY),
-    "approval": _shop(BUILD, _DECIDED, _DEPLOY),
     "slow": _shop(*SLOW["pipelines"][0]["plan"]),
     "two": {
         "pipelines": [

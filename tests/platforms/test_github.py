@@ -115,7 +115,7 @@ def example(act, repository, facts):
         ("simple.yml", "success", "push", "success - "),
         ("deploy-after-build.yml", "success", "push", "Run 42: success  http"),
         ("matrix.yml", "two", "push", "All pipelines succeeded."),
-        ("approval.yml", "approval", "workflow_dispatch", "succeeded"),
+        ("approval.yml", "pause", "workflow_dispatch", "Approved run 42"),
         ("rerun.yml", "busy", "push", "succeeded"),
         ("organization.yml", "success", "push", "Deployed by run 42 http"),
     ],

@@ -185,15 +185,17 @@ def test_wrapped_by_a_component(command, user, simulate, tmp_path, publish):
         ("simple.yml", "success", "Run 42 ended with success"),
         ("deploy-after-build.yml", "success", "Run 42 ended with success"),
         ("matrix.yml", "two", "search is deployed too"),
-        ("approval.yml", "approval", "succeeded"),
+        ("approval.yml", "pause", "Approved run 42"),
         ("rerun.yml", "busy", "succeeded"),
     ],
 )
 def test_examples_succeed(command, user, simulate, name, scenario, expected):
     """Each example succeeds as it is."""
     simulator = simulate(scenario)
-    (user / ".gitlab-ci.yml").write_text(against(simulator, (EXAMPLES / name).read_text("utf-8")))
-    done = run(command(simulator=simulator), 170, cwd=user)
+    text = against(simulator, (EXAMPLES / name).read_text("utf-8"))
+    (user / ".gitlab-ci.yml").write_text(text)
+    manual = ("--manual", "approve") if "when: manual" in text else ()
+    done = run(command(*manual, simulator=simulator), 170, cwd=user)
     assert done.ok, done
     assert expected in done.output, done
 

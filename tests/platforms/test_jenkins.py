@@ -60,7 +60,7 @@ def jenkins(facts, tmp_path):
         ("Jenkinsfile", "pause", "FAILURE", "Run 42 ended with paused"),
         ("deploy-after-build.Jenkinsfile", "success", "SUCCESS", "Deployed by run 42"),
         ("matrix.Jenkinsfile", "two", "SUCCESS", "search: success"),
-        ("approval.Jenkinsfile", "approval", "SUCCESS", "succeeded"),
+        ("approval.Jenkinsfile", "pause", "SUCCESS", "Approved run 42"),
         ("rerun.Jenkinsfile", "busy", "SUCCESS", "succeeded"),
     ],
 )

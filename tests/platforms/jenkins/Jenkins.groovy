@@ -32,6 +32,7 @@ abstract class JenkinsSteps extends Script {
     }
 
     def agent(Closure body) { within(body) }
+    def agent(String kind) { assert kind in ['none', 'any'] }
     def label(String name) { }
     def options(Closure body) { within(body) }
     def disableConcurrentBuilds() { }
@@ -104,6 +105,7 @@ abstract class JenkinsSteps extends Script {
         if (code) throw new Exception("script returned exit code $code")
     }
 
+    def input(Map prompt) { assert prompt.message && prompt.submitter; println "[input] ${prompt.message}" }
     def echo(String text) { println text }
     def fileExists(String name) { new File(workspace, name).exists() }
     def readFile(Map arguments) { new File(workspace, arguments.file).getText(arguments.encoding) }
