@@ -47,7 +47,7 @@ from opsera_step.api.models import (
 )
 from opsera_step.api.proxy import Proxy
 from opsera_step.api.session import Session
-from opsera_step.api.transport import Caller, Guard, RequestLog, Transport
+from opsera_step.api.transport import Caller, Guard, RawResponse, RequestLog, Transport
 from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import InvalidInput
 
@@ -239,6 +239,12 @@ class OpseraClient(Caller):
             self.parse(response.data, endpoint, parse_status)
         elif not response.is_cut:
             self.parse(response.data, endpoint, _parse_objects)
+
+    def send_raw(
+        self, endpoint: Endpoint, body: JsonObject | None, deadline: Deadline, etag: str = ""
+    ) -> RawResponse:
+        """Send a request that changes nothing and return the response as it came; see there."""
+        return self._transport.send_raw(endpoint, body, deadline, etag)
 
     def _change(self, endpoint: Endpoint, pipeline_id: str, deadline: Deadline) -> Ack:
         data = self._transport.send(endpoint, {"pipelineId": pipeline_id}, deadline).data

@@ -37,6 +37,7 @@ _MIN_TIMEOUT = 0.5
 """Seconds that a request gets even if it starts at the deadline."""
 _CHUNK = 1 << 16
 _MAX_ERROR_BYTES = 1 << 16
+_MAX_RAW_BYTES = 1 << 24
 _MAX_CACHED_BYTES = 1 << 20
 """Responses up to this size are kept for If-None-Match, so that they cost no memory to speak of."""
 
@@ -53,6 +54,16 @@ class Response(NamedTuple):
     data: Any
     is_cut: bool = False
     """Whether it exceeded the size limit, and `data` is the list of the records before that."""
+
+
+class RawResponse(NamedTuple):
+    """A response as it came, also one that is an error."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    is_cut: bool
+    """Whether only the start of the body is here."""
 
 
 class _Cached(NamedTuple):
@@ -149,6 +160,30 @@ class Transport:
             result, _ = self._read(response, endpoint, deadline, until_list=True)
         self.ever_responded = True
         return result
+
+    def send_raw(
+        self,
+        endpoint: Endpoint,
+        body: Mapping[str, object] | None,
+        deadline: Deadline,
+        etag: str = "",
+    ) -> RawResponse:
+        """Send one request and return the response as it came; with an ETag, if it differs.
+
+        Raises:
+            ApiError: if no response comes.
+
+        """
+        cached = _Cached("", etag, None) if etag else None
+        data, is_cut = b"", False
+        with self._exchange(endpoint, body, deadline, cached) as response:
+            limit = min(BODY_TIMEOUT, max(_MIN_TIMEOUT, deadline.remaining))
+            for chunk in _chunks(response, limit):
+                data += chunk
+                if len(data) > _MAX_RAW_BYTES:
+                    is_cut = True
+                    break
+        return RawResponse(response.status_code, response.headers, data, is_cut)
 
     @contextmanager
     def _exchange(

@@ -16,6 +16,7 @@ from opsera_step.cli.options import (
     ALWAYS,
     HelpfulCommand,
     completing_alias,
+    completing_path,
     format_option,
     name_pipeline,
     with_inputs,
@@ -50,6 +51,7 @@ _SHOWN = 50
         "opsera-step doctor",
         "opsera-step doctor shop --on-busy fail",
         "opsera-step doctor --format json",
+        "opsera-step doctor shop --probe",
     ],
 )
 @click.argument(
@@ -57,14 +59,30 @@ _SHOWN = 50
     shell_complete=completing_alias("pipelines"),
 )  # fmt: skip
 @with_inputs("pipeline", *ALWAYS, "on_busy", "on_paused", "reset")
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Also ask the API, without changes, what its documentation leaves open, and write the "
+    "answers without names and texts to a file for an issue.",
+)
+@click.option(
+    "--probe-file",
+    default="opsera-probe.json",
+    show_default=True,
+    metavar="FILE",
+    shell_complete=completing_path(),
+    help="The file that --probe writes.",
+)
 @format_option()
-def doctor(pipeline_argument: str | None, form: str, **typed: str | None) -> int:
+def doctor(
+    pipeline_argument: str | None, form: str, *, probe: bool, probe_file: str, **typed: str | None
+) -> int:
     """Diagnose the configuration: what is wrong, and what to do about it.
 
     Checks the inputs and their sources, the connection to the API, the clock, the token and what it
-    may do, and the pipeline. Makes no changes, and takes at most 20 seconds. The exit code is 0 if
-    there is no problem, else that of the first problem as in a job: 2 for inputs, 3 for the API and
-    the connection, 4 for the token, 8 for a paused pipeline.
+    may do, and the pipeline. Makes no changes, and takes at most 20 seconds, with --probe two
+    minutes. The exit code is 0 if there is no problem, else the one with which a job would end: 2
+    for inputs, 3 for the API and the connection, 4 for the token, 8 if the pipeline is paused now.
     """
     here = invocation()
     here.carried_out = True
@@ -78,6 +96,7 @@ def doctor(pipeline_argument: str | None, form: str, **typed: str | None) -> int
         is_job=here.is_job,
         reads_input_variables=here.reads_input_variables,
         width=here.width(),
+        probe_file=probe_file if probe else "",
     )
 
 

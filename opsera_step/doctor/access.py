@@ -62,9 +62,8 @@ def check_token(exam: Examination) -> Check:
     error = exam.probe() if exam.was_probed else None
     if isinstance(error, Unauthorized):
         return fail_with("token", error, description)
-    is_accepted = exam.was_probed and any(one.is_allowed for one in exam.abilities)
-    state = "Accepted by Opsera." if is_accepted else "Not verified with Opsera."
-    return _judge(exam, f"{state} {description}", is_accepted=is_accepted)
+    state = "Accepted by Opsera." if exam.is_accepted else "Not verified with Opsera."
+    return _judge(exam, f"{state} {description}", is_accepted=exam.is_accepted)
 
 
 def _judge(exam: Examination, message: str, *, is_accepted: bool) -> Check:

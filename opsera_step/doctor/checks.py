@@ -19,7 +19,7 @@ from opsera_step.clock import Clock, Deadline
 from opsera_step.config import TABLE, RawSettings
 from opsera_step.doctor import access, network, pipeline
 from opsera_step.doctor.check import Check, Level, fail, ok, skip, warn
-from opsera_step.errors import ApiError, ExitCode, OpseraStepError
+from opsera_step.errors import ApiError, ExitCode, OpseraStepError, Unauthorized
 
 TOTAL_SECONDS = 20.0
 """The most seconds for everything that needs the network."""
@@ -135,6 +135,13 @@ class Examination:
             return find(self.deadline.no_later_than(STEP_SECONDS)), None
         except OpseraStepError as error:
             return None, error
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether Opsera accepted the token in any request."""
+        if not self._probed or isinstance(self._probe_error, Unauthorized):
+            return False
+        return any(one.is_allowed for one in self.abilities)
 
     @cached_property
     def abilities(self) -> list[access.Ability]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from opsera_step import __version__
+from opsera_step import __version__, files
 from opsera_step.clock import Clock, SystemClock
 from opsera_step.config import RawSettings, Setting, read_settings
+from opsera_step.display import Answer, Table
 from opsera_step.display.formats import yaml_text
+from opsera_step.display.table import table_lines
 from opsera_step.doctor.check import Check, Level, exit_code_of, fail, warn
 from opsera_step.doctor.checks import Examination, run_checks
+from opsera_step.doctor.probe import Probe
 from opsera_step.doctor.screen import can_merge, ending, lines, merge, one_line, summary
-from opsera_step.errors import Cancelled, ExitCode, InternalError
+from opsera_step.errors import Cancelled, ExitCode, InternalError, InvalidInput
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import Platform, detect
+from opsera_step.report.answer import answer_summary
 from opsera_step.signals import InterruptibleClock, Signals
 from opsera_step.text import Scrubber
 from opsera_step.text.json_text import json_text
@@ -31,33 +35,46 @@ def run(
     reads_input_variables: bool = False,
     width: int | None = None,
     clock: Clock | None = None,
+    probe_file: str = "",
 ) -> int:
     """Examine the configuration, print the result, and return the exit code.
 
     In a job (`is_job`), it is printed to the job log through the platform, and the outputs are
-    written. Otherwise it is printed to `out` in the requested form, and nothing else is.
+    written. Otherwise it is printed to `out` in the requested form, and nothing else is. With a
+    `probe_file`, the tenant is probed, too, and the result is written to this file.
+
+    Raises:
+        InvalidInput: if that file is a link that leads out of the workspace.
+
     """
     clock = InterruptibleClock(clock or SystemClock(), signals)
     platform = detect(environ, out, clock)
+    if problem := probe_file and files.output_file_problem(probe_file, platform.workspace):
+        raise InvalidInput([f"--probe-file: {problem}"])
     settings = read_settings(
         environ, options, platform, reads_input_variables=reads_input_variables
     )
     token = settings.value("token")
     if is_job and token:
         platform.mask(token)
-    printer = _Printer(platform, form, width, is_job=is_job)
+    printer, scrubber = _Printer(platform, form, width, is_job=is_job), Scrubber(token)
     agent = f"({platform.name})"
     exam = Examination(settings, environ, clock, agent=agent, guard=signals.guard)
-    checks, code = _examine(exam, Scrubber(token), printer)
-    printer.finish(checks, code)
+    probe = Probe(exam, scrubber, probe_file, platform.workspace) if probe_file else None
+    checks, code = _examine(exam, scrubber, printer, probe)
+    answer = Answer(as_data(checks, code, probe), probe.tables() if probe else ())
+    printer.finish(checks, answer)
     if is_job:
-        _write_outputs(platform, settings, checks, code)
+        _write_outputs(platform, settings, checks, code, answer)
+        _write_summary(platform, scrubber, checks, answer)
     elif platform.lost and code == ExitCode.SUCCESS:
         raise OSError(platform.lost)
     return code
 
 
-def _examine(exam: Examination, scrubber: Scrubber, printer: _Printer) -> tuple[list[Check], int]:
+def _examine(
+    exam: Examination, scrubber: Scrubber, printer: _Printer, probe: Probe | None
+) -> tuple[list[Check], int]:
     """Print each check as it is done; return all of them and the exit code."""
     checks: list[Check] = []
 
@@ -68,6 +85,8 @@ def _examine(exam: Examination, scrubber: Scrubber, printer: _Printer) -> tuple[
     try:
         for check in run_checks(exam):
             add(check)
+        if probe is not None:
+            add(probe.check())
         code = int(exit_code_of(checks))
     except Exception as error:  # noqa: BLE001 - what was found so far must be printed
         message = f"Internal error in a check: {type(error).__name__}: {error}"
@@ -98,14 +117,20 @@ class _Printer:
         else:
             self._print(check)
 
-    def finish(self, checks: list[Check], code: int) -> None:
-        """Print what is held back, and the summary or the data."""
+    def finish(self, checks: list[Check], answer: Answer) -> None:
+        """Print what is held back, the tables, and the summary; or the data."""
         self._flush()
         if self._form == "json":
-            self._say(json_text(as_data(checks, code)))
-        elif self._form == "yaml":
-            self._say(yaml_text(as_data(checks, code)).rstrip())
-        elif self._is_job:
+            self._say(json_text(answer.data))
+            return
+        if self._form == "yaml":
+            self._say(yaml_text(answer.data).rstrip())
+            return
+        for table in answer.tables:
+            self._say("")
+            for line in table_lines(table, self._width):
+                self._say(line)
+        if self._is_job:
             self._annotate(checks)
         else:
             self._say("")
@@ -135,22 +160,36 @@ class _Printer:
             self._platform.lines(line.split("\n"))
 
 
-def as_data(checks: list[Check], code: int) -> dict[str, Any]:
-    """Return all checks for JSON and YAML."""
+def as_data(checks: list[Check], code: int, probe: Probe | None) -> dict[str, Any]:
+    """Return all checks for JSON and YAML, and what the probe found."""
     return {
         "version": __version__,
         "exitCode": code,
         "summary": summary(checks),
         "checks": [one.data() for one in checks],
+        **({"probe": probe.document()} if probe is not None else {}),
     }
 
 
 def _write_outputs(
-    platform: Platform, settings: RawSettings, checks: list[Check], code: int
+    platform: Platform, settings: RawSettings, checks: list[Check], code: int, answer: Answer
 ) -> None:
     status = "success" if code == ExitCode.SUCCESS else "error"
-    result = json_text(as_data(checks, code), indent=None)
+    result = json_text(answer.data, indent=None)
     outputs = {**Outcome(status, code, one_line(checks)).outputs(), "result": result}
     failure = platform.write_outputs(outputs, settings.value("output_file"))
     if failure:
+        platform.say(failure, "warning")
+
+
+def _write_summary(
+    platform: Platform, scrubber: Scrubber, checks: list[Check], answer: Answer
+) -> None:
+    """Show the checks and the tables of the probe on the job's page, where there is one."""
+    if not platform.summary_room:
+        return
+    rows = [(one.level.value, one.name, f"{one.message} {one.hint}".strip()) for one in checks]
+    shown = Answer(None, (Table(("LEVEL", "CHECK", "RESULT"), rows), *answer.tables))
+    page = answer_summary(shown, "doctor", scrubber, platform.summary_room)
+    if failure := platform.write_summary(page):
         platform.say(failure, "warning")
