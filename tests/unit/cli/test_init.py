@@ -112,7 +112,7 @@ def test_no_link_is_followed_out_of_the_directory(folder, tmp_path_factory, caps
     outside.write_text("precious")
     (folder / ".opsera.yml").symlink_to(outside)
     assert cli.main(["init", "--force"]) == 2
-    assert "leads out of the workspace" in capsys.readouterr().err
+    assert "outside of the workspace" in capsys.readouterr().err
     assert outside.read_text() == "precious"
     outside.unlink()
     assert cli.main(["init"]) == 2

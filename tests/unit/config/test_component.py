@@ -149,7 +149,9 @@ class TestBranch:
         """The name stays, so that the job does not run another branch without a word."""
         found = self.branch(tmp_path, typed, {"OPSERA_BRANCH": "a", "CI_COMMIT_TAG": ""})
         assert found == typed
-        assert "not replaced by its value" in problem_of("branch", Setting(found, "OPSERA_BRANCH"))
+        assert "variable that was not expanded" in problem_of(
+            "branch", Setting(found, "OPSERA_BRANCH")
+        )
 
     @pytest.mark.parametrize("typed", ["main", "a$CI_COMMIT_REF_NAME", "$1", "$", "$-x", "${x"])
     def test_any_other_text(self, tmp_path, typed):

@@ -233,7 +233,7 @@ class TestFile:
         outside = tmp_path_factory.mktemp("home") / "file"
         outside.write_text("precious")
         Path("probe.json").symlink_to(outside)
-        with pytest.raises(InvalidInput, match="leads out of the workspace"):
+        with pytest.raises(InvalidInput, match="outside of the workspace"):
             probe()
         assert outside.read_text() == "precious"
 
