@@ -7,6 +7,7 @@ token. Where the lines go, and what else a platform obeys, is up to the sink.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from math import isfinite
@@ -426,6 +427,7 @@ class _Groups:
         """The place of each step in the plan, by its ID."""
         self._furthest = -1
         self._labels: dict[str, str] = {}
+        self._label_counts: Counter[str] = Counter()
         self._last: _Step | None = None
         self._parallel = 0
         """Number of the group of parallel steps; 0 while steps run one after another."""
@@ -502,8 +504,9 @@ class _Groups:
     def _label(self, step: _Step) -> str:
         """Return the prefix of a step's lines; another step of the same name gets a number."""
         label = cut(step.name, _PREFIX_WIDTH)
-        same = sum(one.startswith(label) for one in self._labels.values())
-        return f"{label} ({same + 1})" if same else label
+        self._label_counts[label] += 1
+        count = self._label_counts[label]
+        return f"{label} ({count})" if count > 1 else label
 
 
 class _StatusLine:

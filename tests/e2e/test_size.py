@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -95,3 +96,18 @@ def test_a_line_of_ten_megabytes(tmp_path):
     with Simulator(huge, clock=clock, seed=1) as simulator:
         job = play(simulator, clock, tmp_path)
     assert f"before\n{line}\nafter\n" in job.log
+
+
+def test_two_thousand_steps(tmp_path):
+    """The work for a step doesn't grow with the number of steps.
+
+    Work that does takes half a minute here, and 20 minutes for 12,000 steps.
+    """
+    clock = FakeClock()
+    step = {"name": "Step {n}", "repeat": 2000, "duration": 0.01, "log": [{"text": "line\n"}]}
+    with Simulator(scenes.scenario(step), clock=clock, seed=1) as simulator:
+        began = time.thread_time()
+        job = play(simulator, clock, tmp_path, "github", report_dir=str(tmp_path / "report"))
+        took = time.thread_time() - began
+    assert job.code == 0 and job.log.count("line\n") == 2000
+    assert took < 12

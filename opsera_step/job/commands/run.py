@@ -138,7 +138,7 @@ def _follow(job: Job) -> CommandResult:
             ended = event
         if _is_on_another_branch(job):
             return _stop_another_branch(job)
-    if inputs.branch and not job.state.details.branch and job.state.origin == STARTED:
+    if inputs.branch and not job.state.history.branch and job.state.origin == STARTED:
         job.log.say(f"No record of the run confirms that it used branch {inputs.branch!r}.")
     if ended is not None and ended.reason is EndReason.TIMEOUT:
         return _timed_out(job, ended)
@@ -148,14 +148,14 @@ def _follow(job: Job) -> CommandResult:
 
 def _is_on_another_branch(job: Job) -> bool:
     """Whether a record of the run that this job started contradicts the requested branch."""
-    found = job.state.details.branch
+    found = job.state.history.branch
     ours = job.state.origin == STARTED
     return bool(job.inputs.branch and ours and found and found != job.inputs.branch)
 
 
 def _stop_another_branch(job: Job) -> CommandResult:
     """Stop a run that uses another branch than the requested one, and fail."""
-    found = job.scrubber.inline(job.state.details.branch, 200)
+    found = job.scrubber.inline(job.state.history.branch, 200)
     until = Deadline.after(job.clock, LATE_STOP)
     over = job.state.status is not None and job.state.status.state.final
     stopped = None if over else stop(job, job.client, job.clock, until)

@@ -242,6 +242,14 @@ class TestGroups:
         assert titles(sheet) == ["Scan", "Scan", "Log", "Parallel steps: Scan, Log, …"]
         assert log_lines(sheet)[-2:] == ["Scan | 1x", "Scan (2) | 2x"]
 
+    def test_a_step_whose_name_starts_another_is_not_numbered(self):
+        """Only steps of the very same name are told apart by numbers."""
+        sheet = Sheet()
+        log = joblog(sheet)
+        for name in ("Build image", "Build", "Build image", "Build"):
+            log.show(lines(name, "x"))
+        assert log_lines(sheet)[-2:] == ["Build image | x", "Build | x"]
+
     def test_a_step_continues_after_a_message_outside_of_the_groups(self):
         """What is said about a cancellation is outside; lines after it are in a new group."""
         sheet = Sheet(folds=True)
