@@ -68,19 +68,19 @@ def workspace_of(named: str) -> Path:
 def reason_of(error: OSError) -> str:
     """Return why a file can't be written, with the operating system's message if there is one."""
     if isinstance(error, (FileExistsError, NotADirectoryError)):
-        return "its parent is not a directory"
+        return "a part of its path is not a directory"
     return error.strerror or str(error)
 
 
 def output_file_problem(path: str, workspace: Path) -> str:
     """Return why an output file is refused before the first request; empty if it isn't."""
     try:
-        _output_target(path, workspace)
+        target = _output_target(path, workspace)
     except UnsafePath as error:
         return f"{error.strerror}. Remove the link, or use another file."
     except OSError:
         return ""  # the job continues without what can't be written
-    return ""
+    return f"{path} is a directory. Use the path of a file." if target.is_dir() else ""
 
 
 def report_dir_problem(path: str, workspace: Path) -> str:

@@ -218,12 +218,10 @@ def _listed(settings: RawSettings) -> list[Pipeline]:
 
 def _write(path: Path, text: str, *, force: bool) -> None:
     try:
-        if force:
-            write_output_file(str(path), text, workspace_of(""))
-            return
-        # Never over a file that came into being meanwhile.
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        # Never over a file that was created meanwhile, unless that is wanted.
+        if os.path.lexists(path) and not force:
+            raise FileExistsError(None, "it exists already")
+        write_output_file(str(path), text, workspace_of(""))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", "") or "it is not text"
         raise InvalidInput([f"Can't write {path}: {why}"]) from None

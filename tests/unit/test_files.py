@@ -170,6 +170,12 @@ class TestOutputFile:
         with pytest.raises(UnsafePath):
             write_output_file("dir/opsera.env", "x\n", top, replaces_refused_link=True)
 
+    def test_a_directory_is_refused(self, top: Path):
+        """It could never be written, which is better known before the run."""
+        (top / "out").mkdir()
+        assert output_file_problem("out", top) == "out is a directory. Use the path of a file."
+        assert output_file_problem("out/opsera.env", top) == ""
+
     def test_a_pipe_without_a_reader_does_not_hang(self, top: Path):
         """A named pipe stays one, and the error says what is missing."""
         os.mkfifo("pipe")
@@ -226,7 +232,7 @@ class TestOutputFile:
 
     @pytest.mark.parametrize(
         ("path", "reason"),
-        [("file/x", "its parent is not a directory"), ("dir", "Is a directory")],
+        [("file/x", "a part of its path is not a directory"), ("dir", "Is a directory")],
     )
     def test_what_is_in_the_way(self, top: Path, path: str, reason: str):
         """The reason is one that a user understands."""
@@ -476,7 +482,7 @@ class TestDirectory:
         Path("file").write_text("")
         with pytest.raises(OSError) as caught:  # noqa: PT011 - the reason is compared
             Directory(path, top)
-        assert reason_of(caught.value) == "its parent is not a directory"
+        assert reason_of(caught.value) == "a part of its path is not a directory"
         assert report_dir_problem(path, top) == ""
 
 

@@ -175,8 +175,21 @@ def test_a_pipeline_that_cannot_be_looked_for(folder, capsys, monkeypatch, addre
 
 def test_a_file_that_cannot_be_written(capsys):
     """It is told in a sentence."""
-    assert cli.main(["init", "--config", "gone/x.yml"]) == 2
-    assert "Can't write gone/x.yml: No such file or directory" in capsys.readouterr().err
+    assert cli.main(["init", "--config", "/dev/null/x.yml"]) == 2
+    assert "Can't write /dev/null/x.yml: " in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_file_belongs_to_the_owner_of_the_directory(folder, capsys):
+    """A container runs as root in the directory of a user, whose umask is not its own."""
+    os.chown(folder, 1001, 1001)
+    old = os.umask(0o077)
+    try:
+        assert cli.main(["init"]) == 0
+    finally:
+        os.umask(old)
+    info = (folder / ".opsera.yml").stat()
+    assert (info.st_uid, info.st_mode & 0o777) == (1001, 0o644)
 
 
 def on_a_terminal(folder, typed: str, **environ: str) -> str:
