@@ -97,6 +97,7 @@ def doctor(
         reads_input_variables=here.reads_input_variables,
         width=here.width(),
         probe_file=probe_file if probe else "",
+        err=here.err,
     )
 
 

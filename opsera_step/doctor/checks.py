@@ -15,6 +15,7 @@ from opsera_step.api import (
     pipeline_by_id_or_name,
     read_token,
 )
+from opsera_step.api.transport import RequestLog
 from opsera_step.clock import Clock, Deadline
 from opsera_step.config import TABLE, RawSettings
 from opsera_step.doctor import access, network, pipeline
@@ -39,6 +40,7 @@ class Examination:
         clock: Clock,
         *,
         agent: str = "",
+        log_request: RequestLog | None = None,
         guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
     ) -> None:
         self.settings, self.environ, self.clock, self.guard = settings, environ, clock, guard
@@ -48,6 +50,7 @@ class Examination:
         self.facts = read_token(self.token)
         self.deadline = Deadline.after(clock, TOTAL_SECONDS)
         self._agent = agent
+        self._log_request = log_request if self.inputs.verbose else None
         self._client: OpseraClient | None = None
         self._probed = False
         self._probe_error: ApiError | None = None
@@ -71,6 +74,7 @@ class Examination:
             self.clock,
             ca_bundle=self.inputs.ca_bundle,
             agent=self._agent,
+            log_request=self._log_request,
             guard=self.guard,
             token_source=self.source_of("token"),
             environ=self.environ,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TextIO
 
 from opsera_step import __version__, files
@@ -36,12 +37,14 @@ def run(
     width: int | None = None,
     clock: Clock | None = None,
     probe_file: str = "",
+    err: TextIO | None = None,
 ) -> int:
     """Examine the configuration, print the result, and return the exit code.
 
     In a job (`is_job`), it is printed to the job log through the platform, and the outputs are
     written. Otherwise it is printed to `out` in the requested form, and nothing else is. With a
-    `probe_file`, the tenant is probed, too, and the result is written to this file.
+    `probe_file`, the tenant is probed, too, and the result is written to this file. Debug logs go
+    to the job log, or to `err`.
 
     Raises:
         InvalidInput: if that file is a link that leads out of the workspace.
@@ -59,7 +62,11 @@ def run(
         platform.mask(token)
     printer, scrubber = _Printer(platform, form, width, is_job=is_job), Scrubber(token)
     agent = f"({platform.name})"
-    exam = Examination(settings, environ, clock, agent=agent, guard=signals.guard)
+    log = platform if is_job or err is None else detect(environ, err, clock)
+    exam = Examination(
+        settings, environ, clock, agent=agent, guard=signals.guard,
+        log_request=partial(_log_request, log),
+    )  # fmt: skip
     probe = Probe(exam, scrubber, probe_file, platform.workspace) if probe_file else None
     checks, code = _examine(exam, scrubber, printer, probe)
     answer = Answer(as_data(checks, code, probe), probe.tables() if probe else ())
@@ -70,6 +77,10 @@ def run(
     elif platform.lost and code == ExitCode.SUCCESS:
         raise OSError(platform.lost)
     return code
+
+
+def _log_request(log: Platform, method: str, path: str, status: int | None, seconds: float) -> None:
+    log.say(f"{method} {path}: {status or 'no response'} in {seconds:.2f}s", "debug")
 
 
 def _examine(

@@ -37,14 +37,13 @@ def check_settings(
     if settings is None or not (settings.branch or settings.parameters):
         return None, []
     if pipeline.runtime_settings is False:
-        raise InvalidInput(
-            [
-                f"Runtime settings are turned off for the pipeline “{pipeline.name}”, so {name} "
-                "can't be set. Turn on dynamic settings in the pipeline's workflow in Opsera, or "
-                f"remove {name}."
-                for name in _given(settings)
-            ]
+        given = " and ".join(_given(settings))
+        problem = (
+            f"Runtime settings are turned off for the pipeline “{pipeline.name}”, so {given} can't "
+            "be set. Turn on dynamic settings in the pipeline's workflow in Opsera, or remove "
+            f"{given}."
         )
+        raise InvalidInput([problem])
     problems: list[str] = []
     unlisted: list[str] = []
     resolved: list[tuple[str, str, str]] = []

@@ -105,6 +105,39 @@ class TestPipeline:
         assert "T0" not in text.partition("FINISHED")[2]
 
 
+class TestLists:
+    """`--limit` and `--filter`."""
+
+    def test_what_is_left_out_is_counted(self, failed):
+        """A short list does not look like a whole one."""
+        typed = opsera(failed, "tool", "list", "--limit", "1")
+        assert len(typed.out.splitlines()) == 2
+        assert "1 of 4 tools." in typed.err
+        assert "4 tools." in opsera(failed, "tool", "list").err
+
+    def test_a_filter(self, failed):
+        """It finds a part of a name, in any case, or of an ID."""
+        data = opsera(failed, "tool", "list", "--filter", "SONAR", "--format", "json").json
+        assert [one["name"] for one in data] == ["Shop SonarQube"]
+
+
+class TestDoctor:
+    """Debug logs of the doctor."""
+
+    @pytest.mark.parametrize("words", [(), ("--format", "json")])
+    def test_verbose(self, failed, words):
+        """They go to stderr, so that stdout stays what it is."""
+        typed = opsera(failed, "doctor", "--verbose", *words)
+        assert "DEBUG: POST /api/v1/pipeline/summary: 200 in" in typed.err
+        assert "DEBUG" not in typed.out
+        assert opsera(failed, "doctor", *words).err == ""
+
+    def test_in_a_job(self, failed):
+        """Where the platform asks for debug logs."""
+        typed = command(failed, "doctor", GITHUB_ACTIONS="true", RUNNER_DEBUG="1")
+        assert "/api/v1/pipeline/summary: 200 in" in typed.out
+
+
 class TestPortal:
     """`open` and `--web`."""
 

@@ -121,7 +121,8 @@ def _list(
     listing = job.retry(call)
     _warn_of_limit(job, listing)
     chosen = options.choose(listing)
-    sentence = f"{_counted(len(chosen.items), noun)}."
+    count, total = len(chosen.items), len(listing.items)
+    sentence = f"{_counted(count, noun)}." if count == total else f"{count} of {total} {noun}s."
     return query_result(job, Answer(chosen.response, (table(chosen.items),)), sentence)
 
 

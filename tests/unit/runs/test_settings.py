@@ -66,9 +66,10 @@ def test_a_step_that_is_given_apart():
 def test_settings_that_are_off():
     """A pipeline that takes none is invalid input, and the sentence says what to change."""
     off = replace(PIPELINE, runtime_settings=False)
-    branch, parameters = problems(RuntimeSettings("main", lines("Build.DEBUG=1").parameters), off)
-    assert "turned off for the pipeline “Shop”, so branch can't be set" in branch
-    assert "remove parameters" in parameters
+    (both,) = problems(RuntimeSettings("main", lines("Build.DEBUG=1").parameters), off)
+    assert "turned off for the pipeline “Shop”, so branch and parameters can't be set" in both
+    (branch,) = problems(RuntimeSettings("main"), off)
+    assert branch.endswith("or remove branch.")
 
 
 def test_unknown_names_come_with_near_ones_all_at_once():
