@@ -467,7 +467,8 @@ def _save_state(job: Job, result: CommandResult) -> str:
     """
     state, is_cancelled = job.state, job.signals.number is not None
     in_flight = is_cancelled and state.requested and state.run is None
-    failed = state.stop is not None and state.stop.failure is not None
-    if result.writes_outputs and not failed and not in_flight:
+    stop = state.stop
+    was_left = stop is not None and (stop.failure is not None or stop.is_unknown)
+    if result.writes_outputs and not was_left and not in_flight:
         job.save_state(done="true")
     return ""

@@ -27,6 +27,8 @@ class StopResult(NamedTuple):
     """The API's response to the stop call, if it was sent and not refused."""
     is_queued: bool = False
     """Whether the run is still queued, and was left because it can't be withdrawn."""
+    is_unknown: bool = False
+    """Whether the run was left because it may be another one that is in progress."""
 
 
 @dataclass

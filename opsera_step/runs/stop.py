@@ -133,18 +133,16 @@ class _Stopping:
         if pipeline.run_count < run.count:
             return self._queued()
         last = pipeline.last_run_count or 0
-        is_next = last == run.count - 1
-        if is_next and pipeline.run_count == run.count:
+        if pipeline.run_count == run.count and last == run.count - 1:
             # It has started and not ended; that the pipeline looks idle may be out of date.
             return None
-        if not pipeline.state.active or last >= run.count:
+        if last >= run.count or not (last or pipeline.state.active):
             return StopResult(f"Nothing to stop: run {run.count} is not in progress.")
-        if not is_next:
-            return StopResult(
-                f"Run {run.count} may not have started. Stopping now could stop another run, so "
-                f"it was left as is and may be in progress."
-            )
-        return None
+        return StopResult(
+            f"It is not known whether run {run.count} is in progress. Stopping now could stop "
+            "another run, so it was left as is.",
+            is_unknown=True,
+        )
 
     def _queued(self) -> StopResult:
         return StopResult(
@@ -155,8 +153,10 @@ class _Stopping:
 
     def _after_failure(self, result: StopResult, failure: ApiError | None) -> StopResult:
         """Return the result of a check after a stop call that failed: it may have had effect."""
-        if failure is None or result.failure is not None:
-            return result if failure is None else self._failed(failure)
+        if failure is None:
+            return result
+        if result.failure is not None or result.is_unknown:
+            return self._failed(failure)
         return self._ended(result.status) if _is_final(result.status) else result
 
     def _confirm(self, ack: Ack) -> StopResult:
