@@ -60,23 +60,17 @@ class AccountClient(Caller):
         return tool if tool is not None and tool.id.lower() == tool_id.lower() else None
 
     def user_actions(
-        self,
-        deadline: Deadline,
-        *,
-        date: str = "",
-        timescale: str = "",
-        kind: str = "",
-        count: int | None = None,
+        self, deadline: Deadline, *, date: str = "", kind: str = "", count: int | None = None
     ) -> Listing[UserAction]:
-        """List user activity: of a date (YYYY-MM-DD) or a time such as `3d`, else of a week."""
-        query = {"date": date, "timescale": timescale, "type": kind, "count": count}
+        """List user activity: of a date (YYYY-MM-DD), else of a week."""
+        query = {"date": date, "type": kind, "count": count}
         return self.call_list(USER_ACTIONS.with_query(**query), deadline, read_user_action)
 
     def token_uses(
-        self, deadline: Deadline, *, date: str = "", timescale: str = "", scope: str = ""
+        self, deadline: Deadline, *, date: str = "", scope: str = ""
     ) -> Listing[TokenUse]:
-        """List token usage; see `user_actions`. `timescale` is documented for that one only."""
-        endpoint = TOKEN_USES.with_query(date=date, timescale=timescale, scope=scope)
+        """List token usage; see `user_actions`."""
+        endpoint = TOKEN_USES.with_query(date=date, scope=scope)
         return self.call_list(endpoint, deadline, read_token_use)
 
     def tasks(self, deadline: Deadline) -> Listing[Task]:

@@ -76,6 +76,37 @@ def test_a_run_that_does_not_wait_is_not_approved():
         assert (typed.code, simulator.count("actions")) == (2, 0)
 
 
+@pytest.mark.parametrize("form", ["envelope", "plain"])
+@pytest.mark.parametrize(
+    ("words", "done"), [(("approve",), "Approved"), (("reject", "--message", "no"), "Rejected")]
+)
+def test_either_form_of_response(form, words, done):
+    """What the response of the v2 endpoint looks like is not documented."""
+    clock = FakeClock()
+    with Simulator(scenes.PAUSES, clock=clock, seed=1, flags={"v2_format": form}) as simulator:
+        simulator.start_run()
+        clock.sleep(60)
+        typed = opsera(simulator, *words, "--yes", "--format", "json")
+        assert typed.code == 0, typed.err
+        message = f"{done} run 42 at “Approve production”. The pipeline step has been"
+        assert typed.json["message"].startswith(message)
+
+
+@pytest.mark.parametrize("form", ["envelope", "plain"])
+@pytest.mark.parametrize("answer", ["failed", "400", "409"])
+def test_another_user_was_faster(form, answer):
+    """If Opsera refuses the decision, its message is reported, and nothing is sent again."""
+    flags = {"decision_not_paused": answer, "v2_format": form, "summary_lag": 600.0}
+    clock = FakeClock()
+    with Simulator(scenes.PAUSES, clock=clock, seed=1, flags=flags) as simulator:
+        simulator.start_run()
+        clock.sleep(900)
+        assert simulator.approve()
+        typed = opsera(simulator, "approve", "--yes")
+        assert (typed.code, simulator.count("actions")) == (3, 1), typed.err
+        assert "Approved" not in typed.out + typed.err
+
+
 def test_as_the_command_of_a_job(waiting):
     """A workflow can approve, with all outputs."""
     waiting, _ = waiting

@@ -60,13 +60,11 @@ def test_queries_are_in_the_address(talk):
     assert {one.scope for one in uses.items} == {"api"}
     assert uses.items[0].target == "/v1/logs/user/tokens"
     assert client.account.token_uses(soon, date="1999-01-01").items == ()
-    client.account.user_actions(soon, timescale="3d")
     page = client.account.task_logs(TASK, soon, run_count=2, page=1, count=2)
     assert [one.run_count for one in page.items] == [2, 2]
     assert "Merge conflict" in page.items[0].text and page.items[0].created
     queries = [dict(parse_qsl(urlsplit(one.path).query)) for one in simulator.requests]
     assert {"type": "pipeline", "count": "2"} in queries
-    assert {"timescale": "3d"} in queries
     assert {"taskId": TASK, "runCount": "2", "page": "1", "count": "2"} in queries
 
 
