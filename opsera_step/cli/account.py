@@ -239,7 +239,7 @@ def tool_update(
         assigned = read_assignments(assignments)
     except InvalidInput as error:
         raise click.UsageError(f"{'; '.join(error.problems)}.") from None
-    listed = read_properties(_read_data(file, "--file"), repr(file)) if file else {}
+    listed = read_properties(_read_data(file, "--file"), _shown(file)) if file else {}
     named = {**listed, **assigned}
     here = invocation()
     ask = partial(here.confirm, "Make these changes?") if here.is_interactive else None
@@ -257,7 +257,11 @@ def _read_data(file: str, option: str) -> Any:
     try:
         return read_yaml_data(text)
     except YamlError as error:
-        raise InvalidInput([f"Can't read {file!r} (from {option}): {error}"]) from None
+        raise InvalidInput([f"Can't read {_shown(file)} (from {option}): {error}"]) from None
+
+
+def _shown(file: str) -> str:
+    return "standard input" if file == "-" else repr(file)
 
 
 def _stdin() -> str:
@@ -494,8 +498,8 @@ def api(
         request = commands.Request("GET", path, dict(one.split("=", 1) for one in fields))
     else:
         body = _read_data(file, "--input") if file else {}
-        if not isinstance(body, dict):
-            raise InvalidInput([f"--input: {file!r} must map names to values"])
+        if file and not isinstance(body, dict):
+            raise InvalidInput([f"--input: {_shown(file)} must map names to values"])
         body.update(read_assignments(fields, "--field"))
         request = commands.Request(method, path, {}, body)
     return invocation().run("api", typed, request.send, form=form, show_secrets=show_secrets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 
@@ -254,6 +255,14 @@ class TestApi:
                        "-f", "toolId=" + "1" * 24)  # fmt: skip
         assert typed.json["error"]["exitCode"] == 3
         assert failed.requests[-1].body["toolId"] == "1" * 24
+
+    @pytest.mark.parametrize("text", ["- a", "x"])
+    def test_a_body_that_is_none(self, failed, monkeypatch, text):
+        """Also from standard input, which has no name."""
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        typed = opsera(failed, "api", "POST", "/api/v1/tasks/summary", "--input", "-")
+        assert typed.code == 2
+        assert "--input: standard input must map names to values" in typed.err
 
     def test_secrets_are_masked(self, failed):
         """As in all other commands."""
