@@ -70,8 +70,9 @@ def main(arguments: list[str] | None = None, signals: Signals | None = None) -> 
     if signals is not None and signals.number is not None:
         # One came while all this was loaded, before anything was started.
         return 128 + signals.number
+    here = this_process(signals)
+    refusal: OpseraStepError | None = None
     try:
-        here = this_process(signals)
         code = _invoke(arguments, here)
         _flush(here)
     except BrokenPipeError:
@@ -85,18 +86,28 @@ def main(arguments: list[str] | None = None, signals: Signals | None = None) -> 
         code = ExitCode.INVALID_INPUT
     except click.ClickException as error:
         _show(explain(error))
-        code = ExitCode.INVALID_INPUT
+        refusal, code = InvalidInput([one_line(error)]), ExitCode.INVALID_INPUT
     except Cancelled as cancelled:
         code = cancelled.exit_code
     except (click.Abort, KeyboardInterrupt):
         code = ExitCode.SIGINT
     except OpseraStepError as error:
         _tell(error)
-        code = error.exit_code
+        refusal, code = error, error.exit_code
     except Exception as error:  # noqa: BLE001 - the last boundary: a bug of our own
         _tell(InternalError(f"{type(error).__name__}: {error}."))
         code = ExitCode.INTERNAL
+    if refusal is not None and not here.carried_out and _is_for_a_job(arguments):
+        reject(here.environ, Output(here.err), refusal, is_reported=True)
     return code
+
+
+def _is_for_a_job(arguments: Sequence[str] | None) -> bool:
+    """Whether a command line names a command that writes outputs, or one that does not exist."""
+    words = sys.argv[1:] if arguments is None else arguments
+    name = next((word for word in words if not word.startswith("-")), "")
+    others = (*_PURPOSES["Setup"], *_PURPOSES["Without an account"])
+    return bool(name) and name not in [one.name for one in others]
 
 
 def _tell(error: OpseraStepError) -> None:
@@ -157,7 +168,7 @@ def run_words(
         trouble = error
     except Exception as error:  # noqa: BLE001 - the last boundary: a bug of our own
         trouble = InternalError(f"{type(error).__name__}: {error}")
-    return reject(environ, Output(out), trouble)
+    return reject(environ, Output(out), trouble, reads_input_variables=reads_input_variables)
 
 
 def _as_typed(words: Sequence[str]) -> str:

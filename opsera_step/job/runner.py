@@ -15,7 +15,14 @@ from typing import TypeVar
 from opsera_step import files
 from opsera_step.api import OpseraClient, redact_tokens
 from opsera_step.clock import Clock, Deadline, SystemClock
-from opsera_step.config import Inputs, Setting, from_environment, load_inputs, read_token_file
+from opsera_step.config import (
+    Inputs,
+    Setting,
+    from_environment,
+    load_inputs,
+    read_settings,
+    read_token_file,
+)
 from opsera_step.display import Answer, JobLog, LogLimit, print_result, print_steps, step_lines
 from opsera_step.errors import (
     Cancelled,
@@ -64,7 +71,7 @@ def run_job(
     if not reads_input_variables:
         environ = {name: one for name, one in environ.items() if not name.startswith("INPUT_")}
     platform = detect(environ, output.log, clock)
-    end = _Ending(platform, output, environ, options)
+    end = _Ending(platform, output, environ, options, reads_input_variables=reads_input_variables)
     with ExitStack() as stack:
         try:
             if cleanup.is_asked(options):
@@ -97,10 +104,15 @@ def reject(
     environ: Mapping[str, str],
     output: Output,
     error: OpseraStepError,
-    options: Mapping[str, Setting] | None = None,
+    *,
+    reads_input_variables: bool = False,
+    is_reported: bool = False,
 ) -> int:
     """Report a command that can't be carried out; the outputs are written even now."""
-    end = _Ending(detect(environ, output.log, SystemClock()), output, environ, options or {})
+    platform = detect(environ, output.log, SystemClock())
+    end = _Ending(platform, output, environ, {}, reads_input_variables=reads_input_variables)
+    if is_reported:
+        return int(end.write_rejection(error).exit_code)
     end.error = error
     return end.finish()
 
@@ -131,7 +143,9 @@ def _check_files(inputs: Inputs, platform: Platform) -> None:
         and files.report_dir_problem(inputs.report_dir, platform.workspace),
     }
     if any(problems.values()):
-        raise InvalidInput([f"{name}: {text}" for name, text in problems.items() if text])
+        error = InvalidInput([f"{name}: {text}" for name, text in problems.items() if text])
+        error.output_file = inputs.output_file
+        raise error
 
 
 def _connect(
@@ -222,9 +236,12 @@ class _Ending:
         output: Output,
         environ: Mapping[str, str],
         options: Mapping[str, Setting],
+        *,
+        reads_input_variables: bool,
     ) -> None:
         self._platform, self._output = platform, output
         self._environ, self._options = environ, options
+        self._reads_input_variables = reads_input_variables
         self.job: Job | None = None
         """None until the inputs are loaded."""
         self.result: CommandResult | None = None
@@ -333,11 +350,10 @@ class _Ending:
 
     def _finish_rejected(self, error: OpseraStepError) -> int:
         """Report why nothing was started: all problems of the inputs, and the outputs."""
-        platform, settings = self._platform, {**from_environment(self._environ), **self._options}
-        scrubber = Scrubber(settings["token"].value if "token" in settings else "")
-        problems, file = [f"{error.message} {error.hint}".strip()], self._output_file(settings)
+        platform, scrubber = self._platform, self._scrubber
+        problems = [f"{error.message} {error.hint}".strip()]
         if isinstance(error, InvalidInput):
-            problems, file = list(error.problems), error.output_file or file
+            problems = list(error.problems)
             for warning in error.warnings:
                 platform.say(scrubber.inline(redact_tokens(warning), 1000), "warning")
         problems = [scrubber.inline(redact_tokens(problem), 1000) for problem in problems]
@@ -347,22 +363,40 @@ class _Ending:
             platform.say(problem, "error")
         for problem in problems[:most]:
             platform.annotate("error", "opsera-step: invalid input", problem)
-        message = scrubber.inline(redact_tokens(error.message), 2000)
-        outcome = Outcome(error.status, error.exit_code, message, scrubber.inline(error.hint))
-        failure = self._guarded(
-            "the outputs", lambda: platform.write_outputs(outcome.outputs(), file), ""
-        )
-        if failure:
-            platform.say(failure, "warning")
+        outcome = self.write_rejection(error)
         if self._output.form == "json" and self._output.data is not None:
             self._guarded("the data", lambda: self._print_error(outcome), None)
         self._report_lost_log()
         return int(outcome.exit_code)
 
-    def _output_file(self, settings: Mapping[str, Setting]) -> str:
-        if "output_file" in settings:
-            return settings["output_file"].value
-        return self._platform.input_defaults.get("output_file", "")
+    def write_rejection(self, error: OpseraStepError) -> Outcome:
+        """Write the outputs of a job whose inputs are invalid, and return its outcome."""
+        scrubber = self._scrubber
+        message = scrubber.inline(redact_tokens(error.message), 2000)
+        outcome = Outcome(error.status, error.exit_code, message, scrubber.inline(error.hint))
+        named = error.output_file if isinstance(error, InvalidInput) else ""
+        failure = self._guarded(
+            "the outputs",
+            lambda: self._platform.write_outputs(outcome.outputs(), named or self._output_file()),
+            "",
+        )
+        if failure:
+            self._platform.say(failure, "warning")
+        return outcome
+
+    def _output_file(self) -> str:
+        settings = read_settings(
+            self._environ,
+            self._options,
+            self._platform,
+            reads_input_variables=self._reads_input_variables,
+        )
+        return settings.valid_inputs().output_file
+
+    @property
+    def _scrubber(self) -> Scrubber:
+        settings = {**from_environment(self._environ), **self._options}
+        return Scrubber(settings["token"].value if "token" in settings else "")
 
     def _print_error(self, outcome: Outcome) -> None:
         from opsera_step.text.json_text import json_text  # noqa: PLC0415 - only where it is asked

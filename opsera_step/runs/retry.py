@@ -152,7 +152,7 @@ def call_with_retry(
     while True:
         limit = _limit(began, deadline, longest, reached=reached)
         if failure is not None and limit.expired:
-            raise _gave_up(failure, retry, deadline)
+            raise _gave_up(failure, clock.monotonic() - began, deadline)
         try:
             response = call(limit)
         except ApiError as error:
@@ -182,10 +182,9 @@ def _limit(began: float, deadline: Deadline, longest: float | None, *, reached: 
     return Deadline(deadline.clock, min(limits))
 
 
-def _gave_up(error: ApiError, retry: RetryState, deadline: Deadline) -> ApiError:
-    elapsed = retry.elapsed(deadline.clock.monotonic())
+def _gave_up(error: ApiError, elapsed: float, deadline: Deadline) -> ApiError:
     if deadline.expired:
-        after = f" after {format_duration(elapsed)} of retries" if elapsed > REPORTED_WAIT else ""
+        after = f" after {format_duration(elapsed)}" if elapsed > REPORTED_WAIT else ""
         return TimedOut(f"{error.message} The timeout expired{after}.", error.hint or None)
     error.message += f" Gave up after {format_duration(elapsed)}."
     return error

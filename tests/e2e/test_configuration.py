@@ -145,7 +145,13 @@ def test_a_rejected_token_is_named(tmp_path):
     assert "token from OPSERA_TOKEN" in done.log
 
 
-def test_the_outputs_of_refused_inputs_go_where_a_trusted_file_says(tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "inputs"),
+    [((), {"on_paused": "maybe"}), ((), {"report_dir": "."}), ((), {"command": "flly"}),
+     ((), {"command": "logs --tail x"}), (("run", "--nope"), {}), (("rnu",), {}),
+     (("logs", "--tail", "x"), {})],
+)  # fmt: skip
+def test_the_outputs_of_refused_inputs_go_where_a_trusted_file_says(tmp_path, arguments, inputs):
     """A stale output file of an earlier job must not be taken for this one's."""
     files = Files(tmp_path / "workspace")
     files.folder.mkdir()
@@ -154,7 +160,9 @@ def test_the_outputs_of_refused_inputs_go_where_a_trusted_file_says(tmp_path):
     with Opsera() as opsera:
         trusted = {"config": str(tmp_path / "trusted.yml"), "output_file": None}
         place = {"WORKSPACE": str(files.folder), "OPSERA_OUTPUT_FILE": ""}
-        process = Process(opsera, files, environ=place, on_paused="maybe", **trusted)
+        process = Process(
+            opsera, files, arguments=arguments, environ=place, **{**inputs, **trusted}
+        )
         done = process.wait()
     assert done.code == 2
     assert "OPSERA_STATUS=error" in files.text("mine.env")

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from opsera_step.clock import Deadline, FakeClock
+from opsera_step.clock import Deadline, FakeClock, format_duration
 from opsera_step.errors import (
     ApiError,
     Forbidden,
@@ -148,7 +148,7 @@ def test_the_timeout_ends_it():
     assert isinstance(error, TimedOut)
     assert (error.exit_code, error.message) == (
         124,
-        "Gone. The timeout expired after 2m of retries.",
+        "Gone. The timeout expired after 2m.",
     )
     assert 119.0 < api.clock.monotonic() <= 120.5
 
@@ -179,7 +179,7 @@ def test_an_announced_limit_is_kept(most, options, latency):
     assert announced == pytest.approx(most)
     assert most - 0.1 <= api.clock.monotonic() <= most + 0.2
     assert caught.value.exit_code == 3
-    assert "Gave up after " in caught.value.message
+    assert f"Gave up after {format_duration(most)}." in caught.value.message
 
 
 def _gather(calling, seen):
