@@ -370,3 +370,12 @@ class TestParameters:
         rest = job.log.replace(f"::add-mask::{SECRET}", "")
         assert SECRET not in rest
         assert "login with ***" in rest and "built" in rest
+        assert "Runtime settings: Build.API_TOKEN=***, Build.LOG_LEVEL=built" in rest
+
+    def test_a_short_secret_is_not_shown(self, tmp_path):
+        """It can't be masked in the log of the run, but it is never printed by the job itself."""
+        clock = FakeClock()
+        with Simulator(PARAMETERS, clock=clock, seed=1) as simulator:
+            job = play(simulator, clock, tmp_path, branch="v1", parameters="Build.API_TOKEN=zzz")
+        assert "Runtime settings: branch=v1, Build.API_TOKEN=***" in job.log
+        assert "zzz" not in job.log

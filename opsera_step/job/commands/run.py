@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from opsera_step.api import Pipeline
@@ -27,13 +27,18 @@ from opsera_step.runs import (
     follow,
     start_run,
 )
+from opsera_step.text import MASK
+
+_LONGEST_SETTING = 100
+"""Characters to show of each runtime setting."""
 
 
 def run(job: Job) -> CommandResult:
     """Start the pipeline and, if wanted, follow the run to its end."""
-    _hide_secrets(job)
+    secret = _hide_secrets(job)
     pipeline = job.find_pipeline()
     _introduce(job, pipeline)
+    _show_settings(job, secret)
     job.save_state(before=str(pipeline.run_count))
     inputs = job.inputs
     policy = StartPolicy(inputs.on_busy, inputs.reset, _runtime_settings(job))
@@ -72,16 +77,31 @@ def run_with_parameters(job: Job, *, words: Sequence[str]) -> CommandResult:
     return run(replace(job, inputs=replace(job.inputs, parameters=tuple(parameters))))
 
 
-def _hide_secrets(job: Job) -> None:
-    """Keep the values of parameters whose names look secret out of the log and the report."""
+def _hide_secrets(job: Job) -> frozenset[Setting]:
+    """Keep the values of parameters whose names look secret out of the log; return these."""
     if not job.inputs.parameters:
-        return
+        return frozenset()
     from opsera_step.text.masking import is_secret_key  # noqa: PLC0415 - few jobs need it
 
-    for one in job.inputs.parameters:
-        if is_secret_key(_full_name(one).rpartition(".")[2]) and len(one.value) >= SHORTEST_TOKEN:
+    names = ((one, _full_name(one).rpartition(".")[2]) for one in job.inputs.parameters)
+    secret = frozenset(one for one, name in names if is_secret_key(name))
+    for one in secret:
+        if len(one.value) >= SHORTEST_TOKEN:
             job.platform.mask(one.value)
             job.scrubber.add_token(one.value)
+    return secret
+
+
+def _show_settings(job: Job, secret: Collection[Setting]) -> None:
+    """Print the branch and the parameters that are requested for the run."""
+    inputs = job.inputs
+    shown = [f"branch={inputs.branch}"] if inputs.branch else []
+    shown += [
+        f"{_full_name(one)}={MASK if one in secret else one.value}" for one in inputs.parameters
+    ]
+    if shown:
+        text = ", ".join(job.scrubber.inline(one, _LONGEST_SETTING) for one in shown)
+        job.log.say(f"Runtime settings: {text}")
 
 
 def _full_name(one: Setting) -> str:
