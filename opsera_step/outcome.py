@@ -240,7 +240,9 @@ def _timed_out(
         where = f" at “{known.waits_for}”" if known.waits_for else ""
         parts.append(f"It {'was' if was_stopped else 'is'} waiting for approval{where}.")
     if not was_stopped:
-        parts.append(stop.sentence if stop is not None else left)
+        detail = ended.detail if ended is not None else ""
+        # The stop call usually fails for the same reason.
+        parts.append(stop.sentence.removesuffix(detail).rstrip() if stop is not None else left)
     return " ".join(filter(None, parts))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opsera_step.api import RunStatus, State
-from opsera_step.errors import ExitCode
+from opsera_step.errors import ApiError, ExitCode
 from opsera_step.outcome import (
     EXIT_CODE_OF_STATE,
     OUTPUTS,
@@ -139,6 +139,11 @@ def test_a_run_that_timed_out(stop, message, state):
         (
             StopResult("Run 42 stopped.", RunStatus(State.STOPPED, "stopped")),
             "HTTP 429. The timeout (5m) expired, and run 42 was stopped.",
+        ),
+        (
+            StopResult("Run 42 could not be stopped. HTTP 429.", None, ApiError("HTTP 429.")),
+            "HTTP 429. The timeout (5m) expired, and the result of run 42 is unknown. "
+            "Run 42 could not be stopped.",
         ),
         (None, "HTTP 429. The timeout (5m) expired, and the result of run 42 is unknown. Left."),
     ],

@@ -28,9 +28,12 @@ EVERY_OUTPUT = {
     "OPSERA_LOG_COMPLETE", "OPSERA_RESULT", "OPSERA_STARTED_AT", "OPSERA_FINISHED_AT",
 }  # fmt: skip
 TRAILS = scenes.scenario(
-    scenes.step("Build", scenes.says("compiling"), duration=30, result="failed"),
+    scenes.step(
+        "Build", scenes.says(*map(str, range(15)), every=2.0), duration=30, result="failed"
+    ),
     flags={"log_lag": 20},
 )
+"""The run fails after 30 seconds, and its log comes until 20 seconds later."""
 
 
 def cancelled_at(
@@ -87,7 +90,7 @@ def test_cancelled_with_leave(tmp_path):
 
 def test_cancelled_while_the_rest_of_the_log_is_read(tmp_path):
     """A run that has ended keeps its verdict though the job is cancelled while its log trails."""
-    job, simulator = cancelled_at(34.5, tmp_path, TRAILS, poll_interval="2")
+    job, simulator = cancelled_at(42, tmp_path, TRAILS, poll_interval="2")
     assert (job.code, job.outputs["OPSERA_STATUS"]) == (143, "failed")
     assert simulator.count("stop") == 0
 
