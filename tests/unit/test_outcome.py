@@ -142,8 +142,10 @@ def test_a_run_that_timed_out(stop, message, state):
         ),
         (
             StopResult("Run 42 could not be stopped. HTTP 429.", None, ApiError("HTTP 429.")),
-            "HTTP 429. The timeout (5m) expired, and the result of run 42 is unknown. "
-            "Run 42 could not be stopped.",
+            (
+                "HTTP 429. The timeout (5m) expired, and the result of run 42 is unknown. "
+                "Run 42 could not be stopped."
+            ),
         ),
         (None, "HTTP 429. The timeout (5m) expired, and the result of run 42 is unknown. Left."),
     ],
