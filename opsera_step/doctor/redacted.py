@@ -23,11 +23,11 @@ _TIME = re.compile(
 _LONGEST_MESSAGE = 300
 _PRIVATE = (
     (re.compile(r"https?://\S+"), "<url>"),
-    (re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+"), "<email>"),
+    (re.compile(r"[^\s@\"']+@[^\s@\"']+"), "<email>"),
     (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "<uuid>"),
     (re.compile(r"\b[0-9a-f]{24}\b", re.IGNORECASE), "<id>"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b"), "<ip>"),
-    (re.compile(r"\b(?:[a-z0-9-]+\.)+(?:[a-z]{2,})\b", re.IGNORECASE), "<host>"),
+    (re.compile(r"(?:(?:[a-z0-9-]|<name>)+\.)+(?:[a-z]{2,}\b|<name>)", re.IGNORECASE), "<host>"),
     (re.compile(r"[A-Za-z0-9+/_-]{32,}={0,2}"), "<text>"),
     (re.compile(r"(?P<quote>[\"'`])[^\"'`]{1,200}(?P=quote)|[“‘][^”’]{1,200}[”’]"), "<quoted>"),
 )
@@ -88,10 +88,10 @@ def message_of(text: str, scrubber: Scrubber, private: Iterable[str]) -> str:
     `private` are names that are known from the requests and other responses.
     """
     text = redact_tokens(scrubber.text(text))
-    for pattern, replacement in _PRIVATE:
-        text = pattern.sub(replacement, text)
     for name in sorted(private, key=len, reverse=True):
         text = re.sub(re.escape(name), "<name>", text, flags=re.IGNORECASE)
+    for pattern, replacement in _PRIVATE:
+        text = pattern.sub(replacement, text)
     return scrubber.inline(text, _LONGEST_MESSAGE)
 
 

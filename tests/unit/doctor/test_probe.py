@@ -34,7 +34,17 @@ def directory(tmp_path, monkeypatch):
     return tmp_path
 
 
-def probe(flags=None, *, token="", pipeline=True, runs=1, fault=None, form="json", **environ):
+def probe(
+    flags=None,
+    *,
+    token="",
+    pipeline=True,
+    runs=1,
+    fault=None,
+    form="json",
+    file="probe.json",
+    **environ,
+):
     """Probe a tenant whose pipeline has run, and return the file, the screen, and the calls."""
     clock = FakeClock()
     with Simulator(SCENARIO, clock=clock, seed=1, flags=flags or {}) as simulator:
@@ -53,10 +63,10 @@ def probe(flags=None, *, token="", pipeline=True, runs=1, fault=None, form="json
         out = io.StringIO()
         code = command.run(
             given, out, Signals(), options={"command": Setting("doctor", "")}, form=form,
-            clock=clock, probe_file="probe.json", is_job="GITHUB_ACTIONS" in environ,
+            clock=clock, probe_file=file, is_job="GITHUB_ACTIONS" in environ,
         )  # fmt: skip
         calls = [one.call for one in simulator.requests]
-    path = Path("probe.json")
+    path = Path(file)
     found = json.loads(path.read_text("utf-8")) if path.is_file() else None
     return found, out.getvalue(), calls, code
 
@@ -193,6 +203,12 @@ class TestPrivacy:
             "User <email> may not see <quoted> (<id>) of <name> at <url> or <ip>, <host>; ***"
         )
 
+    def test_a_name_with_quotation_marks(self):
+        """It is replaced as a whole."""
+        name = "Deploy \"shop\" | 'x' for shop.example"
+        shown = message_of(f"Pipeline: {name}'s Run 7 was not found.", Scrubber(""), {name, "shop"})
+        assert shown == "Pipeline: <name>'s Run 7 was not found."
+
     def test_shapes(self):
         """Values become kinds, keys that look like data are hidden, configurations stay closed."""
         data = {
@@ -239,10 +255,11 @@ class TestFile:
 
     def test_a_file_that_can_not_be_written(self):
         """It is a problem, and the result is on the screen."""
-        Path("probe.json").mkdir()
-        _, screen, _, code = probe(form="table")
+        Path("f").write_text("")
+        _, screen, _, code = probe(form="table", file="f/probe.json")
         assert code == 2
-        assert "Can't write 'probe.json'" in screen and "QUESTION" in screen
+        assert "Can't write 'f/probe.json': its directory is a file." in screen
+        assert "QUESTION" in screen
 
 
 class TestScreen:
