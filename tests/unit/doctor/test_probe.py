@@ -258,7 +258,7 @@ class TestFile:
         Path("f").write_text("")
         _, screen, _, code = probe(form="table", file="f/probe.json")
         assert code == 2
-        assert "Can't write 'f/probe.json': its directory is a file." in screen
+        assert "Can't write 'f/probe.json': a part of its path is not a directory." in screen
         assert "QUESTION" in screen
 
 
