@@ -124,7 +124,7 @@ def set_up(lock: str) -> None:
                 f"{VENV} is not a working virtual environment: remove it, or name another "
                 "directory in OPSERA_STEP_VENV."
             )
-        began = time.monotonic()
+        started = time.monotonic()
         sys.stderr.write(f"Setting up {VENV} from {lock}, once … ")
         sys.stderr.flush()
         # Nothing of an older lock file stays, except in an environment that the user made.
@@ -138,7 +138,7 @@ def set_up(lock: str) -> None:
         # The development requirements include the others.
         locks = (RUNTIME, DEVELOPMENT) if lock == DEVELOPMENT else (RUNTIME,)
         stamp.write_text("".join([_OURS if ours else "", *map(fingerprint, locks)]), "utf-8")
-        sys.stderr.write(f"done in {time.monotonic() - began:.0f} s\n")
+        sys.stderr.write(f"done in {time.monotonic() - started:.0f} s\n")
 
 
 def demo(arguments: Sequence[str]) -> int:
@@ -196,12 +196,12 @@ def checks(directory: Path) -> Iterator[tuple[object, ...]]:
 
 def passes(command: Sequence[object]) -> bool:
     """Run a check and print its result, and its output if it failed."""
-    began = time.monotonic()
+    started = time.monotonic()
     done = run([PYTHON.parent / str(command[0]), *command[1:]])
     result = "ok" if done.returncode == 0 else f"exit code {done.returncode}"
     output = "" if done.returncode == 0 else f"\n{done.stdout.rstrip()}\n"
     name = " ".join(str(word) for word in command[:3])
-    print(f"{name}: {result}, {time.monotonic() - began:.1f} s{output}", flush=True)
+    print(f"{name}: {result}, {time.monotonic() - started:.1f} s{output}", flush=True)
     return done.returncode == 0
 
 

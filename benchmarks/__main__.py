@@ -42,10 +42,10 @@ def main() -> int:
     there = machine.describe()
     kept = _kept() if options.only else {}
     for key in options.only or chosen:
-        began = time.monotonic()
+        started = time.monotonic()
         print(f"{key} … ", end="", flush=True)
         kept[key] = chosen[key]()
-        print(f"{time.monotonic() - began:.0f} s", flush=True)
+        print(f"{time.monotonic() - started:.0f} s", flush=True)
         for table in kept[key].tables:
             print(page.markdown(table))
         # After each part, so that nothing is lost if it is interrupted.

@@ -21,7 +21,7 @@ class Ended:
     """A child that has ended; seconds of processor are its own and those of its children."""
 
     code: int
-    began: float
+    started: float
     processor: float
     elapsed: float
 
@@ -38,7 +38,7 @@ def run(
     command: Sequence[str],
     environ: Mapping[str, str],
     *,
-    folder: Path,
+    directory: Path,
     out: Path | None = None,
     errors: Path | None = None,
 ) -> Ended:
@@ -47,11 +47,16 @@ def run(
         (out or Path(os.devnull)).open("wb") as log,
         (errors or Path(os.devnull)).open("ab") as err,
     ):
-        began = time.perf_counter()
+        started = time.perf_counter()
         child = subprocess.Popen(
-            command, cwd=folder, env=dict(environ), stdin=subprocess.DEVNULL, stdout=log, stderr=err
+            command,
+            cwd=directory,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=err,
         )
         _, status, used = os.wait4(child.pid, 0)
-        elapsed = time.perf_counter() - began
+        elapsed = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(child.returncode, began, used.ru_utime + used.ru_stime, elapsed)
+    return Ended(child.returncode, started, used.ru_utime + used.ru_stime, elapsed)

@@ -105,8 +105,8 @@ def _starts(engine: str, rounds: int) -> Table:
     )  # fmt: skip
 
     environ = dict(os.environ)
-    with tempfile.TemporaryDirectory() as folder:
-        where = Path(folder)
+    with tempfile.TemporaryDirectory() as directory:
+        where = Path(directory)
         can_empty = _empty_cache()
         cold, warm, bare = [], [], []
         for _ in range(rounds):

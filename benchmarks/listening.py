@@ -86,9 +86,9 @@ class Run:
     def _plain(self, call: str) -> dict[str, Any]:
         if call == "run":
             return {"status": "executed", "message": "", "runCount": RUN}
-        going = self._seen < self._records
+        in_progress = self._seen < self._records
         if call == "status":
-            return {"status": "running" if going else "success", "message": ""}
+            return {"status": "running" if in_progress else "success", "message": ""}
         count = RUN if self.calls.get("run") else RUN - 1
         plan = [{"_id": STEP, "name": "Build", "active": True}]
         return {

@@ -82,11 +82,11 @@ def _text(number: int) -> str:
 
 def _play(length: int, *, report: bool = False) -> Played:
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        directory = Path(name)
         load = Load(f"{length} lines", length // _LINES_EACH, _text, length)
-        inputs = {"report_dir": str(folder / "report")} if report else {}
-        ended = play(load, folder, inputs=inputs)
-        peak = int((folder / "errors").read_text("utf-8").split()[-1]) / 1024
-        files = [folder / "report" / file for file in _FILES] if report else []
+        inputs = {"report_dir": str(directory / "report")} if report else {}
+        ended = play(load, directory, inputs=inputs)
+        peak = int((directory / "errors").read_text("utf-8").split()[-1]) / 1024
+        files = [directory / "report" / file for file in _FILES] if report else []
         sizes = tuple(file.stat().st_size if file.exists() else 0 for file in files)
     return Played(peak, ended.processor, sizes)

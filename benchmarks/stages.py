@@ -46,8 +46,8 @@ _NAMES = {
 
 def table(quick: bool) -> Table:
     """Measure the stages in processes of pyperf; microseconds of CPU time."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "stages.json")
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "stages.json")
         few = ("--processes=2", "--values=3") if quick else ("--processes=6", "--values=5")
         command = (sys.executable, __file__, "-o", str(file), "--quiet", "--warmups=1", *few)
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -85,9 +85,9 @@ def _advance(first: list[LogRecord], second: list[LogRecord]) -> float:
 
 def _taken(action: Callable[[T], object], argument: T) -> float:
     """Return the seconds of CPU time: on a busy machine, elapsed time means little."""
-    began = time.process_time()
+    started = time.process_time()
     action(argument)
-    return time.process_time() - began
+    return time.process_time() - started
 
 
 def _timed(runner: pyperf.Runner, name: str, once: Callable[[], float]) -> None:

@@ -45,14 +45,14 @@ def measure(rounds: int) -> Section:
     """Start each of them so many times, in changing order."""
     order = random.Random(1)  # noqa: S311 - an order, no secret
     server = FirstByte()
-    with tempfile.TemporaryDirectory() as folder:
-        contenders = _contenders(Path(folder))
+    with tempfile.TemporaryDirectory() as directory:
+        contenders = _contenders(Path(directory))
         taken: dict[str, list[float]] = {name: [] for name in contenders}
         for turn in range(rounds + 1):
             names = list(contenders)
             order.shuffle(names)
             for name in names:
-                seconds = first_call(contenders[name](server.url), server, Path(folder))
+                seconds = first_call(contenders[name](server.url), server, Path(directory))
                 if turn:  # The first round only warms up.
                     taken[name].append(1000 * seconds)
     server.close()
@@ -63,33 +63,33 @@ def measure(rounds: int) -> Section:
 
 
 def first_call(
-    command: Command, server: FirstByte, folder: Path, environ: Mapping[str, str] | None = None
+    command: Command, server: FirstByte, directory: Path, environ: Mapping[str, str] | None = None
 ) -> float:
     """Start a command and return the seconds up to the first byte of its request."""
     environ = environ or job_environment(server.url)
-    began = time.perf_counter()
+    started = time.perf_counter()
     child = subprocess.Popen(
         command,
-        cwd=folder,
+        cwd=directory,
         env=dict(environ),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        return server.moment() - began
+        return server.moment() - started
     finally:
         child.wait(60)
 
 
-def _contenders(folder: Path) -> dict[str, Callable[[str], Command]]:
+def _contenders(directory: Path) -> dict[str, Callable[[str], Command]]:
     python, bearer = (sys.executable, "-I", "-c"), f"Bearer {TOKEN}"
     found: dict[str, Callable[[str], Command]] = {
         JOB: lambda _: ENTRYPOINT,
         REQUESTS: lambda url: (*python, _REQUESTS, url + _CALL, PIPELINE, bearer),
         "Python alone, a bare socket": lambda url: (*python, _SOCKET, url),
     }
-    single_file = folder / "opsera-step.pyz"
+    single_file = directory / "opsera-step.pyz"
     with suppress(subprocess.CalledProcessError):  # Without a package index.
         package.build(single_file)
         found[SINGLE_FILE] = lambda _: (sys.executable, "-Iu", str(single_file))

@@ -83,19 +83,19 @@ def measure(rounds: int, *, quick: bool) -> Section:
 
 
 def play(
-    load: Load, folder: Path, *, loop: bool = False, inputs: Mapping[str, str] | None = None
+    load: Load, directory: Path, *, loop: bool = False, inputs: Mapping[str, str] | None = None
 ) -> Ended:
     """Run a log through one of the two, and check that every line came out."""
-    played, out = Run(load.records, load.text, load.new), folder / "out.log"
+    played, out = Run(load.records, load.text, load.new), directory / "out.log"
     with playing(played) as url:
         if loop:
             given = {"URL": url, "TOKEN": TOKEN, "PIPELINE": PIPELINE, "RUN": str(RUN)}
-            more = {"PAUSE": "0", "FILE": str(folder / "response.json")}
+            more = {"PAUSE": "0", "FILE": str(directory / "response.json")}
             environ = {**job_environment(url), **given, **more}
-            ended = run(LOOP, environ, folder=folder, out=out)
+            ended = run(LOOP, environ, directory=directory, out=out)
         else:
             environ = job_environment(url, timeout="0", **(inputs or {}))
-            ended = run(WORKER, environ, folder=folder, out=out, errors=folder / "errors")
+            ended = run(WORKER, environ, directory=directory, out=out, errors=directory / "errors")
     with out.open("rb") as file:
         printed = sum(1 for _ in file)
     if ended.code or printed < load.lines:
@@ -106,11 +106,11 @@ def play(
 
 def _row(load: Load, rounds: int, *, can_loop: bool) -> tuple[Cell, ...]:
     ours, theirs, size = [], [], load.size / 1e6
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as directory:
         for _ in range(rounds):
-            ours.append(play(load, Path(folder)).processor)
+            ours.append(play(load, Path(directory)).processor)
             if can_loop:
-                theirs.append(play(load, Path(folder), loop=True).processor)
+                theirs.append(play(load, Path(directory), loop=True).processor)
     lines = figure([load.lines / seconds for seconds in ours])
     megabytes = figure([size / seconds for seconds in ours])
     if not can_loop:

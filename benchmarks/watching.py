@@ -37,10 +37,10 @@ def table(seconds: float) -> Table:
         if all(map(shutil.which, ("bash", "curl", "jq"))):
             watchers["the shell loop, `sleep 5`"] = (LOOP, environ)
         seen = _watch(simulator, clock, watchers)
-        began = simulator.runs()[0].started_at or 0.0
+        started = simulator.runs()[0].started_at or 0.0
     rows: list[tuple[Cell, ...]] = []
     for name, moments in seen.items():
-        delays = [at - began - due for at, due in zip(moments, played.times, strict=False)]
+        delays = [at - started - due for at, due in zip(moments, played.times, strict=False)]
         shown = f"{len(delays)} of {len(played.times)}"
         shares = (f"{percentile(delays, share):.2f} s" for share in (0.5, 0.95))
         rows.append((name, shown, *shares))
@@ -54,15 +54,15 @@ def _watch(
 ) -> dict[str, list[float]]:
     seen: dict[str, list[float]] = {name: [] for name in watchers}
     threads = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as directory:
         for name, (command, environ) in watchers.items():
             # The loop can't start a run: it starts once the job has done so.
             while name != "the job" and not simulator.runs():
                 time.sleep(0.02)
             loop = {"URL": simulator.url, "TOKEN": simulator.token, "RUN": "42", "PAUSE": "5"}
-            files = {"PIPELINE": simulator.pipeline_id, "FILE": str(Path(folder, "response"))}
+            files = {"PIPELINE": simulator.pipeline_id, "FILE": str(Path(directory, "response"))}
             child = subprocess.Popen(
-                command, env={**environ, **loop, **files}, cwd=folder, stdout=subprocess.PIPE
+                command, env={**environ, **loop, **files}, cwd=directory, stdout=subprocess.PIPE
             )
             threads.append(threading.Thread(target=_read, args=(child, clock, seen[name])))
             threads[-1].start()

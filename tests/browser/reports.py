@@ -1,4 +1,4 @@
-"""Reports for a browser to look at, made by the real Report without a run."""
+"""Reports for browser tests, written by the real Report without a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw the pictures of the README anew: python -m tests.browser.screenshots [MERMAID]
+"""Take the screenshots for the README again: python -m tests.browser.screenshots [MERMAID]
 
 They are of whole jobs against the simulator; look at them before they are committed. The summary
 is drawn if MERMAID is given, the file mermaid.min.js of the npm package of that name.

@@ -292,7 +292,7 @@ class TestLinks:
         expect(page.locator(".lines .line.picked .text")).to_have_text(plain(reports.TEST[2]))
 
     def test_a_line_that_does_not_exist(self, visit, page_of):
-        """A number that is too large leads nowhere and says so."""
+        """A line number that is too large shows a message."""
         page = visit(page_of("failed"), "#L99999")
         expect(page.locator("#said")).to_have_text("There is no line 99999.")
 
@@ -410,7 +410,7 @@ class TestLongLogs:
 
 
 class TestEveryReader:
-    """Whoever reads it, and on whatever."""
+    """Accessibility: keyboard, print, small screens, and dark mode."""
 
     @pytest.mark.parametrize("name", PAGES)
     def test_it_is_accessible(self, visit, page_of, name):

@@ -73,7 +73,7 @@ def test_every_call_with_every_scope_and_role(scopes, scope, role):
             accepted = PAGE.get(words, wide) if scopes == "page" else wide
             allowed = scope in accepted.split() and (role != "plain" or not for_power_users)
             if words == ("stop",) and not allowed:
-                # That nothing is going may be known to who may only read.
+                # A read-only token may still see that no run is in progress.
                 ask(simulator, "POST", "pipeline/run", json={"pipelineId": simulator.pipeline_id})
             done = opsera(simulator, *words, token=token)
             if done.code != (ExitCode.SUCCESS if allowed else ExitCode.AUTH):
@@ -91,7 +91,7 @@ OF_ONE_OBJECT = [
 
 @pytest.mark.parametrize("words", OF_ONE_OBJECT)
 def test_an_object_without_access(words):
-    """An object that the token's owner has no access to ends with 4, whatever is asked of it."""
+    """A request about an object that the token's owner can't access ends with 4."""
     with fast() as simulator:
         simulator.set_access(simulator.pipeline_id, ["Robin Weber"])
         token = simulator.issue_token("api", user="Sam Okafor")
@@ -112,7 +112,7 @@ def test_a_list_for_power_users_says_so(words):
 
 @pytest.mark.parametrize("words", CALLS)
 def test_a_bad_token(words):
-    """A token that is unknown or was deactivated ends with 4, and says what to do."""
+    """An unknown or deactivated token ends with 4 and a remedy."""
     with fast() as simulator:
         token = simulator.issue_token("api")
         simulator.deactivate_token(token)

@@ -1,4 +1,4 @@
-"""Somebody at a terminal: questions that are asked there, and streams that go nowhere."""
+"""Commands on a terminal: confirmation prompts, and closed streams."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def simulator():
 
 
 class Terminal:
-    """A command on a terminal of its own, with somebody who types."""
+    """A command on a pseudo-terminal, with input typed by a user."""
 
     def __init__(
         self, simulator: Simulator, *words: str, columns: int = 80, cwd: str = "/", **environ: str
@@ -95,7 +95,7 @@ class Terminal:
     ids=["yes", "no", "enter", "end of input", "interrupt"],
 )
 def test_the_question_before_a_change(keys, code, said, updates):
-    """Only a yes is one; an interrupt is heard while it is asked, and prints no answer."""
+    """Only yes confirms; an interrupt ends the prompt without output."""
     with fast() as simulator:
         terminal = Terminal(simulator, *UPDATE)
         assert terminal.answer("[y/N]: ", keys) == code
@@ -152,7 +152,7 @@ def test_a_ci_job_with_a_pseudo_terminal_gets_plain_lines(ci):
      ("run", 0), ("watch", 0), ("run --format json", 0)],
 )  # fmt: skip
 def test_what_can_not_be_written_is_no_success(simulator, command, code):
-    """It is told on stderr; of a run that is followed the verdict stands."""
+    """It is reported on stderr; the result of a followed run is unchanged."""
     done = to_a_full_disk(*command.split(), **environment(simulator))
     assert done.returncode == code
     assert "No space left on device" in done.stderr

@@ -29,7 +29,7 @@ def github(tmp_path):
 
 def run(opsera, files, *arguments, environ=None, **inputs):
     """Run the real process in a workspace."""
-    place = {"GITHUB_WORKSPACE": str(files.folder), "CI": "true"}
+    place = {"GITHUB_WORKSPACE": str(files.directory), "CI": "true"}
     environ = {**place, **(environ or {})}
     given = {**FAST, **inputs}
     return Process(opsera, files, arguments=arguments, environ=environ, **given).wait()
@@ -62,7 +62,7 @@ def test_a_file_that_the_job_does_not_name_changes_nothing(tmp_path, key):
     """The run is the one that the job asks for, and a warning names the file."""
     files, outside = github(tmp_path), tmp_path / "outside.env"
     with Opsera() as opsera, Opsera() as attacker:
-        (files.folder / ".opsera.yml").write_text(hostile(attacker.url, outside)[key])
+        (files.directory / ".opsera.yml").write_text(hostile(attacker.url, outside)[key])
         done = run(opsera, files)
         assert attacker.requests == []
         assert opsera.count("run") == 1
@@ -73,10 +73,10 @@ def test_a_file_that_the_job_does_not_name_changes_nothing(tmp_path, key):
 
 @pytest.mark.parametrize("key", KEYS)
 def test_a_named_file_of_the_checkout_can_not_take_over(tmp_path, key):
-    """The job ends with 2 before its first request, and says what to do."""
+    """The job ends with 2 before its first request, with a remedy."""
     files, outside = github(tmp_path), tmp_path / "outside.env"
     with Opsera() as opsera, Opsera() as attacker:
-        (files.folder / "ci.yml").write_text(hostile(attacker.url, outside)[key])
+        (files.directory / "ci.yml").write_text(hostile(attacker.url, outside)[key])
         done = run(opsera, files, config="ci.yml", pipeline="shop" if key == "alias" else PIPELINE)
         assert opsera.requests == attacker.requests == []
     assert done.code == 2, done.log
@@ -91,7 +91,7 @@ def test_a_named_file_of_the_checkout_sets_what_it_may(tmp_path):
     """Aliases with their own defaults, and the inputs of the list."""
     files = github(tmp_path)
     text = f"logs: none\npipelines: {{shop: {{pipeline: {PIPELINE}, timeout: 20s}}}}\n"
-    (files.folder / "ci.yml").write_text(text)
+    (files.directory / "ci.yml").write_text(text)
     with Opsera() as opsera:
         done = run(opsera, files, config="ci.yml", pipeline="shop", timeout=None)
         assert opsera.count("run") == 1
@@ -103,7 +103,7 @@ def test_a_link_in_the_checkout_shows_nothing_of_its_target(tmp_path):
     files = github(tmp_path)
     (tmp_path / "secrets.yml").write_text("hunter2: hunter3\nnested: {hunter4: hunter5}\n")
     for name in ("ci.yml", ".opsera.yml"):
-        (files.folder / name).symlink_to(tmp_path / "secrets.yml")
+        (files.directory / name).symlink_to(tmp_path / "secrets.yml")
     with Opsera() as opsera:
         done = run(opsera, files, config="ci.yml")
         assert opsera.requests == []
@@ -115,7 +115,7 @@ def test_a_link_in_the_checkout_shows_nothing_of_its_target(tmp_path):
 def test_a_named_pipe_does_not_hang(tmp_path, name):
     """A pipe without a writer ends in an error within seconds, whatever names it."""
     files = github(tmp_path)
-    os.mkfifo(files.folder / "pipe")
+    os.mkfifo(files.directory / "pipe")
     with Opsera() as opsera:
         inputs = {name: "pipe", **({"token": None} if name == "token_file" else {})}
         done = run(opsera, files, **inputs)
@@ -138,7 +138,7 @@ def test_a_token_can_come_from_a_process_substitution(tmp_path):
 
 
 def test_a_rejected_token_is_named(tmp_path):
-    """The message says from which variable the token came."""
+    """The message contains the variable that the token came from."""
     with Opsera() as opsera:
         done = run(opsera, github(tmp_path), token="another-token")
     assert done.code == 4
@@ -154,12 +154,12 @@ def test_a_rejected_token_is_named(tmp_path):
 def test_the_outputs_of_refused_inputs_go_where_a_trusted_file_says(tmp_path, arguments, inputs):
     """A stale output file of an earlier job must not be taken for this one's."""
     files = Files(tmp_path / "workspace")
-    files.folder.mkdir()
-    (files.folder / "mine.env").write_text("OPSERA_STATUS=success\n")
+    files.directory.mkdir()
+    (files.directory / "mine.env").write_text("OPSERA_STATUS=success\n")
     (tmp_path / "trusted.yml").write_text("output_file: mine.env\n")
     with Opsera() as opsera:
         trusted = {"config": str(tmp_path / "trusted.yml"), "output_file": None}
-        place = {"WORKSPACE": str(files.folder), "OPSERA_OUTPUT_FILE": ""}
+        place = {"WORKSPACE": str(files.directory), "OPSERA_OUTPUT_FILE": ""}
         process = Process(
             opsera, files, arguments=arguments, environ=place, **{**inputs, **trusted}
         )
@@ -171,12 +171,12 @@ def test_the_outputs_of_refused_inputs_go_where_a_trusted_file_says(tmp_path, ar
 # --- A person on a terminal -----------------------------------------------------------------------
 
 
-def on_a_terminal(folder, *arguments: str, **environ: str) -> tuple[int, str]:
+def on_a_terminal(directory, *arguments: str, **environ: str) -> tuple[int, str]:
     """Type a command on a terminal, and return its exit code and what it shows."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-I", str(ROOT / "entrypoint.py"), *arguments],
-        cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
+        cwd=directory, stdin=theirs, stdout=theirs, stderr=theirs,
         env={"PATH": os.defpath, "TERM": "dumb", **environ},
     )  # fmt: skip
     os.close(theirs)

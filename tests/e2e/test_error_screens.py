@@ -1,4 +1,4 @@
-"""Error messages as users see them: about ten telling screens for each area, in `golden/errors/`.
+"""Error messages as users see them: about ten screens for each area, in `golden/errors/`.
 
 After a change of wording: OPSERA_STEP_REWRITE_GOLDEN=1 python3 dev.py test tests/e2e, then read
 the difference.

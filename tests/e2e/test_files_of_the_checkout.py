@@ -87,7 +87,7 @@ def test_report_files_that_are_links_are_replaced(checkout):
 
 
 def test_two_jobs_in_one_report_directory(checkout):
-    """The second one says so and leaves the report of the first; one after the other is fine."""
+    """The second one prints a warning and keeps the first report; sequential jobs are fine."""
     with Opsera([(0, "running"), (6, "success")]) as opsera, Opsera() as other:
         first = Process(opsera, Files(checkout), report_dir="r", **FAST)
         wait_until(lambda: "compiling" in Files(checkout).text("r/log.txt"))

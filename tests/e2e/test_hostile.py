@@ -118,7 +118,7 @@ class Played:
 
 
 def no_token_in(played: Played) -> None:
-    """Nobody reads the token in what was printed where it came, and each time it was masked."""
+    """The token is never readable in the output, and each occurrence is masked."""
     printed = b"\n\n".join(one[:LONGEST_FORM] for one in played.raw.split(b"leak ")[1:])
     assert secrets.find(TOKEN, printed) == []
     assert played.leaked == set(forms(TOKEN))

@@ -16,12 +16,12 @@ from tests.support.jobs import Finished, play
 
 
 def run(
-    scenario: str | scenes.Scenario, folder: Path, faults: tuple[Fault, ...] = (), **inputs: str
+    scenario: str | scenes.Scenario, directory: Path, faults: tuple[Fault, ...] = (), **inputs: str
 ) -> tuple[Finished, Simulator]:
     """Play a job to its end."""
     clock = FakeClock()
     with Simulator(scenario, clock=clock, seed=1, faults=list(faults)) as simulator:
-        return play(simulator, clock, folder, **inputs), simulator
+        return play(simulator, clock, directory, **inputs), simulator
 
 
 def test_success_ends_with_zero_and_all_outputs(tmp_path):
@@ -57,8 +57,8 @@ def test_failure_names_the_step_under_its_last_lines(tmp_path):
     assert job.outputs["OPSERA_STATUS"] == "failed"
     assert job.outputs["OPSERA_FAILED_STEP"] == "Unit tests"
     steps = r"(?:\[opsera\] [✓✗·] .*\n)+"
-    verdict = rf"1 failed\n{steps}\[opsera\] ERROR: {sentence}"
-    assert re.search(verdict, job.log)
+    conclusion = rf"1 failed\n{steps}\[opsera\] ERROR: {sentence}"
+    assert re.search(conclusion, job.log)
 
 
 def test_the_cause_is_printed_at_most_twice_on_github(tmp_path):
@@ -70,7 +70,7 @@ def test_the_cause_is_printed_at_most_twice_on_github(tmp_path):
 
 
 def test_a_pause_fails_the_job_and_names_the_gate(tmp_path):
-    """A paused run gives exit code 8, is left as it is, and the log says what to do."""
+    """A paused run ends the job with exit code 8 and a remedy, and is left as it is."""
     job, simulator = run(scenes.PAUSES, tmp_path)
     assert job.code == 8
     assert job.outputs["OPSERA_STATUS"] == "paused"
@@ -116,7 +116,7 @@ def test_the_timeout_can_leave_the_run(tmp_path):
 
 
 def test_a_run_that_ends_at_the_last_moment_is_no_timeout(tmp_path):
-    """The status is asked once more when the time is up."""
+    """The status is requested once more at the timeout."""
     late = scenes.scenario(scenes.step("Build", duration=299))
     job, _ = run(late, tmp_path, timeout="300")
     assert (job.code, job.outputs["OPSERA_STATUS"]) == (0, "success")
@@ -184,7 +184,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_ten_minutes_of_nothing_are_lived_through(tmp_path, name):
-    """Whatever the API answers for ten minutes, the run is followed to its end, no line lost."""
+    """During any outage of ten minutes, the run is followed to its end without losing a line."""
     work = scenes.scenario(
         scenes.step("Build", scenes.says(*map("line {}".format, range(80)), every=10), duration=900)
     )
@@ -210,7 +210,7 @@ def test_a_command_that_follows_nothing_gives_up_sooner(tmp_path, command):
 
 
 def test_a_lost_answer_starts_no_second_run(tmp_path):
-    """When the answer of `run` is lost after it took effect, its run is found and followed."""
+    """When the response to `run` is lost after it took effect, the run is found and followed."""
     job, simulator = run(
         scenes.PASSES, tmp_path, (Fault(call="run", kind="reset", effect=True, times=1),)
     )
@@ -240,7 +240,7 @@ def test_the_result_is_never_cut_off_on_gitlab(tmp_path):
 
 
 def test_log_limit_keeps_head_and_tail(tmp_path):
-    """Past log_limit only the tail is printed, the log says so, the full log has it all."""
+    """Past log_limit, only the tail is printed, with a note; the full log is complete."""
     lots = scenes.scenario(scenes.step("Build", {"text": "line {n}\n", "rate": 100, "seconds": 20}))
     report = tmp_path / "report"
     job, simulator = run(lots, tmp_path, log_limit="4000", report_dir=str(report))
@@ -289,7 +289,7 @@ def test_a_pipeline_is_found_by_its_name(tmp_path):
 
 
 def test_an_unknown_name_says_what_there_is(tmp_path):
-    """A name in the wrong case is told from one that is not there."""
+    """A name in the wrong case gets a different message than an unknown name."""
     job, _ = run(scenes.PASSES, tmp_path, pipeline="deploy shop")
     assert job.code == 2
     assert "Did you mean “Deploy shop”? Names are case-sensitive." in job.log
@@ -299,7 +299,7 @@ def test_an_unknown_name_says_what_there_is(tmp_path):
     ("on_busy", "code", "count"), [("queue", 0, "43"), ("attach", 0, "42"), ("fail", 3, "")]
 )
 def test_a_busy_pipeline(tmp_path, on_busy, code, count):
-    """A run that goes already is queued behind, attached to, or a reason to fail."""
+    """With a run in progress, the job queues a run, attaches to it, or fails."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         simulator.start_run()
@@ -312,7 +312,7 @@ def test_a_busy_pipeline(tmp_path, on_busy, code, count):
     "answer", ["executed", "queued", "executed_without_count", "queued_without_count"]
 )
 def test_a_queued_run_is_found_however_the_api_answers(tmp_path, answer):
-    """Whatever v1 answers for a queued run, our own run is followed."""
+    """For every v1 response about a queued run, our own run is followed."""
     clock = FakeClock()
     flags = {"busy_response": answer}
     with Simulator(scenes.PASSES, clock=clock, seed=1, flags=flags) as simulator:
@@ -335,7 +335,7 @@ def test_a_paused_pipeline_refuses_and_the_log_says_what_to_do(tmp_path):
 
 
 def test_reset_auto_gives_a_paused_run_up(tmp_path):
-    """With reset: auto a pipeline that rests paused is reset and run."""
+    """With reset: auto, a paused pipeline is reset and run."""
     clock = FakeClock()
     with Simulator(scenes.PAUSES, clock=clock, seed=1) as simulator:
         simulator.start_run()
@@ -379,7 +379,7 @@ def test_watching_a_run_that_has_ended(tmp_path):
 
 
 def test_a_stop_with_nothing_to_stop(tmp_path):
-    """Where no run is going that is said, and no stop call is sent: it could only hit the next."""
+    """Without a run in progress, no stop call is sent: it could only hit the next run."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         simulator.start_run()
@@ -391,7 +391,7 @@ def test_a_stop_with_nothing_to_stop(tmp_path):
 
 
 def test_the_status_of_a_run_that_goes_on(tmp_path):
-    """It is said once that it runs, with its steps; how long the question took is not told."""
+    """The running state is printed once, with the steps, without the duration of the command."""
     clock = FakeClock()
     faults = [Fault(call="status", kind="latency", seconds=3)]
     with Simulator(scenes.SLOW, clock=clock, seed=1, faults=faults) as simulator:
@@ -417,7 +417,7 @@ def test_the_status_of_a_run_that_ended(tmp_path):
 
 
 def test_a_stop_of_what_is_going(tmp_path):
-    """A run that is going is stopped with one call."""
+    """A run in progress is stopped with one call."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         simulator.start_run()
@@ -427,7 +427,7 @@ def test_a_stop_of_what_is_going(tmp_path):
 
 
 def test_a_misspelled_variable_brings_a_warning(tmp_path):
-    """Nobody reads it, and otherwise nobody would notice."""
+    """It is ignored, and a typo would otherwise go unnoticed."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         job = play(simulator, clock, tmp_path, on_pause="wait")
@@ -444,7 +444,7 @@ def test_a_run_that_never_was(tmp_path):
 
 
 def test_a_word_never_seen_before_is_no_success(tmp_path):
-    """A final word that nobody knows does not count as success, and is shown as it came."""
+    """An unrecognized final status does not count as success, and is shown unchanged."""
     clock = FakeClock()
     flags = {"spelling": {"success": "frobnicated"}}
     with Simulator(scenes.PASSES, clock=clock, seed=1, flags=flags) as simulator:

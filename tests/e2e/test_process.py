@@ -206,7 +206,7 @@ def test_the_post_step_stops_what_a_killed_job_left_on_github(slow, tmp_path):
 
 
 def test_the_post_step_stops_a_run_that_appeared_after_a_cancellation(tmp_path):
-    """If the request was in flight and no run was visible, the post step looks again."""
+    """If the request was in flight and no run was visible, the post step checks again."""
     lost = Fault(call="run", kind="hang", seconds=60, effect=True)
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=[lost], flags=LATE) as simulator:
         process = Process(simulator, Files(tmp_path, "github"))
@@ -239,7 +239,7 @@ def test_cleanup_does_nothing_after_a_job_that_ended(passing, tmp_path):
 
 
 def test_modules_in_the_checkout_shadow_nothing(passing, tmp_path):
-    """Modules with the names of ours in the checkout, and a hostile PYTHONPATH, change nothing."""
+    """Modules in the checkout with the same names, and a hostile PYTHONPATH, change nothing."""
     for name in ("requests", "opsera_step", "json", "signal", "click", "ssl"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
     environ = {"PYTHONPATH": str(tmp_path), "HOME": "/nonexistent", "PYTHONSTARTUP": "x"}
@@ -278,7 +278,7 @@ def test_cancelling_a_query_stops_nothing(tmp_path, command):
 
 
 @pytest.mark.parametrize(
-    ("command", "call", "told"),
+    ("command", "call", "expected"),
     [
         ("reset", "reset", "the pipeline was being reset"),
         ("stop", "stop", "run 42 was being stopped"),
@@ -287,7 +287,7 @@ def test_cancelling_a_query_stops_nothing(tmp_path, command):
          "the tool was being changed"),
     ],
 )  # fmt: skip
-def test_cancelling_a_change_says_that_it_may_have_been_made(tmp_path, command, call, told):
+def test_cancelling_a_change_says_that_it_may_have_been_made(tmp_path, command, call, expected):
     """Whether a request that was in flight was accepted can't be known."""
     faults = [Fault(call=call, kind="latency", seconds=30)]
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
@@ -301,7 +301,7 @@ def test_cancelling_a_change_says_that_it_may_have_been_made(tmp_path, command, 
         process.send(signal.SIGINT)
         job = process.wait(10)
     assert (job.code, simulator.count("stop")) == (130, int(call == "stop"))
-    assert f"This happened while {told}, which may have taken effect." in job.log
+    assert f"The signal arrived while {expected}, which may have taken effect." in job.log
 
 
 def test_an_old_output_file_is_not_taken_for_this_jobs(slow, tmp_path):

@@ -49,19 +49,19 @@ QUESTIONS = {
         ("POST", "pipeline/logs",
          {"json": {"pipelineId": PIPELINE, "runCount": 42, "type": "console output"}}),
 }  # fmt: skip
-"""Each question, and how the API is asked the same."""
+"""Each query, and the equivalent API request."""
 DEEDS = {
     ("run", "--no-wait"): "pipeline/run", ("status",): "pipeline/status",
     ("run", "--no-wait", "--reset", "always"): "pipeline/reset", ("reset",): "pipeline/reset",
     ("stop",): "pipeline/stop",
 }  # fmt: skip
-"""Each command of a job, and the call whose answer its result holds."""
+"""Each command of a job, and the call whose response its result contains."""
 SHAPES = [
     {},
     dict.fromkeys(("list_format", "counted_list_format", "object_format", "action_format"), "data"),
     {"list_format": "counted"},
 ]
-"""How the API may wrap its answers."""
+"""How the API may wrap its responses."""
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_yaml_is_the_same(simulator, words):
 
 @pytest.mark.parametrize("words", QUESTIONS)
 def test_the_table_is_data_alone(simulator, words):
-    """On stdout stands the table, cut nowhere; what is said about it goes to stderr."""
+    """Stdout contains the complete table; messages are printed to stderr."""
     done = opsera(simulator, *words, "--format", "table")
     assert (done.code, "[opsera]" in done.out, "…" in done.out) == (0, False, False)
     assert terminal.effects(done.out) == []
@@ -123,13 +123,13 @@ def test_what_nobody_knows_is_in_json(words, flags):
     with fast("slow", flags=flags) as behind, Relay(behind, _more) as relay:
         if words == ("stop",):
             ask(behind, "POST", "pipeline/run", json={"pipelineId": behind.pipeline_id})
-        told = opsera(behind, *words, "--format", "json", "--base-url", relay.url)
+        expected = opsera(behind, *words, "--format", "json", "--base-url", relay.url)
     path = DEEDS[words] if words in DEEDS else QUESTIONS[words][1]
-    assert (told.code, relay.answers[path]) in ((0, part) for part in _parts(told.json))
+    assert (expected.code, relay.answers[path]) in ((0, part) for part in _parts(expected.json))
 
 
 def _more(data):
-    """Add to an answer: to each object that it is or holds, and around it."""
+    """Add keys to a response: to each object in it, and around it."""
     if isinstance(data, list):
         return [*map(_more, data), "no object"]
     return {**data, "neverHeardOf": {"by": ["anybody", 1.5]}} if isinstance(data, dict) else data
@@ -200,7 +200,7 @@ class TestLogs:
         assert f"2 steps are named “build”. Use an ID: {step_id(0)}, {step_id(2)}." in job.errors
 
     def test_types(self, simulator):
-        """--type any has the activity too, another word just the records of that action."""
+        """--type any includes the activity, another type only the records of that action."""
         count = {
             kind: len(opsera(simulator, "logs", "--type", kind, "--format", "json").json)
             for kind in ("console output", "any", "status")
@@ -208,19 +208,19 @@ class TestLogs:
         assert 0 < count["status"] < count["console output"] < count["any"]
 
     def test_a_run_without_a_log(self, simulator):
-        """That there is nothing is said, and not taken for success without a word."""
+        """An empty result prints a message."""
         done = opsera(simulator, "logs", "--run-count", "7")
         assert (done.code, done.out) == (0, "")
         assert "The log of run 7 has no records." in done.err
 
     def test_a_type_of_which_there_is_nothing(self, simulator):
-        """A word that no record has as its type is repeated: it may be mistyped."""
+        """A type without records is part of the message: it may be misspelled."""
         done = opsera(simulator, "logs", "--type", "consol")
         assert (done.code, done.out) == (0, "")
         assert "has no records of type “consol”" in done.err
 
     def test_more_than_the_api_gives(self):
-        """Of a log of more than 1000 records the oldest are missing, which is said."""
+        """If a log has more than 1000 records, a warning reports that the oldest are missing."""
         with fast("flood") as flood:
             opsera(flood, "run", "--logs", "none")
             for form in ("text", "json"):
@@ -265,12 +265,12 @@ class TestLimits:
         assert "The API returns at most 1,000; there may be more." in done.err
 
     def test_a_short_list_does_not(self, simulator):
-        """A list that is not full says nothing of a limit."""
+        """A list below the limit prints no warning."""
         assert "at most" not in opsera(simulator, "tool", "list").err
 
     @pytest.mark.parametrize("words", [("tool", "show"), ("task", "show"), ("summary",)])
     def test_a_name_that_may_be_there_twice(self, crowded, words):
-        """A name that is found in a list that is cut may not be the only one, which is said."""
+        """A name found in a truncated list may not be unique, which is a warning."""
         listing = {"summary": ("pipelines",)}.get(words[0], (words[0], "list"))
         first = unwrap(opsera(crowded, *listing, "--format", "json").json)[0]
         done = opsera(crowded, *words, first["name"])
@@ -278,7 +278,7 @@ class TestLimits:
         assert "lists at most 1000" in done.err and "may exist" in done.err
 
     def test_a_name_beyond_the_list(self, crowded):
-        """A name that is not among the first 1000 may be there all the same, which is said."""
+        """A name that is not among the first 1000 may still exist, which is reported."""
         done = opsera(crowded, "tool", "show", "No such tool at all")
         assert done.code == ExitCode.INVALID_INPUT
         assert "among the first 1000" in done.err
@@ -323,7 +323,7 @@ class TestUpdate:
             return done, [one for one in running.requests if one.call == "tool_update"]
 
     def test_what_is_named_is_sent(self):
-        """Only what was named and differs is sent; the answer is the tool as it is then."""
+        """Only changed properties are sent; the output is the tool after the update."""
         done, sent = self.update("--set", "description=new", "--set", "name=Shop Jenkins", "--yes",
                                  "--format", "json")  # fmt: skip
         assert (done.code, done.json["description"]) == (0, "new")
@@ -332,7 +332,7 @@ class TestUpdate:
 
     @pytest.mark.parametrize("body", ['{"status": "success"}', "null", "[]", "{}", '{"_id": "1"}'])
     def test_an_answer_that_does_not_show_the_tool(self, body):
-        """What was sent is not sent again: the tool is read back, and tells what became of it."""
+        """The update is not sent again: the tool is read back to check the result."""
         for effect in (True, False):
             with fast() as running:
                 running.add_fault(
@@ -344,7 +344,7 @@ class TestUpdate:
             assert ("did not return the value" in done.err) is not effect
 
     def test_a_refusal_that_looks_well(self):
-        """A refusal with HTTP 200 is told in the API's words, and not sent again."""
+        """A refusal with HTTP 200 is reported with the API's message, and not sent again."""
         with fast() as running:
             said = '{"status": "failed", "message": "The tool is locked"}'
             running.add_fault(Fault(kind="http", call="tool_update", status=200, body=said))
@@ -354,7 +354,7 @@ class TestUpdate:
         assert "Opsera did not update the tool: The tool is locked." in done.err
 
     def test_nothing_to_change(self):
-        """What is so already is not sent, and that is said."""
+        """Unchanged values are not sent, and a message reports this."""
         done, sent = self.update("--set", "active=true", "--yes")
         assert (done.code, sent) == (0, [])
         assert "Nothing to change" in done.err
@@ -376,7 +376,7 @@ class TestUpdate:
 
     @pytest.mark.parametrize("name", ["tool.yml", "tool.json"])
     def test_a_file(self, tmp_path, name):
-        """A file's properties are taken as they are; --set goes before it."""
+        """A file's properties are used unchanged; --set takes precedence."""
         file = tmp_path / name
         text = {"description": "from file", "tags": ["a"], "name": "Shop Jenkins"}
         file.write_text(json.dumps(text) if name.endswith("json") else yaml.safe_dump(text))
@@ -384,7 +384,7 @@ class TestUpdate:
         assert [one.body["tool"] for one in sent] == [{"description": "from file", "tags": ["b"]}]
 
     @pytest.mark.parametrize(
-        ("words", "told"),
+        ("words", "expected"),
         [
             (["--set", "description"], "expected KEY=VALUE"),
             (["--set", "a=1", "--set", "a=2"], "a is given twice"),
@@ -393,16 +393,16 @@ class TestUpdate:
             (["--set", "configuration.jenkinsUrl=x", "--yes"], "Pass all of configuration"),
         ],
     )
-    def test_what_users_get_wrong(self, words, told):
-        """Each mistake ends with 2, in words, and nothing is sent."""
+    def test_what_users_get_wrong(self, words, expected):
+        """Each invalid argument ends with 2 and a message, and nothing is sent."""
         done, sent = self.update(*words)
         assert (done.code, sent) == (ExitCode.INVALID_INPUT, [])
-        assert told in done.err
+        assert expected in done.err
         assert "Traceback" not in done.err
 
     @pytest.mark.parametrize("text", ["- a\n", "just text", "a: [1", "", "\t"])
     def test_a_file_that_is_none(self, tmp_path, text):
-        """A file that maps no properties is told as that."""
+        """A file that is not a mapping of properties is reported as such."""
         file = tmp_path / "tool.yml"
         file.write_text(text)
         done, sent = self.update("--yes", file=file)
@@ -410,14 +410,14 @@ class TestUpdate:
         assert "--file" in done.err
 
     def test_a_value_that_the_api_refuses(self):
-        """What the API says of a wrong type comes with exit code 3 and a warning before."""
+        """A wrong type prints a warning, and the API's error ends with exit code 3."""
         done, _ = self.update("--set", "tags=5", "--yes")
         assert done.code == ExitCode.API
         assert "tags: expected a list, got a number." in done.err
         assert "tags of a tool must be an array" in done.err
 
     def test_an_update_that_was_lost_is_sent_again(self):
-        """The same values twice do no harm: after a lost answer it is asked once more."""
+        """The same values twice are harmless: after a lost response, the request is repeated."""
         fault = Fault(call="tool_update", kind="close", nth=1, times=1, effect=True)
         with fast(faults=(fault,)) as running:
             done = opsera(running, "tool", "update", TOOL, "--set", "description=x", "--yes")
@@ -429,7 +429,7 @@ class TestNames:
     """Things by their names."""
 
     def test_a_near_miss(self, simulator):
-        """A name that is nearly right is told with the right one."""
+        """A misspelled name gets a suggestion."""
         done = opsera(simulator, "tool", "show", "shop jenkins")
         assert done.code == ExitCode.INVALID_INPUT
         assert "Did you mean “Shop Jenkins”?" in done.err
@@ -463,7 +463,7 @@ class TestNames:
         assert done.json["_id"] == PIPELINE
 
     def test_a_reader_without_the_role(self, simulator):
-        """By name takes the role of a Power User; the hint says to give the ID."""
+        """A lookup by name requires the role Power User; the hint is to use the ID."""
         token = simulator.issue_token("api", user="Dana Ortiz")
         done = opsera(simulator, "tool", "show", "Shop Jenkins", token=token)
         assert done.code == ExitCode.AUTH
@@ -471,7 +471,7 @@ class TestNames:
 
 
 class TestInputCommand:
-    """The same words as the input `command` of a job."""
+    """The same commands as the input `command` of a job."""
 
     def outputs(self, path):
         text = path.read_text("utf-8")
@@ -481,7 +481,7 @@ class TestInputCommand:
                                        f"task status {TASK}", "summary"])  # fmt: skip
     @pytest.mark.parametrize("platform", [{"GITHUB_ACTIONS": "true"}, {"GITLAB_CI": "true"}, {}])
     def test_the_answer_is_the_output_result(self, simulator, tmp_path, words, platform):
-        """A question's answer is the output `result` as JSON, and a table in the job log."""
+        """The response to a query is the output `result` as JSON, and a table in the job log."""
         variable = "GITHUB_OUTPUT" if "GITHUB_ACTIONS" in platform else "OPSERA_OUTPUT_FILE"
         files = {variable: str(tmp_path / "outputs")}
         done = command(simulator, words, **platform, **files)
@@ -496,14 +496,14 @@ class TestInputCommand:
             assert TOOL in done.out
 
     @pytest.mark.parametrize(
-        ("platform", "tools", "told"),
+        ("platform", "tools", "expected"),
         [({"GITLAB_CI": "true"}, 20, "OPSERA_RESULT was left out of the dotenv report"),
          ({"GITHUB_ACTIONS": "true"}, 20, ""),
          ({"GITHUB_ACTIONS": "true"}, 300, "too long for an environment variable"),
          ({"GITHUB_ACTIONS": "true"}, 1000, "for an output of the job (at most 1 MB)")],
     )  # fmt: skip
-    def test_an_answer_that_is_too_long_for_the_platform(self, tmp_path, platform, tools, told):
-        """It is said, once, and the whole answer is in a file of the report."""
+    def test_an_answer_that_is_too_long_for_the_platform(self, tmp_path, platform, tools, expected):
+        """It is reported once, and the full response is in a file of the report."""
         spec = {"tools": [{"name": f"Tool {n}", "description": "x" * 400} for n in range(tools)]}
         files = {
             "OPSERA_REPORT_DIR": str(tmp_path / "report"),
@@ -514,11 +514,11 @@ class TestInputCommand:
                            **platform, **files)  # fmt: skip
             given = ask(running, "GET", "registry/tools")
         assert done.code == 0
-        assert done.out.count(told or "too long") == (1 if told else 0)
+        assert done.out.count(expected or "too long") == (1 if expected else 0)
         assert json.loads((tmp_path / "report" / "answer.json").read_text("utf-8")) == given
 
     def test_a_question_leaves_the_report_of_a_job(self, simulator, tmp_path):
-        """An answer is a file of its own, and an old one is never taken for that of a failure."""
+        """The response is a separate file, and an old one does not survive a failure."""
         files = {"answer.json": ["tool list"], "result.json": ["status"]}
         for name, (words,) in files.items():
             command(simulator, words, OPSERA_REPORT_DIR=str(tmp_path))
@@ -534,7 +534,7 @@ class TestInputCommand:
          "completion bash", "tool 'list", "; tool list", "tool list; pipelines"],
     )  # fmt: skip
     def test_what_is_wrong_ends_with_outputs(self, simulator, tmp_path, words):
-        """Words that won't do end with 2, and the outputs say so."""
+        """Invalid commands end with 2, and the outputs are written."""
         file = tmp_path / "outputs"
         done = command(simulator, words, GITHUB_OUTPUT=str(file), GITHUB_ACTIONS="true")
         assert done.code == ExitCode.INVALID_INPUT
@@ -561,7 +561,7 @@ class TestInputCommand:
         assert ("npm run build" in done.out) is words.startswith(("logs", "watch"))
 
     def test_a_fault_of_our_own_has_outputs(self, simulator, tmp_path, monkeypatch):
-        """Even what nobody thought of ends with outputs, and with the code for it."""
+        """An unexpected exception also writes outputs, and ends with its exit code."""
 
         def broken(*_, **__):
             raise ZeroDivisionError
@@ -573,7 +573,7 @@ class TestInputCommand:
         assert self.outputs(file)["status"] == "error"
 
     def test_an_answer_without_end(self, simulator, tmp_path):
-        """An answer that is nested too deep to be printed is an error of the API."""
+        """A response that is nested too deeply to print is an API error."""
         body = '{"_id": "%s", "x": %s1%s}' % (TOOL, "[" * 900, "]" * 900)  # noqa: UP031
         with fast(faults=(Fault(call="tool_summary", status=200, body=body),)) as running:
             file = tmp_path / "outputs"
@@ -584,7 +584,7 @@ class TestInputCommand:
             assert "Traceback" not in done.out
 
     def test_the_real_process(self, simulator, tmp_path):
-        """The container's program takes the words too, without a pipeline being named."""
+        """The container's program accepts commands too, without a pipeline."""
         file = tmp_path / "opsera.env"
         environ = environment(simulator, OPSERA_COMMAND="tool list", OPSERA_OUTPUT_FILE=str(file))
         del environ["OPSERA_PIPELINE"]
@@ -636,7 +636,7 @@ class TestInputCommand:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "expected"),
     [
         ("tool list --format json", 2, "Can't write the data to stdout: No space left on"),
         ("status --format yaml", 2, "Can't write the data to stdout: No space left on"),
@@ -644,14 +644,14 @@ class TestInputCommand:
         ("run --format json", 0, "succeeded"),
     ],
 )
-def test_a_full_disk(simulator, words, code, told):
-    """An answer that could not be written is no success; a run's verdict does not hang on it."""
+def test_a_full_disk(simulator, words, code, expected):
+    """A response that could not be written is a failure; the result of a run is unaffected."""
     done = to_a_full_disk(*words.split(), **environment(simulator))
-    assert (done.returncode, told in done.stderr) == (code, True)
+    assert (done.returncode, expected in done.stderr) == (code, True)
 
 
 def test_a_reader_who_goes_away(tmp_path):
-    """`opsera-step run | head -1` still ends with the verdict of the run."""
+    """`opsera-step run | head -1` still ends with the result of the run."""
     reader, writer = os.pipe()
     os.close(reader)
     with fast("failure") as simulator:
@@ -666,7 +666,7 @@ def test_a_reader_who_goes_away(tmp_path):
 
 @pytest.mark.parametrize("words", ["pipelines", "tool list", "task list", "audit tokens"])
 def test_a_list_that_is_refused(words):
-    """Where no ID was asked for, none is blamed."""
+    """If no ID was given, the error does not mention one."""
     with fast(faults=[Fault(call="*", status=400)]) as simulator:
         done = opsera(simulator, *words.split())
     assert done.code == ExitCode.API
@@ -675,14 +675,14 @@ def test_a_list_that_is_refused(words):
 
 @pytest.mark.parametrize("words", ["tool show", "tool update --set a=1", "task show"])
 def test_an_empty_name(simulator, words):
-    """A name that a script left empty is told as that, not searched for."""
+    """An empty name from a script is an error, and not searched for."""
     done = opsera(simulator, *words.split(), "")
     assert done.code == ExitCode.INVALID_INPUT
     assert "the name is empty. Use the ID or the exact name." in done.err
 
 
 def test_the_token_shows_nowhere(simulator):
-    """A token that turns up in an answer is masked, in every format."""
+    """A token in a response is masked, in every format."""
     opsera(simulator, "tool", "update", TOOL, "--set", f"description={simulator.token}", "--yes")
     for form in ("table", "json", "yaml"):
         done = opsera(simulator, "tool", "show", TOOL, "--format", form)
@@ -700,7 +700,7 @@ def test_completion(shell):
 
 
 def test_completion_answers():
-    """What a shell asks is answered with commands, and with the words of an option."""
+    """Shell completion offers commands, and the values of an option."""
     asked = {"_OPSERA_STEP_COMPLETE": "bash_complete", "COMP_CWORD": "1", "COMP_WORDS": "x to"}
     assert "tool" in process("ignored", **asked).stdout
     asked |= {"COMP_WORDS": "x run --on-paused w", "COMP_CWORD": "3"}

@@ -1,4 +1,4 @@
-"""The report of whole jobs: what it says is what happened, in every form, and valid."""
+"""The report of whole jobs: correct and valid in every format."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ ENDINGS = {
 
 
 def run(
-    scenario: str | scenes.Scenario, folder: Path, **inputs: str
+    scenario: str | scenes.Scenario, directory: Path, **inputs: str
 ) -> tuple[Finished, Path, Simulator]:
     """Play a job to its end; return it, its report and the simulator."""
     clock = FakeClock()
-    report = folder / "report"
+    report = directory / "report"
     with Simulator(scenario, clock=clock, seed=1) as simulator:
-        job = play(simulator, clock, folder, **{"report_dir": str(report), **inputs})
+        job = play(simulator, clock, directory, **{"report_dir": str(report), **inputs})
         return job, report, simulator
 
 
@@ -80,7 +80,7 @@ def page_lines(report: Path) -> list[str]:
 
 @pytest.mark.parametrize("scenario", ENDINGS)
 def test_every_ending_has_a_valid_report(tmp_path, scenario):
-    """Each form is valid and tells the job's verdict; the page has every line of the log."""
+    """Each format is valid and has the job's result; the page has every line of the log."""
     job, report, _ = run(scenario, tmp_path, **ENDINGS[scenario])
     result, tests = validate(report)
     assert result["exitCode"] == job.code
@@ -97,7 +97,7 @@ def test_every_ending_has_a_valid_report(tmp_path, scenario):
 
 
 def test_the_token_is_nowhere(tmp_path):
-    """A log that says the token, plainly and in the middle of colors, is in no form of it."""
+    """A token in the log, plain or between colors, is in no format of the report."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         token = simulator.token
@@ -124,7 +124,7 @@ def test_colors_are_in_the_page_only(tmp_path):
 
 
 def test_the_steps_say_what_happened(tmp_path):
-    """A gate tells how long it waited and who let it go on."""
+    """An approval step shows how long it waited and who approved it."""
     _, report, _ = run("approval", tmp_path, on_paused="wait")
     result, tests = validate(report)
     gate = next(step for step in result["steps"] if step["name"] == "Approve production")
@@ -179,7 +179,7 @@ def test_gitlab_gets_what_its_component_names(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_cancelled_job_has_a_report(tmp_path, number):
-    """All of it when there is time for it; of a job that is killed the log up to then."""
+    """All files if there is time; if the job is killed, the log up to then."""
     report = tmp_path / "report"
     with Simulator(scenes.SLOW, seed=1) as simulator:
         process = Process(simulator, Files(tmp_path), report_dir="report")
@@ -201,7 +201,7 @@ def test_a_cancelled_job_has_a_report(tmp_path, number):
 
 
 def test_a_job_that_fails_at_once_has_a_report(tmp_path):
-    """Where nothing ran the report says why."""
+    """If nothing ran, the report contains the reason."""
     job, report, _ = run(scenes.PASSES, tmp_path, pipeline="No such pipeline")
     result, tests = validate(report)
     assert job.code == result["exitCode"] != 0

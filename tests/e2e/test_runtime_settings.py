@@ -9,11 +9,11 @@ from opsera_step.simulator import Simulator
 from tests.support.jobs import play
 
 
-def run(folder, run_settings="honored", **inputs):
+def run(directory, run_settings="honored", **inputs):
     clock = FakeClock()
     flags = {"run_settings": run_settings}
     with Simulator("parameters", clock=clock, seed=1, flags=flags) as simulator:
-        job = play(simulator, clock, folder, **inputs)
+        job = play(simulator, clock, directory, **inputs)
         sent = [one.body for one in simulator.requests if one.call == "run"]
         return job, sent, simulator.count("stop")
 

@@ -106,7 +106,7 @@ def test_invalid_inputs_beyond_githubs_limit_of_annotations_are_in_the_log(tmp_p
 
 
 def test_a_timeout_at_a_gate_names_it(tmp_path):
-    """A job that waited for an approval until its time was up says what it waited for."""
+    """A job that timed out while waiting for approval shows the approval step."""
     clock = FakeClock()
     with Simulator(scenes.PAUSES, clock=clock, seed=1) as simulator:
         job = play(simulator, clock, tmp_path, "github", on_paused="wait", timeout="2m")

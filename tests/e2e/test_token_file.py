@@ -11,7 +11,7 @@ NEW = jwt({"user": "us", "exp": 4_102_444_801})
 
 
 def test_a_renewed_token_is_read_from_its_file(tmp_path):
-    """After a 401 in the middle of a run the job goes on with the new token, and hides both."""
+    """After a 401 during a run, the job continues with the new token, and masks both."""
     files, old = Files(tmp_path, "plain"), Opsera.token
     token_file = tmp_path / "token"
     token_file.write_text(f"{old}\n")

@@ -37,8 +37,8 @@ class Ledger:
         """Play a schedule and take what happened; None if playing failed."""
         self.schedules += 1
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                played = play(schedule, Path(folder))
+            with tempfile.TemporaryDirectory() as directory:
+                played = play(schedule, Path(directory))
             broken, chances = judge(played)
         except Exception:  # noqa: BLE001 - to be reported with its seed
             self.broken[schedule.seed] = [traceback.format_exc()]

@@ -1,4 +1,4 @@
-"""The judge: rules for what a job did, printed, and left, compared with what the simulator knows.
+"""The judge: rules that compare what a job did, printed, and left with the simulator's record.
 
 A rule yields a sentence for each promise that was broken. It yields CHANCE where it could have been
 broken, so that a campaign can see that each rule was put to the test.
@@ -35,7 +35,7 @@ AFTER_SIGNAL = ("cancelled", "success", "failed", "stopped")
 """After a signal the status is the run's."""
 SIGNAL_CODES = {129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM"}
 SLACK = 45.0
-"""Seconds beyond the timeout: a last look, a stop call, and a request that hangs in each."""
+"""Seconds beyond the timeout: a last check, a stop call, and a hanging request in each."""
 CANCELLED_WITHIN = 5.0
 """Seconds from a signal to the end of the job, if no request hangs."""
 SETTLED_WITHIN = 90.0

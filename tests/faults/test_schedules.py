@@ -23,7 +23,7 @@ _MOST_ATTEMPTS = 10
 @pytest.mark.parametrize("first", _BATCHES)
 @pytest.mark.timeout(240)
 def test_no_schedule_breaks_a_rule(first):
-    """Whatever a schedule does to a job, what it says and does stays true."""
+    """Under any schedule, what a job prints and does is correct."""
     ledger = Ledger()
     for seed in range(first, first + _BATCH):
         ledger.run(make(seed))

@@ -120,7 +120,7 @@ class Job:
     log: str
     files: dict[str, str]
     """Its files when it ended, by name."""
-    began: float
+    started: float
     ended: float
     silences: list[float] = field(default_factory=list)
     """Seconds between two writes to the job log; empty if unknown."""
@@ -157,7 +157,7 @@ class Played:
         return (pair for pair in pairs if pair[1].job == job)
 
     def run_of(self, job: Job) -> RunView | None:
-        """Return the run that a job says it followed."""
+        """Return the run that a job reported to follow."""
         count = job.outputs.get("RUN_COUNT", "")
         return next((run for run in self.runs if str(run.number) == count), None)
 
@@ -167,7 +167,7 @@ class Played:
 
 
 class World(Simulator):
-    """A simulator that knows the phase a job is in, and starts faults and events by it."""
+    """A simulator that tracks a job's phase, and injects faults and events by phase."""
 
     def __init__(self, schedule: Schedule, clock: FakeClock | SpeedClock) -> None:
         super().__init__(
@@ -191,13 +191,13 @@ class World(Simulator):
         self._stopping_from = float("inf")
 
     def begin(self, kind: str, files: Files, timeout: float) -> None:
-        """Note that a job begins."""
+        """Note that a job starts."""
         self._kind, self._files, self._known = kind, files, None
         self._counts.clear()
         self._stopping_from = self.now + timeout
 
     def respond(self, request: HttpRequest) -> Response:
-        """Answer a request of the job, in its phase."""
+        """Respond to a request of the job, according to its phase."""
         with self._lock:
             if request.path.startswith("/api"):
                 self._enter(request.path.rpartition("/")[2])
@@ -282,7 +282,7 @@ class World(Simulator):
 
 
 class _Recorder(io.StringIO):
-    """A job log that knows when it was written to."""
+    """A job log that records when it was written to."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
@@ -317,13 +317,13 @@ class _Simulated:
         self._clock.jump_wall(seconds)
 
 
-def play(schedule: Schedule, folder: Path) -> Played:
+def play(schedule: Schedule, directory: Path) -> Played:
     """Play a schedule in this process on a fake clock."""
     clock = FakeClock()
     with World(schedule, clock) as world:
         if schedule.calm_at is not None:
             clock.call_at(schedule.calm_at, world.calm)
-        return _play_jobs(schedule, world, folder, partial(_run, world, clock))
+        return _play_jobs(schedule, world, directory, partial(_run, world, clock))
 
 
 def _run(
@@ -344,14 +344,14 @@ def _run(
 def _play_jobs(
     schedule: Schedule,
     world: World,
-    folder: Path,
+    directory: Path,
     run: Callable[[str, Files, dict[str, str]], tuple[int, str, list[float]]],
     timeouts: dict[str, str] | None = None,
 ) -> Played:
     """Play the job, and what comes after it."""
     if schedule.other_first:
         world.start_run()
-    tokens, world.token_file = [world.token], folder / "token"
+    tokens, world.token_file = [world.token], directory / "token"
     world.token_file.write_text(world.token, "utf-8")
     inputs = {**schedule.inputs, "token": None, "token_file": str(world.token_file)}
     if timeouts:
@@ -359,7 +359,7 @@ def _play_jobs(
     for kind in ("job", schedule.then):
         if not kind:
             continue
-        place = folder / "again" if kind == "second attempt" else folder
+        place = directory / "again" if kind == "second attempt" else directory
         place.mkdir(exist_ok=True)
         files = Files(place, schedule.platform)
         own = {"output_file": str(place / "opsera.env"), **inputs}
@@ -370,10 +370,10 @@ def _play_jobs(
             state = github_files.state(files.text("github_state").encode()).values
             environ |= {f"STATE_{name}": value for name, value in state.items()}
         world.begin(kind, files, parse_duration(str(inputs["timeout"])) or 0.0)
-        began = world.now
+        started = world.now
         code, log, silences = run(kind, files, environ)
         left = {name: files.text(name) for name in ("opsera.env", "github_output")}
-        world.jobs.append(Job(kind, code, log, left, began, world.now, silences))
+        world.jobs.append(Job(kind, code, log, left, started, world.now, silences))
     tokens.append(world.token)
     truths = {one.number: world.console_text(one.number) for one in world.runs()}
     return Played(
@@ -412,7 +412,7 @@ class _Real:
         """Do nothing: the clock of this machine is not ours."""
 
 
-def play_process(schedule: Schedule, folder: Path) -> Played:
+def play_process(schedule: Schedule, directory: Path) -> Played:
     """Play a schedule with the real entry point, in real time."""
     machine = _Real()
     with World(schedule, SpeedClock(SPEED)) as world:
@@ -426,4 +426,4 @@ def play_process(schedule: Schedule, folder: Path) -> Played:
             done = machine.process.wait(240)
             return done.code, done.log, []
 
-        return _play_jobs(schedule, world, folder, run, _TIMEOUTS)
+        return _play_jobs(schedule, world, directory, run, _TIMEOUTS)

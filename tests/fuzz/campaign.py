@@ -57,17 +57,17 @@ def campaign(surfaces: Iterable[Surface], seed: int, seconds: float, most: int =
 def run_case(
     surface: Surface, seed: int, case: int, *, measured: bool | None = None
 ) -> tuple[int, Failure | None]:
-    """Run one input; return its size, and what went wrong."""
+    """Run one input; return its size, and the failure."""
     made = surface.make(random.Random(f"{seed} {surface.name} {case}"))
     measured = case % _MEASURED == 0 if measured is None else measured
     if measured:
         tracemalloc.start()
-    began, reason, result = time.thread_time(), "", None
+    started, reason, result = time.thread_time(), "", None
     try:
         result = made.handle()
     except Exception as error:  # noqa: BLE001 - a crash is a finding
         reason = _reason(error)
-    took = time.thread_time() - began
+    took = time.thread_time() - started
     peak = tracemalloc.get_traced_memory()[1] if measured else 0
     if measured:
         tracemalloc.stop()

@@ -1,4 +1,4 @@
-"""One interface, told in many places: the table in the code, action.yml, GitLab, CLI, README.
+"""One interface in many places: the table in the code, action.yml, GitLab, CLI, README.
 
 `INPUTS`, `OUTPUTS`, `EXIT_CODES` and `STATUSES` are what users rely on, written down once more as
 plain data: a change of the code alone can't change them.
@@ -123,10 +123,10 @@ def test_the_table_is_the_interface():
 
 @pytest.mark.parametrize("name", CHOICES)
 def test_choices_are_the_fixed_words(name):
-    """An input of fixed words takes these, in any case, and no other."""
+    """An input with fixed values accepts these, in any case, and no others."""
     parse = next(one.parse for one in TABLE if one.name == name)
     assert [parse(word.upper()) for word in CHOICES[name].split()] == CHOICES[name].split()
-    with pytest.raises(ValueError):  # noqa: PT011 - what it says is written by its caller
+    with pytest.raises(ValueError):  # noqa: PT011 - the caller writes the message
         parse("maybe")
 
 
@@ -154,9 +154,9 @@ def test_exit_codes_are_the_fixed_ones():
 
 
 def test_statuses_are_the_fixed_ones():
-    """The output `status` tells which words it can hold, and a state of the API is one of them."""
-    told = re.search(r": (.*)\.", TOLD_OUTPUTS["status"])
-    assert told and re.split(r", | or ", told[1]) == STATUSES
+    """The description of `status` lists its values, and each API state is one of them."""
+    shown = re.search(r": (.*)\.", TOLD_OUTPUTS["status"])
+    assert shown and re.split(r", | or ", shown[1]) == STATUSES
     assert {state.value for state in State} - {"unknown"} <= set(STATUSES)
 
 
@@ -180,11 +180,11 @@ class TestAction:
         assert not [name for name, one in action["inputs"].items() if one.get("required")]
 
     def test_outputs_are_told(self, action):
-        """Each output is told in the same words as in the code."""
-        told = {
+        """Each output has the same description as in the code."""
+        shown = {
             name: " ".join(one["description"].split()) for name, one in action["outputs"].items()
         }
-        assert told == TOLD_OUTPUTS
+        assert shown == TOLD_OUTPUTS
 
     def test_the_container_gets_every_input(self, action):
         """GitHub sets INPUT_ variables by itself; arguments would start the CLI instead."""
@@ -198,7 +198,7 @@ class TestGitLab:
     """The component, as GitLab reads it."""
 
     def test_every_input_is_there(self):
-        """It has every input, in the same words, but for those that can't work there."""
+        """It has every input with the same description, except those that can't work there."""
         inputs = component.declared()
         assert set(INPUTS) - set(inputs) == set(NOT_IN_GITLAB)
         for one in TABLE:
@@ -227,7 +227,7 @@ class TestGitLab:
             assert "regex" not in one or (one["regex"][0], one["regex"][-1]) == ("^", "$")
 
     def test_choices_are_the_same(self):
-        """Where GitLab checks the words of an input, they are the ones that the code takes."""
+        """Where GitLab checks the values of an input, they are those that the code accepts."""
         inputs = component.declared()
         for name, words in CHOICES.items():
             assert inputs[name]["options"] == ["", *words.split()]
@@ -247,7 +247,7 @@ class TestCommandLine:
         return {parameter.name for parameter in group.commands[command].params}
 
     def test_every_command_of_the_inputs_is_there(self):
-        """What the input `command` can say is a command of the same name."""
+        """Each value of the input `command` is a command of the same name."""
         assert set(COMMANDS) <= set(group.commands)
 
     def test_every_input_is_an_option_somewhere(self):
@@ -286,14 +286,14 @@ class TestReadme:
         return found[0]
 
     def test_inputs(self, tables):
-        """Every input is there, with its default and in the same words."""
+        """Every input is there, with its default and the same description."""
         rows = self.table(tables, "on_paused")
         assert [cells for cells in rows if cells[0] in INPUTS] == [
             [one.name, one.documented_default or "–", one.meaning] for one in TABLE
         ]
 
     def test_outputs(self, tables):
-        """Every output is there in the same words, and so are the words of `status`."""
+        """Every output is there with the same description, and so are the values of `status`."""
         rows = self.table(tables, "runCount")
         assert [cells for cells in rows if cells[0] in OUTPUTS] == [
             [name, meaning] for name, meaning in TOLD_OUTPUTS.items()
@@ -302,8 +302,8 @@ class TestReadme:
     def test_exit_codes(self, tables):
         """Every exit code is there, and no other."""
         rows = self.table(tables, "124")
-        told = [int(number) for cells in rows for number in re.findall(r"\d+", cells[0])]
-        assert told == list(EXIT_CODES.values())
+        shown = [int(number) for cells in rows for number in re.findall(r"\d+", cells[0])]
+        assert shown == list(EXIT_CODES.values())
 
 
 def described(declared: dict[str, object]) -> str:
@@ -312,13 +312,13 @@ def described(declared: dict[str, object]) -> str:
 
 
 def description(one: Input) -> str:
-    """Return what every description of an input says."""
+    """Return the common part of every description of an input."""
     default = one.documented_default
     return f"{one.meaning} Default: {default}." if default else one.meaning
 
 
 def every_command(parent: click.Command = group, *path: str) -> Iterator[tuple[str, click.Command]]:
-    """Yield the words of every command, and the command; groups too."""
+    """Yield the names of every command, and the command; groups too."""
     for name, one in getattr(parent, "commands", {}).items():
         yield " ".join((*path, name)), one
         yield from every_command(one, *path, name)

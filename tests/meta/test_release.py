@@ -30,7 +30,7 @@ def release():
 
 @pytest.fixture
 def project(tmp_path):
-    """A copy of the files that it looks at, with a date in the changelog."""
+    """A copy of the files that it checks, with a date in the changelog."""
     for name in FILES:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
@@ -61,7 +61,7 @@ def test_only_semantic_versions(release, project, version):
     ("CHANGELOG.md", "2026-11-24", "unreleased"),
 ])  # fmt: skip
 def test_a_file_of_another_version_is_refused(release, project, name, old, new):
-    """A version that one of the files does not know, or that has no date, is not released."""
+    """A version that is missing in one of the files, or has no date, is not released."""
     path = project / name
     path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
     with pytest.raises(release.Refused, match=re.escape(name)):
@@ -113,7 +113,7 @@ def test_nothing_but_a_digest(release, project, image):
 
 
 def test_the_changelog_is_of_this_version():
-    """The newest version in the changelog is the package's."""
+    """The latest version in the changelog is the package's."""
     path = ROOT / "CHANGELOG.md"
     assert path.exists(), "there is no CHANGELOG.md"
     versions = re.findall(r"^## \[?(\d+\.\d+\.\d+[^\]\s]*)", path.read_text("utf-8"), re.MULTILINE)

@@ -21,7 +21,7 @@ Source: github/docs, data/reusables/actions/output-limitations.md."""
 
 
 class FileCommandError(Exception):
-    """What the runner says of a file it cannot read; the step fails."""
+    """The runner's error for a file that it can't read; the step fails."""
 
 
 @dataclass
@@ -112,7 +112,7 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _heredoc(text: str, start: int, delimiter: str) -> tuple[str, int]:
-    """The value up to a line that is the delimiter and nothing else, and where to go on."""
+    """The value up to a line that is only the delimiter, and the next position."""
     index = end = start
     while True:
         if index >= len(text):

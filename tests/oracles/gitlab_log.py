@@ -51,7 +51,7 @@ _UNMASKS = {
 @dataclass
 class Line:
     """A line as the viewer shows it; `section` is the innermost open one. `style` is what was
-    still set at the line's end, and so goes on into the next one."""
+    still set at the line's end, and so continues on the next one."""
 
     text: str
     section: str | None = None

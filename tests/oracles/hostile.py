@@ -52,7 +52,7 @@ HARMLESS = (
     "",
     "   ",
 )
-"""Lines as tools write them; each must come out as it went in."""
+"""Lines as tools write them; each must be unchanged."""
 
 _SPACES = ("", " ", "\t", "\x0b", "\x0c", "\x85", "\xa0", "\u1680", "\u2003", "\u2028", "\u3000")
 _WEIGHTLESS = ("\u200b", "\u200d", "\u2060", "\ufeff", "\xad", "\0", "\u034f", "\ufe0f", "\u180e")

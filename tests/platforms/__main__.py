@@ -20,13 +20,13 @@ def main() -> int:
     wanted = parse(sys.argv[1:])
     # An exception, so that processes are ended and containers removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    began = time.monotonic()
-    folder = Path(os.environ.get("OPSERA_STEP_PLATFORMS") or ROOT / ".platforms").absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    directory = Path(os.environ.get("OPSERA_STEP_PLATFORMS") or ROOT / ".platforms").absolute()
+    directory.mkdir(parents=True, exist_ok=True)
     parts = [part for part in PARTS if not wanted.parts or part.name in wanted.parts]
     if reason := equip(parts):
         print(f"System packages are not installed: {reason}", flush=True)
-    equipment = Equipment(folder, image=wanted.image)
+    equipment = Equipment(directory, image=wanted.image)
     # All at once: some wait for the network, others for the processor.
     equipment.prepare(sorted({need for part in parts for need in part.needs}))
     try:
@@ -34,7 +34,7 @@ def main() -> int:
     finally:
         if equipment.engine:
             equipment.engine.close()
-    return conclude(results, time.monotonic() - began, strict=wanted.strict)
+    return conclude(results, time.monotonic() - started, strict=wanted.strict)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -56,7 +56,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def equip(parts: Sequence[Part]) -> str:
-    """Install missing system packages, unless Docker answers; return why that failed, or ""."""
+    """Install missing system packages, unless Docker is available; return the problem, or ""."""
     docker = machine.find("docker")
     if docker and run([docker, "info"], 20).ok:
         return ""

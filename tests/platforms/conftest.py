@@ -55,7 +55,7 @@ def evidence(facts):
     """Records a figure to print at the end."""
 
     def note(text):
-        with Path(facts["folder"], "evidence").open("a", encoding="utf-8") as file:
+        with Path(facts["directory"], "evidence").open("a", encoding="utf-8") as file:
             file.write(f"  {text}\n")
 
     return note

@@ -38,8 +38,8 @@ _NO_BRIDGE = ("--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-fo
 _STORAGE = """\
 [storage]
 driver = "overlay"
-graphroot = "{folder}/storage"
-runroot = "{folder}/run"
+graphroot = "{directory}/storage"
+runroot = "{directory}/run"
 """
 _CONTAINERS = """\
 [containers]
@@ -59,7 +59,7 @@ class Engine:
     name: str
     program: str
     version: str
-    folder: Path
+    directory: Path
     address: str = ""
     """Where Docker listens; empty for Podman."""
     daemon: subprocess.Popen[bytes] | None = None
@@ -70,7 +70,7 @@ class Engine:
         return run([self.program, *arguments], seconds)
 
     def prepare_base(self) -> str:
-        """Make the base image available, and say which it is."""
+        """Make the base image available, and return its description."""
         if not self("image", "inspect", BASE).ok:
             own = self.daemon is not None or self.name == "podman"
             pulled = self("pull", "--quiet", BASE, seconds=180)
@@ -99,7 +99,7 @@ class Engine:
         # What a service had mounted stays mounted when it is stopped, and could not be removed.
         mounts = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
         for mount in sorted(mounts, reverse=True):
-            if mount.startswith(f"{self.folder}/"):
+            if mount.startswith(f"{self.directory}/"):
                 run(["umount", "--lazy", mount], 20)
 
     def build(self, tag: str, context: Path, *options: object, dockerfile: str = "") -> None:
@@ -112,28 +112,28 @@ class Engine:
             raise AssertionError(f"{tag} can't be built\n{done!r}")
 
 
-def start(folder: Path) -> Engine:
+def start(directory: Path) -> Engine:
     """Find the engine of this machine, or start one."""
     wanted = os.environ.get("OPSERA_STEP_PLATFORMS_ENGINE", "")
     docker = None if wanted else find("docker")
     if docker and run([docker, "info"], 20).ok:
         address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-        program = _shim(folder, docker, {}, on_host=("run",))
-        return Engine("docker", program, _version(docker), folder, address)
+        program = _shim(directory, docker, {}, on_host=("run",))
+        return Engine("docker", program, _version(docker), directory, address)
     if os.geteuid() != 0:
         raise Missing("no Docker engine answers, and only root can start one here")
     if wanted != "podman":
         try:
-            return _start_docker(folder)
+            return _start_docker(directory)
         except Missing as missing:
             print(f"Docker can't be started, so Podman is used: {missing}", flush=True)
-    return _start_podman(folder)
+    return _start_podman(directory)
 
 
-def _start_docker(folder: Path) -> Engine:
+def _start_docker(directory: Path) -> Engine:
     """Start Docker from packages that are unpacked in our own directory."""
     need("runc")
-    home, root = folder / "docker", folder / "docker/root"
+    home, root = directory / "docker", directory / "docker/root"
     if not (root / "usr/sbin/dockerd").exists():
         _unpack(home, root)
     address = f"unix://{home}/docker.sock"
@@ -149,11 +149,11 @@ def _start_docker(folder: Path) -> Engine:
     (home / "config").mkdir(exist_ok=True)
     (home / "config/config.json").write_text(json.dumps(plugins))
     client = {"DOCKER_HOST": address, "DOCKER_CONFIG": f"{home}/config"}
-    program = _shim(folder, f"{root}/usr/bin/docker", client, on_host=("run", "build"))
-    engine = Engine("docker", program, "", folder, address, daemon)
+    program = _shim(directory, f"{root}/usr/bin/docker", client, on_host=("run", "build"))
+    engine = Engine("docker", program, "", directory, address, daemon)
     for _ in range(60):
         if run([program, "info"], 20).ok:
-            return Engine("docker", program, _version(program), folder, address, daemon)
+            return Engine("docker", program, _version(program), directory, address, daemon)
         if daemon.poll() is not None:
             break
         time.sleep(0.5)
@@ -181,21 +181,21 @@ def _unpack(home: Path, root: Path) -> None:
         package.unlink()
 
 
-def _start_podman(folder: Path) -> Engine:
+def _start_podman(directory: Path) -> Engine:
     """Configure Podman to keep everything in our own directory."""
     if reason := machine.install(["podman", "runc"]):
         print(f"System packages are not installed: {reason}", flush=True)
     podman = need("podman")
     need("runc")
     environ = {
-        "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
-        "CONTAINERS_CONF": str(folder / "containers.conf"),
+        "CONTAINERS_STORAGE_CONF": str(directory / "storage.conf"),
+        "CONTAINERS_CONF": str(directory / "containers.conf"),
     }
-    (folder / "storage.conf").write_text(_STORAGE.format(folder=folder))
-    (folder / "containers.conf").write_text(_CONTAINERS)
-    program = _shim(folder, podman, environ)
+    (directory / "storage.conf").write_text(_STORAGE.format(directory=directory))
+    (directory / "containers.conf").write_text(_CONTAINERS)
+    program = _shim(directory, podman, environ)
     insist([program, "info"], 60, "start Podman")
-    return Engine("podman", program, run([program, "--version"], 20).output.split()[-1], folder)
+    return Engine("podman", program, run([program, "--version"], 20).output.split()[-1], directory)
 
 
 def _version(docker: str) -> str:
@@ -210,9 +210,9 @@ def component_image() -> str:
     return found[1]
 
 
-def checkout(folder: Path) -> Path:
+def checkout(directory: Path) -> Path:
     """Copy what a checkout of this state has, with the modes of the strictest user."""
-    copy = folder / "checkout"
+    copy = directory / "checkout"
     shutil.rmtree(copy, ignore_errors=True)
     git = [need("git"), "-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard"]
     names = insist(git, 30, "list the files of this checkout").output
@@ -230,13 +230,13 @@ def checkout(folder: Path) -> Path:
 
 
 def _shim(
-    folder: Path, program: str, environ: Mapping[str, str], on_host: tuple[str, ...] = ()
+    directory: Path, program: str, environ: Mapping[str, str], on_host: tuple[str, ...] = ()
 ) -> str:
     """Write a `docker` for the front of PATH, which needs nothing of the environment.
 
     The commands in `on_host` share the machine's network.
     """
-    path = folder / "bin" / "docker"
+    path = directory / "bin" / "docker"
     path.parent.mkdir(exist_ok=True)
     lines = ["#!/bin/sh", *(f"export {name}='{value}'" for name, value in environ.items())]
     for command in on_host:
@@ -249,7 +249,7 @@ def _shim(
 
 def _stand_in(engine: Engine) -> None:
     """Make an image of the base's name out of Debian's packages, where no registry is reached."""
-    archive = engine.folder / "base.tar"
+    archive = engine.directory / "base.tar"
     options = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "locale", "doc")]
     options += [
         '--customize-hook=rm -f "$1"/usr/lib/python3.*/EXTERNALLY-MANAGED',

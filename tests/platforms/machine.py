@@ -92,9 +92,9 @@ def java_home() -> str:
     return str(Path(java).resolve().parents[1])
 
 
-def python(folder: Path) -> Path:
+def python(directory: Path) -> Path:
     """Return a virtual environment with the packages of requirements.txt."""
-    venv, done = folder / "python", folder / "python" / "complete"
+    venv, done = directory / "python", directory / "python" / "complete"
     if not done.exists():
         insist([sys.executable, "-m", "venv", "--clear", venv], 60, "make a virtual environment")
         lock = ROOT / "tests/platforms/requirements.txt"
@@ -115,9 +115,9 @@ def dotnet(venv: Path) -> str:
     return str(found)
 
 
-def npm(folder: Path) -> Path:
+def npm(directory: Path) -> Path:
     """Install the packages of package.json; return the directory of their programs."""
-    done, programs = folder / "npm" / "complete", folder / "npm" / "node_modules" / ".bin"
+    done, programs = directory / "npm" / "complete", directory / "npm" / "node_modules" / ".bin"
     if not done.exists():
         done.parent.mkdir(exist_ok=True)
         for name in ("package.json", "package-lock.json"):

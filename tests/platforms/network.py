@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.platforms.running import run
 
 HOST = "opsera.internal"
-"""A host that no DNS server knows."""
+"""A host name that doesn't resolve."""
 _BLOCK = 65536
 
 
@@ -22,9 +22,11 @@ class Authority:
     Made by openssl, because the workflows that use it have no development requirements.
     """
 
-    def __init__(self, folder: Path, openssl: str = "openssl", address: str = "127.0.0.1") -> None:
-        self.bundle, self.key = folder / "authority.pem", folder / "authority.key"
-        self.certificate, self.own_key = folder / "server.pem", folder / "server.key"
+    def __init__(
+        self, directory: Path, openssl: str = "openssl", address: str = "127.0.0.1"
+    ) -> None:
+        self.bundle, self.key = directory / "authority.pem", directory / "authority.key"
+        self.certificate, self.own_key = directory / "server.pem", directory / "server.key"
         new = (openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
         ours = ("-subj", "/CN=A private authority", "-keyout", self.key, "-out", self.bundle)
         extra = "keyUsage=critical,keyCertSign,cRLSign"

@@ -23,7 +23,7 @@ SECONDS = 900
 class Equipment:
     """The tools of all parts; each is prepared once."""
 
-    folder: Path
+    directory: Path
     facts: dict[str, str] = field(default_factory=dict)
     engine: engines.Engine | None = None
     image: str | None = None
@@ -40,10 +40,10 @@ class Equipment:
             if made is None:
                 made = self._made[name] = Future()
         if is_first:
-            began = time.monotonic()
+            started = time.monotonic()
             try:
-                told = _MAKERS[name](self)
-                print(f"{name}: {told}, {time.monotonic() - began:.0f} s", flush=True)
+                shown = _MAKERS[name](self)
+                print(f"{name}: {shown}, {time.monotonic() - started:.0f} s", flush=True)
                 made.set_result(None)
             except Exception as error:  # noqa: BLE001 - raised where it is needed
                 made.set_exception(error)
@@ -117,20 +117,20 @@ class PartResult:
 
 def play(part: Part, equipment: Equipment) -> PartResult:
     """Run the tests of a part and print their output."""
-    began = time.monotonic()
+    started = time.monotonic()
     print(f"\n=== {part.name}: {part.about}", flush=True)
     try:
         for need in part.needs:
             equipment.provide(need)
     except Missing as missing:
         print(f"SKIPPED: {missing}", flush=True)
-        return PartResult(part, "skipped", time.monotonic() - began, str(missing))
+        return PartResult(part, "skipped", time.monotonic() - started, str(missing))
     except Exception as error:  # noqa: BLE001 - our bug; the other parts still run
         print(f"FAILED: {error}", flush=True)
-        return PartResult(part, "FAILED (nothing to test)", time.monotonic() - began)
-    facts = json.dumps({**equipment.facts, "folder": str(equipment.folder)})
+        return PartResult(part, "FAILED (nothing to test)", time.monotonic() - started)
+    facts = json.dumps({**equipment.facts, "directory": str(equipment.directory)})
     env = {**part.environ, "OPSERA_STEP_PLATFORMS_FACTS": facts}
-    evidence = equipment.folder / "evidence"
+    evidence = equipment.directory / "evidence"
     evidence.write_text("")
     # Most of them wait for a run, few for the processor.
     options = ["-p", "no:cacheprovider", "-q", "-n", "3", "--dist", "worksteal", "--timeout=300"]
@@ -139,11 +139,11 @@ def play(part: Part, equipment: Equipment) -> PartResult:
     done = run([sys.executable, "-m", "pytest", *options, *part.tests], SECONDS, env=env)
     print(done.output.rstrip(), evidence.read_text("utf-8").rstrip(), sep="\n", flush=True)
     result = "passed" if done.ok else f"FAILED (exit code {done.code})"
-    return PartResult(part, result, time.monotonic() - began)
+    return PartResult(part, result, time.monotonic() - started)
 
 
 def _engine(equipment: Equipment) -> str:
-    engine = equipment.engine = engines.start(equipment.folder)
+    engine = equipment.engine = engines.start(equipment.directory)
     base = engine.prepare_base()
     equipment.facts |= {
         "engine": engine.name,
@@ -159,7 +159,7 @@ def _image(equipment: Equipment) -> str:
     equipment.provide("engine")
     engine = equipment.engine
     assert engine is not None
-    context = engines.checkout(equipment.folder)
+    context = engines.checkout(equipment.directory)
     equipment.facts |= {"base": engines.BASE, "checkout": str(context)}
     if equipment.image:
         equipment.facts["image"] = equipment.image
@@ -171,7 +171,7 @@ def _image(equipment: Equipment) -> str:
 
 
 def _python(equipment: Equipment) -> str:
-    equipment.facts["python"] = str(machine.python(equipment.folder))
+    equipment.facts["python"] = str(machine.python(equipment.directory))
     return "packages of PyPI installed"
 
 
@@ -188,7 +188,7 @@ def _dotnet(equipment: Equipment) -> str:
 
 
 def _npm(equipment: Equipment) -> str:
-    equipment.facts["npm"] = str(machine.npm(equipment.folder))
+    equipment.facts["npm"] = str(machine.npm(equipment.directory))
     return "packages of npm installed"
 
 

@@ -35,8 +35,8 @@ def address(interface: str = "docker0") -> str:
 def main(bundle: Path, scenarios: list[str]) -> None:
     """Start a simulator for each scenario, and wait."""
     where = address()
-    folder = Path(tempfile.mkdtemp())
-    authority = Authority(folder, address=where)
+    directory = Path(tempfile.mkdtemp())
+    authority = Authority(directory, address=where)
     bundle.write_bytes(authority.bundle.read_bytes())
     for scenario in scenarios:
         simulator = Simulator(scenario, clock=SpeedClock(_SPEED), seed=1).start()

@@ -23,13 +23,13 @@ def encoded(text):
 
 @pytest.fixture(scope="module")
 def ask(facts, tmp_path_factory):
-    """Return what .NET answers to a list of questions."""
-    folder = tmp_path_factory.mktemp("dotnet")
-    program = folder / "driver.exe"
+    """Return the results of a list of .NET string operations."""
+    directory = tmp_path_factory.mktemp("dotnet")
+    program = directory / "driver.exe"
     compiled = run([facts["mcs"], "-langversion:7", f"-out:{program}", SOURCE], 60)
     assert compiled.ok, compiled
     settings = {"framework": {"name": "Microsoft.NETCore.App", "version": "8.0.0"}}
-    config = folder / "driver.runtimeconfig.json"
+    config = directory / "driver.runtimeconfig.json"
     config.write_text(json.dumps({"runtimeOptions": {"tfm": "net8.0", **settings}}))
 
     def answers(questions):
@@ -37,7 +37,7 @@ def ask(facts, tmp_path_factory):
         done = subprocess.run(
             [facts["dotnet"], "exec", "--runtimeconfig", config, program], check=True, timeout=120,
             input="\n".join(lines).encode(), stdout=subprocess.PIPE,
-            env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "HOME": str(folder)},
+            env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "HOME": str(directory)},
         )  # fmt: skip
         return [
             base64.b64decode(line).decode("utf-16-le", "surrogatepass")

@@ -99,7 +99,7 @@ def example(act, repository, facts):
         shutil.copy(EXAMPLES / name, repository / ".github/workflows")
         used = USES.findall((EXAMPLES / name).read_text("utf-8") + WORKFLOW.read_text("utf-8"))
         local = [f"{owner}{ref}={repository.parent / 'action'}" for owner, ref in set(used)]
-        with alone(Path(facts["folder"], f"{name}.lock")):
+        with alone(Path(facts["directory"], f"{name}.lock")):
             return act(
                 event, *(word for one in local for word in ("--local-repository", one)),
                 "--secret", f"OPSERA_TOKEN={simulator.token}",
@@ -183,7 +183,7 @@ def test_the_native_action(act, repository, facts, simulate, scenario, released,
     (repository / ".github/workflows/native.yml").write_text(NATIVE, "utf-8")
     used = "opsera-step/opsera-step@0123456789abcdef0123456789abcdef01234567"
     simulator = simulate(scenario)
-    with alone(Path(facts["folder"], "native.lock")):
+    with alone(Path(facts["directory"], "native.lock")):
         done = act(
             "push", "--local-repository", f"{used}={action}",
             "--secret", f"OPSERA_TOKEN={simulator.token}",
@@ -221,22 +221,22 @@ def test_the_post_step_stops_what_a_killed_job_left(containers, simulate, tmp_pa
 
 def test_githubs_own_parser(facts, tmp_path):
     """GitHub's language service finds no error in actions, workflows, and examples."""
-    folder = tmp_path / "validate"
-    folder.mkdir()
-    shutil.copy(ROOT / "tests/platforms/github/validate.mjs", folder)
-    (folder / "node_modules").symlink_to(Path(facts["npm"]).parent)
+    directory = tmp_path / "validate"
+    directory.mkdir()
+    shutil.copy(ROOT / "tests/platforms/github/validate.mjs", directory)
+    (directory / "node_modules").symlink_to(Path(facts["npm"]).parent)
     bundle = [
         f"{facts['npm']}/esbuild", "validate.mjs", "--bundle", "--platform=node", "--format=cjs",
         "--log-level=error", "--outfile=validate.cjs",
     ]  # fmt: skip
-    assert run(bundle, 60, cwd=folder).ok
+    assert run(bundle, 60, cwd=directory).ok
     workflows = [*ROOT.glob(".github/workflows/*.yml"), *EXAMPLES.glob("*.yml")]
     files = [ROOT / "action.yml", ROOT / "native/action.yml", *sorted(workflows)]
-    broken = folder / "broken.yml"
+    broken = directory / "broken.yml"
     broken.write_text(
         "on: push\njobs: {a: {runs-on: x, steps: [{run: 'echo ${{ nothing.x }}'}]}}\n"
     )
-    check = ["node", folder / "validate.cjs", ROOT / "action.yml"]
+    check = ["node", directory / "validate.cjs", ROOT / "action.yml"]
     assert not run([*check, broken], 60).ok, "it accepts anything"
     done = run([*check, *files], 60)
     assert done.ok, done

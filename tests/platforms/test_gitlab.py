@@ -56,11 +56,11 @@ stages: [deploy]
 @pytest.fixture(scope="session")
 def helper(facts, tmp_path_factory, containers):
     """The image for jobs without one; ours gets the name that the component uses."""
-    folder = tmp_path_factory.mktemp("helper")
+    directory = tmp_path_factory.mktemp("helper")
     install = "apt-get update -qq && apt-get install -qq --no-install-recommends rsync git"
-    (folder / "Dockerfile").write_text(f"FROM {facts['base']}\nRUN {install}\n")
+    (directory / "Dockerfile").write_text(f"FROM {facts['base']}\nRUN {install}\n")
     known = run([facts["docker"], "image", "inspect", HELPER], 30).ok
-    assert known or run([facts["docker"], "build", "--tag", HELPER, folder], 170).ok
+    assert known or run([facts["docker"], "build", "--tag", HELPER, directory], 170).ok
     assert run([facts["docker"], "tag", facts["image"], component_image()], 30).ok
     return HELPER
 

@@ -113,13 +113,13 @@ def test_the_first_request_comes_early(containers, simulate, evidence):
     simulator = simulate("slow", speed=1.0)
     empty, ours = [], []
     for _ in range(10):
-        began = time.time()
+        started = time.time()
         containers.shell("exit 0")
-        empty.append(time.time() - began)
-        began, before = simulator.now, len(simulator.requests)
+        empty.append(time.time() - started)
+        started, before = simulator.now, len(simulator.requests)
         job = containers.start("status", **inputs(simulator))
         job.wait()
-        ours.append(simulator.requests[before].time - began)
+        ours.append(simulator.requests[before].time - started)
         if len(ours) >= 3 and min(ours) - min(empty) < HALF_A_SECOND:
             break
     evidence(f"first call {min(ours):.2f} s after docker run; an empty one takes {min(empty):.2f}")
@@ -128,7 +128,7 @@ def test_the_first_request_comes_early(containers, simulate, evidence):
 
 @pytest.mark.parametrize("arguments", [(), ("run",)], ids=["job", "command line"])
 def test_a_hostile_checkout_changes_nothing(containers, simulate, tmp_path, arguments):
-    """Modules with the names of ours, and variables that point to them, change nothing."""
+    """Modules with the same names, and variables that point to them, change nothing."""
     names = (
         "requests urllib3 opsera_step yaml click jinja2 json os encodings re site sitecustomize"
         " usercustomize entrypoint typing certifi idna"

@@ -14,9 +14,9 @@ NOBODY = "http://127.0.0.1:9"
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory, facts):
     """A private CA."""
-    folder = tmp_path_factory.mktemp("authority")
-    folder.chmod(0o755)
-    return Authority(folder, facts["openssl"])
+    directory = tmp_path_factory.mktemp("authority")
+    directory.chmod(0o755)
+    return Authority(directory, facts["openssl"])
 
 
 @pytest.fixture

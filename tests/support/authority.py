@@ -12,9 +12,9 @@ import trustme
 class Authority:
     """A private CA whose certificate is in `bundle`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, directory: Path) -> None:
         self._ca = trustme.CA(organization_name="Example CA")
-        self.bundle = str(folder / "ca.pem")
+        self.bundle = str(directory / "ca.pem")
         self._ca.cert_pem.write_to_path(self.bundle)
 
     def context(self, *names: str, days: float = 2.0) -> ssl.SSLContext:

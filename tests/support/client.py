@@ -40,7 +40,7 @@ def error_after(*answers: Answer, **options: Any) -> ApiError:
 
 
 def assert_readable(error: ApiError) -> None:
-    """Check that an error reads as sentences of ours: no token, no Python, no line breaks."""
+    """Check that an error consists of sentences: no token, no Python, no line breaks."""
     text = f"{error.message} {error.hint}"
     assert TOKEN not in text and TOKEN.split(".")[2] not in text
     assert re.fullmatch(r"[A-Z][^\n\r]*[.…”]", error.message), error.message

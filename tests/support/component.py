@@ -55,18 +55,20 @@ def jobs(inputs: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def environment_of(script: list[str], folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
+def environment_of(
+    script: list[str], directory: Path, variables: Mapping[str, str]
+) -> dict[str, str]:
     """Run a job's script as a runner's shell does; return what our program's environment was."""
     stub = '#!/bin/sh\nenv -0 > "$RECORD"\n'
     for name in ("opsera-step", "opsera-step-job"):
-        (folder / name).write_text(stub)
-        (folder / name).chmod(0o755)
-    record = folder / "record"
+        (directory / name).write_text(stub)
+        (directory / name).chmod(0o755)
+    record = directory / "record"
     record.unlink(missing_ok=True)
     done = subprocess.run(
-        ["/bin/sh", "-e"], input="\n".join(script) + "\n", text=True, cwd=folder, check=False,
+        ["/bin/sh", "-e"], input="\n".join(script) + "\n", text=True, cwd=directory, check=False,
         capture_output=True, timeout=20,
-        env={**variables, "PATH": f"{folder}:/usr/bin:/bin", "RECORD": str(record)},
+        env={**variables, "PATH": f"{directory}:/usr/bin:/bin", "RECORD": str(record)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout == done.stderr == ""

@@ -65,7 +65,7 @@ FAULTS: dict[str, tuple[bool, ApiError]] = {
     "502 with Retry-After": (True, unavailable(502, 20.0)),
     "malformed after": (True, Malformed("pipeline/run answered HTTP 200, but not with JSON.")),
 }
-"""What the call `run` can raise, and whether the run is accepted all the same."""
+"""What the call `run` can raise, and whether the run is accepted anyway."""
 
 ANSWERS: dict[str, tuple[bool, str, str]] = {
     "fine": (True, "executed", "new"),
@@ -81,7 +81,7 @@ ANSWERS: dict[str, tuple[bool, str, str]] = {
     "refused with old count": (False, "failed", "old"),
     "failed with count": (True, "failed", "new"),
 }
-"""What `run` can answer: whether it is accepted, the word, and which run count."""
+"""What `run` can return: whether it is accepted, the status, and the run number."""
 
 
 @dataclass
@@ -119,18 +119,18 @@ class FakeOpsera:
     stop_faults: list[tuple[bool, ApiError]] = field(default_factory=list)
     ever_responded: bool = True
     notes_changes: bool = False
-    """Whether a pipeline says when it was changed: when a request was accepted, at once."""
+    """Whether a pipeline shows when it was changed: when a request was accepted, at once."""
 
     def __post_init__(self) -> None:
-        """Begin with the pipeline as it is."""
+        """Start with the current pipeline."""
         self.runs: list[FakeRun] = []
         self.calls: list[str] = []
         self.settings: list[dict[str, Any] | None] = []
         """The runtime settings of each request."""
         self.words = "as you wish"
-        """What Opsera says to a request."""
+        """Opsera's response to a request."""
         self.broken_off = False
-        """Whether a run that was going was reset."""
+        """Whether a run in progress was reset."""
         self.around: list[str] = []
         """Other actors who start a run in the same second: "before" or "after" ours."""
         self.rest = self.state if self.state in ("failed", "stopped", "never") else "success"
@@ -148,12 +148,12 @@ class FakeOpsera:
     # What the tests set in motion.
 
     def others_at(self, moments: Iterable[float]) -> None:
-        """Let somebody else start a run at each of some moments."""
+        """Let another user start a run at each of these times."""
         for moment in moments:
             self.clock.call_at(moment, lambda: self.accept(OTHER))
 
     def pause_at(self, moment: float) -> None:
-        """Let the run that goes then wait for somebody, for good."""
+        """Let the run that is active then wait for approval forever."""
 
         def pause() -> None:
             self.paused_since = moment
@@ -165,7 +165,7 @@ class FakeOpsera:
         self.clock.call_at(moment, pause)
 
     def accept(self, user: str) -> FakeRun | None:
-        """Take a request: begin at once or queue; a paused pipeline refuses."""
+        """Accept a request: start the run or queue it; a paused pipeline refuses."""
         now = self.clock.monotonic()
         if self._paused(now):
             return None
@@ -175,7 +175,7 @@ class FakeOpsera:
         self.runs.append(run)
         return run
 
-    # What the tests look at.
+    # What the tests check.
 
     def ours(self) -> list[int]:
         """Return the runs that we started."""
@@ -190,7 +190,7 @@ class FakeOpsera:
         return self.calls.count(call)
 
     def going(self, now: float) -> FakeRun | None:
-        """Find the run that goes at a time."""
+        """Find the run in progress at a time."""
         return next((run for run in self.runs if run.begins <= now < run.ends), None)
 
     # The API.
@@ -198,7 +198,7 @@ class FakeOpsera:
     def run(
         self, pipeline_id: str, deadline: Deadline, settings: dict[str, Any] | None = None
     ) -> RunResponse:
-        """Start a run, as the script says."""
+        """Start a run according to the script."""
         self._call("run")
         self.settings.append(settings)
         least = LATENCY if self.times("run") == 1 else 3.0
@@ -255,7 +255,7 @@ class FakeOpsera:
         )
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> Listing[LogRecord]:
-        """Show the first records of a run, newest first."""
+        """Return the first records of a run, latest first."""
         self._call("logs")
         found = self.run_of(run.count)
         assert not console_only
@@ -266,7 +266,7 @@ class FakeOpsera:
         return Listing(tuple(record(name, user if name != "Build" else "") for name in names))
 
     def status(self, run: Run, deadline: Deadline) -> RunStatus:
-        """Tell how a run stands."""
+        """Return the status of a run."""
         self._call("status")
         if self.status_faults:
             raise self.status_faults.pop(0)
@@ -279,7 +279,7 @@ class FakeOpsera:
         return RunStatus(state_of(word), word)
 
     def stop(self, pipeline_id: str, deadline: Deadline) -> Ack:
-        """Stop whatever goes, a second later."""
+        """Stop the run in progress, a second later."""
         self._call("stop")
         effect, error = self.stop_faults.pop(0) if self.stop_faults else (True, None)
         now = self.clock.monotonic()

@@ -65,14 +65,14 @@ def forms(token: str) -> list[str]:
     ]
 
 
-def play_hostile(folder: Path, platform: str, **inputs: str) -> tuple[Finished, str]:
+def play_hostile(directory: Path, platform: str, **inputs: str) -> tuple[Finished, str]:
     """Run the hostile pipeline with a whole job."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=FakeClock(), seed=4) as simulator:
         token = simulator.token
     with Simulator(hostile_scenario(token), clock=clock, seed=4) as simulator:
         assert simulator.token == token
-        job = play(simulator, clock, folder, platform, **inputs)
+        job = play(simulator, clock, directory, platform, **inputs)
     assert int(job.outputs["OPSERA_LOG_LINES"]) > 600
     assert job.log.count(MASK) > len(forms(token))
     return job, token

@@ -32,18 +32,18 @@ MARKS: Mapping[str, Mapping[str, str]] = {
 class Files:
     """The files that a platform gives to a job, in a directory of the test."""
 
-    folder: Path
+    directory: Path
     platform: str = "plain"
 
     def environment(self) -> dict[str, str]:
         """Return the variables that the platform sets."""
         names = ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
-        files = {name: str(self.folder / name.lower()) for name in names}
+        files = {name: str(self.directory / name.lower()) for name in names}
         return {**MARKS[self.platform], **(files if self.platform == "github" else {})}
 
     def text(self, name: str) -> str:
         """Return the content of a file, or "" if there is none."""
-        path = self.folder / name
+        path = self.directory / name
         return path.read_text("utf-8") if path.exists() else ""
 
     @property
@@ -66,7 +66,7 @@ class Finished:
 
 
 class Server(Protocol):
-    """What a job needs to know of a server: the simulator, or the stand-in."""
+    """What a job needs from a server: the simulator, or the stand-in."""
 
     url: str
     token: str
@@ -85,10 +85,10 @@ def inputs_for(simulator: Server, **inputs: str | None) -> dict[str, str]:
 
 
 def play(
-    simulator: Simulator, clock: FakeClock, folder: Path, platform: str = "plain", **inputs: str
+    simulator: Simulator, clock: FakeClock, directory: Path, platform: str = "plain", **inputs: str
 ) -> Finished:
     """Run the job in this process on the simulator's fake clock, where an hour takes a second."""
-    return play_with(simulator, clock, Files(folder, platform), Signals(), **inputs)
+    return play_with(simulator, clock, Files(directory, platform), Signals(), **inputs)
 
 
 def play_with(
@@ -96,10 +96,10 @@ def play_with(
 ) -> Finished:
     """Run the job in this process, with a cancellation that the test can use."""
     out = io.StringIO()
-    began = clock.monotonic()
+    started = clock.monotonic()
     environ = {
         **files.environment(),
-        **inputs_for(simulator, **{"output_file": str(files.folder / "opsera.env"), **inputs}),
+        **inputs_for(simulator, **{"output_file": str(files.directory / "opsera.env"), **inputs}),
     }
     jitter = random.Random(7).random
     code = run_job(environ, Output(out), cancel, clock=clock, jitter=jitter)
@@ -107,7 +107,7 @@ def play_with(
         code,
         out.getvalue(),
         files,
-        clock.monotonic() - began,
+        clock.monotonic() - started,
         outputs=files.outputs,
         base_url=simulator.url,
     )
@@ -134,7 +134,7 @@ class Process:
         self._began = time.monotonic()
         self._process = subprocess.Popen(
             [*wrapper, sys.executable, "-Iu", str(ROOT / "entrypoint.py"), *arguments],
-            cwd=files.folder,
+            cwd=files.directory,
             env={"PATH": os.defpath, **files.environment(), **given, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

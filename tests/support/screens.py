@@ -136,7 +136,7 @@ _REPLACED = (
     (r"\b\d\d:\d\d(:\d\d)?(?=Z? UTC)", "12:34"),
     (r"\b\d+( days? ago| min ago)", r"60\1"),
     (r"\bafter \d+s\b", "after 3s"),
-    # OpenSSL's words for a reply that is not TLS differ between its versions.
+    # OpenSSL's message for a response that is not TLS differs between its versions.
     (r"TLS failed \([a-z ]+\)", "TLS failed (wrong version number)"),
 )
 

@@ -76,7 +76,7 @@ class ScriptedOpsera:
     statuses: list[tuple[float, str | ApiError]]
     """What the status call returns: a status, with `|` and a message, or an error."""
     lines: list[tuple[float, str] | tuple[float, str, Step]] = field(default_factory=list)
-    """When each console record appears; of the first step unless it says otherwise."""
+    """When each console record appears; of the first step by default."""
     activity: list[tuple[float, LogRecord]] = field(default_factory=list)
     """When each other record appears."""
     pipelines: list[tuple[float, Pipeline]] = field(default_factory=list)

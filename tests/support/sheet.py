@@ -14,7 +14,7 @@ TOKEN = "tok-0123456789abcdefghij"
 
 @dataclass
 class Sheet:
-    """What was printed, one short line for each call; lines of the run's log begin with `» `."""
+    """What was printed, one short line for each call; lines of the run's log start with `» `."""
 
     color: bool = False
     folds: bool = False

@@ -47,18 +47,18 @@ def play(lines: int, per_record: int = 100, new: int = NEW_EACH_TIME) -> Played:
         return "".join(f"{line(one)}\n" for one in numbers)
 
     run = Run(-(-lines // per_record), text, new)
-    began = time.monotonic()
-    with playing(run) as url, tempfile.TemporaryDirectory() as folder:
-        code, shown, size, peak = _follow(url, Path(folder))
-    return Played(code, shown, size, peak, time.monotonic() - began)
+    started = time.monotonic()
+    with playing(run) as url, tempfile.TemporaryDirectory() as directory:
+        code, shown, size, peak = _follow(url, Path(directory))
+    return Played(code, shown, size, peak, time.monotonic() - started)
 
 
-def _follow(url: str, folder: Path) -> tuple[int, int, int, int]:
+def _follow(url: str, directory: Path) -> tuple[int, int, int, int]:
     """Run the job; count its lines, and check that each is the next one."""
     shown = size = peak = 0
     with subprocess.Popen(
         ENTRYPOINT,
-        cwd=folder,
+        cwd=directory,
         env=job_environment(url, timeout="0"),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -63,8 +63,8 @@ def test_the_drawing_is_complete():
 @pytest.mark.parametrize("kind", ALL)
 def test_the_drawing_tells_the_codes(kind):
     """Where the drawing has a number, it is the class's exit code."""
-    told = re.search(rf"\b{kind.__name__} {{1,24}}(\d{{1,2}})\b", errors.__doc__)
-    assert told is None or int(told[1]) == kind.exit_code
+    shown = re.search(rf"\b{kind.__name__} {{1,24}}(\d{{1,2}})\b", errors.__doc__)
+    assert shown is None or int(shown[1]) == kind.exit_code
 
 
 @pytest.mark.parametrize("kind", LEAVES)

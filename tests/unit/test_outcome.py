@@ -100,8 +100,8 @@ def test_the_schema_knows_every_word():
     schema = json.loads(file.read_text("utf-8"))
     codes = set(schema["properties"]["exitCode"]["enum"])
     assert codes == set(map(int, ExitCode))
-    told = re.findall(r"\w+", OUTPUTS["status"].partition(":")[2].replace(" or ", " "))
-    assert schema["properties"]["status"]["enum"] == told
+    shown = re.findall(r"\w+", OUTPUTS["status"].partition(":")[2].replace(" or ", " "))
+    assert schema["properties"]["status"]["enum"] == shown
     states = {state.value for state in State} | {None}
     assert set(schema["$defs"]["step"]["properties"]["state"]["enum"]) == states
     assert schema["properties"]["schemaVersion"]["const"] == SCHEMA_VERSION

@@ -49,10 +49,10 @@ def test_in_a_guard_a_signal_raises_at_once(signals, number, code):
 def test_a_signal_that_came_before_raises_in_the_next_guard(signals):
     """A noted signal is told at the next wait, before the wait begins."""
     signals.notice(signal.SIGINT)
-    began = False
+    started = False
     with pytest.raises(Cancelled), signals.guard():
-        began = True
-    assert not began
+        started = True
+    assert not started
 
 
 def test_it_is_told_once(signals):
@@ -194,12 +194,12 @@ def play(
     ) as child:  # fmt: skip
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        began = time.monotonic()
+        started = time.monotonic()
         for number in numbers:
             child.send_signal(number)
             time.sleep(0.05)
         said, _ = child.communicate(timeout=20)
-        return child.returncode, said.split("\n")[:-1], time.monotonic() - began
+        return child.returncode, said.split("\n")[:-1], time.monotonic() - started
 
 
 @pytest.mark.parametrize(

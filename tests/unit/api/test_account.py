@@ -43,14 +43,14 @@ def test_nothing_that_comes_raises(data, read):
      ({"data": {"status": "x"}}, "x"), ([{"status": "x"}], "x"), ("", None), (5, None), ({}, None)],
 )  # fmt: skip
 def test_a_status_in_many_forms(data, word):
-    """The word is found in all forms that the page leaves open."""
+    """The status is found in all forms that the documentation leaves open."""
     status = parse_task_status(data)
     assert (status and status.value) == word
     assert status is None or status.response is data
 
 
 def test_tags_are_words_or_objects():
-    """Tags come as words or as objects with a value."""
+    """Tags are strings or objects with a value."""
     assert account.read_tool({"tags": ["a", {"type": "t", "value": "b"}, 5, {}]}).tags == ("a", "b")
 
 

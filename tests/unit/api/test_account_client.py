@@ -51,7 +51,7 @@ def test_every_call_in_every_shape(talk):
 
 
 def test_queries_are_in_the_address(talk):
-    """What narrows an audit or a task log is sent as the API page says."""
+    """Filters of an audit or a task log are sent as documented."""
     client, simulator, soon = talk
     actions = client.account.user_actions(soon, kind="pipeline", count=2)
     assert {one.kind for one in actions.items} == {"pipeline"} and len(actions.items) == 2
@@ -69,7 +69,7 @@ def test_queries_are_in_the_address(talk):
 
 
 def test_an_update_sends_its_changes_alone(talk):
-    """The body has the ID and what changes, and the answer is the tool as it is then."""
+    """The body has the ID and the changes, and the response is the updated tool."""
     client, simulator, soon = talk
     assert client.account.update_tool(TOOL, {"tags": ["x"]}, soon).tags == ("x",)
     assert simulator.requests[-1].body == {"toolId": TOOL, "tool": {"tags": ["x"]}}
@@ -80,7 +80,7 @@ def test_an_update_sends_its_changes_alone(talk):
     ["[]", "{}", "7", "null", '{"data": 5}', '"a word"', "<html>", "", "[[1]]", '{"_id": 5}'],
 )
 def test_an_answer_of_another_shape(talk, body):
-    """What can't be the answer is an error of the API, of any call; lists may be empty."""
+    """An implausible response is an API error for every call; lists may be empty."""
     client, simulator, soon = talk
     simulator.add_fault(Fault(kind="http", status=200, body=body))
     calls = {
@@ -103,7 +103,7 @@ def test_an_answer_of_another_shape(talk, body):
 
 
 def test_another_object_than_was_asked_for(talk):
-    """An answer about something else is never taken for the right one."""
+    """A response about another object is rejected."""
     client, simulator, soon = talk
     simulator.add_fault(Fault(kind="http", status=200, body='{"_id": "1", "name": "x"}'))
     for call in (client.account.tool, client.account.task):

@@ -68,7 +68,7 @@ def test_of_a_cut_list_the_whole_records_are_there(records, size, data):
         assert not parser.start.startswith("[{")
     else:
         assert found == records[: len(found)]
-        # All but the record that is cut, and one that may go on after its end.
+        # All but the truncated record, and one that may continue after its end.
         assert len(json.dumps(records[: len(found) + 2])) >= cut - 1 or found == records
 
 
@@ -200,7 +200,7 @@ def test_of_a_log_beyond_the_limit_the_latest_records_are_used():
 
 @pytest.mark.parametrize("name", ["lists", "space"])
 def test_what_can_not_be_used_is_an_error_of_the_api(name):
-    """It can be tried again, and the message says what is too large."""
+    """It can be retried, and the message contains what is too large."""
     with serving(BOMBS[name]) as wire, pytest.raises(Malformed, match="too large") as caught:
         connect(wire.url).logs(RUN, soon(60), console_only=True)
     assert caught.value.transient and not caught.value.never_accepted

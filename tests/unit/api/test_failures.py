@@ -1,4 +1,4 @@
-"""Network errors and refusals: what each says, and whether the request can have had an effect."""
+"""Network errors and refusals: their messages, and whether the request may have had an effect."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ MAYBE_SENT = {
 
 @pytest.mark.parametrize("name", NEVER_SENT)
 def test_what_was_certainly_never_sent(name):
-    """Without a connection, nothing was sent; the error says so, and may be sent again."""
+    """Without a connection, nothing was sent; the request may be sent again."""
     assert never_sent(list(causes(NEVER_SENT[name])))
     error = raised(NEVER_SENT[name])
     assert error.never_accepted and error.transient
@@ -132,7 +132,7 @@ def _foreign() -> list[type[BaseException]]:
 
 @pytest.mark.parametrize("kind", _foreign(), ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
 def test_no_foreign_exception_gets_out(kind):
-    """Each exception of requests and urllib3 becomes an error of ours."""
+    """Each exception of requests and urllib3 becomes one of our errors."""
     assert_readable(raised(kind.__new__(kind)))
 
 
@@ -158,7 +158,7 @@ VIA_PROXY = Route("https://api.opsera.test", PROXY)
     ],
 )  # fmt: skip
 def test_a_failing_proxy_is_blamed_itself(cause, message, hint):
-    """The proxy is named with its variable, and the API's host is not blamed for it."""
+    """The message contains the proxy with its variable, and not the API's host."""
     error = raised(wrapped(ProxyError("x", cause), requests.exceptions.ProxyError), VIA_PROXY)
     assert error.message.startswith(message)
     assert hint in error.hint and "c2VjcmV0" not in error.message + error.hint
@@ -269,7 +269,7 @@ def test_a_403_with_a_sufficient_or_unknown_scope(endpoint, scopes, hint):
 
 
 def test_an_html_page_with_403_may_come_from_a_proxy():
-    """A firewall's page is not taken for Opsera's answer."""
+    """A firewall's page is not mistaken for Opsera's response."""
     error = refused(403, b" <html><title>Blocked</title>", STATUS, ROUTE)
     assert isinstance(error, Forbidden) and error.by_page
     assert "(HTTP 403: Blocked)" in error.message and "proxy" in error.hint
@@ -285,7 +285,7 @@ def test_a_path_in_base_url_is_suspected_of_a_404():
 @pytest.mark.parametrize("endpoint", [*ENDPOINTS, ACTIONS], ids=lambda one: one.name)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 422, 429, 500])
 def test_each_refusal_of_each_endpoint_is_readable(endpoint, status):
-    """Each says what was refused and what to do, and ends with the request as its detail."""
+    """Each has what was refused, a remedy, and the request as its detail."""
     error = refused(status, b"", endpoint, ROUTE)
     assert_readable(error)
     assert error.detail == f"{endpoint.method} https://api.opsera.test{endpoint.path}"

@@ -1,4 +1,4 @@
-"""Pages of a list that nobody counts the same way."""
+"""Pages of a list, with the different ways to count."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_what_moves_on_comes_once():
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize(("total", "largest"), [(120, 50), (100, 50), (2500, 100), (1, 1)])
 def test_pages_that_are_shorter_than_asked_for(total, largest, first):
-    """Where the API counts more than it gave, the next page is asked for, however short one was."""
+    """If the API counts more items than it returned, the next page is requested."""
     wrap = lambda items: {"data": items, "count": total}  # noqa: E731
     api = Pages(total, first=first, largest=largest, wrap=wrap)
     found = read_pages(api)
@@ -70,7 +70,7 @@ def test_pages_that_are_shorter_than_asked_for(total, largest, first):
 
 @pytest.mark.parametrize("total", [1500, 2500])
 def test_pages_that_are_not_to_be_had(total):
-    """What can't be reached is not passed over: the list is cut, and says what the API counts."""
+    """Unreachable pages are reported: the list is truncated and has the API's count."""
     wrap = lambda items: {"data": items, "count": total}  # noqa: E731
     api = Pages(total, first=0, wrap=wrap)
 
@@ -104,14 +104,14 @@ def test_an_api_that_has_no_pages():
 
 @pytest.mark.parametrize("total", [0, 1, 999])
 def test_a_short_page_is_the_last(total):
-    """After a page that is not full nothing more is asked."""
+    """After a short page, no further page is requested."""
     api = Pages(total, first=1)
     assert len(read(api)) == total
     assert api.asked == [None]
 
 
 def test_a_limit_asks_for_no_more():
-    """A few items are asked for in one small page."""
+    """A few items are requested in one small page."""
     api = Pages(5000, first=1)
     assert len(read(api, limit=20)) == 20
     assert api.asked == [None]
@@ -120,7 +120,7 @@ def test_a_limit_asks_for_no_more():
 @pytest.mark.parametrize("most", [None, 10, 1000, 1200, 2500])
 @pytest.mark.parametrize("total", [0, 10, 1000, 2500])
 def test_what_is_around_the_pages_stays(total, most):
-    """Several pages are one answer: all items, and each field that any page has around them."""
+    """Several pages become one response: all items, and each field around them."""
     number = iter(range(10))
     wrap = lambda items: {f"field {next(number)}": 1, "data": items, "count": len(items)}  # noqa: E731
     api = Pages(total, first=1, wrap=wrap)

@@ -102,7 +102,7 @@ def test_without_a_close_match_the_hint_says_what_to_use():
 
 
 def test_the_limit_of_the_list():
-    """A pipeline beyond the first thousand can't be found by its name, and that is said."""
+    """A pipeline beyond the first thousand can't be found by name, which is reported."""
     names = [f"pipeline {number}" for number in range(LIST_LIMIT)]
     error = missing(Client(*names), "Deploy")
     assert error.message == "No pipeline among the first 1000 is named “Deploy”."
@@ -126,7 +126,7 @@ def test_a_name_that_may_exist_twice_is_a_warning():
 
 
 def test_a_missing_role():
-    """Listing needs a role that running does not: the hint says what to use instead."""
+    """Listing requires a role that running does not: the hint has the alternative."""
     with pytest.raises(Forbidden) as caught:
         find(Client(error=Forbidden("HTTP 403.")), "Deploy")
     assert "Power User" in caught.value.hint and "24 hex digits" in caught.value.hint

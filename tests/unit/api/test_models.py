@@ -17,7 +17,7 @@ STEP = "61017a3d5c7d1b0012f4ac2f"
 
 
 class TestStates:
-    """Words of state, as the API and its records spell them."""
+    """Status values, as the API and its records spell them."""
 
     @pytest.mark.parametrize(
         ("words", "state"),
@@ -34,19 +34,19 @@ class TestStates:
         ],
     )
     def test_words(self, words: str, state: State):
-        """Each known word has its state in any case, with blanks around; others are unknown."""
+        """Each known value has its state in any case, with spaces around; others are unknown."""
         for word in words.split():
             for spelled in (word, word.upper(), word.title(), f" {word}\n"):
                 assert models.state_of(spelled) is state
 
     def test_processing_event(self):
-        """The one state of two words may be joined in any way."""
+        """The two-word state may be joined in any way."""
         assert models.state_of("Processing  Event") is State.RUNNING
 
     @FIXED
     @given(st.text())
     def test_only_three_words_are_success(self, word: str):
-        """Any other word is never success."""
+        """Any other value is never success."""
         if models.state_of(word) is State.SUCCESS:
             assert re.sub(r"[\s_-]", "", word).lower() in {"success", "successful", "passed"}
 
@@ -57,7 +57,7 @@ class TestStates:
 
 
 class TestAnswers:
-    """Answers bare, wrapped, in a list, and of other shapes."""
+    """Responses: bare, wrapped, in a list, and in other shapes."""
 
     @pytest.mark.parametrize(
         "wrap",
@@ -105,7 +105,7 @@ class TestAnswers:
         ],
     )
     def test_status(self, answer: Any, status: RunStatus | None):
-        """A status is what the run's own object says; the wrapper's word counts when alone."""
+        """The status comes from the run's own object, and from the wrapper only if it is alone."""
         assert models.parse_status(answer) == status
 
     @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ class TestAnswers:
         ],
     )
     def test_run(self, answer: Any, parsed: RunResponse, refused: bool):
-        """The run call's answer says the run count, and whether it was refused."""
+        """The response to run has the run count, and whether it was refused."""
         assert models.parse_run_response(answer) == parsed
         assert parsed.refused is refused
 
@@ -142,7 +142,7 @@ class TestAnswers:
         "answer", [{}, None, [], "executed", {"message": "x"}, {"runCount": {}}]
     )
     def test_run_without_sense(self, answer: Any):
-        """An answer with neither status nor run count is none."""
+        """A response with neither status nor run count is invalid."""
         assert models.parse_run_response(answer) is None
 
     @pytest.mark.parametrize(
@@ -215,7 +215,7 @@ class TestPipeline:
         ],
     )
     def test_state(self, last_step: Any, state: State):
-        """Paused goes before running, running before failed, failed before success."""
+        """Paused takes precedence over running, running over failed, failed over success."""
         assert pipeline_with(last_step).state is state
 
     def test_all_of_it(self):
@@ -307,7 +307,7 @@ def test_the_branch_of_a_record(key: str):
 
 @pytest.mark.parametrize(("value", "found"), [(True, True), (False, False), ("x", None), (1, None)])
 def test_whether_runtime_settings_are_on(value: Any, found: bool | None):
-    """A pipeline that does not say it, or not with a boolean, says nothing."""
+    """Without a boolean in the pipeline, it is unknown."""
     source = {"dynamicSettings": value, "branch": "main"}
     pipeline = pipeline_with({}, source=source)
     assert (pipeline.runtime_settings, pipeline.branch) == (found, "main")
@@ -362,7 +362,7 @@ JSON = st.recursive(
 @FIXED
 @given(JSON)
 def test_no_json_raises(value: Any):
-    """Whatever JSON an answer is, each parser returns something of its type."""
+    """For any JSON, each parser returns a value of its type."""
     status, answer = models.parse_status(value), models.parse_run_response(value)
     assert status is None or (isinstance(status, RunStatus) and status.value)
     assert answer is None or isinstance(answer.refused, bool)

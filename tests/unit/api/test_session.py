@@ -45,13 +45,13 @@ def test_a_private_ca_works_with_ca_bundle(authority):
 
 @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_a_private_ca_works_with_the_usual_variables(monkeypatch, authority, name):
-    """The variables that other tools know for a CA bundle work too."""
+    """The CA bundle variables of other tools work too."""
     monkeypatch.setenv(name, authority.bundle)
     with serving(ok(RUNNING), tls=authority.context()) as wire:
         assert connect(wire.url).status(RUN, soon()).state is State.RUNNING
 
 
-def sloppy_authority(folder: Path) -> ssl.SSLContext:
+def sloppy_authority(directory: Path) -> ssl.SSLContext:
     """Make a CA as many companies have them, in ca.pem, and a server's context.
 
     Its basic constraints are not critical, and the server's certificate has no identifier of the
@@ -77,13 +77,13 @@ def sloppy_authority(folder: Path) -> ssl.SSLContext:
     ca = certificate(0, x509.BasicConstraints(ca=True, path_length=None), "Private CA")
     server = certificate(1, x509.SubjectAlternativeName([x509.DNSName("localhost")]), "localhost")
     pem = serialization.Encoding.PEM
-    (folder / "ca.pem").write_bytes(ca.public_bytes(pem))
+    (directory / "ca.pem").write_bytes(ca.public_bytes(pem))
     key = keys[1].private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    (folder / "server.pem").write_bytes(server.public_bytes(pem) + key)
+    (directory / "server.pem").write_bytes(server.public_bytes(pem) + key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
+    context.load_cert_chain(directory / "server.pem")
     return context
 
 
@@ -140,7 +140,7 @@ def test_another_ca_than_the_named_one(authority, tmp_path):
 
 
 def test_a_certificate_of_another_host(authority):
-    """A trusted certificate of another host is refused, and the error says so."""
+    """A trusted certificate of another host is rejected with a specific error."""
     with serving(ok(RUNNING), tls=authority.context("other.test")) as wire:
         error = error_of(wire.url, ca_bundle=authority.bundle)
     assert error.never_accepted and wire.requests == []
@@ -175,12 +175,12 @@ def test_a_server_without_tls():
 # --- CA bundles that can't be used ----------------------------------------------------------------
 
 
-def unusable(folder: Path) -> dict[str, str]:
+def unusable(directory: Path) -> dict[str, str]:
     for name, content in {"empty": b"", "text": b"no PEM", "binary": b"\xff\xfe\0"}.items():
-        (folder / name).write_bytes(content)
-    os.mkfifo(folder / "pipe")
+        (directory / name).write_bytes(content)
+    os.mkfifo(directory / "pipe")
     names = ("missing", "empty", "text", "binary", "pipe")
-    paths = {name: str(folder / name) for name in names}
+    paths = {name: str(directory / name) for name in names}
     return {**paths, "nul": "a\0b", "PEM": "-----BEGIN CERTIFICATE-----\nMII" + "x" * 5000}
 
 
@@ -215,7 +215,7 @@ def test_a_directory_of_certificates(tmp_path):
 
 
 def test_a_missing_ssl_cert_file_is_named_with_the_error(monkeypatch, authority, tmp_path):
-    """OpenSSL ignores such a variable; if that matters, the error says so."""
+    """OpenSSL ignores such a variable; if that matters, the error mentions it."""
     missing = str(tmp_path / "none.pem")
     monkeypatch.setenv("SSL_CERT_FILE", missing)
     with serving(ok(RUNNING), tls=authority.context()) as wire:
@@ -245,7 +245,7 @@ def test_a_pipe_as_ssl_cert_file_does_not_hang(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", ["https_proxy", "HTTPS_PROXY", "all_proxy"])
 def test_the_proxy_is_used_and_sees_no_token(monkeypatch, authority, name):
-    """HTTPS goes through the proxy, which gets host, port, and login, and no token."""
+    """HTTPS requests use the proxy, which gets host, port, and login, and no token."""
     with Proxy() as proxy, serving(ok(RUNNING), tls=authority.context()) as wire:
         proxy.answers = [proxy.join]
         monkeypatch.setenv(name, f"me:pro#xy@secret@127.0.0.1:{proxy.port}")

@@ -1,4 +1,4 @@
-"""What a token says of itself, and what is told of its end."""
+"""The claims of a token, and messages about its expiry."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_scopes_in_their_usual_forms(claims, scopes):
     ids=lambda value: str(value)[:9],
 )
 def test_an_end_that_is_no_moment_is_none(value):
-    """A claim of another type, or beyond all years, says nothing."""
+    """A claim of another type, or out of range, is ignored."""
     facts = read_token(jwt({"exp": value}))
     assert facts.is_jwt and facts.expires is None and facts.seconds_left(NOW) is None
 
@@ -84,26 +84,26 @@ def test_no_text_is_too_odd(token):
 
 
 @pytest.mark.parametrize(
-    ("left", "timeout", "told"),
+    ("left", "timeout", "expected"),
     [(1500, 3600, "expires in 25 min, before the timeout of 1h."),
      (3599, 3600, "expires in 59 min"), (50_000, None, "in 13 h, and the job has no timeout."),
      (3600, 3600, ""), (3601, 3600, ""), (90_000, None, ""), (0, 3600, ""), (-5, 3600, "")],
 )  # fmt: skip
-def test_a_token_that_ends_before_the_job_may(left, timeout, told):
-    """It is told when it ends within the timeout, and not when it has ended already."""
+def test_a_token_that_ends_before_the_job_may(left, timeout, expected):
+    """A warning is printed if it expires within the timeout, but not if it has already expired."""
     warning = expiry_warning(TokenFacts(True, NOW + left), NOW, timeout)
-    assert (told in warning) if told else (warning == "")
+    assert (expected in warning) if expected else (warning == "")
     assert expiry_warning(TokenFacts(True), NOW, timeout) == ""
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "expected"),
     [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"),
      (172_799, "47 h"), (172_800, "2 days"), (1e8, "1157 days")],
 )  # fmt: skip
-def test_spans(seconds, told):
+def test_spans(seconds, expected):
     """Always at least two of the unit: one would hide up to half of it."""
-    assert format_span(seconds) == told
+    assert format_span(seconds) == expected
 
 
 @pytest.mark.parametrize("platform", ["plain", "github", "gitlab"])
@@ -116,16 +116,16 @@ def test_a_job_warns_before_it_starts_a_run(tmp_path, platform):
         quiet = play(simulator, clock, tmp_path, platform, token=token, timeout="10m")
         unwatched = play(simulator, clock, tmp_path, platform, token=token, wait="false")
     assert (job.code, quiet.code, unwatched.code) == (0, 0, 0)
-    told = "The access token expires in 25 min, before the timeout of 1h."
-    assert job.log.count(told) == 1
-    assert job.log.index(told) < job.log.index("Started run")
+    expected = "The access token expires in 25 min, before the timeout of 1h."
+    assert job.log.count(expected) == 1
+    assert job.log.index(expected) < job.log.index("Started run")
     assert "The access token expires" not in quiet.log + unwatched.log
     if platform == "github":
-        assert f"::warning title=Opsera access token::{told}" in job.log
+        assert f"::warning title=Opsera access token::{expected}" in job.log
 
 
 def test_a_token_that_has_ended_is_told_with_the_401(tmp_path):
-    """The API is asked all the same; its refusal comes with what this machine's clock says."""
+    """The request is sent anyway; a refusal mentions this machine's clock."""
     clock = FakeClock()
     with Simulator("success", clock=clock, seed=1) as simulator:
         token = simulator.issue_token("pipeline", expires_in=-2.5 * 86400)
@@ -136,7 +136,7 @@ def test_a_token_that_has_ended_is_told_with_the_401(tmp_path):
 
 
 def test_a_good_looking_token_gets_the_usual_hint():
-    """A 401 for another reason says nothing of the clock."""
+    """A 401 for another reason does not mention the clock."""
     with Simulator("success") as simulator:
         token, clock = jwt({"exp": time.time() + 3600}), SystemClock()
         client = OpseraClient(simulator.url, token, clock)

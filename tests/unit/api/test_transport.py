@@ -115,7 +115,7 @@ def test_retry_after(monkeypatch, value, seconds):
 
 
 def test_the_rejected_token_is_named_by_its_source():
-    """A 401 says where the token came from, so that the user knows what to renew."""
+    """A 401 shows where the token came from, so that the user can renew it."""
     error = error_after(http(401), token_source="OPSERA_TOKEN")
     assert error.message == "Opsera rejected the access token from OPSERA_TOKEN (HTTP 401)."
     assert error_after(http(401)).message == "Opsera rejected the access token (HTTP 401)."
@@ -127,7 +127,7 @@ def test_a_broken_body_does_not_hide_the_status():
     assert error.never_accepted and error.throttled
 
 
-# --- where the token goes -------------------------------------------------------------------------
+# --- where the token is sent ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -434,7 +434,7 @@ def test_a_trickling_error_page_does_not_outlast_the_deadline():
 
 
 def test_connections_are_kept():
-    """Request after request goes over one connection, also after an error."""
+    """All requests use one connection, also after an error."""
     with serving(ok(RUNNING), ok([]), http(500), ok(RUNNING)) as wire:
         client = connect(wire.url)
         client.status(RUN, soon())
@@ -513,7 +513,7 @@ def test_the_etag_of_another_request_is_not_sent():
 
 
 def test_a_server_that_refuses_conditions_gets_none():
-    """A 412 is answered by the request without its condition, and no condition is sent again."""
+    """After a 412, the request is repeated without its condition, as are all later ones."""
     with serving(ok(RUNNING, ETag='"1"'), http(412), ok(RUNNING, ETag='"2"')) as wire:
         client = connect(wire.url)
         for _ in range(3):

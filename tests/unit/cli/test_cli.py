@@ -36,7 +36,7 @@ EVERY_COMMAND = dict(below(cli.group))
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Replace the job by a note of what it was asked, ending with code 0."""
+    """Replace the job by a record of its inputs, with exit code 0."""
     calls: list[dict[str, Setting]] = []
 
     def job(environ, output, signals, *, options, **_):
@@ -62,15 +62,15 @@ def values(options: dict[str, Setting]) -> dict[str, str]:
 
 @pytest.mark.parametrize("command", EVERY_COMMAND)
 def test_every_command_helps(command):
-    """Each command says what it does, and what each of its options is."""
+    """Each command has a description, and help for each of its options."""
     result = CliRunner().invoke(cli.group, [*command.split(), "--help"])
-    told = EVERY_COMMAND[command]
+    message = EVERY_COMMAND[command]
     assert result.exit_code == 0
     assert result.output.startswith("Usage: ")
-    assert told.help
-    assert hasattr(told, "commands") or "Examples:" in result.output
-    assert all(f"  {line}\n" in result.output for line in getattr(told, "examples", ()))
-    for option in told.params:
+    assert message.help
+    assert hasattr(message, "commands") or "Examples:" in result.output
+    assert all(f"  {line}\n" in result.output for line in getattr(message, "examples", ()))
+    for option in message.params:
         if option.param_type_name == "option":
             assert option.help, f"{command} {option.opts[0]} has no help"
             assert option.opts[0] in result.output
@@ -86,13 +86,13 @@ def test_the_group_lists_every_command():
 
 
 def test_the_version():
-    """`--version` says the package's version."""
+    """`--version` prints the package's version."""
     assert __version__ in CliRunner().invoke(cli.group, ["--version"]).output
 
 
 @pytest.mark.parametrize("command", [*PIPELINE_COMMANDS, "cleanup"])
 def test_the_pipeline_is_an_argument_or_an_option(asked, command):
-    """`run ID` and `run --pipeline ID` say the same."""
+    """`run ID` and `run --pipeline ID` are equivalent."""
     for arguments in (["abc"], ["--pipeline", "abc"], ["--pipeline=abc"]):
         assert cli.main([command, *arguments]) == 0
     assert [values(one) for one in asked] == [{"pipeline": "abc", "command": command}] * 3
@@ -115,7 +115,7 @@ def test_an_option_says_where_it_came_from(asked):
     ],
 )
 def test_ways_to_wait(asked, typed, wait):
-    """`--wait` alone says true, `--no-wait` says false, and a word is taken as it is."""
+    """`--wait` alone is true, `--no-wait` is false, and a value is used as it is."""
     cli.main(["run", *typed])
     assert values(asked[0]).get("wait") == wait
 
@@ -151,11 +151,11 @@ def test_what_is_empty_was_not_given(asked):
     ],
 )  # fmt: skip
 def test_wrong_options_are_bad_input(capsys, arguments):
-    """What can't be understood ends with 2 and a sentence, before anything is asked."""
+    """Invalid arguments end with 2 and a message, before any request."""
     assert cli.main(arguments) == ExitCode.INVALID_INPUT
-    told = capsys.readouterr()
-    assert "Error: " in told.err
-    assert told.out == ""
+    message = capsys.readouterr()
+    assert "Error: " in message.err
+    assert message.out == ""
 
 
 def test_no_command_is_bad_input(capsys):
@@ -172,7 +172,7 @@ def test_the_exit_code_is_the_jobs(monkeypatch, asked, code):
 
 
 def test_a_fault_outside_of_the_job_is_a_sentence(monkeypatch, asked, capsys):
-    """An error with a hint that meets the command line is told in one line, without a traceback."""
+    """An error with a hint is printed in one line, without a traceback."""
 
     def fails(*_, **__):
         raise OpseraStepError("It is so.", "Do this.")
@@ -231,7 +231,7 @@ def test_a_full_disk_is_a_sentence(words):
 
 
 def test_a_demo_to_a_full_disk_is_not_blamed_on_the_simulator():
-    """What keeps a demonstration from being seen is told as of any other command."""
+    """Errors of the demo are reported like those of any other command."""
     done = to_a_full_disk("demo", "--speed", "100")
     assert done.returncode == ExitCode.INVALID_INPUT
     assert done.stderr == "Can't write to stdout: No space left on device.\n"
@@ -263,13 +263,13 @@ def test_a_simulator_that_cannot_listen_says_so():
 
 
 def test_completing_starts_no_job():
-    """Where no word is typed yet the shell's question is answered all the same."""
+    """Completion also works before anything is typed."""
     done = process(_OPSERA_STEP_COMPLETE="bash_complete", COMP_WORDS="x to", COMP_CWORD="1")
     assert (done.returncode, done.stdout.split()) == (0, ["plain,tool"])
 
 
 def test_a_stream_takes_any_text():
-    """Whatever the locale says, the log is UTF-8, and what is no Unicode can't end a job."""
+    """The log is UTF-8 in every locale, and invalid Unicode can't end a job."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
     utf8(stream).write("é\ud800\n")
@@ -305,7 +305,7 @@ def test_a_token_in_a_wrong_place_is_not_shown(words, tmp_path):
      ["simulator", "--flag", "y\n::error::pwn"], ["run", "x", "\x1b[31mred\x1b]0;t\x07"]],
 )  # fmt: skip
 def test_words_of_the_user_are_data(words):
-    """Nothing that was typed is obeyed by a job's log or a terminal when it is told as wrong."""
+    """Invalid input that is quoted in an error can't control the job log or a terminal."""
     done = process(*words)
     assert done.returncode == 2
     assert not [line for line in done.stderr.split("\n") if line.lstrip().startswith("::")]

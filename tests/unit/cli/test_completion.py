@@ -59,18 +59,18 @@ done
 @pytest.fixture(scope="module")
 def environ(tmp_path_factory):
     """Make an environment in which `opsera-step` is a command, and no start-up file counts."""
-    folder = tmp_path_factory.mktemp("shell")
-    program = folder / "opsera-step"
+    directory = tmp_path_factory.mktemp("shell")
+    program = directory / "opsera-step"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -I {ROOT}/entrypoint.py "$@"\n', "utf-8")
     program.chmod(0o755)
     return {
-        "PATH": f"{folder}:{os.defpath}", "HOME": str(folder), "ZDOTDIR": str(folder),
-        "XDG_CONFIG_HOME": str(folder), "LC_ALL": "C.UTF-8", "TERM": "dumb",
+        "PATH": f"{directory}:{os.defpath}", "HOME": str(directory), "ZDOTDIR": str(directory),
+        "XDG_CONFIG_HOME": str(directory), "LC_ALL": "C.UTF-8", "TERM": "dumb",
     }  # fmt: skip
 
 
 def offered(environ: dict[str, str], *shell: str, lines: list[str]) -> list[str]:
-    """Type the lines in a shell, and return what it said, a line each."""
+    """Type the lines in a shell, and return its output lines."""
     if shutil.which(shell[0]) is None:
         pytest.skip(f"{shell[0]} is not installed")
     done = subprocess.run(
@@ -89,17 +89,17 @@ def offered(environ: dict[str, str], *shell: str, lines: list[str]) -> list[str]
 )
 def test_a_shell_offers_commands_options_and_words(environ, shell):
     """The script that is printed can be sourced, and completes for real."""
-    told = offered(environ, *shell, lines=list(ASKED))
-    found = (line.partition(":") for line in told)
+    shown = offered(environ, *shell, lines=list(ASKED))
+    found = (line.partition(":") for line in shown)
     assert {line: sorted(words.split()) for line, _, words in found} == ASKED
 
 
 @pytest.mark.long
 def test_zsh_completes_without_a_start_up_file(environ):
-    """Even where nobody called compinit; on a terminal, since zsh completes nowhere else."""
+    """Even without a call of compinit; on a terminal, because zsh completes only there."""
     lines = ["opsera-step ta:task", "opsera-step tool list --format :yaml"]
-    told = offered(environ, "zsh", "-f", "-c", ZSH, lines=lines)
-    assert told == lines
+    shown = offered(environ, "zsh", "-f", "-c", ZSH, lines=lines)
+    assert shown == lines
 
 
 ALIASES = """\
@@ -129,23 +129,23 @@ def test_aliases_of_the_config_file_are_offered(environ):
         (".opsera.yml", ALIASES), ("other.yml", "pipelines: {other: x}"), ("broken.yml", "a: b: c"),
     ):  # fmt: skip
         (Path(environ["HOME"]) / name).write_text(text, "utf-8")
-    told = offered(environ, "bash", "--norc", "-c", BASH, lines=list(TYPED))
-    found = (line.partition(":") for line in told)
+    shown = offered(environ, "bash", "--norc", "-c", BASH, lines=list(TYPED))
+    found = (line.partition(":") for line in shown)
     assert {line: sorted(words.split()) for line, _, words in found} == TYPED
 
 
 @pytest.mark.long
 def test_paths_are_left_to_the_shell(environ):
-    """Where a file or a folder is wanted the shell offers those that are there."""
+    """Where a file or a directory is expected, the shell offers the existing ones."""
     (Path(environ["HOME"]) / "opsera-token.txt").write_text("x", "utf-8")
     lines = ["opsera-step run --token-file ops"]
-    told = offered(environ, "fish", "--no-config", "-c", FISH, lines=lines)
-    assert set(told[0].partition(":")[2].split()) == {"opsera-step", "opsera-token.txt"}
+    shown = offered(environ, "fish", "--no-config", "-c", FISH, lines=lines)
+    assert set(shown[0].partition(":")[2].split()) == {"opsera-step", "opsera-token.txt"}
 
 
 @pytest.mark.long
 def test_a_description_is_whole(environ):
-    """Neither commas nor colons cut what fish shows beside a word."""
+    """Neither commas nor colons truncate the descriptions that fish shows."""
     script = "opsera-step completion fish | source; complete -C 'opsera-step aud'"
     if shutil.which("fish") is None:
         pytest.skip("fish is not installed")

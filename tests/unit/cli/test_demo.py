@@ -35,10 +35,10 @@ def test_the_list_tells_every_scenario():
     """`demo --list` has a line for each scenario, with what happens in it."""
     out = io.StringIO()
     list_scenarios(out)
-    told = dict(line.split(maxsplit=1) for line in out.getvalue().splitlines())
-    assert list(told) == list(scenario_names())
-    assert {"success", "failure", "hostile"} <= set(told)
-    assert all(text.strip().endswith(".") for text in told.values())
+    shown = dict(line.split(maxsplit=1) for line in out.getvalue().splitlines())
+    assert list(shown) == list(scenario_names())
+    assert {"success", "failure", "hostile"} <= set(shown)
+    assert all(text.strip().endswith(".") for text in shown.values())
 
 
 def test_the_list_on_the_command_line():
@@ -50,7 +50,7 @@ def test_the_list_on_the_command_line():
 
 @pytest.mark.parametrize(("scenario", "code"), [("success", 0), ("failure", 1), ("approval", 8)])
 def test_the_exit_code_is_the_jobs(scenario, code):
-    """A demo ends as the job of its scenario does, and says so."""
+    """A demo ends with the exit code of its scenario's job, and prints it."""
     ended, log = demo("plain", scenario=scenario)
     assert ended == code
     assert f"Exit code {code}. Outputs for later steps:" in log
@@ -109,8 +109,8 @@ def test_the_token_shows_nowhere():
     [["--scenario", "nonsense"], ["--flag", "nonsense=1"], ["--flag", "busy_response=x"]],
 )
 def test_what_the_simulator_does_not_know_is_bad_input(capsys, arguments):
-    """A scenario or a switch that is not there is told in a sentence, with exit code 2."""
+    """An unknown scenario or flag ends with a message and exit code 2."""
     assert cli.main(["demo", *arguments]) == 2
-    told = capsys.readouterr().err
-    assert "Traceback" not in told
-    assert arguments[1].partition("=")[0] in told
+    shown = capsys.readouterr().err
+    assert "Traceback" not in shown
+    assert arguments[1].partition("=")[0] in shown

@@ -27,8 +27,8 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzY29wZSI6ImFwaSJ9.c2lnbmF0dXJl"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    """A folder of its own, without this machine's inputs."""
+def directory(tmp_path, monkeypatch):
+    """A separate directory, without this machine's inputs."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith(("OPSERA_", "INPUT_"))]:
         monkeypatch.delenv(name)
@@ -81,36 +81,36 @@ def test_any_pipeline_can_be_named(pipeline, name):
      (ID, "shop"), ("x" * 90, "x" * 40)],
 )  # fmt: skip
 def test_aliases_are_made_of_names(name, alias):
-    """Words in small letters with hyphens; an ID is no alias, nobody could tell it apart."""
+    """Lowercase words with hyphens; an ID can't be an alias, because it would be ambiguous."""
     assert alias_of(name) == alias
 
 
-def test_it_says_what_to_do_next(folder, capsys):
-    """The next two commands are told, with the alias."""
+def test_it_says_what_to_do_next(directory, capsys):
+    """The next two commands are printed, with the alias."""
     assert cli.main(["init", "--pipeline", ID, "--alias", "shop"]) == 0
     assert capsys.readouterr().out == (
         "Wrote .opsera.yml. Next:\n\n  opsera-step doctor shop\n  opsera-step run shop\n"
     )
-    config = read((folder / ".opsera.yml").read_text("utf-8"))
+    config = read((directory / ".opsera.yml").read_text("utf-8"))
     assert config.pipelines["shop"]["pipeline"].value == ID
 
 
-def test_nothing_is_overwritten_without_force(folder, capsys):
+def test_nothing_is_overwritten_without_force(directory, capsys):
     """An existing file stays as it is, and all problems are reported at once."""
-    (folder / ".opsera.yml").write_text("timeout: 5m\n")
+    (directory / ".opsera.yml").write_text("timeout: 5m\n")
     assert cli.main(["init", "--alias", "a b"]) == 2
-    told = capsys.readouterr().err
-    assert "already exists. Use --force to overwrite it" in told and "'a b' for --alias" in told
-    assert (folder / ".opsera.yml").read_text() == "timeout: 5m\n"
+    shown = capsys.readouterr().err
+    assert "already exists. Use --force to overwrite it" in shown and "'a b' for --alias" in shown
+    assert (directory / ".opsera.yml").read_text() == "timeout: 5m\n"
     assert cli.main(["init", "--force"]) == 0
-    assert "yaml-language-server" in (folder / ".opsera.yml").read_text("utf-8")
+    assert "yaml-language-server" in (directory / ".opsera.yml").read_text("utf-8")
 
 
-def test_no_link_is_followed_out_of_the_directory(folder, tmp_path_factory, capsys):
+def test_no_link_is_followed_out_of_the_directory(directory, tmp_path_factory, capsys):
     """A link in a checkout must not overwrite a file elsewhere, with and without --force."""
     outside = tmp_path_factory.mktemp("home") / "profile"
     outside.write_text("precious")
-    (folder / ".opsera.yml").symlink_to(outside)
+    (directory / ".opsera.yml").symlink_to(outside)
     assert cli.main(["init", "--force"]) == 2
     assert "outside of the workspace" in capsys.readouterr().err
     assert outside.read_text() == "precious"
@@ -120,84 +120,84 @@ def test_no_link_is_followed_out_of_the_directory(folder, tmp_path_factory, caps
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "expected"),
     [(["--alias", ID], f"Invalid value '{ID}' for --alias. It looks like a pipeline ID"),
      (["--alias", "Shop X"], "Invalid value 'Shop X' for --alias. Use letters, digits, and . _ -."),
      (["--alias", "shop", "--pipeline", ""], "--alias needs a pipeline"),
      (["--pipeline", TOKEN], "Invalid value for pipeline (from --pipeline).")],
     ids=["an ID", "a blank", "for nothing", "a token"],
 )  # fmt: skip
-def test_what_has_no_place_in_the_file(folder, capsys, typed, told):
+def test_what_has_no_place_in_the_file(directory, capsys, typed, expected):
     """An alias that hides a pipeline or stands for nothing, and a token, are not written."""
     assert cli.main(["init", "--pipeline", ID, *typed]) == 2
     captured = capsys.readouterr()
-    assert told in captured.err and TOKEN not in captured.err + captured.out
-    assert not (folder / ".opsera.yml").exists()
+    assert expected in captured.err and TOKEN not in captured.err + captured.out
+    assert not (directory / ".opsera.yml").exists()
 
 
 @pytest.mark.parametrize(
-    ("pipeline", "alias", "told"),
+    ("pipeline", "alias", "expected"),
     [(ID, "deploy-shop", ""), ("Deploy shop", "deploy-shop", ""),
      ("nosuch", "nosuch", "Warning: No pipeline is named “nosuch”. Use its exact name"),
      ("deploy shop", "deploy-shop", "Did you mean “Deploy shop”? Names are case-sensitive."),
      (ID[::-1], "shop", f"not found (HTTP 404: Pipeline {ID[::-1]} was")],
 )  # fmt: skip
 def test_with_a_token_the_pipeline_is_looked_for(
-    folder, capsys, monkeypatch, pipeline, alias, told
+    directory, capsys, monkeypatch, pipeline, alias, expected
 ):
-    """What is not there is a warning, for it may come; an ID is told with its name."""
+    """An unknown pipeline is a warning, because it may be created later; an ID gets its name."""
     with Simulator("success") as simulator:
         monkeypatch.setenv("OPSERA_TOKEN", simulator.token)
         monkeypatch.setenv("OPSERA_BASE_URL", simulator.url)
         assert cli.main(["init", "--pipeline", pipeline]) == 0
     captured = capsys.readouterr()
-    assert (told in captured.err) if told else captured.err == ""
-    text = (folder / ".opsera.yml").read_text("utf-8")
+    assert (expected in captured.err) if expected else captured.err == ""
+    text = (directory / ".opsera.yml").read_text("utf-8")
     assert read(text).pipelines[alias]["pipeline"].value == pipeline
     assert ("  # Deploy shop\n" in text) == (pipeline == ID)
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "expected"),
     [("http://127.0.0.1:1", "Can't connect to 127.0.0.1:1 (connection refused)."),
      ("app.opsera.io", "Invalid value 'app.opsera.io' for base_url (from OPSERA_BASE_URL).")],
 )  # fmt: skip
-def test_a_pipeline_that_cannot_be_looked_for(folder, capsys, monkeypatch, address, told):
-    """Without an answer the file is written all the same; no other address is asked instead."""
+def test_a_pipeline_that_cannot_be_looked_for(directory, capsys, monkeypatch, address, expected):
+    """Without a response, the file is written anyway; no other URL is tried."""
     monkeypatch.setenv("OPSERA_TOKEN", "s3cret-s3cret")
     monkeypatch.setenv("OPSERA_BASE_URL", address)
     assert cli.main(["init", "--pipeline", "Deploy shop"]) == 0
     error = capsys.readouterr().err
-    assert error.startswith("Could not look up the pipeline: ") and told in error
+    assert error.startswith("Could not look up the pipeline: ") and expected in error
     assert "s3cret" not in error
-    assert "deploy-shop" in read((folder / ".opsera.yml").read_text("utf-8")).pipelines
+    assert "deploy-shop" in read((directory / ".opsera.yml").read_text("utf-8")).pipelines
 
 
 def test_a_file_that_cannot_be_written(capsys):
-    """It is told in a sentence."""
+    """It is reported in a sentence."""
     assert cli.main(["init", "--config", "/dev/null/x.yml"]) == 2
     assert "Can't write /dev/null/x.yml: " in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-def test_the_file_belongs_to_the_owner_of_the_directory(folder, capsys):
+def test_the_file_belongs_to_the_owner_of_the_directory(directory, capsys):
     """A container runs as root in the directory of a user, whose umask is not its own."""
-    os.chown(folder, 1001, 1001)
+    os.chown(directory, 1001, 1001)
     old = os.umask(0o077)
     try:
         assert cli.main(["init"]) == 0
     finally:
         os.umask(old)
-    info = (folder / ".opsera.yml").stat()
+    info = (directory / ".opsera.yml").stat()
     assert (info.st_uid, info.st_mode & 0o777) == (1001, 0o644)
 
 
-def on_a_terminal(folder, typed: str, **environ: str) -> str:
+def on_a_terminal(directory, typed: str, **environ: str) -> str:
     """Run `init` on a terminal where something is typed, and return what it shows."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-I", str(ROOT / "entrypoint.py"), "init"],
-        cwd=folder, env={"PATH": os.defpath, "TERM": "dumb", **environ},
+        cwd=directory, env={"PATH": os.defpath, "TERM": "dumb", **environ},
         stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
@@ -217,34 +217,34 @@ def on_a_terminal(folder, typed: str, **environ: str) -> str:
     return shown.decode()
 
 
-def test_on_a_terminal_a_pipeline_can_be_chosen(folder):
+def test_on_a_terminal_a_pipeline_can_be_chosen(directory):
     """With a token the pipelines are listed, and one is chosen by its number."""
     with Simulator("success") as simulator:
         environ = {"OPSERA_TOKEN": simulator.token, "OPSERA_BASE_URL": simulator.url}
-        shown = on_a_terminal(folder, "1", **environ)
+        shown = on_a_terminal(directory, "1", **environ)
     assert f"1  Deploy shop  ({ID})" in shown
     assert "opsera-step run deploy-shop" in shown
-    config = read((folder / ".opsera.yml").read_text("utf-8"))
+    config = read((directory / ".opsera.yml").read_text("utf-8"))
     assert config.pipelines["deploy-shop"]["pipeline"].value == ID
 
 
 @pytest.mark.parametrize(
-    ("environ", "told"),
+    ("environ", "expected"),
     [({}, "Set OPSERA_TOKEN to choose"),
      ({"OPSERA_TOKEN": "s3cret-s3cret", "OPSERA_BASE_URL": "http://127.0.0.1:1"},
       "Could not list the pipelines: Can't connect to 127.0.0.1:1")],
 )  # fmt: skip
-def test_without_a_list_the_template_is_written(folder, environ, told):
-    """What can't be asked is told, and the file is written all the same."""
-    shown = on_a_terminal(folder, "", **environ)
-    assert told in shown and "s3cret" not in shown
-    assert read((folder / ".opsera.yml").read_text("utf-8")).pipelines == {}
+def test_without_a_list_the_template_is_written(directory, environ, expected):
+    """A failed lookup is reported, and the file is written anyway."""
+    shown = on_a_terminal(directory, "", **environ)
+    assert expected in shown and "s3cret" not in shown
+    assert read((directory / ".opsera.yml").read_text("utf-8")).pipelines == {}
 
 
-def test_the_home_directory_is_expanded(folder, monkeypatch, capsys):
+def test_the_home_directory_is_expanded(directory, monkeypatch, capsys):
     """Most shells leave the ~ in `--config=~/x`."""
-    monkeypatch.setenv("HOME", str(folder / "home"))
-    (folder / "home").mkdir()
+    monkeypatch.setenv("HOME", str(directory / "home"))
+    (directory / "home").mkdir()
     assert cli.main(["init", "--config=~/mine.yml"]) == 0
-    assert "yaml-language-server" in (folder / "home/mine.yml").read_text("utf-8")
-    assert not (folder / "~").exists()
+    assert "yaml-language-server" in (directory / "home/mine.yml").read_text("utf-8")
+    assert not (directory / "~").exists()

@@ -160,7 +160,7 @@ class TestBranch:
 
 
 def test_the_output_file_is_the_dotenv_report(tmp_path):
-    """A variable can't move it away from where GitLab looks."""
+    """A variable can't move it away from the path that GitLab reads."""
     (job,) = jobs(USUAL).values()
     seen = environment_of(job["script"], tmp_path, {"OPSERA_OUTPUT_FILE": "/etc/passwd"})
     assert seen["OPSERA_OUTPUT_FILE"] == job["artifacts"]["reports"]["dotenv"] == "opsera.env"
@@ -174,9 +174,9 @@ def test_the_job_declares_no_variables():
 class TestToken:
     """Which variable the token comes from."""
 
-    def token(self, folder, variables, **inputs):
+    def token(self, directory, variables, **inputs):
         (job,) = jobs({**USUAL, **inputs}).values()
-        seen = environment_of(job["script"], folder, variables)
+        seen = environment_of(job["script"], directory, variables)
         return seen["OPSERA_TOKEN"], seen["OPSERA_TOKEN_FILE"]
 
     def test_the_usual_variable(self, tmp_path):

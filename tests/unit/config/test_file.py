@@ -1,4 +1,4 @@
-"""Config files: what they say, which are read, which are trusted, and what is wrong with them."""
+"""Config files: their content, which are read, which are trusted, and their errors."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_the_list_of_the_checkout_is_fixed():
 
 @pytest.mark.parametrize("one", TABLE, ids=lambda one: one.name)
 def test_a_file_in_the_checkout_sets_only_what_is_listed(one):
-    """Anything else is a problem that says where to set it instead; aliases obey the same list."""
+    """Anything else is an error with the place to set it instead; the same applies to aliases."""
     for prefix, text in (
         ("", f"{one.name}: {value_of(one.name)}"),
         ("pipelines.a.", f"pipelines: {{a: {{pipeline: x, {one.name}: {value_of(one.name)}}}}}"),
@@ -334,11 +334,11 @@ def test_warnings_reach_up_to_the_root(place, monkeypatch):
         (place / name).write_text("")
     (place / "workspace/a/b").mkdir()
     monkeypatch.chdir(place / "workspace/a/b")
-    told = ["'../.opsera.yaml'", "'../../opsera.yml'"]
-    assert [one.split()[2] for one in read(place)[2]] == told
+    shown = ["'../.opsera.yaml'", "'../../opsera.yml'"]
+    assert [one.split()[2] for one in read(place)[2]] == shown
     assert read(place, GITHUB_WORKSPACE="")[2] == []
     (place / "workspace/.git").mkdir()
-    assert [one.split()[2] for one in read(place, GITHUB_WORKSPACE="")[2]] == told
+    assert [one.split()[2] for one in read(place, GITHUB_WORKSPACE="")[2]] == shown
 
 
 def test_a_file_that_is_read_brings_no_warning(place):
@@ -348,7 +348,7 @@ def test_a_file_that_is_read_brings_no_warning(place):
     paths, found, warnings = read(place, ".opsera.yml")
     assert (paths, found) == ([".opsera.yml"], [])
     assert [one.split()[2] for one in warnings] == ["'opsera.yml'"]
-    # The empty device says that no file is to be read.
+    # The null device means that no file is read.
     assert read(place, os.devnull) == ([], [], [])
 
 
@@ -362,14 +362,14 @@ def test_a_person_gets_the_default_file(place):
 
 
 def test_personal_and_system_files(place):
-    """Both are trusted; the personal one is read for a person only; the named one goes first."""
+    """Both are trusted; the personal one only on a terminal; the named one takes precedence."""
     (place / "home/.config/opsera-step.yml").write_text(DANGEROUS)
     (place / "system.yml").write_text(DANGEROUS)
     Path("ci.yml").write_text("timeout: 1h\n")
     system, personal = str(place / "system.yml"), str(place / "home/.config/opsera-step.yml")
     assert read(place) == ([system], [], [])
     assert read(place, "ci.yml", on_terminal=True) == (["ci.yml", personal, system], [], [])
-    # In the home directory itself, which is then the current one, it is trusted all the same.
+    # In the home directory, if that is the current one, it is still trusted.
     os.chdir(place / "home")
     assert read(place, on_terminal=True, GITHUB_WORKSPACE="") == ([personal, system], [], [])
     assert read(place, system) == ([system], [], [])
@@ -424,7 +424,7 @@ def test_a_repository_is_a_workspace(place, monkeypatch):
 
 
 def test_when_in_doubt_nothing_is_trusted(place):
-    """Where neither a variable nor a repository says what the workspace is, no file is trusted."""
+    """If neither a variable nor a repository defines the workspace, no file is trusted."""
     (place / "elsewhere/ci.yml").write_text(DANGEROUS)
     for gone in ("", str(place / "not there")):
         assert len(read(place, str(place / "elsewhere/ci.yml"), GITHUB_WORKSPACE=gone)[1]) == 1
@@ -511,7 +511,7 @@ def test_files_that_can_not_be_read(place, make, said, monkeypatch):
 
 
 def test_a_missing_file_with_a_whole_path(place):
-    """Nothing is said about what its path is relative to."""
+    """The message does not mention the working directory."""
     _, found, _ = read(place, str(place / "gone.yml"))
     assert found[0].endswith("does not exist.")
 

@@ -54,7 +54,7 @@ def refused(name: str, value: str) -> str:
 
 
 def hint(name: str, value: str) -> str:
-    """Return what a problem says beside what is valid."""
+    """Return the part of a message after the valid values."""
     return refused(name, value).partition(f"Use {BY_NAME[name].valid}. ")[2]
 
 
@@ -68,7 +68,7 @@ class Platform:
 
 
 def test_defaults():
-    """Without any setting, everything is as the table says."""
+    """Without settings, every input has its default."""
     values, problems = parse({})
     assert problems == {}
     assert values == {
@@ -83,7 +83,7 @@ def test_defaults():
 
 
 def test_an_invalid_value_is_reported_as_documented():
-    """The sentence names value, input, and source, and says what is valid."""
+    """The message has the value, the input, the source, and what is valid."""
     assert problem_of("on_paused", Setting("maybe", "--on-paused")) == (
         "Invalid value 'maybe' for on_paused (from --on-paused). Use fail or wait."
     )
@@ -95,7 +95,7 @@ def test_an_invalid_value_is_reported_as_documented():
 
 @pytest.mark.parametrize("one", TABLE, ids=lambda one: one.name)
 def test_each_input_explains_itself(one):
-    """Every input has a meaning and says what is valid; its default is valid."""
+    """Every input has a description and valid values; its default is valid."""
     assert one.meaning.endswith(".") and one.valid and not one.valid.endswith(".")
     assert not problem_of(one.name, Setting(one.default, "x"))
     assert one.name.isidentifier() and one.name.islower()
@@ -106,7 +106,7 @@ def test_each_input_explains_itself(one):
     ("name", "word"), [(name, word) for name, words in WORDS.items() for word in words.split()]
 )
 def test_words(name, word):
-    """An input of fixed words takes each of them, in any case."""
+    """An input with fixed values accepts each of them, in any case."""
     assert parsed(name, word) == parsed(name, f" {word.upper()} ") == word
 
 
@@ -123,7 +123,7 @@ def test_quotation_marks_are_named(name):
 @pytest.mark.parametrize("name", WORDS)
 @pytest.mark.parametrize("value", ["maybe", "true", "stop,leave", "-", "ｓｔｏｐ"])
 def test_other_words(name, value):
-    """Any other word is refused."""
+    """Any other value is rejected."""
     refused(name, value)
 
 
@@ -183,7 +183,7 @@ def test_other_values(name, value):
 
 
 def test_the_platform_decides_about_auto():
-    """auto is what the platform says; an explicit value is not."""
+    """auto depends on the platform; an explicit value does not."""
     assert parse({}, Platform())[0]["log_limit"] == 700
     assert parse({}, Platform())[0]["verbose"] is True
     explicit = {"log_limit": Setting("0", "x"), "verbose": Setting("false", "x")}
@@ -362,12 +362,12 @@ def test_tokens(value, said):
 
 
 def test_a_token_of_eight_characters_will_do():
-    """Shorter ones would be hidden in every word."""
+    """Shorter ones would be masked within ordinary words."""
     assert parsed("token", "12345678") == "12345678"
 
 
 def test_a_token_in_the_wrong_place_is_not_shown():
-    """Whoever's token it is, the message does not show it, and says where it belongs."""
+    """The message does not show the token, and has the right input for it."""
     for value in (TOKEN, f"https://{TOKEN}.example?", TOKEN + "h", JWT, f"https://x/{JWT}?"):
         for name in ("timeout", "base_url", "on_busy", "run_count"):
             problem = refused(name, value)
@@ -398,7 +398,7 @@ def test_likely_mistakes_in_paths(name, value, said):
 
 
 def test_secrets_in_commands_and_parameters_are_not_shown():
-    """Of a command only its first word is shown, of parameters nothing."""
+    """Only the first word of a command is shown, and nothing of parameters."""
     assert "hunter2" not in refused("command", "tol update x --set password=hunter2")
     assert "Invalid value 'tol' for command" in refused("command", "tol update x")
     assert "hunter2" not in refused("parameters", "password: hunter2")
@@ -442,7 +442,7 @@ def test_empty_is_unset(name, empty):
 
 
 def test_variables():
-    """INPUT_ goes before OPSERA_, spaces around a value are dropped, others are left alone."""
+    """INPUT_ takes precedence over OPSERA_; only spaces around a value are removed."""
     environ = {
         "INPUT_TIMEOUT": " 5m\n", "OPSERA_TIMEOUT": "9m", "INPUT_LOGS": "  ", "OPSERA_LOGS": "all",
         "OPSERA_STATUS": "success", "INPUT_ON-PAUSED": "wait", "TOKEN": "x", "opsera_wait": "no",

@@ -68,7 +68,7 @@ def test_a_line_that_looks_like_yaml(line):
     ],
 )
 def test_what_is_refused(text, said):
-    """The hint says what is wrong and where, and quotes no value."""
+    """The hint has the error and its place, and quotes no value."""
     with pytest.raises(InvalidValue) as caught:
         parse_parameters(text)
     assert said in caught.value.hint and "hunter2" not in caught.value.hint

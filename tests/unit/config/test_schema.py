@@ -24,7 +24,7 @@ TRUSTED = jsonschema.Draft7Validator(SCHEMA["definitions"]["trusted"])
 
 
 def test_the_published_file_is_what_is_built():
-    """The file is where its address says; `python3 dev.py schema` writes it anew."""
+    """The file is at the path in its ID; `python3 dev.py schema` writes it."""
     published = json.loads((ROOT / PATH).read_text("utf-8"))
     assert published == SCHEMA, "write it anew with: python3 dev.py schema"
     assert published["$id"] == address(__version__)
@@ -41,7 +41,7 @@ def test_it_is_a_schema():
 
 
 def test_it_follows_the_table():
-    """Names, meanings, and words are the table's; a checkout has those that it may set."""
+    """Names, descriptions, and values match the table; a checkout may set only some."""
     for schema, names in (
         (SCHEMA, {*ALLOWED, *ALIASES}),
         (SCHEMA["definitions"]["trusted"], {*BY_NAME, *ALIASES, *LIMITS} - set(NEVER)),

@@ -1,4 +1,4 @@
-"""Where inputs come from, in which order, and what is said about it."""
+"""Where inputs come from, their precedence, and the messages about them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Platform:
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
+def working_directory(tmp_path, monkeypatch):
     """A workspace that is the current directory, and a system's file beside it."""
     (tmp_path / "workspace").mkdir()
     monkeypatch.chdir(tmp_path / "workspace")
@@ -112,7 +112,7 @@ def test_every_input_has_two_values():
     ("name", "upper", "lower"),
     [(name, *pair) for name in BY_NAME for pair in combinations(places(name), 2)],
 )
-def test_the_upper_place_counts(name, upper, lower, folder):
+def test_the_upper_place_counts(name, upper, lower, working_directory):
     """Option, INPUT_, OPSERA_, alias, file, system's file, platform: the upper one counts."""
     where = {upper: TWO[name][0], lower: TWO[name][1]}
     for file in ("f1", "f2"):
@@ -124,14 +124,14 @@ def test_the_upper_place_counts(name, upper, lower, folder):
         if layer in where:
             environ[prefix + name.upper()] = where[layer]
     # Outside the workspace, so that it may set everything.
-    named = folder / "ci.yml"
+    named = working_directory / "ci.yml"
     text = f"{name}: {where['file']}\n" if "file" in where else ""
     alias = f", {name}: {where['alias']}" if "alias" in where else ""
     if text or alias:
         named.write_text(f"{text}pipelines: {{named: {{pipeline: real{alias}}}}}\n")
         environ["OPSERA_CONFIG"] = str(named)
     if "system" in where:
-        (folder / "system.yml").write_text(f"{name}: {where['system']}\n")
+        (working_directory / "system.yml").write_text(f"{name}: {where['system']}\n")
     options = {name: where["option"]} if "option" in where else {}
     platform = Platform({name: where["platform"]} if "platform" in where else {})
     settings = read(environ, options, platform, basics=False)
@@ -170,7 +170,7 @@ def test_inherited_outputs_are_no_inputs():
     assert get(inherited) == get({})
 
 
-def test_all_problems_are_reported_at_once(folder):
+def test_all_problems_are_reported_at_once(working_directory):
     """Those of the files and of all places come together, each with its source."""
     Path("ci.yml").write_text("timeout: soon\ncolor: red\n")
     environ = {"INPUT_WAIT": "perhaps", "OPSERA_CONFIG": "ci.yml"}
@@ -194,9 +194,9 @@ def test_nothing_at_all_is_two_problems():
     ]  # fmt: skip
 
 
-def test_what_is_valid_survives_a_problem(folder):
-    """The error knows where the outputs go, also where a trusted file says that."""
-    (folder / "system.yml").write_text("output_file: out.env\n")
+def test_what_is_valid_survives_a_problem(working_directory):
+    """The error has the output file, even if it is set in a trusted file."""
+    (working_directory / "system.yml").write_text("output_file: out.env\n")
     with pytest.raises(InvalidInput) as caught:
         get({"OPSERA_TIMEOUT": "soon"})
     assert caught.value.output_file == "out.env"
@@ -267,15 +267,17 @@ def test_an_alias_of_a_file_that_is_not_named_changes_nothing():
     assert get({"OPSERA_PIPELINE": "shop"}, on_terminal=True).pipeline == OTHER_ID
 
 
-def test_a_trusted_file_can_name_the_pipeline(folder):
+def test_a_trusted_file_can_name_the_pipeline(working_directory):
     """A default pipeline may be an alias."""
-    (folder / "system.yml").write_text(f"pipeline: shop\npipelines: {{shop: {ID}}}\n")
+    (working_directory / "system.yml").write_text(f"pipeline: shop\npipelines: {{shop: {ID}}}\n")
     assert get({"OPSERA_TOKEN": TOKEN}, basics=False).pipeline == ID
 
 
-def test_the_named_file_goes_before_the_others(aliases, folder):
+def test_the_named_file_goes_before_the_others(aliases, working_directory):
     """Of an alias in two files, the named one counts; of others each."""
-    (folder / "system.yml").write_text("timeout: 3m\nlogs: all\npipelines: {shop: X, more: Y}\n")
+    (working_directory / "system.yml").write_text(
+        "timeout: 3m\nlogs: all\npipelines: {shop: X, more: Y}\n"
+    )
     inputs = get({**aliases, "OPSERA_PIPELINE": "shop"})
     assert (inputs.pipeline, inputs.timeout, inputs.logs) == (ID, 60.0, "all")
     assert get({**aliases, "OPSERA_PIPELINE": "more"}).pipeline == "Y"
@@ -328,9 +330,9 @@ def test_aliases_for_completion(aliases):
         ("[]", ID, False), ("[]", "Shop", False),
     ],
 )  # fmt: skip
-def test_allowed_pipelines(folder, limit, pipeline, allowed):
+def test_allowed_pipelines(working_directory, limit, pipeline, allowed):
     """Nothing overrides the list, in whatever place a pipeline is named."""
-    (folder / "system.yml").write_text(f"allowed_pipelines: {limit}\n")
+    (working_directory / "system.yml").write_text(f"allowed_pipelines: {limit}\n")
     if allowed:
         assert get({"OPSERA_PIPELINE": pipeline}).pipeline in (ID, "Shop")
         return
@@ -340,17 +342,17 @@ def test_allowed_pipelines(folder, limit, pipeline, allowed):
     assert "allowed_pipelines" in found
 
 
-def test_a_name_is_compared_when_its_id_is_known(folder):
+def test_a_name_is_compared_when_its_id_is_known(working_directory):
     """A name may be that of an allowed ID, so only the job can compare these."""
-    (folder / "system.yml").write_text(f"allowed_pipelines: [{ID}]\n")
+    (working_directory / "system.yml").write_text(f"allowed_pipelines: [{ID}]\n")
     inputs = get({"OPSERA_PIPELINE": "Shop"})
     assert inputs.allows_pipeline(ID, "Shop") and not inputs.allows_pipeline(OTHER_ID, "Shop")
-    (folder / "system.yml").write_text("allowed_pipelines: [Shop]\n")
+    (working_directory / "system.yml").write_text("allowed_pipelines: [Shop]\n")
     inputs = get({"OPSERA_PIPELINE": OTHER_ID})
     assert inputs.allows_pipeline(OTHER_ID, "Shop") and not inputs.allows_pipeline(
         OTHER_ID, "Other"
     )
-    (folder / "system.yml").unlink()
+    (working_directory / "system.yml").unlink()
     assert get().allows_pipeline(OTHER_ID, "anything")
 
 
@@ -369,9 +371,9 @@ def test_a_name_is_compared_when_its_id_is_known(folder):
         ("[]", "https://app.opsera.io", False),
     ],
 )
-def test_allowed_hosts(folder, limit, base_url, allowed):
-    """The token goes to no other host."""
-    (folder / "system.yml").write_text(f"allowed_hosts: {limit}\n")
+def test_allowed_hosts(working_directory, limit, base_url, allowed):
+    """The token is not sent to another host."""
+    (working_directory / "system.yml").write_text(f"allowed_hosts: {limit}\n")
     if allowed:
         assert get({}, {"base_url": base_url})
     else:
@@ -379,9 +381,9 @@ def test_allowed_hosts(folder, limit, base_url, allowed):
         assert found.startswith("Host '") and "allowed_hosts" in found
 
 
-def test_the_limits_hold_for_the_checkout_too(folder):
+def test_the_limits_hold_for_the_checkout_too(working_directory):
     """A file in the checkout can't bring its own."""
-    (folder / "system.yml").write_text("allowed_hosts: app.opsera.io\n")
+    (working_directory / "system.yml").write_text("allowed_hosts: app.opsera.io\n")
     Path("ci.yml").write_text("allowed_hosts: evil.example\n")
     (found,) = problems({"OPSERA_CONFIG": "ci.yml"})
     assert found.startswith("allowed_hosts is only read from /etc/opsera-step.yml")
@@ -444,7 +446,7 @@ class TestToken:
         assert found.startswith("Invalid value for token (from the file 'token').")
 
     def test_a_token_in_the_place_of_its_file_is_not_shown(self):
-        """Who gives the token where its file belongs is told so, without printing it."""
+        """A token in place of its file is reported without printing it."""
         (found,) = problems({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": JWT}, basics=False)
         assert found == (
             "Can't read token_file (looks like an access token) (from OPSERA_TOKEN_FILE): "
@@ -467,14 +469,14 @@ class TestToken:
          ({"OPSERA_TOKEN": TOKEN, "INPUT_TOKEN": TOKEN}, {"token_file": "token"}, "held-by-file")],
     )  # fmt: skip
     def test_the_nearer_of_token_and_file_counts(self, environ, options, token):
-        """Token before file in one place, but what is given nearer goes before both."""
+        """The token takes precedence over its file in one source, but a closer source over both."""
         Path("token").write_text("held-by-file")
         assert get({"OPSERA_PIPELINE": ID, **environ}, options, basics=False).token == token
 
-    def test_a_file_named_in_a_trusted_file(self, folder):
-        """The system's file may say where the token's file is; a variable goes before it."""
-        (folder / "system.yml").write_text(f"token_file: {folder}/token\n")
-        (folder / "token").write_text("held-by-file")
+    def test_a_file_named_in_a_trusted_file(self, working_directory):
+        """The system file may set token_file; a variable takes precedence."""
+        (working_directory / "system.yml").write_text(f"token_file: {working_directory}/token\n")
+        (working_directory / "token").write_text("held-by-file")
         assert get({"OPSERA_PIPELINE": ID}, basics=False).token == "held-by-file"
         assert get().token == TOKEN
 
@@ -497,26 +499,26 @@ def test_a_ca_bundle_is_a_file(make, said):
 
 
 @pytest.mark.parametrize("name", ["token_file", "output_file", "report_dir", "ca_bundle", "config"])
-def test_the_home_directory_is_expanded(name, folder):
+def test_the_home_directory_is_expanded(name, working_directory):
     """`~/` in a variable, an option, or a trusted file is the home directory."""
-    home = folder / "home"
+    home = working_directory / "home"
     home.mkdir()
     (home / "x").write_text(TOKEN if name == "token_file" else "")
     expected = str(home / "x")
     assert read({f"OPSERA_{name.upper()}": "~/x"}).value(name) == expected
     assert read({}, {name: "~/x"}).value(name) == expected
     if name != "config":
-        (folder / "system.yml").write_text(f"{name}: ~/x\n")
+        (working_directory / "system.yml").write_text(f"{name}: ~/x\n")
         assert read().value(name) == expected
-        (folder / "system.yml").unlink()
+        (working_directory / "system.yml").unlink()
     (found,) = problems({f"OPSERA_{name.upper()}": "~/x", "HOME": ""})
     assert "HOME" in found
 
 
-def test_a_config_file_in_the_home_directory(folder):
+def test_a_config_file_in_the_home_directory(working_directory):
     """It is read from there."""
-    (folder / "home").mkdir()
-    (folder / "home/ci.yml").write_text("timeout: 5m\n")
+    (working_directory / "home").mkdir()
+    (working_directory / "home/ci.yml").write_text("timeout: 5m\n")
     assert get({"OPSERA_CONFIG": "~/ci.yml"}).timeout == 300.0
 
 
@@ -532,7 +534,7 @@ def test_a_config_file_in_the_home_directory(folder):
     ],
 )  # fmt: skip
 def test_a_misspelt_variable_brings_a_warning(variable, near):
-    """Nobody reads it, and the value may be a secret."""
+    """It is not read, and the value may be a secret."""
     assert get({variable: "hunter2"}).warnings == (
         f"Unknown variable {variable} (ignored). Did you mean {near}?",
     )
@@ -565,7 +567,7 @@ def test_other_variables_bring_none(variable):
      ("Deploy 👩\u200d💻", None), ("Größe 2", None)],
 )  # fmt: skip
 def test_an_odd_name_brings_a_warning(name, said):
-    """It looks the same as another name, and is none."""
+    """It looks like another name, but is a different one."""
     warnings = get({"OPSERA_PIPELINE": name}).warnings
     assert len(warnings) == bool(said)
     expected = f"The name of the pipeline (from OPSERA_PIPELINE) {said}"
@@ -584,7 +586,7 @@ class TestInheritedRunCount:
     @pytest.mark.parametrize("command", ["watch", "status", "logs --follow", "stop"])
     @pytest.mark.parametrize("pipeline", [ID, "Other", "deploy shop"])
     def test_of_another_pipeline(self, command, pipeline):
-        """It is not used, and a warning says so."""
+        """It is ignored with a warning."""
         inputs = get(INHERITED, {"command": command, "pipeline": pipeline})
         assert inputs.run_count is None
         assert inputs.warnings[0].startswith("Ignored OPSERA_RUN_COUNT (3):")
@@ -672,7 +674,7 @@ class TestTimeLimit:
 
 
 class TestCommand:
-    """Which command a job is asked for, before anything else is read."""
+    """Which command a job runs, before anything else is read."""
 
     def words(self, environ, *, ours=True):
         return requested_command(
@@ -689,9 +691,9 @@ class TestCommand:
         assert self.words(both, ours=False) == ["tool", "list"]
         assert self.words({"INPUT_COMMAND": "frob"}) == []
 
-    def test_of_a_trusted_file(self, folder):
+    def test_of_a_trusted_file(self, working_directory):
         """The environment goes before it."""
-        (folder / "system.yml").write_text("command: tool list\n")
+        (working_directory / "system.yml").write_text("command: tool list\n")
         assert self.words({}) == ["tool", "list"]
         assert self.words({"OPSERA_COMMAND": "stop"}) == ["stop"]
 

@@ -45,14 +45,14 @@ def _short(monkeypatch):
 
 
 def play(
-    folder: Path, *actions: tuple[float, Action], faults: tuple[Fault, ...] = (), **inputs: str
+    directory: Path, *actions: tuple[float, Action], faults: tuple[Fault, ...] = (), **inputs: str
 ) -> tuple[Finished, Simulator]:
     """Play an hour-long run in which actions come at their times."""
     clock, signals = FakeClock(), Signals()
     with Simulator(scenes.SLOW, clock=clock, seed=1, faults=list(faults)) as simulator:
         for at, action in actions:
             clock.call_at(at, lambda action=action: action(signals))
-        return play_with(simulator, clock, Files(folder), signals, **inputs), simulator
+        return play_with(simulator, clock, Files(directory), signals, **inputs), simulator
 
 
 def test_the_watchdog_stops_the_run_and_the_job_reports_it(tmp_path):

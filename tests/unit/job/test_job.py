@@ -37,16 +37,16 @@ TRAILS = scenes.scenario(
 
 
 def cancelled_at(
-    seconds: float, folder: Path, scenario: object = scenes.SLOW, *, somebody: bool = False,
+    seconds: float, directory: Path, scenario: object = scenes.SLOW, *, other_user: bool = False,
     faults: tuple[Fault, ...] = (), **inputs: str,
 ) -> tuple[Finished, Simulator]:  # fmt: skip
     """Play a job that gets SIGTERM at some second; `somebody` else may have a run going."""
     clock, cancellation = FakeClock(), Signals()
     clock.call_at(seconds, lambda: cancellation.notice(signal.SIGTERM))
     with Simulator(scenario, clock=clock, seed=1, faults=list(faults)) as simulator:
-        if somebody:
+        if other_user:
             simulator.start_run()
-        return play_with(simulator, clock, Files(folder), cancellation, **inputs), simulator
+        return play_with(simulator, clock, Files(directory), cancellation, **inputs), simulator
 
 
 def test_cancelled_while_the_run_goes(tmp_path):
@@ -70,7 +70,7 @@ def test_cancelled_before_anything(tmp_path):
 
 def test_cancelled_while_queued_stops_nobody_else(tmp_path):
     """A queued run can't be withdrawn, and the run ahead of it, somebody else's, is left alone."""
-    job, simulator = cancelled_at(100, tmp_path, somebody=True)
+    job, simulator = cancelled_at(100, tmp_path, other_user=True)
     assert (job.code, simulator.count("stop")) == (143, 0)
     assert "Run 43 is still queued" in job.outputs["OPSERA_MESSAGE"]
 
@@ -149,16 +149,17 @@ ECHOES = {
 }
 
 
-def play_against(wire: Wire, folder: Path, **inputs: str) -> tuple[int, str, str]:
+def play_against(wire: Wire, directory: Path, **inputs: str) -> tuple[int, str, str]:
     """Run a job against a server of a few bytes; return its code, its log and its outputs."""
     out, clock = io.StringIO(), FakeClock()
     given = {
         "token": TOKEN, "pipeline": PIPELINE, "base_url": wire.url, "timeout": "60",
-        "output_file": str(folder / "opsera.env"), "report_dir": str(folder / "report"), **inputs,
+        "output_file": str(directory / "opsera.env"),
+        "report_dir": str(directory / "report"), **inputs,
     }  # fmt: skip
     environ = {f"OPSERA_{name.upper()}": value for name, value in given.items()}
     code = run_job({**environ, "OPSERA_DEBUG": "1"}, Output(out), Signals(), clock=clock)
-    written = [path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()]
+    written = [path.read_text("utf-8") for path in directory.rglob("*") if path.is_file()]
     return code, out.getvalue(), "\n".join(written)
 
 

@@ -72,7 +72,7 @@ def test_differences_are_shown_property_by_property():
 
 
 @pytest.mark.parametrize(
-    ("named", "told"),
+    ("named", "expected"),
     [
         (
             {"_id": TOOL["_id"], "updatedAt": ""},
@@ -86,9 +86,9 @@ def test_differences_are_shown_property_by_property():
         ({"active": 1.5}, "active: expected a boolean, got a number."),
     ],
 )
-def test_warnings(named, told):
+def test_warnings(named, expected):
     """Likely mistakes are reported before anything is sent."""
-    assert list(plan_update(TOOL, named).warnings) == [told]
+    assert list(plan_update(TOOL, named).warnings) == [expected]
 
 
 def test_a_warning_of_the_properties_of_another_tool():

@@ -183,8 +183,8 @@ def test_an_output_file_that_cannot_be_written_is_reported(tmp_path, file):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_text("")
     platform, _ = plain()
-    told = platform.write_outputs({"status": "success"}, str(tmp_path / file))
-    assert told.startswith(f"Can't write the outputs to {tmp_path / file}: ")
+    expected = platform.write_outputs({"status": "success"}, str(tmp_path / file))
+    assert expected.startswith(f"Can't write the outputs to {tmp_path / file}: ")
 
 
 def test_no_output_file_is_no_error():

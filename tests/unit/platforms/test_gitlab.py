@@ -33,10 +33,10 @@ def gitlab(environ: dict[str, str] | None = None) -> tuple[GitLab, io.StringIO]:
 def test_links_are_shown_on_the_jobs_page(tmp_path):
     """The annotations report links the pipeline and the report among the artifacts."""
     environ = {"CI_JOB_URL": "https://gitlab.test/p/-/jobs/7", "CI_PROJECT_DIR": str(tmp_path)}
-    folder = tmp_path / "a report"
+    directory = tmp_path / "a report"
     links = {"Opsera run 42": "https://app.opsera.io/x", "Nowhere": ""}
-    assert gitlab(environ)[0].write_links(str(folder), links) == ""
-    assert json.loads((folder / "annotations.json").read_text("utf-8")) == {
+    assert gitlab(environ)[0].write_links(str(directory), links) == ""
+    assert json.loads((directory / "annotations.json").read_text("utf-8")) == {
         "Opsera": [
             {"external_link": {"label": "Opsera run 42", "url": "https://app.opsera.io/x"}},
             {

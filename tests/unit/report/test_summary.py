@@ -359,9 +359,9 @@ def test_of_many_steps_the_failed_and_the_longest_are_shown():
 def test_twelve_thousand_steps_take_a_moment():
     """Nothing about steps grows with the square of their number."""
     steps = tuple(timed(f"S{n}", n, 1.0, State.FAILED) for n in range(12_000))
-    began = time.process_time()
+    started = time.process_time()
     assert len(step_summary(BAD.but(steps=steps))) > 1000
-    assert time.process_time() - began < 30
+    assert time.process_time() - started < 30
 
 
 def test_a_step_without_length_can_be_seen():

@@ -364,9 +364,9 @@ class Server:
     def answer(self, rows: Sequence[LogRecord], shuffle: random.Random) -> list[LogRecord]:
         """The newest records, newest first, those of one time in any order."""
         mixed = shuffle.sample(list(rows), len(rows))
-        newest = sorted(mixed, key=lambda row: row.created or 0.0, reverse=True)[: self.window]
-        self.seen.update(chunk for row in newest for chunk in chunks_of(row.text))
-        return newest
+        latest = sorted(mixed, key=lambda row: row.created or 0.0, reverse=True)[: self.window]
+        self.seen.update(chunk for row in latest for chunk in chunks_of(row.text))
+        return latest
 
     def fresh(self, shuffle: random.Random) -> list[LogRecord]:
         """A good answer."""

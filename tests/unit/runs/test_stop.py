@@ -55,11 +55,11 @@ def world(*users, state="success", duration=600.0, **rest):
 
 
 def stop(api, count, *, is_active=False, budget=BUDGET) -> StopResult:
-    began = api.clock.monotonic()
+    started = api.clock.monotonic()
     deadline = Deadline.after(api.clock, budget)
     state = RunState.watching(Run(PIPELINE, count))
     result = stop_run(api, state, api.clock, deadline, is_active=is_active)
-    assert api.clock.monotonic() - began <= budget + 0.5, "it has to end in its time"
+    assert api.clock.monotonic() - started <= budget + 0.5, "it has to end in its time"
     for run in api.runs:
         assert run.user == US or not run.stopped, "another user's run was stopped"
     assert result.sentence.endswith(".")
@@ -183,11 +183,11 @@ class TestFailures:
         """A refusal is not repeated, and the result says that the run continues."""
         api = world(US)
         api.stop_faults = [(False, error)] * 9
-        began = api.clock.monotonic()
+        started = api.clock.monotonic()
         result = stop(api, 6)
         assert result.failure is error
         assert "could not be stopped and may still be in progress" in result.sentence
-        assert api.clock.monotonic() - began <= 1.0
+        assert api.clock.monotonic() - started <= 1.0
         assert api.times("stop") == 1
 
     @pytest.mark.parametrize("call", ["stop", "status"])

@@ -438,8 +438,8 @@ def test_users_of_records(start, users, actors, names):
     )
     for word, name in wanted.items():
         (record,) = [one for one in records if f"was {word}" in one["message"]]
-        told = "Kim Lee" if word != "started" else "Alex Kim"
-        assert (f" by {told}." in record["message"]) == names
+        shown = "Kim Lee" if word != "started" else "Alex Kim"
+        assert (f" by {shown}." in record["message"]) == names
         user_id = record.get("user_id", "")
         assert (len(user_id) == 24) == (users in ("id", "both"))
         assert (user_id == name) == (users == "name")
