@@ -64,13 +64,13 @@ def values(options: dict[str, Setting]) -> dict[str, str]:
 def test_every_command_helps(command):
     """Each command has a description, and help for each of its options."""
     result = CliRunner().invoke(cli.group, [*command.split(), "--help"])
-    message = EVERY_COMMAND[command]
+    found = EVERY_COMMAND[command]
     assert result.exit_code == 0
     assert result.output.startswith("Usage: ")
-    assert message.help
-    assert hasattr(message, "commands") or "Examples:" in result.output
-    assert all(f"  {line}\n" in result.output for line in getattr(message, "examples", ()))
-    for option in message.params:
+    assert found.help
+    assert hasattr(found, "commands") or "Examples:" in result.output
+    assert all(f"  {line}\n" in result.output for line in getattr(found, "examples", ()))
+    for option in found.params:
         if option.param_type_name == "option":
             assert option.help, f"{command} {option.opts[0]} has no help"
             assert option.opts[0] in result.output
@@ -153,9 +153,9 @@ def test_what_is_empty_was_not_given(asked):
 def test_wrong_options_are_bad_input(capsys, arguments):
     """Invalid arguments end with 2 and a message, before any request."""
     assert cli.main(arguments) == ExitCode.INVALID_INPUT
-    message = capsys.readouterr()
-    assert "Error: " in message.err
-    assert message.out == ""
+    captured = capsys.readouterr()
+    assert "Error: " in captured.err
+    assert captured.out == ""
 
 
 def test_no_command_is_bad_input(capsys):
