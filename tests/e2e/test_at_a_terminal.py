@@ -171,7 +171,7 @@ def test_a_log_that_nobody_reads_on_is_not_followed_on(tmp_path):
     assert "Output closed; run 42 continues." in job.errors
 
 
-def test_the_home_folder(simulator, tmp_path):
+def test_the_home_directory(simulator, tmp_path):
     """Most shells leave the ~ in `--output-file=~/x` to the program."""
     done = subprocess.run(
         [sys.executable, "-I", str(ROOT / "entrypoint.py"), "status", "--output-file=~/my.env"],

@@ -279,17 +279,17 @@ class TestApi:
             assert SECRET in opsera(simulator, *words, "--show-secrets").out
 
     @pytest.mark.parametrize(
-        ("words", "told"),
+        ("words", "expected"),
         [(("GET", "api/v1/tasks"), "Invalid path"), (("GET", "//host/x"), "Invalid path"),
          (("GET", "/api/v1/tasks?a=1"), "without a query"), (("GET", "/x", "-f", "a"), "KEY=VALUE"),
          (("GET", "/x", "--input", "f"), "has no body"), (("HEAD", "/x"), "METHOD"),
          (("POST", "/x", "--input", "/nonexistent"), "No such file")],
     )  # fmt: skip
-    def test_what_users_get_wrong(self, failed, words, told):
+    def test_what_users_get_wrong(self, failed, words, expected):
         """The message is about their mistake, and nothing is sent."""
         typed = opsera(failed, "api", *words)
         assert typed.code == 2
-        assert told in typed.err
+        assert expected in typed.err
         assert failed.requests == []
 
     def test_an_unknown_path(self, failed):

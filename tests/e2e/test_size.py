@@ -106,8 +106,8 @@ def test_two_thousand_steps(tmp_path):
     clock = FakeClock()
     step = {"name": "Step {n}", "repeat": 2000, "duration": 0.01, "log": [{"text": "line\n"}]}
     with Simulator(scenes.scenario(step), clock=clock, seed=1) as simulator:
-        began = time.thread_time()
+        started = time.thread_time()
         job = play(simulator, clock, tmp_path, "github", report_dir=str(tmp_path / "report"))
-        took = time.thread_time() - began
+        took = time.thread_time() - started
     assert job.code == 0 and job.log.count("line\n") == 2000
     assert took < 12

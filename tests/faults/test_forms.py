@@ -31,7 +31,7 @@ WRITING: dict[str, dict[str, Any]] = {
 
 
 def job(
-    folder: Any, flags: dict[str, Any], ways: tuple[str, ...], result: str, platform: str
+    directory: Any, flags: dict[str, Any], ways: tuple[str, ...], result: str, platform: str
 ) -> dict[str, Any]:
     """Run a job, and return what must not depend on the forms."""
     plan: list[dict[str, Any]] = [
@@ -43,7 +43,7 @@ def job(
     with Simulator(
         {"pipelines": [{"name": "Shop", "plan": plan}]}, clock=clock, flags=flags
     ) as one:
-        done = play(one, clock, folder, platform, on_busy="queue")
+        done = play(one, clock, directory, platform, on_busy="queue")
     names = ("STATUS", "RUN_COUNT", "FAILED_STEP", "LOG_LINES", "LOG_COMPLETE")
     lines = re.findall(r"^line \d.*$", done.log, re.MULTILINE)
     return {

@@ -125,9 +125,9 @@ def test_no_variable_overrides_an_input(name, tmp_path):
 class TestBranch:
     """The branch may name a variable, because GitLab doesn't expand variables in inputs."""
 
-    def branch(self, folder, typed, variables, part="script"):
+    def branch(self, working_directory, typed, variables, part="script"):
         (job,) = jobs({**USUAL, "branch": typed}).values()
-        return environment_of(job[part], folder, variables)["OPSERA_BRANCH"]
+        return environment_of(job[part], working_directory, variables)["OPSERA_BRANCH"]
 
     @pytest.mark.parametrize("typed", ["$CI_COMMIT_REF_NAME", "${CI_COMMIT_REF_NAME}"])
     @pytest.mark.parametrize("part", ["script", "after_script"])

@@ -177,10 +177,10 @@ def test_the_output_file_is_created_with_its_directory(tmp_path):
     assert list(file.parent.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("file", ["folder", "file/opsera.env"])
+@pytest.mark.parametrize("file", ["directory", "file/opsera.env"])
 def test_an_output_file_that_cannot_be_written_is_reported(tmp_path, file):
     """The message names the path."""
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "directory").mkdir()
     (tmp_path / "file").write_text("")
     platform, _ = plain()
     expected = platform.write_outputs({"status": "success"}, str(tmp_path / file))

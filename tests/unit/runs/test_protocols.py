@@ -204,12 +204,12 @@ def _stop(choose: Choose, users: tuple[str, ...], depth: int) -> None:
     clock.sleep(choose([1.0, 30.0, 50.0]))
     ours = api.runs[users.index(US)]
     is_ours = api.going(clock.monotonic()) is ours
-    began, budget = clock.monotonic(), choose([4.0, 0.1] if depth == 1 else [4.0])
+    started, budget = clock.monotonic(), choose([4.0, 0.1] if depth == 1 else [4.0])
     deadline = Deadline.after(clock, budget)
     state = RunState.watching(Run(PIPELINE, ours.count))
     is_active = is_ours and choose([True, False])
     result = stop_run(api, state, clock, deadline, is_active=is_active)
-    assert clock.monotonic() - began <= 4.5, "it took too long"
+    assert clock.monotonic() - started <= 4.5, "it took too long"
     for run in api.runs:
         assert run is ours or not run.stopped, f"run {run.count} of another user was stopped"
     if "stopped." in result.sentence and result.failure is None:
