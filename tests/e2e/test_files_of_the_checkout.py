@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from opsera_step.simulator import Simulator
+from tests.support import scenes
 from tests.support.jobs import Files, Process, wait_until
 from tests.support.standin import Opsera
 
@@ -108,3 +110,24 @@ def test_a_named_pipe_as_output_file_does_not_hang(checkout):
         done = job.wait(40)
     assert done.code == 0
     assert "nothing reads this named pipe" in done.log
+
+
+@pytest.mark.parametrize("platform", ["plain", "gitlab", "github"])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "OPSERA_RUN_COUNT=42\n",
+        "OPSERA_RUN_COUNT=42\nOPSERA_STATUS=running\nOPSERA_ORIGIN=started\n",
+        "OPSERA_RUN_COUNT=41\nOPSERA_STATUS=cancelled\n",
+        "OPSERA_RUN_COUNT=42\nOPSERA_PIPELINE=65a4f00dc0ffee0000000000\nOPSERA_ON_CANCEL=stop\n",
+    ],
+)
+def test_a_forged_state_stops_no_run(checkout, platform, forged):
+    """A committed output file makes the cleanup stop neither another user's nor an old run."""
+    (checkout / "opsera.env").write_text(forged)
+    (checkout / "github_state").write_text(forged)
+    with Simulator(scenes.SLOW, seed=1) as simulator:
+        assert simulator.start_run() == 42
+        job = Process(simulator, Files(checkout, platform), arguments=("cleanup",), **FAST).wait()
+        assert (job.code, simulator.count("stop")) == (0, 0)
+    assert "Nothing to" in job.log

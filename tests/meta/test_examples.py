@@ -1,4 +1,4 @@
-"""The examples with an approval: a user of the CI system decides before the run is approved."""
+"""The examples: who decides on an approval, and what they do with untrusted text."""
 
 from __future__ import annotations
 
@@ -43,3 +43,12 @@ def test_jenkins():
     assert places == sorted(places)
     assert "submitter: 'release-managers'" in text
     assert text.count("run_count: runCount") == 2
+
+
+def test_untrusted_text_in_jenkins():
+    """Jenkins may show a description as HTML: none is set without taking out what makes HTML."""
+    files = [*EXAMPLES.glob("jenkins/*"), *ROOT.glob("jenkins/**/*.groovy"), ROOT / "README.md"]
+    texts = [one.read_text("utf-8") for one in files]
+    lines = [line for text in texts for line in text.splitlines() if "description =" in line]
+    assert len(lines) >= 1
+    assert all(line.endswith(".replaceAll('[<>&]', ' ')") for line in lines)

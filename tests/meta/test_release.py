@@ -119,3 +119,30 @@ def test_the_changelog_is_of_this_version():
     versions = re.findall(r"^## \[?(\d+\.\d+\.\d+[^\]\s]*)", path.read_text("utf-8"), re.MULTILINE)
     assert versions, "CHANGELOG.md has no heading like `## [1.2.3]`"
     assert versions[0] == __version__
+
+
+HELPERS = {"setup-qemu": "image", "setup-buildx": "driver-opts"}
+"""Actions that pull an image of their own, and the input that names it."""
+
+
+def steps_that_may_sign():
+    """Return the steps of all jobs that get an identity, with the variables of their jobs."""
+    for path in sorted((ROOT / ".github/workflows").glob("*.yml")):
+        for job in yaml.safe_load(path.read_text("utf-8"))["jobs"].values():
+            if (job.get("permissions") or {}).get("id-token") == "write":
+                yield from ((step, job.get("env", {})) for step in job["steps"])
+
+
+def test_what_may_sign_is_pinned():
+    """No tag that someone moves changes what runs in a job that can sign as the project."""
+    named = []
+    for step, variables in steps_that_may_sign():
+        action, options = step.get("uses", ""), step.get("with", {})
+        assert not action or re.search(r"@[0-9a-f]{40}$", action), action
+        images = [options.get(key, "") for name, key in HELPERS.items() if name in action]
+        images += [options["sbom"]] if "sbom" in options else []
+        for image in images:
+            name = re.search(r"@\$\{\{ env\.(\w+) \}\}$", image)
+            assert name and re.fullmatch(r"sha256:[0-9a-f]{64}", variables[name[1]]), image
+        named += images
+    assert len(named) == 3
