@@ -113,7 +113,8 @@ _OWN_OPTIONS: dict[str, tuple[click.Option, ...]] = {
     "status": (
         click.Option(
             ["--exit-status"], is_flag=True,
-            help="Exit with the run's result: 1 if it failed or was stopped, 8 if it is paused.",
+            help="Exit with the run's result: 0 if it succeeded or is in progress, 1 if it failed "
+            "or was stopped, 8 if it is paused, 3 if its status is unrecognized.",
         ),
         click.Option(["--web"], is_flag=True, help=WEB_HELP),
     ),

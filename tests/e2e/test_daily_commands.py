@@ -139,6 +139,18 @@ class TestDoctor:
         assert "/api/v1/pipeline/summary: 200 in" in typed.out
 
 
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [("success", 0), ("running", 0), ("failed", 1), ("stopped", 1), ("paused", 8), ("done?", 3)],
+)
+def test_exit_status(failed, state, code):
+    """`status --exit-status` takes no unrecognized status for success."""
+    body = json.dumps({"status": state, "message": ""})
+    failed.add_fault(Fault(call="status", status=200, body=body))
+    assert opsera(failed, "status", "--exit-status").code == code
+    assert opsera(failed, "status").code == 0
+
+
 class TestPortal:
     """`open` and `--web`."""
 

@@ -43,8 +43,9 @@ def status_with_exit_code(job: Job) -> CommandResult:
     """Report the status of a run, and exit with its result."""
     result = status(job)
     state = job.state.status.state if job.state.status else State.UNKNOWN
-    code = EXIT_CODE_OF_STATE.get(state, ExitCode.SUCCESS)
-    return CommandResult(result.outcome.but(exit_code=code))
+    # A run in progress is no failure; an unrecognized status is no success.
+    codes = {State.RUNNING: ExitCode.SUCCESS, State.UNKNOWN: ExitCode.API, **EXIT_CODE_OF_STATE}
+    return CommandResult(result.outcome.but(exit_code=codes[state]))
 
 
 def open_portal(job: Job, *, browser: bool) -> CommandResult:
