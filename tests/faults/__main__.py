@@ -31,19 +31,20 @@ def main() -> int:
     minutes = options.minutes or (float("inf") if options.runs else 1.0)
     ledger, until = Ledger(), time.monotonic() + 60 * minutes
 
-    def run(seed: int) -> None:
-        if time.monotonic() < until:
+    seeds: Iterator[int] = islice(count(options.seed), options.runs)
+
+    def work(_number: int) -> None:
+        for seed in seeds:
+            if time.monotonic() > until:
+                return
             ledger.run(make(seed), one)
             for sentence in ledger.broken.get(seed, ()):
                 sys.stdout.write(f"BROKEN (seed {seed}): {sentence}\n")
                 sys.stdout.flush()
 
-    seeds: Iterator[int] = islice(count(options.seed), options.runs)
-    with ThreadPoolExecutor(options.jobs if options.process else 1) as pool:
-        for seed in seeds:
-            if time.monotonic() > until:
-                break
-            pool.submit(run, seed).result()
+    jobs = options.jobs if options.process else 1
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(work, range(jobs)))
     sys.stdout.write(f"{ledger.page()}\n")
     is_long = ledger.schedules >= ROUNDS * len(CELLS) and not options.process
     return int(bool(ledger.broken or (is_long and ledger.missing())))

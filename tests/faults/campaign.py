@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -32,27 +33,32 @@ class Ledger:
     bounds: dict[str, float] = field(default_factory=dict)
     broken: dict[int, list[str]] = field(default_factory=dict)
     """What was broken, by seed."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, schedule: Schedule, play: Play = play) -> Played | None:
         """Play a schedule and take what happened; None if playing failed."""
-        self.schedules += 1
         try:
             with tempfile.TemporaryDirectory() as directory:
                 played = play(schedule, Path(directory))
             broken, chances = judge(played)
         except Exception:  # noqa: BLE001 - to be reported with its seed
-            self.broken[schedule.seed] = [traceback.format_exc()]
-            return None
-        if broken:
-            self.broken[schedule.seed] = broken
-        self.rules.update(chances)
+            played, broken, chances = None, [traceback.format_exc()], set()
+        with self._lock:
+            self.schedules += 1
+            self.rules.update(chances)
+            if broken:
+                self.broken[schedule.seed] = broken
+            if played is not None:
+                self._note(played)
+        return played
+
+    def _note(self, played: Played) -> None:
         for request, moment in zip(played.requests, played.moments, strict=False):
             self.cells.update((kind, request.call, moment.phase) for kind in _kinds(request))
         self.events.update(event.do for _, event in played.happened)
         self.codes.update(job.code for job in played.jobs)
         for name, value in observed(played):
             self.bounds[name] = max(value, self.bounds.get(name, 0.0))
-        return played
 
     def missing(self) -> list[str]:
         """Return the situations that never happened."""

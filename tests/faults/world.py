@@ -422,6 +422,9 @@ def play_process(schedule: Schedule, directory: Path) -> Played:
 
         def run(kind: str, files: Files, environ: dict[str, str]) -> tuple[int, str, list[float]]:
             arguments = ("cleanup",) if kind == "post step" else ()
+            if files.platform == "github":
+                # There they are the action's own.
+                environ = {key: one for key, one in environ.items() if not key.startswith("INPUT_")}
             machine.process = Process(None, files, arguments=arguments, environ=environ)
             done = machine.process.wait(240)
             return done.code, done.log, []

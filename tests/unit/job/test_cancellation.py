@@ -68,6 +68,18 @@ def test_the_main_thread_that_was_first_stops_the_run(tmp_path):
     assert (job.code, simulator.count("stop")) == (143, 1)
 
 
+@pytest.mark.parametrize("inputs", [{"on_busy": "attach"}, {"command": "watch"}])
+def test_a_run_that_this_job_did_not_start_is_left(tmp_path, inputs):
+    """By default, a cancelled job stops only the run that it started."""
+    clock, signals = FakeClock(), Signals()
+    with Simulator(scenes.SLOW, clock=clock, seed=1) as simulator:
+        simulator.start_run()
+        clock.call_at(50.0, lambda: sigterm(signals))
+        job = play_with(simulator, clock, Files(tmp_path), signals, **inputs)
+        assert (job.code, simulator.count("stop")) == (143, 0)
+    assert "because this job did not start it" in job.log
+
+
 @pytest.mark.parametrize(
     "inputs",
     [{"on_cancel": "leave"}, {"command": "logs"}, {"command": "status"}, {"command": "watch"}],

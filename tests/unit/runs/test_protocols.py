@@ -19,7 +19,6 @@ from opsera_step.runs.find import MAX_CANDIDATES, RunFinder, RunOwnership
 from opsera_step.runs.start import IDLE_PROOF, _Starter
 from opsera_step.runs.stop import _Stopping
 from tests.support.fake_opsera import (
-    LATENCY,
     OTHER,
     PIPELINE,
     US,
@@ -171,11 +170,18 @@ class Ending(FakeOpsera):
     def stop(self, pipeline_id, deadline):
         way = self.choose(list(STOPS)) if self.times("stop") < self.depth else "fine"
         self.stop_faults = [STOPS[way]]
-        going = self.going(self.clock.monotonic() + LATENCY)
-        ack = super().stop(pipeline_id, deadline)
-        if way == "slow" and going is not None:
-            going.ends += HOUR
-        return ack
+        try:
+            return super().stop(pipeline_id, deadline)
+        finally:
+            self._end_stopped(HOUR if way == "slow" else 0.0)
+
+    def _end_stopped(self, seconds):
+        """Let a stopped run end in so many seconds, and start the next one then."""
+        for run, queued in zip(self.runs, [*self.runs[1:], None], strict=True):
+            if run.stopped and run.ends > (now := self.clock.monotonic()):
+                run.ends = now + seconds
+                if queued is not None:
+                    queued.begins, queued.ends = run.ends, run.ends + self.duration
 
     def status(self, run, deadline):
         if self.times("status") < self.depth:
