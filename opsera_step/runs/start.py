@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from opsera_step.api import (
@@ -176,6 +177,7 @@ class _Starter:
                 now = yield from self._finder.summary(now.id)
                 continue
             else:
+                now = _with_run_in_progress(now)
                 outcome = yield from self._submit(now)
             if isinstance(outcome, Unknown):
                 outcome = yield from self._resolve(now, outcome)
@@ -402,6 +404,14 @@ class _Starter:
         if self._state.requested:
             return TimedOut(f"{text} An earlier request may have started a run.", RunUncertain.hint)
         return TimedOut(f"{text} No run was started.")
+
+
+def _with_run_in_progress(pipeline: Pipeline) -> Pipeline:
+    """Count the run in progress, which is later than the last that ended, if it isn't counted."""
+    last = pipeline.last_run_count
+    if pipeline.state.active and last is not None and last >= pipeline.run_count > 0:
+        return replace(pipeline, run_count=last + 1)
+    return pipeline
 
 
 def _needs_reset(pipeline: Pipeline, when: str) -> bool:

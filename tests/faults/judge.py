@@ -245,7 +245,7 @@ def _no_needless_stop(played: Played) -> Iterator[str]:
 def _stops(played: Played, job: Job) -> bool:
     """Whether a job was cancelled or timed out, and the inputs want its run to be stopped then."""
     is_cancelled = job is played.jobs[0] and played.when(*SIGNAL_CODES.values()) is not None
-    if not is_cancelled and job.ended - job.began < _timeout(played):
+    if not is_cancelled and job.ended - job.started < _timeout(played):
         return False
     wanted = played.schedule.inputs["on_cancel" if is_cancelled else "on_timeout"]
     run = played.run_of(job)
@@ -309,7 +309,7 @@ def _time(played: Played) -> Iterator[str]:
     limit = _timeout(played) + SLACK + 3 * _hanging(played) + _amount(played, "suspend")
     for job in _ended(played):
         yield CHANCE
-        took = (job.ended - job.began) / (SPEED if played.is_real else 1)
+        took = (job.ended - job.started) / (SPEED if played.is_real else 1)
         if took > limit:
             yield f"it took {took:.0f} s"
 
@@ -361,7 +361,7 @@ def settling(played: Played) -> float | None:
         return None
     end = max(calm_at, run.ended_at)
     known_at = next((one.time for one, at in played.asked() if at.phase == "following"), None)
-    if known_at is None or run.ended_at > job.ended or end - job.began > _timeout(played) - 90:
+    if known_at is None or run.ended_at > job.ended or end - job.started > _timeout(played) - 90:
         return None
     return max(0.0, job.ended - end)
 
@@ -377,7 +377,7 @@ def observed(played: Played) -> Iterator[tuple[str, float]]:
     if at is not None and job.code in SIGNAL_CODES:
         yield "from a signal to the end of the job", job.ended - at
     if job.code == 124:
-        yield "beyond the timeout", job.ended - job.began - _timeout(played)
+        yield "beyond the timeout", job.ended - job.started - _timeout(played)
     if job.silences:
         yield "without output", max(job.silences)
 
@@ -421,7 +421,7 @@ def _renewed(played: Played) -> Iterator[str]:
 @rule("no minute passes without output")
 def _silence(played: Played) -> Iterator[str]:
     for job in _ended(played):
-        if job.silences and job.ended - job.began > HEARTBEAT:
+        if job.silences and job.ended - job.started > HEARTBEAT:
             yield CHANCE
             limit = HEARTBEAT + 2.0 + 2 * _hanging(played) + _amount(played, "suspend")
             if job.code == 124 or job.code in SIGNAL_CODES:
@@ -436,9 +436,9 @@ def _cost(played: Played) -> Iterator[str]:
     # Far above the budget of each situation, so that only requests without a pause exceed it.
     for number, job in enumerate(played.jobs):
         yield CHANCE
-        sent, limit = len(list(played.asked(number))), 60 + job.ended - job.began
+        sent, limit = len(list(played.asked(number))), 60 + job.ended - job.started
         if sent > limit:
-            yield f"{sent} requests were sent in {job.ended - job.began:.0f} s"
+            yield f"{sent} requests were sent in {job.ended - job.started:.0f} s"
 
 
 @rule("groups and sections balance, and the files can be read")

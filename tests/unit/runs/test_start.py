@@ -500,6 +500,13 @@ class TestResponses:
         assert (played.followed, played.state.behind) == (6, 5)
         assert not played.state.is_active(0.0)
 
+    def test_a_run_in_progress_that_is_not_counted_yet(self):
+        """It is not taken for ours, although its number appears only after our request."""
+        api = FakeOpsera(FakeClock(), "running", script=["no count"], log_names_user=False)
+        seen = api.summary(PIPELINE, Deadline.after(api.clock, None))
+        played = play(api, pipeline=replace(seen, run_count=4, last_run_count=4))
+        assert (api.ours(), played.followed, played.state.behind) == ([6], 6, 5)
+
     def test_a_refusal_of_a_busy_pipeline_ends_with_the_time(self):
         """The refusal is in the message when the time is up."""
         played = play(FakeOpsera(FakeClock(), "running", script=["refused"]), timeout=30.0)
