@@ -766,7 +766,9 @@ class Tracker:
         else:
             if self._ending is not None and plan.request is Request.ACTIVITY:
                 self._ending.results_at = now
-            may_be_unknown = self._in_grace(now)
+            ending = self._ending
+            is_expected = ending is None or now < self._log.overdue_from(ending.since)
+            may_be_unknown = self._in_grace(now) and is_expected
             yield from self._log.failed(
                 error, now, may_be_unknown=may_be_unknown, accepted=seen.accepted
             )

@@ -256,6 +256,14 @@ class TestTheEndOfTheLog:
         assert seen.ended.status.state is State.FAILED
         assert sum("still reading" in one.text for one in seen.of(events.Note)) == 1
 
+    @pytest.mark.parametrize("error", [http(404), http(400), http(403)])
+    def test_a_run_without_a_log_ends_soon_too(self, clock, error):
+        """A run that has ended is known; that its log is not is no reason to wait."""
+        opsera = ScriptedOpsera(clock, [(0, "running"), (3, "success")])
+        opsera.log_errors = [(0.0, FOREVER, error)]
+        seen = follow_run(opsera)
+        assert seen.end <= 15.0 and not seen.ended.log_complete
+
     def test_a_run_without_console_text_ends_within_12_seconds(self, clock):
         """A three-second run that prints nothing is over 12 seconds after it started."""
         opsera = ScriptedOpsera(clock, [(0, "running"), (3, "success")])
