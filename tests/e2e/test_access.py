@@ -102,7 +102,7 @@ def test_an_object_without_access(words):
 
 
 @pytest.mark.parametrize("words", [words for words, (_, power) in CALLS.items() if power])
-def test_a_list_for_power_users_says_so(words):
+def test_a_list_for_power_users_has_a_hint(words):
     """A list that a plain user may not see names the role that it takes."""
     with fast() as simulator:
         done = opsera(simulator, *words, token=simulator.issue_token("api", user="Dana Ortiz"))

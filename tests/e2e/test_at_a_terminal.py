@@ -158,7 +158,7 @@ def test_what_can_not_be_written_is_no_success(simulator, command, code):
     assert "No space left on device" in done.stderr
 
 
-def test_a_log_that_nobody_reads_on_is_not_followed_on(tmp_path):
+def test_following_ends_when_the_output_is_closed(tmp_path):
     """`opsera-step logs --follow | head` ends with head, though the run is silent for long."""
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0)) as simulator:
         simulator.start_run()

@@ -151,7 +151,9 @@ def test_a_rejected_token_is_named(tmp_path):
      ((), {"command": "logs --tail x"}), (("run", "--nope"), {}), (("rnu",), {}),
      (("logs", "--tail", "x"), {})],
 )  # fmt: skip
-def test_the_outputs_of_refused_inputs_go_where_a_trusted_file_says(tmp_path, arguments, inputs):
+def test_the_outputs_of_refused_inputs_use_the_file_of_a_trusted_config(
+    tmp_path, arguments, inputs
+):
     """A stale output file of an earlier job must not be taken for this one's."""
     files = Files(tmp_path / "workspace")
     files.directory.mkdir()

@@ -160,7 +160,7 @@ def test_refusals_in_the_middle_end_it_with_the_address(tmp_path, status):
     assert f"View in Opsera: {job.base_url}" in job.log
 
 
-def test_a_refused_log_changes_no_verdict(tmp_path):
+def test_a_refused_log_does_not_change_the_result(tmp_path):
     """A log call that is refused for good only makes the log incomplete."""
     job, _ = run(scenes.PASSES, tmp_path, (Fault(call="logs", kind="http", status=403),))
     assert job.code == 0
@@ -209,7 +209,7 @@ def test_a_command_that_follows_nothing_gives_up_sooner(tmp_path, command):
     assert "Gave up after " in finished.log
 
 
-def test_a_lost_answer_starts_no_second_run(tmp_path):
+def test_a_lost_response_starts_no_second_run(tmp_path):
     """When the response to `run` is lost after it took effect, the run is found and followed."""
     job, simulator = run(
         scenes.PASSES, tmp_path, (Fault(call="run", kind="reset", effect=True, times=1),)
@@ -288,7 +288,7 @@ def test_a_pipeline_is_found_by_its_name(tmp_path):
     assert job.code == 0
 
 
-def test_an_unknown_name_says_what_there_is(tmp_path):
+def test_an_unknown_name_lists_the_known_ones(tmp_path):
     """A name in the wrong case gets a different message than an unknown name."""
     job, _ = run(scenes.PASSES, tmp_path, pipeline="deploy shop")
     assert job.code == 2
@@ -311,7 +311,7 @@ def test_a_busy_pipeline(tmp_path, on_busy, code, count):
 @pytest.mark.parametrize(
     "answer", ["executed", "queued", "executed_without_count", "queued_without_count"]
 )
-def test_a_queued_run_is_found_however_the_api_answers(tmp_path, answer):
+def test_a_queued_run_is_found_for_every_response(tmp_path, answer):
     """For every v1 response about a queued run, our own run is followed."""
     clock = FakeClock()
     flags = {"busy_response": answer}
@@ -322,7 +322,7 @@ def test_a_queued_run_is_found_however_the_api_answers(tmp_path, answer):
         assert (job.code, job.outputs["OPSERA_RUN_COUNT"], ours) == (0, "43", [43])
 
 
-def test_a_paused_pipeline_refuses_and_the_log_says_what_to_do(tmp_path):
+def test_a_paused_pipeline_refuses_and_the_log_has_a_remedy(tmp_path):
     """A run that is refused because an earlier one is paused gives exit code 8 and advice."""
     clock = FakeClock()
     with Simulator(scenes.PAUSES, clock=clock, seed=1) as simulator:
@@ -390,7 +390,7 @@ def test_a_stop_with_nothing_to_stop(tmp_path):
         assert job.log.count("Nothing to stop") == 1
 
 
-def test_the_status_of_a_run_that_goes_on(tmp_path):
+def test_the_status_of_a_run_in_progress(tmp_path):
     """The running state is printed once, with the steps, without the duration of the command."""
     clock = FakeClock()
     faults = [Fault(call="status", kind="latency", seconds=3)]
@@ -416,7 +416,7 @@ def test_the_status_of_a_run_that_ended(tmp_path):
     assert re.search(r"^\[opsera\] Run 42 of “.*” succeeded in 3s\.$", job.log, re.MULTILINE)
 
 
-def test_a_stop_of_what_is_going(tmp_path):
+def test_stop_of_a_run_in_progress(tmp_path):
     """A run in progress is stopped with one call."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
@@ -443,7 +443,7 @@ def test_a_run_that_never_was(tmp_path):
     assert "has never run" in job.log
 
 
-def test_a_word_never_seen_before_is_no_success(tmp_path):
+def test_an_unrecognized_status_is_not_success(tmp_path):
     """An unrecognized final status does not count as success, and is shown unchanged."""
     clock = FakeClock()
     flags = {"spelling": {"success": "frobnicated"}}

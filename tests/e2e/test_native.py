@@ -107,7 +107,7 @@ def test_a_cleanup_step_without_a_run_asks_nothing(action, tmp_path):
 
 
 @pytest.mark.parametrize("version", [None, (3, 9)])
-def test_a_runner_without_a_python_that_is_new_enough_is_told_so(action, tmp_path, version):
+def test_an_old_python_on_the_runner_is_reported(action, tmp_path, version):
     if version is not None:
         (tmp_path / "python3").write_text("#!/bin/sh\nexit 1\n", "utf-8")
         (tmp_path / "python3").chmod(0o755)

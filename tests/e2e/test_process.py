@@ -287,7 +287,7 @@ def test_cancelling_a_query_stops_nothing(tmp_path, command):
          "the tool was being changed"),
     ],
 )  # fmt: skip
-def test_cancelling_a_change_says_that_it_may_have_been_made(tmp_path, command, call, expected):
+def test_a_cancelled_change_is_reported_as_possibly_made(tmp_path, command, call, expected):
     """Whether a request that was in flight was accepted can't be known."""
     faults = [Fault(call=call, kind="latency", seconds=30)]
     with Simulator(scenes.SLOW, clock=SpeedClock(1.0), faults=faults) as simulator:
@@ -326,7 +326,7 @@ def _wait_for_full_pipe(simulator: Simulator) -> None:
     wait_until(lambda: simulator.now - simulator.requests[-1].time > 3)
 
 
-def test_a_full_pipe_does_not_keep_a_run_going(tmp_path):
+def test_a_full_pipe_does_not_keep_a_run_alive(tmp_path):
     """If the pipe of the log is full, a cancelled job still stops its run at once."""
     with Simulator(FLOOD, clock=SpeedClock(1.0), seed=1) as simulator:
         process = Process(simulator, Files(tmp_path))

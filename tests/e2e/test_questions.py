@@ -118,7 +118,7 @@ def test_results_of_the_job_commands(simulator, words, form):
 
 @pytest.mark.parametrize("flags", SHAPES, ids=["as documented", "in data", "counted"])
 @pytest.mark.parametrize("words", [*QUESTIONS, *DEEDS])
-def test_what_nobody_knows_is_in_json(words, flags):
+def test_unknown_fields_are_in_json(words, flags):
     """Fields that no program ever heard of are there, in objects, in lists and around them."""
     with fast("slow", flags=flags) as behind, Relay(behind, _more) as relay:
         if words == ("stop",):
@@ -258,7 +258,7 @@ class TestLimits:
         "words", [("pipelines",), ("tool", "list"), ("task", "list"), ("audit", "actions"),
                   ("audit", "tokens")],
     )  # fmt: skip
-    def test_a_list_that_is_full_says_so(self, crowded, words):
+    def test_a_full_list_has_a_warning(self, crowded, words):
         """A list of 1000 is never passed over as if it were all."""
         done = opsera(crowded, *words, "--format", "json")
         assert (done.code, len(unwrap(done.json))) == (0, 1000)
@@ -331,7 +331,7 @@ class TestUpdate:
         assert 'description: "Builds and tests the shop." → "new"' in done.err
 
     @pytest.mark.parametrize("body", ['{"status": "success"}', "null", "[]", "{}", '{"_id": "1"}'])
-    def test_an_answer_that_does_not_show_the_tool(self, body):
+    def test_a_response_without_the_tool(self, body):
         """The update is not sent again: the tool is read back to check the result."""
         for effect in (True, False):
             with fast() as running:
@@ -359,7 +359,7 @@ class TestUpdate:
         assert (done.code, sent) == (0, [])
         assert "Nothing to change" in done.err
 
-    def test_nobody_to_ask(self):
+    def test_without_a_terminal_to_confirm(self):
         """Without a terminal nothing is sent unless --yes was given."""
         done, sent = self.update("--set", "active=false")
         assert (done.code, sent, done.out) == (ExitCode.INVALID_INPUT, [], "")
@@ -480,7 +480,7 @@ class TestInputCommand:
     @pytest.mark.parametrize("words", ["tool list", "audit actions --count 2", "pipelines",
                                        f"task status {TASK}", "summary"])  # fmt: skip
     @pytest.mark.parametrize("platform", [{"GITHUB_ACTIONS": "true"}, {"GITLAB_CI": "true"}, {}])
-    def test_the_answer_is_the_output_result(self, simulator, tmp_path, words, platform):
+    def test_the_response_is_the_output_result(self, simulator, tmp_path, words, platform):
         """The response to a query is the output `result` as JSON, and a table in the job log."""
         variable = "GITHUB_OUTPUT" if "GITHUB_ACTIONS" in platform else "OPSERA_OUTPUT_FILE"
         files = {variable: str(tmp_path / "outputs")}
@@ -502,7 +502,9 @@ class TestInputCommand:
          ({"GITHUB_ACTIONS": "true"}, 300, "too long for an environment variable"),
          ({"GITHUB_ACTIONS": "true"}, 1000, "for an output of the job (at most 1 MB)")],
     )  # fmt: skip
-    def test_an_answer_that_is_too_long_for_the_platform(self, tmp_path, platform, tools, expected):
+    def test_a_response_that_is_too_long_for_the_platform(
+        self, tmp_path, platform, tools, expected
+    ):
         """It is reported once, and the full response is in a file of the report."""
         spec = {"tools": [{"name": f"Tool {n}", "description": "x" * 400} for n in range(tools)]}
         files = {
@@ -560,7 +562,7 @@ class TestInputCommand:
         assert found["status"] == ("running" if words.startswith("run") else "success")
         assert ("npm run build" in done.out) is words.startswith(("logs", "watch"))
 
-    def test_a_fault_of_our_own_has_outputs(self, simulator, tmp_path, monkeypatch):
+    def test_an_internal_error_has_outputs(self, simulator, tmp_path, monkeypatch):
         """An unexpected exception also writes outputs, and ends with its exit code."""
 
         def broken(*_, **__):
@@ -572,7 +574,7 @@ class TestInputCommand:
         assert done.code == ExitCode.INTERNAL
         assert self.outputs(file)["status"] == "error"
 
-    def test_an_answer_without_end(self, simulator, tmp_path):
+    def test_a_response_nested_too_deeply(self, simulator, tmp_path):
         """A response that is nested too deeply to print is an API error."""
         body = '{"_id": "%s", "x": %s1%s}' % (TOOL, "[" * 900, "]" * 900)  # noqa: UP031
         with fast(faults=(Fault(call="tool_summary", status=200, body=body),)) as running:
@@ -593,7 +595,7 @@ class TestInputCommand:
         assert f"{TOOL}  Shop Jenkins" in done.stdout
         assert self.outputs(file)["OPSERA_STATUS"] == "success"
 
-    def test_a_trusted_config_file_can_say_it(self, simulator, tmp_path):
+    def test_a_trusted_config_file_can_set_it(self, simulator, tmp_path):
         """A `command` in a file outside the workspace is read like any other; inside it is not."""
         (tmp_path / "workspace").mkdir()
         (tmp_path / "x.yml").write_text("command: tool list\n")
@@ -650,7 +652,7 @@ def test_a_full_disk(simulator, words, code, expected):
     assert (done.returncode, expected in done.stderr) == (code, True)
 
 
-def test_a_reader_who_goes_away(tmp_path):
+def test_a_closed_output(tmp_path):
     """`opsera-step run | head -1` still ends with the result of the run."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -699,7 +701,7 @@ def test_completion(shell):
     assert "_OPSERA_STEP_COMPLETE" in done.out
 
 
-def test_completion_answers():
+def test_shell_completion():
     """Shell completion offers commands, and the values of an option."""
     asked = {"_OPSERA_STEP_COMPLETE": "bash_complete", "COMP_CWORD": "1", "COMP_WORDS": "x to"}
     assert "tool" in process("ignored", **asked).stdout

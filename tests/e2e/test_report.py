@@ -123,7 +123,7 @@ def test_colors_are_in_the_page_only(tmp_path):
     assert terminal.effects("\n".join(colored)) == []
 
 
-def test_the_steps_say_what_happened(tmp_path):
+def test_the_steps_have_their_results(tmp_path):
     """An approval step shows how long it waited and who approved it."""
     _, report, _ = run("approval", tmp_path, on_paused="wait")
     result, tests = validate(report)
@@ -143,7 +143,7 @@ def test_a_log_that_is_not_printed_is_in_the_report(tmp_path):
     assert job.outputs["OPSERA_LOG_COMPLETE"] == "true"
 
 
-def test_without_a_report_no_log_is_asked_for(tmp_path):
+def test_without_a_report_no_log_is_requested(tmp_path):
     """With `logs: none` and no directory the log call is made rarely, for the steps."""
     job, _, simulator = run(scenes.FAILS, tmp_path, logs="none", report_dir="")
     assert job.code == 1

@@ -66,7 +66,7 @@ def test_summaries_of_several_runs_read_as_one_page(tmp_path):
     assert [one.tag for one in heads] == ["h3", "hr", "h3", "h4"]
 
 
-def test_a_stopped_run_has_no_step_that_goes_on(tmp_path):
+def test_a_stopped_run_has_no_running_step(tmp_path):
     """The step at which a run was stopped is shown as stopped, in the summary and in the log."""
     clock = FakeClock()
     with Simulator("stopped", clock=clock, seed=1) as simulator:
@@ -77,7 +77,7 @@ def test_a_stopped_run_has_no_step_that_goes_on(tmp_path):
     assert "was stopped at step “Unit tests”" in job.log
 
 
-def test_a_failure_says_why_everywhere(tmp_path):
+def test_a_failure_has_its_reason_everywhere(tmp_path):
     """Job log and summary name the step and its reason once, and quote the error lines."""
     clock = FakeClock()
     with Simulator("failure", clock=clock, seed=1) as simulator:

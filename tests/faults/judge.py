@@ -282,7 +282,7 @@ def _no_orphan(played: Played) -> Iterator[str]:
     is_wanted = inputs["on_cancel"] == "stop" or (
         inputs["on_cancel"] == "auto" and (is_github or inputs["on_busy"] != "attach")
     )
-    # Elsewhere than on GitHub, only the output file says which run it was.
+    # Except on GitHub, only the output file shows which run it was.
     is_known = is_github or bool(job.outputs.get("RUN_COUNT"))
     if not (was_cut and is_wanted and is_known) or played.when("revoke", "renew") is not None:
         return

@@ -122,7 +122,7 @@ def test_the_table_is_the_interface():
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_choices_are_the_fixed_words(name):
+def test_choices_are_the_fixed_values(name):
     """An input with fixed values accepts these, in any case, and no others."""
     parse = next(one.parse for one in TABLE if one.name == name)
     assert [parse(word.upper()) for word in CHOICES[name].split()] == CHOICES[name].split()
@@ -179,7 +179,7 @@ class TestAction:
         assert given == set()
         assert not [name for name, one in action["inputs"].items() if one.get("required")]
 
-    def test_outputs_are_told(self, action):
+    def test_outputs_are_described(self, action):
         """Each output has the same description as in the code."""
         shown = {
             name: " ".join(one["description"].split()) for name, one in action["outputs"].items()
@@ -255,7 +255,7 @@ class TestCommandLine:
         offered = set().union(*(self.options(name) for name in COMMANDS))
         assert set(INPUTS) - offered == {"command", "token"}
 
-    def test_a_job_can_be_asked_for_all_but_what_is_for_a_person(self):
+    def test_a_job_can_run_every_noninteractive_command(self):
         """The input `command` takes what the command line has, but these."""
         assert set(group.commands) - set(COMMANDS + WIDER_COMMANDS) <= NOT_IN_A_JOB
         assert set(COMMANDS + WIDER_COMMANDS) <= set(group.commands)

@@ -76,7 +76,7 @@ def test_no_proxy_is_respected(containers, office, authority):
     assert done.code == 0, done
 
 
-def test_a_proxy_that_does_not_answer_is_named(containers, office, authority):
+def test_an_unreachable_proxy_is_named(containers, office, authority):
     """The error of a proxy that doesn't answer mentions the proxy."""
     simulator, secure, _, _ = office
     url = f"https://{HOST}:{secure.port}"

@@ -47,7 +47,7 @@ class TestFigures:
         [(0, "0"), (0.123, "0.12"), (12.34, "12.3"), (123.4, "123"), (1234.5, "1,234")],
     )
     def test_numbers(self, value, text):
-        """Three digits tell enough."""
+        """Three digits are enough."""
         assert spell(value) == text
 
     def test_percentiles(self):
@@ -106,8 +106,8 @@ class TestTraces:
 class TestTurns:
     """The clock of many jobs."""
 
-    def test_whose_moment_comes_first_goes_on(self):
-        """Sleepers wake in the order of their times, whoever lay down first."""
+    def test_the_earliest_sleeper_continues_first(self):
+        """Sleepers wake in the order of their times, not of their start."""
         clock, seen = TurnClock(), []
 
         def job(name, *naps):
@@ -119,7 +119,7 @@ class TestTurns:
         assert seen == [(1, "b"), (2, "b"), (3, "a"), (4, "b"), (5, "c"), (6, "a")]
 
     def test_a_failure_is_raised(self):
-        """What a job raises is raised at the end, and the others go on."""
+        """What a job raises is raised at the end, and the others continue."""
         clock, seen = TurnClock(), []
 
         def fails():
@@ -177,6 +177,6 @@ class TestParts:
             assert len(many.per_job) == 3
 
     def test_no_container_engine(self, monkeypatch):
-        """Without a container engine the part says so."""
+        """Without a container engine, the part reports it."""
         monkeypatch.setenv("PATH", "")
         assert image.measure(1).notes == ("Not measured here: no container engine is available.",)

@@ -16,7 +16,7 @@ SECONDS = st.floats(0, 1000)
 
 
 class TestFakeClock:
-    """A clock that moves when somebody sleeps on it."""
+    """A clock that moves when a thread sleeps on it."""
 
     def test_it_starts_at_zero_in_2026(self):
         """Nothing passes by itself."""
@@ -119,7 +119,7 @@ class TestFakeClock:
 
 
 def test_the_system_clock_is_the_machines():
-    """It tells the machine's times and sleeps for real; a negative pause is none."""
+    """It returns the machine's times and really sleeps; a negative pause is none."""
     clock = SystemClock()
     started = time.monotonic()
     clock.sleep(0.01)

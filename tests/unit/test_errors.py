@@ -61,7 +61,7 @@ def test_the_drawing_is_complete():
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_the_drawing_tells_the_codes(kind):
+def test_the_tree_has_the_exit_codes(kind):
     """Where the drawing has a number, it is the class's exit code."""
     shown = re.search(rf"\b{kind.__name__} {{1,24}}(\d{{1,2}})\b", errors.__doc__)
     assert shown is None or int(shown[1]) == kind.exit_code
@@ -69,19 +69,19 @@ def test_the_drawing_tells_the_codes(kind):
 
 @pytest.mark.parametrize("kind", LEAVES)
 def test_every_error_has_advice(kind):
-    """Each class that is raised says what usually causes it or what to do."""
+    """Each class that is raised has the usual cause or a remedy."""
     assert len(kind.hint) > 40 and kind.hint.endswith(".")
 
 
-def test_a_better_hint_goes_before_the_own_one():
-    """A hint that knows more replaces the class's, of this one error only."""
+def test_a_better_hint_replaces_the_default():
+    """A more specific hint replaces the class's, of this one error only."""
     assert NotFound("No.", "Look here.").hint == "Look here."
     assert NotFound("No.", "").hint == ""
     assert NotFound("No.").hint == NotFound.hint != "Look here."
 
 
-def test_bad_input_tells_all_faults():
-    """All faults are kept apart, and told together."""
+def test_invalid_input_has_all_problems():
+    """All problems are kept separately, and reported together."""
     error = InvalidInput(["timeout: no.", "token: no."])
     assert error.problems == ("timeout: no.", "token: no.")
     assert error.message == str(error) == "timeout: no.; token: no."
@@ -89,7 +89,7 @@ def test_bad_input_tells_all_faults():
 
 @pytest.mark.parametrize("kind", [kind for kind in ALL if issubclass(kind, ApiError)])
 def test_what_is_transient_and_what_was_accepted(kind):
-    """Only trouble is transient; only what the server refused was surely never accepted."""
+    """Only outages are transient; only refused requests were certainly never accepted."""
     transient = issubclass(kind, (Unreachable, Unavailable, Malformed, Redirected))
     never_accepted = issubclass(kind, (Rejected, AuthError))
     assert (kind.transient, kind.never_accepted) == (transient, never_accepted)

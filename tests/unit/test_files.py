@@ -177,7 +177,7 @@ class TestOutputFile:
         assert output_file_problem("out/opsera.env", top) == ""
 
     def test_a_pipe_without_a_reader_does_not_hang(self, top: Path):
-        """A named pipe stays one, and the error says what is missing."""
+        """A named pipe stays one, and the error has what is missing."""
         os.mkfifo("pipe")
         with pytest.raises(OSError, match="nothing reads this named pipe"):
             write_output_file("pipe", "x", top)

@@ -88,13 +88,13 @@ def test_an_outcome_never_changes():
 
 
 @pytest.mark.parametrize("state", [State.RUNNING, State.UNKNOWN])
-def test_no_exit_code_for_a_run_that_goes_on(state):
-    """Only a state in which a run rests has an exit code, and only success has 0."""
+def test_no_exit_code_for_a_run_in_progress(state):
+    """Only a state in which a run is idle has an exit code, and only success has 0."""
     assert state not in EXIT_CODE_OF_STATE
     assert [one for one, code in EXIT_CODE_OF_STATE.items() if code == 0] == [State.SUCCESS]
 
 
-def test_the_schema_knows_every_word():
+def test_the_schema_has_every_value():
     """The published schema has every exit code, every status and every state of a step."""
     file = Path(__file__).parents[2] / "docs" / "result.schema.json"
     schema = json.loads(file.read_text("utf-8"))
@@ -150,8 +150,8 @@ def test_a_run_that_timed_out(stop, message, state):
         (None, "HTTP 429. The timeout (5m) expired, and the result of run 42 is unknown. Left."),
     ],
 )
-def test_a_timeout_during_an_outage_begins_with_the_cause(stop, message):
-    """It is not known whether the run finished in time, so nothing is said about that."""
+def test_a_timeout_during_an_outage_starts_with_the_cause(stop, message):
+    """It is not known whether the run finished in time, so the message omits that."""
     ended = Ended(EndReason.TIMEOUT, None, log_complete=False, detail="HTTP 429.")
     outcome = outcome_of(FULL, ended, stop, left="Left.", timeout=300.0)
     assert (outcome.status, outcome.exit_code, outcome.message) == ("timeout", 124, message)
@@ -168,7 +168,7 @@ def test_a_timeout_during_an_outage_begins_with_the_cause(stop, message):
     ],
 )
 def test_a_moment_of_another_day_has_its_date(now, text):
-    """A step that has waited since yesterday is not shown as one that began today."""
+    """A step that has waited since yesterday is not shown as started today."""
     assert moment_text(1_700_000_000.0, now) == text
     gate = StepResult("Approve", "", State.PAUSED, 0.0, 1_700_000_000.0)
     paused = FULL.but(status="paused", exit_code=8, waits_for="Approve", steps=(gate,), at=now)

@@ -47,7 +47,7 @@ def test_in_a_guard_a_signal_raises_at_once(signals, number, code):
 
 
 def test_a_signal_that_came_before_raises_in_the_next_guard(signals):
-    """A noted signal is told at the next wait, before the wait begins."""
+    """A noted signal is raised at the next wait, before the wait starts."""
     signals.notice(signal.SIGINT)
     started = False
     with pytest.raises(Cancelled), signals.guard():
@@ -55,8 +55,8 @@ def test_a_signal_that_came_before_raises_in_the_next_guard(signals):
     assert not started
 
 
-def test_it_is_told_once(signals):
-    """After it was told, the clean-up may wait as it likes."""
+def test_it_is_reported_once(signals):
+    """After it was raised, the cleanup may wait without limits."""
     with pytest.raises(Cancelled), signals.guard():
         signals.notice(signal.SIGTERM)
     for _ in range(3):
@@ -121,8 +121,8 @@ def test_an_interruptible_clock_is_its_clock(signals):
     assert clock.time() == inner.time()
 
 
-def test_no_sleep_begins_after_a_signal(signals):
-    """A signal that came while the program worked ends the next sleep before it begins."""
+def test_no_sleep_starts_after_a_signal(signals):
+    """A signal that came while the program worked ends the next sleep before it starts."""
     inner = FakeClock()
     signals.notice(signal.SIGINT)
     with pytest.raises(Cancelled):
@@ -216,7 +216,7 @@ def test_a_process_that_hangs_is_ended(script, number, code):
 
 
 def test_a_process_that_waits_ends_by_itself():
-    """Where it waits it hears of the signal at once and cleans up without the watchdog."""
+    """Where it waits, it gets the signal at once and cleans up without the watchdog."""
     ended, said, _ = play(WAITS, signal.SIGTERM)
     assert (ended, said) == (143, ["cleaned up"])
 
@@ -262,7 +262,7 @@ except Cancelled as cancelled:
 
 
 def test_a_signal_just_before_a_wait_is_heard():
-    """A wait that began although the signal was there is ended by another one."""
+    """A wait that started although the signal was there is ended by another one."""
     ended, said, _ = play(JUST_BEFORE, signal.SIGTERM)
     assert (ended, said) == (143, ["heard"])
 

@@ -49,7 +49,7 @@ def test_a_status_in_many_forms(data, word):
     assert status is None or status.response is data
 
 
-def test_tags_are_words_or_objects():
+def test_tags_are_strings_or_objects():
     """Tags are strings or objects with a value."""
     assert account.read_tool({"tags": ["a", {"type": "t", "value": "b"}, 5, {}]}).tags == ("a", "b")
 

@@ -79,7 +79,7 @@ def test_an_update_sends_its_changes_alone(talk):
     "body",
     ["[]", "{}", "7", "null", '{"data": 5}', '"a word"', "<html>", "", "[[1]]", '{"_id": 5}'],
 )
-def test_an_answer_of_another_shape(talk, body):
+def test_a_response_of_another_shape(talk, body):
     """An implausible response is an API error for every call; lists may be empty."""
     client, simulator, soon = talk
     simulator.add_fault(Fault(kind="http", status=200, body=body))
@@ -102,7 +102,7 @@ def test_an_answer_of_another_shape(talk, body):
                     call()
 
 
-def test_another_object_than_was_asked_for(talk):
+def test_another_object_than_requested(talk):
     """A response about another object is rejected."""
     client, simulator, soon = talk
     simulator.add_fault(Fault(kind="http", status=200, body='{"_id": "1", "name": "x"}'))
@@ -111,7 +111,7 @@ def test_another_object_than_was_asked_for(talk):
             call(TOOL, soon)
 
 
-def test_refusals_say_what_the_call_takes(talk):
+def test_refusals_have_what_the_call_requires(talk):
     """403 names the scopes of that very call, 404 what it was about."""
     client, simulator, soon = talk
     other = OpseraClient(simulator.url, simulator.issue_token("tasks"), FakeClock())

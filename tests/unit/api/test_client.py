@@ -149,7 +149,7 @@ def test_json_in_an_unknown_format(name, data):
     support.assert_readable(caught.value)
 
 
-def test_another_pipeline_than_asked_for():
+def test_another_pipeline_than_requested():
     """A response about another pipeline is never taken for the right one."""
     with (
         serving(ok({**PIPELINE_OBJECT, "_id": "0" * 24})) as wire,

@@ -59,7 +59,7 @@ def test_what_moves_on_comes_once():
 
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize(("total", "largest"), [(120, 50), (100, 50), (2500, 100), (1, 1)])
-def test_pages_that_are_shorter_than_asked_for(total, largest, first):
+def test_pages_that_are_shorter_than_requested(total, largest, first):
     """If the API counts more items than it returned, the next page is requested."""
     wrap = lambda items: {"data": items, "count": total}  # noqa: E731
     api = Pages(total, first=first, largest=largest, wrap=wrap)

@@ -94,7 +94,7 @@ def test_a_close_match_is_suggested(name, rule):
     assert error.hint == f"Did you mean “Deploy shop”? Names {rule}."
 
 
-def test_without_a_close_match_the_hint_says_what_to_use():
+def test_without_a_close_match_the_hint_is_generic():
     """A pipeline without a name, or without an ID, is no match."""
     client = Client("", "Build")
     client.known.append(Pipeline("", "Deploy", 0, State.SUCCESS))

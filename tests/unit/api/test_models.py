@@ -45,7 +45,7 @@ class TestStates:
 
     @FIXED
     @given(st.text())
-    def test_only_three_words_are_success(self, word: str):
+    def test_only_three_values_are_success(self, word: str):
         """Any other value is never success."""
         if models.state_of(word) is State.SUCCESS:
             assert re.sub(r"[\s_-]", "", word).lower() in {"success", "successful", "passed"}

@@ -94,7 +94,7 @@ def test_the_variables(name):
     assert (proxy.address, proxy.source) == ("proxy.test:1", name)
 
 
-def test_without_a_variable_the_system_is_asked(monkeypatch):
+def test_without_a_variable_the_system_settings_apply(monkeypatch):
     """Windows and macOS have settings for that; a bypass in them counts."""
     settings = {"https": "proxy.test:1"}
     monkeypatch.setattr("urllib.request.getproxies", lambda: settings)

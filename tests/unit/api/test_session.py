@@ -270,7 +270,7 @@ def test_no_proxy_is_honored(monkeypatch, authority, value):
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
-def test_plain_http_goes_through_no_proxy(monkeypatch, name):
+def test_plain_http_uses_no_proxy(monkeypatch, name):
     """Plain http is for this machine only, so its token reaches no proxy in the clear."""
     with serving(ok(RUNNING)) as proxy, serving(ok(RUNNING)) as wire:
         monkeypatch.setenv(name, proxy.url)

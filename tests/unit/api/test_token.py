@@ -70,7 +70,7 @@ def test_a_token_that_is_not_yet_good():
      f"{PART}.{PART}.{'x' * 70_000}"],
     ids=lambda token: repr(token[:20]),
 )  # fmt: skip
-def test_what_is_no_jwt_says_nothing(token):
+def test_a_token_that_is_not_a_jwt_has_no_claims(token):
     """Whatever else a token is, it is no fault."""
     assert read_token(token) == TokenFacts()
 
@@ -124,7 +124,7 @@ def test_a_job_warns_before_it_starts_a_run(tmp_path, platform):
         assert f"::warning title=Opsera access token::{expected}" in job.log
 
 
-def test_a_token_that_has_ended_is_told_with_the_401(tmp_path):
+def test_an_expired_token_is_reported_with_the_401(tmp_path):
     """The request is sent anyway; a refusal mentions this machine's clock."""
     clock = FakeClock()
     with Simulator("success", clock=clock, seed=1) as simulator:

@@ -154,7 +154,7 @@ def test_a_redirect_to_anything_is_readable(target):
     assert_readable(error)
 
 
-def test_a_redirect_that_adds_a_slash_says_what_to_fix():
+def test_a_redirect_that_adds_a_slash_has_a_remedy():
     """The API has no slash at the end, so something in between adds it."""
     error = error_after(http(301, Location="/api/v1/pipeline/status/"))
     assert not error.transient and "adds a slash" in error.hint
@@ -446,7 +446,7 @@ def test_connections_are_kept():
 
 
 @pytest.mark.parametrize("name", ["run", "stop"])
-def test_what_must_not_be_repeated_goes_over_a_new_connection(name):
+def test_requests_that_must_not_be_repeated_use_a_new_connection(name):
     """`run` and `stop` never go over a kept connection, which may turn out to be closed."""
     changed = ok({"status": "success", "runCount": 1})
     with serving(ok(RUNNING), changed, ok(RUNNING)) as wire:

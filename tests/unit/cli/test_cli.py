@@ -98,7 +98,7 @@ def test_the_pipeline_is_an_argument_or_an_option(asked, command):
     assert [values(one) for one in asked] == [{"pipeline": "abc", "command": command}] * 3
 
 
-def test_an_option_says_where_it_came_from(asked):
+def test_an_option_has_its_source(asked):
     """What was typed carries the option's name, so that a fault of it can name it."""
     cli.main(["run", "--on-paused", "wait"])
     assert asked[0]["on_paused"] == Setting("wait", "--on-paused")
@@ -171,7 +171,7 @@ def test_the_exit_code_is_the_jobs(monkeypatch, asked, code):
     assert cli.main(["run"]) == code
 
 
-def test_a_fault_outside_of_the_job_is_a_sentence(monkeypatch, asked, capsys):
+def test_an_error_outside_of_the_job_is_a_sentence(monkeypatch, asked, capsys):
     """An error with a hint is printed in one line, without a traceback."""
 
     def fails(*_, **__):
@@ -253,7 +253,7 @@ def test_streams_that_are_closed(words, closed):
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_simulator_that_cannot_listen_says_so():
+def test_a_simulator_that_cannot_listen_is_an_error():
     """A taken port is a sentence, with the system's reason."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = process("simulator", "--port", str(taken.getsockname()[1]))
@@ -304,7 +304,7 @@ def test_a_token_in_a_wrong_place_is_not_shown(words, tmp_path):
      ["tool", "update", "x", "--set", "a\n::error::p=1", "--set", "a\n::error::p=2"],
      ["simulator", "--flag", "y\n::error::pwn"], ["run", "x", "\x1b[31mred\x1b]0;t\x07"]],
 )  # fmt: skip
-def test_words_of_the_user_are_data(words):
+def test_arguments_in_errors_are_data(words):
     """Invalid input that is quoted in an error can't control the job log or a terminal."""
     done = process(*words)
     assert done.returncode == 2

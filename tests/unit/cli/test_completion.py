@@ -87,7 +87,7 @@ def offered(environ: dict[str, str], *shell: str, lines: list[str]) -> list[str]
         pytest.param(("fish", "--no-config", "-c", FISH), marks=pytest.mark.long),
     ],
 )
-def test_a_shell_offers_commands_options_and_words(environ, shell):
+def test_a_shell_offers_commands_options_and_values(environ, shell):
     """The script that is printed can be sourced, and completes for real."""
     shown = offered(environ, *shell, lines=list(ASKED))
     found = (line.partition(":") for line in shown)

@@ -31,7 +31,7 @@ def demo(platform: str, out: io.StringIO | None = None, **options) -> tuple[int,
     return play(stage, **{**SETTINGS, "clock": FakeClock(), **options}), out.getvalue()
 
 
-def test_the_list_tells_every_scenario():
+def test_the_list_has_every_scenario():
     """`demo --list` has a line for each scenario, with what happens in it."""
     out = io.StringIO()
     list_scenarios(out)
@@ -108,7 +108,7 @@ def test_the_token_shows_nowhere():
     "arguments",
     [["--scenario", "nonsense"], ["--flag", "nonsense=1"], ["--flag", "busy_response=x"]],
 )
-def test_what_the_simulator_does_not_know_is_bad_input(capsys, arguments):
+def test_unknown_scenarios_and_flags_are_invalid_input(capsys, arguments):
     """An unknown scenario or flag ends with a message and exit code 2."""
     assert cli.main(["demo", *arguments]) == 2
     shown = capsys.readouterr().err

@@ -85,7 +85,7 @@ def test_aliases_are_made_of_names(name, alias):
     assert alias_of(name) == alias
 
 
-def test_it_says_what_to_do_next(directory, capsys):
+def test_it_prints_the_next_commands(directory, capsys):
     """The next two commands are printed, with the alias."""
     assert cli.main(["init", "--pipeline", ID, "--alias", "shop"]) == 0
     assert capsys.readouterr().out == (

@@ -58,7 +58,7 @@ def value_of(name: str) -> str:
     ["", "\n", "# nothing\n", "---\n", "~", "null", "{}", "pipelines:\n", "tools: {}", "timeout:",
      "timeout: ''", "x-anything: {timeout: soon}", "x-:"],
 )  # fmt: skip
-def test_an_empty_file_says_nothing(text):
+def test_an_empty_file_is_fine(text):
     """A file without content is fine, and so are empty sections and keys that are not read."""
     assert valid(text) == ConfigFile(".opsera.yml")
 
@@ -88,7 +88,7 @@ tools:
     }
 
 
-def test_each_value_knows_its_line():
+def test_each_value_has_its_line():
     """The source of a value is its file and line, also where it is merged."""
     file = valid("x-a: &a\n  timeout: 1h\npipelines:\n  shop: {<<: *a, pipeline: x,\n logs: all}")
     sources = {name: one.source for name, one in file.pipelines["shop"].items()}

@@ -482,7 +482,7 @@ def test_input_variables_belong_to_the_action_alone(environ, arguments, ours):
         ("run $(date) `x` | y", ["run", "$(date)", "`x`", "|", "y"]),
     ],
 )  # fmt: skip
-def test_a_command_is_split_into_words(text, words):
+def test_a_command_is_split_into_arguments(text, words):
     """A command is split as a shell would, but nothing in it is special otherwise."""
     assert command_words(text) == words
     assert command_words(parsed("command", text)) == words

@@ -273,7 +273,7 @@ def test_a_trusted_file_can_name_the_pipeline(working_directory):
     assert get({"OPSERA_TOKEN": TOKEN}, basics=False).pipeline == ID
 
 
-def test_the_named_file_goes_before_the_others(aliases, working_directory):
+def test_the_named_file_takes_precedence(aliases, working_directory):
     """Of an alias in two files, the named one counts; of others each."""
     (working_directory / "system.yml").write_text(
         "timeout: 3m\nlogs: all\npipelines: {shop: X, more: Y}\n"
@@ -625,7 +625,7 @@ class TestInheritedRunCount:
         assert get({"OPSERA_RUN_COUNT": "5"}, {"command": "watch"}).run_count == 5
 
     @pytest.mark.parametrize("command", ["run", "cleanup", "tool list"])
-    def test_commands_that_do_not_ask_for_a_run(self, command):
+    def test_commands_without_a_run(self, command):
         """There is nothing to warn about."""
         assert get(INHERITED, {"command": command}).warnings == ()
 
@@ -663,7 +663,7 @@ class TestTimeLimit:
         environ = {"OPSERA_TIMEOUT": "2h", "OPSERA_COMMAND": "status"}
         assert get(environ, platform=Platform(time_left=700.0)).warnings == ()
 
-    def test_a_file_goes_before_the_default(self):
+    def test_a_file_takes_precedence_over_the_default(self):
         """A timeout in a config file is explicit."""
         Path("ci.yml").write_text("timeout: 2h\n")
         inputs = get({"OPSERA_CONFIG": "ci.yml"}, platform=Platform(time_left=700.0))

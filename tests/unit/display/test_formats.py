@@ -1,4 +1,4 @@
-"""Answers as JSON, YAML and tables: nothing lost, nothing that a terminal or a runner obeys."""
+"""Responses as JSON, YAML, and tables: complete, and without control sequences or commands."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def _has_surrogates(data):
     return any("\ud800" <= one <= "\udfff" for one in json.dumps(data, ensure_ascii=False))
 
 
-def test_an_answer_in_each_format():
-    """One answer can be printed in each of the formats."""
+def test_a_response_in_each_format():
+    """A response can be printed in each of the formats."""
     data = [{"_id": "1", "name": "a\nb"}]
     answer = Answer(data, (Table(("ID", "NAME"), [("1", "a\nb")]),))
     lines = {form: list(answer_lines(answer, form, None, Scrubber(""))) for form in

@@ -115,7 +115,7 @@ MESSAGES = [
 
 @pytest.mark.parametrize(("event", "message"), MESSAGES)
 def test_each_event_prints_its_message(event, message):
-    """Each kind of event prints one sentence, or nothing if there is nothing to say."""
+    """Each kind of event prints one sentence, or nothing."""
     sheet = Sheet()
     joblog(sheet).show(event)
     assert sheet.printed == ([] if message is None else [message])
@@ -205,7 +205,7 @@ class TestGroups:
         assert log_lines(sheet)[-4:] == ["B | x", "C | x", "y", "z"]
 
     def test_the_time_of_the_records_counts_too(self):
-        """A log that is read afterwards comes all at once: its records say when they were made."""
+        """A log that is read afterwards comes all at once: its records have their times."""
         sheet = Sheet()
         log = joblog(sheet)
         for second, step in enumerate(("A", "B", "A", "B")):
@@ -243,7 +243,7 @@ class TestGroups:
         assert log_lines(sheet)[-2:] == ["Scan | 1x", "Scan (2) | 2x"]
 
     def test_a_step_whose_name_starts_another_is_not_numbered(self):
-        """Only steps of the very same name are told apart by numbers."""
+        """Only steps with identical names are distinguished by numbers."""
         sheet = Sheet()
         log = joblog(sheet)
         for name in ("Build image", "Build", "Build image", "Build"):
@@ -251,7 +251,7 @@ class TestGroups:
         assert log_lines(sheet)[-2:] == ["Build image | x", "Build | x"]
 
     def test_a_step_continues_after_a_message_outside_of_the_groups(self):
-        """What is said about a cancellation is outside; lines after it are in a new group."""
+        """Messages about a cancellation are outside; lines after it are in a new group."""
         sheet = Sheet(folds=True)
         log = joblog(sheet)
         log.show(lines("Build", "a"))
@@ -283,7 +283,7 @@ class TestGroups:
         assert len(titles(sheet)) == (2 if closes else 1)
 
     @pytest.mark.parametrize("seed", range(20))
-    def test_groups_balance_whatever_happens(self, seed):
+    def test_groups_always_balance(self, seed):
         """After any events, and an end in the midst of them, no group is left open."""
         chance = random.Random(seed)
         sheet = Sheet(folds=chance.random() < 0.5)
@@ -304,7 +304,7 @@ class TestGroups:
 
 
 @pytest.mark.parametrize("link", ["https://portal.test/x", ""])
-def test_a_job_that_waits_for_approval_says_so_at_once(link):
+def test_a_job_that_waits_for_approval_reports_it_at_once(link):
     """A paid runner is waiting, so an annotation with the link appears when the run pauses."""
     sheet = Sheet(folds=True)
     log = joblog(sheet, waits_when_paused=True)
@@ -330,7 +330,7 @@ def test_missing_lines_are_reported_where_they_are_missing():
 
 @pytest.mark.parametrize("color", [True, False])
 def test_lines_are_counted_and_kept(color):
-    """Every line is counted and goes to the full log with its colors, whatever is shown."""
+    """Every line is counted and written to the full log with its colors, even if not shown."""
     sheet, kept = Sheet(color=color), Kept()
     log = joblog(sheet, keeper=kept)
     log.show(events.LogLines("s1", "Bu\rild", "jen\x1bkins", ("\x1b[31mred", "more\x1b[0m", "")))
@@ -418,7 +418,7 @@ class TestLogLimit:
     """Head and tail of a log that is longer than log_limit."""
 
     def test_head_and_tail_are_printed(self):
-        """Past the limit a message says so at once; at the end the tail follows."""
+        """Past the limit, a message is printed at once; at the end, the tail follows."""
         sheet, kept = Sheet(), Kept()
         log = joblog(sheet, limit=400, keeper=kept)
         for number in range(100):
@@ -458,7 +458,7 @@ class TestLogLimit:
 class TestProgress:
     """What is drawn below the log on a terminal."""
 
-    def test_the_last_line_says_what_is_in_progress(self):
+    def test_the_last_line_shows_what_is_in_progress(self):
         """It names the run, its activity, and for how long."""
         clock, sheet = FakeClock(), Sheet(room=8)
         log = joblog(sheet, clock)
@@ -515,7 +515,7 @@ class TestProgress:
     "text", [TOKEN, f"a {TOKEN} b", "\x1b[31m" + TOKEN[:9] + "\x1b[0m" + TOKEN[9:]]
 )
 def test_the_token_is_printed_nowhere(text):
-    """Whatever quotes the token, in lines, names, messages or sentences of ours, it is masked."""
+    """The token is masked in lines, names, messages, and our own sentences."""
     sheet = Sheet(color=True, room=8)
     log = joblog(sheet)
     step = Step("x", text)
@@ -534,7 +534,7 @@ def test_the_token_is_printed_nowhere(text):
 
 
 def test_our_own_messages_are_safe_too():
-    """A message of ours that quotes others holds no control character."""
+    """Our messages that quote other text contain no control characters."""
     sheet = Sheet()
     log = joblog(sheet)
     log.say("one\r\x1b[0Ktwo\nthree\x1b[2J\x07")
@@ -574,7 +574,7 @@ def test_names_and_messages_are_one_safe_line():
 
 
 def test_harmless_lines_come_out_unchanged():
-    """What tools usually write comes out as it went in, to the letter."""
+    """Typical output of tools is printed unchanged."""
     safe = Scrubber(TOKEN)
     stream = LogStream()
     assert [safe.log_line(line, stream) for line in hostile.HARMLESS] == list(hostile.HARMLESS)

@@ -1,4 +1,4 @@
-"""The end of the job log: a user who reads only this knows how it ended and what to do."""
+"""The end of the job log: the result and the remedy, for users who read only this."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_job_that_fails_because_of_a_pause_has_an_error_annotation():
     )
 
 
-def test_who_stopped_the_run_is_shown_if_a_record_says_so():
+def test_who_stopped_the_run_is_shown_if_a_record_has_it():
     """Never a name that no record carries."""
     stopped = RUN.but(status="stopped", exit_code=1, hint="", url="")
     assert printed(stopped) == ["!error Opsera pipeline stopped: Run 42 of “Shop” was stopped."]
@@ -83,7 +83,7 @@ def test_a_failure_quotes_its_cause(quotes):
 
 
 def test_each_failed_step_has_an_error_as_far_as_they_are_shown():
-    """Of steps that failed in parallel each has its own; the last one says how many are left."""
+    """Each step that failed in parallel has one; the last has the number of omitted ones."""
     steps = tuple(
         StepResult(f"S{number}", "", State.FAILED, id=str(number), message=f"S{number} failed: why")
         for number in range(20)
@@ -147,7 +147,7 @@ class TestSteps:
         assert sheet.printed == ["✗ Test · failed in 2s", "· and 98 more steps"]
 
     def test_steps_without_any_result_are_not_listed(self):
-        """The plan alone, as after a cancellation, says nothing about the run."""
+        """The plan alone, as after a cancellation, has no information about the run."""
         sheet = Sheet()
         print_steps(RUN.but(steps=self.STEPS[4:]), joblog(sheet))
         assert sheet.printed == []

@@ -154,7 +154,7 @@ def test_without_a_problem():
 
 
 def test_invalid_inputs_are_shown_at_once_and_the_rest_is_checked():
-    """They end with 2; what is valid is examined all the same."""
+    """They end with 2; valid inputs are still checked."""
     screen = simulate(timeout="soon", inputs={"logs": "some"}, environ={"OPSERA_TIMOUT": "5m"})
     line = screen.line("inputs")
     assert (screen.code, screen.at("FAIL")) == (ExitCode.INVALID_INPUT, ["inputs"])
@@ -475,7 +475,7 @@ def test_a_list_that_is_not_found():
 
 
 def test_an_html_page_instead_of_a_refusal():
-    """A firewall's page is not taken for Opsera's answer, and no role is blamed."""
+    """A firewall's page is not mistaken for Opsera's response, and no role is mentioned."""
     screen = respond(http(403, b"<title>Blocked</title>"))
     assert screen.levels["api"] == "WARN"
     assert "(HTTP 403: Blocked). It is an HTML page." in screen.line("api")
@@ -496,7 +496,7 @@ def test_a_clock_that_is_wrong(date, message):
 
 
 def test_a_server_without_a_date():
-    """Then the clock can't be compared, which is said."""
+    """Then the clock can't be compared, which is reported."""
     assert "Skipped (the response has no date)." in respond(ok([])).line("clock")
 
 
@@ -504,7 +504,7 @@ def test_a_server_without_a_date():
 
 
 def test_without_a_token():
-    """The API is reached all the same."""
+    """The API is still reached."""
     with serving(http(401)) as wire:
         screen = examine({"base_url": wire.url, "pipeline": ID})
     assert (screen.code, screen.at("FAIL")) == (ExitCode.INVALID_INPUT, ["token"])
@@ -537,7 +537,7 @@ def test_a_rejected_token():
      ("token=abcdefgh", "Remove the variable name"), ('"quoted-value"', "quotation marks")],
 )  # fmt: skip
 def test_a_rejected_value_that_is_no_token(token, hint):
-    """What is wrong with the value is said, without the value."""
+    """The error is reported without the value."""
     with serving(http(401)) as wire:
         screen = examine({"token": token, "base_url": wire.url})
     assert screen.levels["token"] == "FAIL"
@@ -562,7 +562,7 @@ def test_what_an_accepted_token_contains(claims, level, part):
 
 
 def test_a_token_that_was_not_verified():
-    """Without a response nothing is said about whether it is accepted; a malformed one is seen."""
+    """Without a response, it is unknown whether it is accepted; a malformed token is reported."""
     inputs = {"base_url": "http://127.0.0.1:1"}
     line = examine({**inputs, "token": "opaque-value"}).line("token")
     assert line.startswith("Not verified with Opsera. Token from OPSERA_TOKEN: not a JWT")
@@ -631,7 +631,7 @@ def test_what_could_not_be_tried_is_unknown():
 
 @pytest.mark.parametrize("scope", ["openid profile", "something new"])
 def test_a_scope_that_is_none_of_opseras(scope):
-    """It says nothing about what the token may do."""
+    """The result does not depend on what the token allows."""
     screen = respond(ok([]), token=jwt(scope=scope))
     assert "are not tested because they make changes; the scope is unknown." in screen.line(
         "changes"
@@ -648,7 +648,7 @@ def about(changes: dict[str, object], **outer: object) -> Screen:
 
 
 def test_without_a_pipeline():
-    """That is no problem, but nothing is said about a run."""
+    """That is not a problem, but there is no check of a run."""
     screen = simulate(inputs={"pipeline": ""})
     assert (screen.code, screen.levels["pipeline"]) == (0, "SKIP")
     assert "Skipped (no pipeline is set). | → Set OPSERA_PIPELINE" in screen.line("pipeline")

@@ -1,4 +1,4 @@
-"""A main thread that hangs: the watchdog stops the run for it, once, and writes the outputs."""
+"""A hanging main thread: the watchdog stops the run once, and writes the outputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Action = Callable[[Signals], None]
 
 
 def unheard_sigterm(signals: Signals) -> None:
-    """Do what the watchdog does after a signal that the main thread does not hear."""
+    """Do what the watchdog does after a signal that the main thread does not handle."""
     signals.number = signal.SIGTERM
     signals.emergency.stop_run(1.0)
 
@@ -99,7 +99,7 @@ def test_the_watchdog_stops_nothing_before_there_is_a_run(tmp_path):
 
 
 def test_the_watchdog_writes_the_outputs(tmp_path):
-    """The outputs of a job that hangs say what happened."""
+    """The outputs of a job that hangs have its result."""
     seen: dict[str, str] = {}
     files = Files(tmp_path)
     actions = [
@@ -127,7 +127,7 @@ def test_a_settled_outcome_stays(tmp_path):
 
 @pytest.mark.parametrize(("on_timeout", "stops"), [("auto", 1), ("stop", 1), ("leave", 0)])
 def test_a_job_that_overruns_its_timeout(tmp_path, on_timeout, stops):
-    """The run is stopped if that is wanted, and the outputs say timeout."""
+    """The run is stopped if that is wanted, and the output status is timeout."""
     seen: dict[str, str] = {}
     counts: list[int] = []
     files = Files(tmp_path)

@@ -1,4 +1,4 @@
-"""The job's ways out: cancelled at each moment, faults of ours, hostile words, nowhere to write."""
+"""How a job ends: cancelled at any time, internal errors, hostile text, unwritable files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cancelled_at(
     seconds: float, directory: Path, scenario: object = scenes.SLOW, *, other_user: bool = False,
     faults: tuple[Fault, ...] = (), **inputs: str,
 ) -> tuple[Finished, Simulator]:  # fmt: skip
-    """Play a job that gets SIGTERM at some second; `somebody` else may have a run going."""
+    """Play a job that gets SIGTERM at some second; `other_user` may have a run in progress."""
     clock, cancellation = FakeClock(), Signals()
     clock.call_at(seconds, lambda: cancellation.notice(signal.SIGTERM))
     with Simulator(scenario, clock=clock, seed=1, faults=list(faults)) as simulator:
@@ -49,8 +49,8 @@ def cancelled_at(
         return play_with(simulator, clock, Files(directory), cancellation, **inputs), simulator
 
 
-def test_cancelled_while_the_run_goes(tmp_path):
-    """The run is stopped by one call, soon, and the outputs say that the job was cancelled."""
+def test_cancelled_while_the_run_is_active(tmp_path):
+    """The run is stopped by one call, soon, and the output status is cancelled."""
     job, simulator = cancelled_at(100, tmp_path)
     assert (job.code, job.outputs["OPSERA_STATUS"]) == (143, "cancelled")
     assert simulator.count("stop") == 1
@@ -68,35 +68,35 @@ def test_cancelled_before_anything(tmp_path):
     assert set(job.outputs) == EVERY_OUTPUT
 
 
-def test_cancelled_while_queued_stops_nobody_else(tmp_path):
-    """A queued run can't be withdrawn, and the run ahead of it, somebody else's, is left alone."""
+def test_cancelled_while_queued_stops_no_other_run(tmp_path):
+    """A queued run can't be cancelled, and the run of another user ahead of it is left alone."""
     job, simulator = cancelled_at(100, tmp_path, other_user=True)
     assert (job.code, simulator.count("stop")) == (143, 0)
     assert "Run 43 is still queued" in job.outputs["OPSERA_MESSAGE"]
 
 
 def test_cancelled_in_a_pause_stops_the_run(tmp_path):
-    """A run that waits for somebody is stopped like one that goes."""
+    """A run that is waiting for approval is stopped like a running one."""
     job, simulator = cancelled_at(200, tmp_path, scenes.PAUSES, on_paused="wait")
     assert (job.code, simulator.count("stop")) == (143, 1)
 
 
 def test_cancelled_with_leave(tmp_path):
-    """With on_cancel: leave nothing is stopped, and the message says so."""
+    """With on_cancel: leave, nothing is stopped, which is reported."""
     job, simulator = cancelled_at(100, tmp_path, on_cancel="leave")
     assert (job.code, simulator.count("stop")) == (143, 0)
     assert "on_cancel: leave" in job.outputs["OPSERA_MESSAGE"]
 
 
 def test_cancelled_while_the_rest_of_the_log_is_read(tmp_path):
-    """A run that has ended keeps its verdict though the job is cancelled while its log trails."""
+    """A run that has ended keeps its result if the job is cancelled while its log trails."""
     job, simulator = cancelled_at(42, tmp_path, TRAILS, poll_interval="2")
     assert (job.code, job.outputs["OPSERA_STATUS"]) == (143, "failed")
     assert simulator.count("stop") == 0
 
 
 def test_cancelled_in_a_long_outage(tmp_path):
-    """After a long outage it is asked whether the run still goes before the pipeline is stopped."""
+    """After a long outage, the status of the run is checked before the pipeline is stopped."""
     fault = Fault(call="status,logs,summary", kind="http", status=502, after=60, until=400)
     job, simulator = cancelled_at(300, tmp_path, faults=(fault,))
     assert (job.code, job.outputs["OPSERA_STATUS"]) == (143, "cancelled")
@@ -113,7 +113,7 @@ def test_cancelled_while_the_stop_call_fails(tmp_path):
 
 
 @pytest.mark.parametrize("debug", ["", "true"])
-def test_a_fault_of_our_own(tmp_path, debug):
+def test_an_internal_error(tmp_path, debug):
     """A fault of our own gives 70, all outputs and a hint; the traceback only when it is wanted."""
     out, clock = io.StringIO(), FakeClock()
     faults = [Fault(call="summary", kind="http", status=503, times=1)]
@@ -130,7 +130,7 @@ def test_a_fault_of_our_own(tmp_path, debug):
     assert ("Traceback" in out.getvalue()) is bool(debug)
 
 
-def test_outputs_that_cannot_be_written_change_no_verdict(tmp_path):
+def test_outputs_that_cannot_be_written_do_not_change_the_result(tmp_path):
     """An output file in a place that cannot be is a warning; the exit code stays true."""
     clock = FakeClock()
     (tmp_path / "file").write_text("")
@@ -166,7 +166,7 @@ def play_against(wire: Wire, directory: Path, **inputs: str) -> tuple[int, str, 
 @pytest.mark.parametrize("echo", ECHOES.values(), ids=ECHOES)
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 500])
 def test_a_server_that_echoes_the_token(tmp_path, status, echo):
-    """A server that sends the token back, in whatever answer, does not get it into log or files."""
+    """A token that the server sends back in any response is not in the log or in files."""
     body = json.dumps({"message": echo, "error": echo}).encode()
     with Wire(http(status, body, Location=f"https://other.test/?{echo}")) as wire:
         code, log, files = play_against(wire, tmp_path)
@@ -194,6 +194,6 @@ def test_names_that_carry_the_token(tmp_path):
     assert TOKEN not in log + files
 
 
-def test_a_closed_log_is_one_that_nobody_reads():
+def test_a_closed_log_is_deserted():
     """With stdout closed there is still a stream to write to."""
     assert utf8(None).write("x") == 1

@@ -38,8 +38,8 @@ def test_a_value_is_json_or_text(word, value):
     assert read_assignments([word]) == {"a": value}
 
 
-def test_each_wrong_assignment_is_told():
-    """All faults are told at once."""
+def test_each_wrong_assignment_is_reported():
+    """All problems are reported at once."""
     with pytest.raises(InvalidInput) as caught:
         read_assignments(["a", "=1", "b=1", "b=2"])
     assert len(caught.value.problems) == 3
@@ -105,7 +105,7 @@ def test_a_warning_of_the_properties_of_another_tool():
 
 @pytest.mark.parametrize(("before", "after"), [("a b", "a  b"), ("a", "a "), ("a\u00a0b", "a b")])
 def test_blanks_that_differ_are_seen(before, after):
-    """However blanks are shown, a difference of blanks alone shows as one."""
+    """A difference of spaces alone is visible."""
     (line,) = plan_update({"_id": "1", "name": before}, {"name": after}).differences
     shown = clean_inline(line).removeprefix("name: ").split(" → ")
     assert [json.loads(one) for one in shown] == [before, after]
@@ -127,13 +127,13 @@ def test_a_file_has_the_properties_or_the_body(data):
 
 @pytest.mark.parametrize("data", [[], {}, None, "text", {1: 2}, {"tool": {}}])
 def test_a_file_without_properties(data):
-    """A file that names none is told by its name."""
+    """A file without properties is reported with its name."""
     with pytest.raises(InvalidInput, match=r"tool\.yml"):
         read_properties(data, "tool.yml")
 
 
 def test_what_was_not_taken():
-    """What the answer does not show as it was sent is found."""
+    """Values that the response does not contain as sent are found."""
     assert not_taken({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}) == ["b", "c"]
 
 

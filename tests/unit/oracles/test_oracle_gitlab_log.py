@@ -103,7 +103,7 @@ def test_colors() -> None:
 
 
 @pytest.mark.parametrize("code", [b"39", b"00", b"39;49"])
-def test_older_engine_knows_only_zero(code: bytes) -> None:
+def test_an_older_engine_has_only_zero(code: bytes) -> None:
     data = b"\x1b[31mx\x1b[" + code + b"m\ny\n"
     assert len(parse(data).leaks) == 2
     assert len(parse(data, engine=2).leaks) == (2 if code == b"00" else 0)

@@ -1,4 +1,4 @@
-"""The generator: repeatable, of many kinds, hostile where it says so and harmless where not."""
+"""The generator: repeatable, of many kinds, hostile or harmless as requested."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ def test_the_cleanup_finds_what_the_job_left(tmp_path):
 
 
 def test_an_invalid_output_file_leaves_no_state(tmp_path):
-    """A file that can't be read as dotenv says nothing about a run."""
+    """A file that can't be read as dotenv is ignored."""
     platform, _ = plain()
     (tmp_path / "bad").write_bytes(b"OPSERA_RUN_COUNT=\xff")
     assert platform.saved_state(str(tmp_path / "bad")) == {}
@@ -251,7 +251,7 @@ def test_an_invalid_output_file_leaves_no_state(tmp_path):
     ("value", "debug"), [("1", True), ("TRUE", True), ("", False), ("0", False)]
 )
 def test_debug_output_can_be_requested(value, debug):
-    """OPSERA_DEBUG shows the traceback of a bug of ours."""
+    """OPSERA_DEBUG shows the traceback of an internal error."""
     assert plain({"OPSERA_DEBUG": value})[0].debug is debug
 
 

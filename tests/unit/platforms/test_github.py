@@ -92,7 +92,7 @@ def test_a_line_without_its_end_does_not_swallow_an_output(tmp_path, before):
     assert file.read_text() == (before.rstrip("\n") + "\n" if before else "") + "status=success\n"
 
 
-def test_state_goes_to_the_post_step_and_back(tmp_path):
+def test_state_is_passed_to_the_post_step(tmp_path):
     """What the main step saves comes back as STATE_ variables, as the runner sets them."""
     file = tmp_path / "state"
     platform, _ = github({"GITHUB_STATE": str(file)})
@@ -217,7 +217,7 @@ def test_a_text_is_split_between_sentences(text, first, rest):
 
 
 def test_the_token_is_masked():
-    """The runner is asked to hide the token, whatever characters it has; never an empty one."""
+    """The runner masks the token with any characters in it, but never an empty one."""
     platform, out = github()
     platform.mask("to%0Aken:,=")
     platform.mask("\u0301secret")
@@ -234,7 +234,7 @@ JOINING = ["\u0301", "\u0e33", "\u0591\u0301", "\u200d\u0301", "\U0001f3fb", "\u
 @pytest.mark.parametrize("start", [*JOINING, "e\u0301", "\u200b", "ก", ""])
 @pytest.mark.parametrize("end", ["", "\u0600", "\u0d4e", "\U00011a3a", "é"])
 def test_commands_with_joining_characters_are_recognized(start, end):
-    """A title that begins with a combining mark is a title: the runner finds its `::`."""
+    """A title that starts with a combining mark is a title: the runner finds its `::`."""
     platform, out = github()
     platform.open_group(f"{start}x{end}")
     platform.close_group()
@@ -245,7 +245,7 @@ def test_commands_with_joining_characters_are_recognized(start, end):
     assert [one.title.strip() for one in read.groups] == [f"{start}x{end}".strip()]
 
 
-def test_every_code_point_can_begin_a_title():
+def test_a_title_can_start_with_every_code_point():
     """There is no character before which the runner overlooks our command."""
     platform, out = github()
     for code in (*range(0x20, 0xD800), *range(0xE000, 0x30000), *range(0xE0000, 0xE0200)):

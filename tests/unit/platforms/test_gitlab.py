@@ -226,7 +226,7 @@ def test_the_size_in_the_log_is_what_the_runner_stores():
 
 @pytest.mark.parametrize("engine", [1, 2])
 def test_no_text_is_taken_for_a_time_stamp(engine):
-    """A line that begins like a time stamp of the runner is shown whole; others get no space."""
+    """A line that starts like a time stamp of the runner is shown in full; others get no space."""
     lines = [
         "2024-05-06T07:08:09.123456Z GET /health 200",
         "\x1b[32m2024-05-06T07:08:09.123456Z  INFO started\x1b[0m",

@@ -21,7 +21,7 @@ def test_a_table_in_markdown():
 
 
 def test_a_long_table_fits_its_room():
-    """What does not fit is left out, and the summary says so."""
+    """What does not fit is omitted, with a note in the summary."""
     rows = [(str(number), "x" * 50) for number in range(500)]
     answer = Answer(None, (Table(("N", "TEXT"), rows),))
     assert "and 300 more" in answer_summary(answer, "list", Scrubber(TOKEN), 1_000_000)
@@ -31,5 +31,5 @@ def test_a_long_table_fits_its_room():
 
 
 def test_no_table_no_summary():
-    """An answer without tables has no summary."""
+    """A response without tables has no summary."""
     assert answer_summary(Answer({"a": 1}), "api", Scrubber(TOKEN), 1_000) == ""

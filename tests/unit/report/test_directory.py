@@ -131,7 +131,7 @@ with Report({str(tmp_path / "r")!r}) as report:
 
 
 def test_the_second_job_in_a_directory_writes_nothing(tmp_path):
-    """It says so, and the log of the first one is complete."""
+    """It prints a warning, and the log of the first one is complete."""
     with Report(str(tmp_path)) as first, Report(str(tmp_path)) as second:
         keep(first, "one")
         assert not second.keeps_log
@@ -171,7 +171,7 @@ def test_no_file_of_a_report_follows_a_link(tmp_path, monkeypatch, target, capfd
 
 
 def test_a_directory_that_is_a_link_is_not_written_to(tmp_path, monkeypatch):
-    """Wherever it leads; the reason says so."""
+    """It does not matter where the link points."""
     (tmp_path / "ws").mkdir()
     (tmp_path / "outside").mkdir()
     monkeypatch.chdir(tmp_path / "ws")

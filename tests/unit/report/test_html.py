@@ -140,7 +140,7 @@ def test_only_the_pipelines_own_url_is_a_link_in_a_sentence():
     ],
 )
 def test_the_facts_have_the_usual_labels(outcome, facts):
-    """The same words as in the job log and in the summary."""
+    """The same terms as in the job log and in the summary."""
     text = page.head(outcome, ())
     found = dict(re.findall(r"<dt>([^<]*)</dt><dd>(?:<[^>]*>)*([^<]*)<", text))
     assert {name: found.get(name) for name in facts} == facts
@@ -158,7 +158,7 @@ def test_twelve_thousand_steps_take_a_moment():
 
 
 def test_a_message_is_shown_once():
-    """What the headline says about the failed step is not repeated in its row."""
+    """The headline's text about the failed step is not repeated in its row."""
     assert page.rows(FAILED, ())[1].message == ""
     other = FAILED.but(reason="something else")
     assert page.rows(other, ())[1].message == "2 failed"
@@ -207,13 +207,13 @@ def test_nothing_is_loaded():
 
 
 def test_a_log_too_long_for_the_page():
-    """The page says how many lines are elsewhere, and where."""
+    """The page shows how many lines are elsewhere, and where."""
     assert "1,234 lines of its middle are only in" in page.head(FAILED, (), left_out=1234)
     assert "of its middle" not in page.head(FAILED, ())
 
 
 def test_nothing_known_is_a_page_too():
-    """A job that failed at once has a page that says so."""
+    """A job that failed at once has a page with the reason."""
     text = page.head(Outcome("error", 3, "The API can't be reached.", "Look at it."), ())
     assert "The API can&#39;t be reached." in text
     assert "No steps are known" in text
@@ -244,7 +244,7 @@ def test_what_is_not_known_has_no_bar():
 
 
 @pytest.mark.parametrize("state", [State.RUNNING, State.PAUSED])
-def test_what_has_not_ended_goes_on_to_the_edge(state):
+def test_unfinished_steps_extend_to_the_edge(state):
     """The bar of a step that still runs or waits ends with the scale."""
     bar = page.timeline((timed(0.0, 50.0), timed(50.0, 1.0, state), timed(50.0, 50.0))).bars[1]
     assert (bar.x, bar.width, bar.is_open) == (500, 500, True)

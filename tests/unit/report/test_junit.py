@@ -67,7 +67,7 @@ def test_each_step_is_a_test():
     assert results(FAILED) == {"Build": "", "Test": "failure", "Ship": "skipped"}
 
 
-def test_a_failure_says_why_with_the_last_lines():
+def test_a_failure_has_its_reason_and_the_last_lines():
     """The message is from the step's record, the text has its last lines with their numbers."""
     failure = suite(FAILED, logs("one", "\x1b[31mtwo\x1b[0m")).find("testcase/failure")
     assert failure.attrib == {"type": "failed", "message": "2 failed"}
@@ -110,13 +110,13 @@ def test_the_suite_describes_the_run():
     ],
     ids=lambda value: value.status if isinstance(value, Outcome) else "",
 )
-def test_the_result_is_in_it_whatever_is_known(outcome, expected):
+def test_the_result_is_always_in_it(outcome, expected):
     """A run that failed has a failure or an error, none else has; a paused one is skipped."""
     assert results(outcome) == expected
 
 
 def test_the_message_of_an_approval_step():
-    """Its record says what it waits for."""
+    """Its record has what it waits for."""
     outcome = FAILED.but(status="paused", exit_code=8, steps=(GATE,))
     assert suite(outcome).find("testcase/skipped").attrib["message"] == "Robin is asked."
 
@@ -162,14 +162,14 @@ def test_dots_in_a_name_make_no_packages():
 
 
 def test_a_failure_without_a_message():
-    """The message says what is known, and claims nothing else."""
+    """The message contains only what is known."""
     step = StepResult("A", state=State.STOPPED, seconds=1.0)
     failure = suite(FAILED.but(reason="", steps=(step,))).find("testcase/failure")
     assert failure.attrib == {"type": "stopped", "message": "Step stopped. No further details."}
 
 
 def test_tests_of_the_same_name_are_numbered():
-    """Viewers know a test by its name."""
+    """Viewers identify a test by its name."""
     assert list(results(FAILED.but(status="success", steps=(BUILD, BUILD, SHIP)))) == [
         "Build",
         "Build (2)",

@@ -106,7 +106,7 @@ def test_a_summary_at_a_glance():
     [("failed", "❌ failed"), ("stopped", "⏹️ stopped"), ("paused", "⏸️ waiting for approval"),
      ("timeout", "⚠️ timed out"), ("error", "⚠️ error")],
 )  # fmt: skip
-def test_each_status_has_its_sign_and_its_word(status, icon):
+def test_each_status_has_its_sign_and_its_name(status, icon):
     """The first line shows how it ended."""
     sign, _, word = icon.partition(" ")
     text = step_summary(GOOD.but(status=status))
@@ -313,7 +313,7 @@ def test_without_times_there_is_no_chart():
 
 
 def test_each_state_has_its_sign_and_its_kind():
-    """States can be told apart without colors too."""
+    """States can be distinguished without colors."""
     lines, shown = gantt(
         [timed(str(state), n, 1.0, state) for n, state in enumerate([*State, None])]
     )

@@ -92,7 +92,7 @@ def test_a_token_without_an_owner_makes_reading_logs_useless():
     assert api.requests == 0
 
 
-def test_a_known_run_goes_before_an_unknown_one():
+def test_a_known_run_takes_precedence_over_an_unknown_one():
     """Where one run is ours for sure, one without a name is not."""
     api = Logs(_6=[record(START, US)], _7=[])
     assert pick(api, latest=7) == (None, [])
@@ -101,6 +101,6 @@ def test_a_known_run_goes_before_an_unknown_one():
 
 @pytest.mark.parametrize("logs", [{"_6": [record(START, US)], "_7": [record(START, US)]}, {}])
 def test_two_candidates_are_too_many(logs):
-    """Between two runs of ours, or two without names, no choice is made."""
+    """With two possible runs, or two without names, no choice is made."""
     with pytest.raises(RunUncertain, match="Runs 6 and 7"):
         pick(Logs(**logs), latest=7, after=OWNER_KNOWN_WITHIN)

@@ -159,7 +159,7 @@ class TestTheEndIsConfirmed:
 
     @pytest.mark.parametrize("first", ["success", "failed"])
     def test_a_summary_that_contradicts_it(self, clock, first):
-        """While the summary shows the run in progress, the status is asked again."""
+        """While the summary shows the run in progress, the status is requested again."""
         opsera = ScriptedOpsera(
             clock,
             [(0, "running"), (10, first), (28, "running"), (60, "failed")],
@@ -237,7 +237,7 @@ class TestTheEndIsConfirmed:
         assert seen.end < 10 + MAX_DRAIN + 15
 
     def test_an_idle_pipeline_does_not_end_a_run(self, clock):
-        """The status call alone says that a run has ended, whatever the pipeline object says."""
+        """Only the status call decides that a run has ended, not the pipeline object."""
         rests = [(0.0, pipeline(State.FAILED, 40))]
         opsera = ScriptedOpsera(clock, [(0, "running"), (300, "success")], pipelines=rests)
         assert follow_run(opsera).ended.status.state is State.SUCCESS
@@ -276,7 +276,7 @@ class TestTheEndOfTheLog:
 
     @pytest.mark.parametrize("missing", [http(404), http(400), None], ids=["404", "400", "empty"])
     def test_a_quick_run_whose_log_comes_late_loses_no_line(self, clock, missing):
-        """A new run that ends before the log call knows it is waited for."""
+        """If a new run ends before the log call returns it, its log is waited for."""
         opsera = ScriptedOpsera(
             clock, [(0, "running"), (2, "success")], [(8.5, "hello\n"), (8.5, "done\n")]
         )
@@ -343,7 +343,7 @@ class TestTheEndOfTheLog:
         assert seen.lines == ["hello"] and seen.ended.log_complete
 
     def test_missing_records_are_reported_where_they_are_missing(self, clock):
-        """When more records pass than a response holds, the log says so and is incomplete."""
+        """If more records pass than a response contains, a warning is printed."""
         lines = [(10.0, f"line {n}\n") for n in range(3000)]
         seen = follow_run(ScriptedOpsera(clock, [(0, "running"), (20, "success")], lines))
         assert len(seen.of(events.LinesMissing)) == 1
@@ -355,7 +355,7 @@ QUEUED = {**NOT_YET, "queued": "queued", "pending": "Pending"}
 
 
 class TestNewRuns:
-    """The API may not know a run that was just started."""
+    """The API may not return a run that was just started."""
 
     @pytest.mark.parametrize("said", NOT_YET.values(), ids=NOT_YET)
     def test_it_may_be_unknown_for_15_seconds(self, clock, said):
@@ -372,7 +372,7 @@ class TestNewRuns:
     @pytest.mark.parametrize("said", [http(400), http(404)])
     @pytest.mark.parametrize("errors", [[], [(0, FOREVER, http(403))], [(0, FOREVER, http(502))]])
     def test_a_run_that_stays_unknown_is_an_error(self, clock, said, errors):
-        """After that a run that the status call does not know ends it with that error."""
+        """After that, a run that the status call does not return ends the job with that error."""
         opsera = ScriptedOpsera(clock, [(0, said)], pipelines=[(0, pipeline(State.STOPPED))])
         opsera.summary_errors = errors
         with pytest.raises(Rejected):
@@ -381,7 +381,7 @@ class TestNewRuns:
 
     @pytest.mark.parametrize("behind", [None, 41])
     def test_at_the_timeout_the_reason_is_in_the_detail(self, clock, behind):
-        """Why Opsera did not know the run is in the end."""
+        """The final error has the reason why the run was not found."""
         ahead = pipeline(State.RUNNING, 41 if behind else RUN.count)
         opsera = ScriptedOpsera(clock, [(0, http(400))], pipelines=[(0, ahead)])
         seen = follow_run(opsera, 12.0, behind=behind)
@@ -416,7 +416,7 @@ class TestTheQueue:
     @pytest.mark.parametrize("counted", [False, True], ids=["not counted", "counted already"])
     @pytest.mark.parametrize("said", QUEUED.values(), ids=QUEUED)
     def test_a_queued_run_is_waited_for(self, clock, said, counted, interval):
-        """Whatever the API says of a queued run, it is waited for as long as another is active."""
+        """A queued run is waited for as long as another is active, for every response about it."""
         ahead = pipeline(State.RUNNING, RUN.count if counted else 41)
         opsera = ScriptedOpsera(
             clock, [(0, said), (1800, "running"), (1860, "success")], [(1810, "hello\n")],
@@ -468,7 +468,7 @@ class TestTheQueue:
         assert [one.behind for one in follow_run(opsera).of(events.Queued)] == [40, 41]
 
     def test_a_run_that_left_the_queue_is_not_queued(self, clock):
-        """Heartbeats of a run that went straight into a pause name no run ahead."""
+        """Heartbeats of a run that paused at once mention no run ahead."""
         opsera = ScriptedOpsera(
             clock, [(0, "queued"), (100, "paused"), (400, "success")],
             pipelines=[(0, pipeline(State.RUNNING, 41)), (100, pipeline(State.PAUSED)),
@@ -481,7 +481,7 @@ class TestTheQueue:
         assert beats and {one.queued_behind for one in beats} == {None}
 
     def test_a_run_that_may_never_start_is_reported(self, clock):
-        """When the run ahead has ended and ours is still queued, the job says so once."""
+        """When the run ahead has ended and ours is still queued, it is reported once."""
         idle = pipeline(State.FAILED, 41, last_run_count=41, last_run_status="failed")
         opsera = ScriptedOpsera(
             clock, [(0, "queued")], pipelines=[(0, pipeline(State.RUNNING, 41)), (300, idle)]
@@ -567,7 +567,7 @@ class TestUnrecognizedStatuses:
         ("value", "state"), [("failed", State.FAILED), ("success", State.SUCCESS)]
     )
     def test_it_is_settled_by_the_last_run(self, clock, value, state):
-        """Where the pipeline says how this very run ended, that is the result."""
+        """If the pipeline shows how this very run ended, that is the result."""
         rests = pipeline(state, last_run_count=RUN.count, last_run_status=value)
         opsera = ScriptedOpsera(clock, [(0, "frobnicated")], pipelines=[(0, rests)])
         seen = follow_run(opsera, is_new=False)
@@ -644,7 +644,7 @@ class TestOutages:
         assert 500 < seen.of(events.Recovered)[0].elapsed < 650
         assert len(seen.lines) == 90 and seen.ended.log_complete
 
-    def test_single_faults_are_not_reported(self, clock):
+    def test_single_failures_are_not_reported(self, clock):
         """A fault now and then is not worth a line."""
         opsera = ScriptedOpsera(clock, [(0, "running"), (300, "success")])
         opsera.status_errors = [(at, at + 1.5, http(502)) for at in range(10, 290, 20)]
@@ -660,7 +660,7 @@ class TestOutages:
         assert len(seen.of(events.Recovered)) == 2
 
     def test_an_outage_of_the_log_alone(self, clock):
-        """While only the log call fails, the status is followed, and each minute says why."""
+        """While only the log call fails, the status is followed, with the reason each minute."""
         lines = [(n * 10.0, f"line {n}\n") for n in range(60)]
         opsera = ScriptedOpsera(clock, [(0, "running"), (700, "success")], lines)
         opsera.log_errors = [(50, 500, http(502))]
@@ -782,11 +782,11 @@ OUTAGES = {
 
 
 class TestItNeverLooksDead:
-    """After a minute without output one line says what is in progress."""
+    """After a minute without output, one line shows what is in progress."""
 
     @pytest.mark.parametrize("name", LULLS)
     def test_a_line_a_minute(self, clock, name):
-        """When nothing happens one line a minute says so, at any interval, and never more."""
+        """When nothing happens, one line a minute is printed, at any interval, and never more."""
         value = "paused" if name == "in a pause" else "running"
         opsera = ScriptedOpsera(clock, [(0, value), (3600, "success")])
         seen = follow_run(opsera, None, **LULLS[name])
@@ -813,7 +813,7 @@ class TestItNeverLooksDead:
             setattr(opsera, errors, [(100, 2900, error)])
         assert max(follow_run(opsera).silences) < HEARTBEAT + 35
 
-    def test_a_heartbeat_says_what_is_in_progress(self, clock):
+    def test_a_heartbeat_shows_what_is_in_progress(self, clock):
         """A heartbeat names the step, the status, and how long nothing has come."""
         opsera = ScriptedOpsera(clock, [(0, "running"), (600, "success")], [(100, "x\n")])
         beats = follow_run(opsera).of(events.Heartbeat)
@@ -828,7 +828,7 @@ class TestItNeverLooksDead:
         assert {one.step for one in follow_run(opsera).of(events.Heartbeat)} == {None}
 
     def test_a_token_that_may_not_read_the_pipeline_is_enough(self, clock):
-        """The summary is never required; after a 403 it is not asked for again."""
+        """The summary is never required; after a 403 it is not requested again."""
         opsera = ScriptedOpsera(
             clock, [(0, "running"), (600, "success")], [(100, "x\n")],
             summary_errors=[(0, FOREVER, http(403))],
@@ -860,7 +860,7 @@ class TestTheState:
         ],
     )
     def test_whether_the_run_is_active(self, clock, statuses, active):
-        """A run is active only if the API said of it that it is in progress."""
+        """A run is active only if the API returned that it is in progress."""
         opsera = ScriptedOpsera(clock, statuses, pipelines=[(0, pipeline(State.RUNNING, 41))])
         seen = follow_run(
             opsera, None, until=lambda: opsera.now > 80, wait_when_paused=True, tick=1

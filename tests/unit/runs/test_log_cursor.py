@@ -89,7 +89,7 @@ def test_ties_are_ordered_by_object_id():
 
 
 def test_ties_without_object_ids_keep_the_order_of_the_server():
-    """Where an ID tells no order, the server's own is taken."""
+    """If an ID has no order, the server's order is used."""
     tied = [record(0, text, created=5.0, id=name) for text, name in (("c", "x"), ("b", "z"))]
     assert [one.text for one in in_order(tied)] == ["b", "c"]
 
@@ -158,12 +158,12 @@ def test_an_unfinished_line_waits_only_where_it_may_go_on():
 
 
 def test_a_line_that_was_held_back_comes_before_newer_records():
-    """What was held back of a record goes out before the next record of its step."""
+    """The withheld part of a record is printed before the next record of its step."""
     older, newer = record(1, "a\nb"), record(2, "c\n")
     assert shown([older], [newer, older]) == [["a"], ["b", "c"], []]
 
 
-def test_an_older_answer_repeats_and_loses_nothing():
+def test_an_older_response_repeats_and_loses_nothing():
     """A snapshot from before the last one brings nothing, nor does the next good one again."""
     before, after = record(1, "a\nbc"), record(1, "a\nbcd\ne\nf")
     extra = record(2, "z\n", step="test")
@@ -176,8 +176,8 @@ def test_an_older_answer_repeats_and_loses_nothing():
     ]
 
 
-def test_an_empty_answer_does_not_cut_a_line():
-    """A line that was held back stays so over an answer without its record."""
+def test_an_empty_response_does_not_cut_a_line():
+    """A withheld line stays withheld after a response without its record."""
     assert shown([record(1, "a\nb")], [], [record(1, "a\nbc\n")]) == [["a"], [], ["bc"], []]
 
 
@@ -209,18 +209,18 @@ class TestWithoutId:
         assert shown(pair[:1], pair, pair) == [["a"], ["a"], [], []]
 
     def test_they_grow(self):
-        """A longer text that begins as the one seen is the same record."""
+        """A longer text that starts with the known one is the same record."""
         steps = shown([record(1, "a\n", id="")], [record(1, "a\nb\n", id="")])
         assert steps == [["a"], ["b"], []]
 
     def test_tied_ones_are_not_mixed_up(self):
-        """Of two records of one time each goes on by itself, in any order."""
+        """Two records with the same time continue independently, in any order."""
         before = [record(1, "ab\n", id=""), record(1, "a\n", id="")]
         after = [record(1, "a\nc\n", id=""), record(1, "ab\nd\n", id="")]
         assert shown(before, after) == [["a", "ab"], ["d", "c"], []]
 
     def test_without_time_too_a_new_line_is_no_growth_of_an_old_one(self):
-        """Where neither ID nor time is there, a line that begins as an old one stays whole."""
+        """Without ID and time, a line that starts like an old one stays complete."""
         rows = [record(1, f"line {n}", id="", created=None) for n in range(1, 20)]
         steps = shown(*[newest_first(*rows[n : n + 5]) for n in range(15)], window=5)
         assert [line for step in steps for line in step] == [f"line {n}" for n in range(1, 20)]
@@ -270,7 +270,7 @@ class TestGap:
         assert cursor.advance(self.window(20, 5), is_cut=True).has_gap
 
     def test_records_without_ids_and_times(self):
-        """Where nothing tells how the windows lie, records may have passed."""
+        """If the windows can't be aligned, records may have passed."""
         rows = [replace(one, created=None) for one in self.window(1, 30, id="")]
         assert self.gaps(rows[20:], rows[:10]) == [True, True]
 
@@ -285,9 +285,9 @@ class TestGap:
 
 
 class TestGrowingOutOfReach:
-    """A record that may go on growing where nobody sees it: its end is not known."""
+    """A record that may grow out of reach: its end is not known."""
 
-    def test_it_is_told(self):
+    def test_it_is_reported(self):
         """Records of other steps hide one that was seen to grow, and nothing follows it."""
         cursor = LogCursor(window=3)
         cursor.advance([record(1, "a\n")])
@@ -307,8 +307,8 @@ class TestGrowingOutOfReach:
         others = [record(number, "x", step="test") for number in (3, 4)]
         assert not cursor.advance(newest_first(record(2, "c\n"), *others)).has_gap
 
-    def test_an_older_answer_hides_nothing(self):
-        """A full answer from before the record was there tells nothing, and cuts no line."""
+    def test_an_older_response_hides_nothing(self):
+        """A full response from before the record existed does not matter, and cuts no line."""
         cursor = LogCursor(window=3)
         before = newest_first(*(record(number, "x\n", step="test") for number in (1, 2, 3)))
         cursor.advance(before)
@@ -319,7 +319,7 @@ class TestGrowingOutOfReach:
             assert not batch.has_gap
         assert texts == ["a", "b", "half of it"]
 
-    def test_several_are_told_once(self):
+    def test_several_are_reported_once(self):
         """Two growing records of two steps that go at the same time are one gap."""
         cursor = LogCursor(window=3)
         for text in ("a\n", "a\nb\n"):
@@ -355,21 +355,21 @@ class Server:
         self.rows.append(record(number, self.text(ends), number - age, id=name, step=step))
 
     def grow(self, place: int, ends: str) -> None:
-        """Let one of the newest records grow at its end."""
+        """Let one of the latest records grow at its end."""
         if self.rows:
             place = max(0, len(self.rows) - 1 - place % self.window)
             old = self.rows[place]
             self.rows[place] = replace(old, text=old.text + self.text(ends))
 
     def answer(self, rows: Sequence[LogRecord], shuffle: random.Random) -> list[LogRecord]:
-        """The newest records, newest first, those of one time in any order."""
+        """The latest records, latest first, those with the same time in any order."""
         mixed = shuffle.sample(list(rows), len(rows))
         latest = sorted(mixed, key=lambda row: row.created or 0.0, reverse=True)[: self.window]
         self.seen.update(chunk for row in latest for chunk in chunks_of(row.text))
         return latest
 
     def fresh(self, shuffle: random.Random) -> list[LogRecord]:
-        """A good answer."""
+        """A complete response."""
         self.states.append(list(self.rows))
         return self.answer(self.rows, shuffle)
 
@@ -397,13 +397,13 @@ FAULT = st.tuples(
 
 
 def play(server: Server, events: Sequence[tuple], *, faults: bool = True) -> list[Batch]:
-    """Let the server live through the events, and give all answers to a cursor."""
+    """Play the events on the server, and feed all responses to a cursor."""
     cursor = LogCursor(server.window)
     batches = []
     for kind, *values in [*events, ("read", random.Random(0)), ("read", random.Random(1))]:
         if kind == "append":
             ends, age, named, step = values
-            # An older answer with a record that has grown since can't be told without an ID.
+            # An older response with a record that has grown since is unrecognizable without an ID.
             server.append(ends, age, named=named or faults, step=step)
         elif kind == "grow":
             server.grow(*values)
@@ -416,7 +416,7 @@ def play(server: Server, events: Sequence[tuple], *, faults: bool = True) -> lis
 
 
 def faulty(server: Server, kind: str, choice: int, shuffle: random.Random) -> list[LogRecord]:
-    """An answer that is older than the last one, or lacks records."""
+    """A response that is older than the last one, or lacks records."""
     if kind == "stale" and server.states:
         return server.answer(server.states[-1 - choice % len(server.states)], shuffle)
     kept = [row for row in server.rows if kind == "torn" and shuffle.random() < 0.5]
@@ -425,8 +425,8 @@ def faulty(server: Server, kind: str, choice: int, shuffle: random.Random) -> li
 
 @FIXED
 @given(st.sampled_from([4, 10, 50]), st.lists(APPEND | GROW | GROW | READ | FAULT, max_size=60))
-def test_whatever_was_ever_shown_comes_exactly_once(window: int, events: list[tuple]):
-    """Growth, late and tied records, older, torn and empty answers: each character comes once."""
+def test_everything_that_was_shown_comes_exactly_once(window: int, events: list[tuple]):
+    """Growth, late and tied records, older and torn responses: each character comes once."""
     server = Server(window)
     output = "\n".join(lines_of(play(server, events)))
     assert Counter(chunks_of(output)) == Counter(server.seen)
@@ -436,7 +436,7 @@ def test_whatever_was_ever_shown_comes_exactly_once(window: int, events: list[tu
 @FIXED
 @given(st.sampled_from([4, 10]), st.lists(APPEND | GROW | READ, max_size=60))
 def test_records_without_id_come_exactly_once(window: int, events: list[tuple]):
-    """Without IDs too each character comes once, as long as the answers are good ones."""
+    """Without IDs, too, each character comes once, as long as the responses are complete."""
     server = Server(window)
     output = "\n".join(lines_of(play(server, events, faults=False)))
     assert Counter(chunks_of(output)) == Counter(server.seen)
@@ -445,7 +445,7 @@ def test_records_without_id_come_exactly_once(window: int, events: list[tuple]):
 @FIXED
 @given(st.sampled_from([4, 10]), st.lists(APPEND | GROW | READ | FAULT, max_size=60))
 def test_the_order_is_that_of_the_server(window: int, events: list[tuple]):
-    """Within a record the text keeps its order, and so do records first seen in one answer."""
+    """Within a record the text keeps its order, and so do records first seen in one response."""
     server = Server(window)
     place = {}
     for batch in play(server, events):
@@ -462,7 +462,7 @@ def test_the_order_is_that_of_the_server(window: int, events: list[tuple]):
 
 @FIXED
 @given(st.sampled_from([4, 10]), st.lists(APPEND | GROW | READ, max_size=60))
-def test_a_line_is_cut_only_where_an_answer_showed_it_unfinished(window: int, events: list[tuple]):
+def test_a_line_is_cut_only_where_a_response_showed_it_unfinished(window: int, events: list[tuple]):
     """Lines come as they are in the text; one that was shown half may come in parts."""
     server, cursor = Server(window), LogCursor(window)
     batches, cuts = [], set()
@@ -588,7 +588,7 @@ class TestMerge:
         assert self.shown("a\n", "a\nb\n", "a\nb\n") == ["a\n", "b\n", ""]
 
     def test_the_state_is_not_changed(self):
-        """The same state gives the same answer again."""
+        """The same state returns the same response again."""
         state = merge(RecordState(), "a\nb\n", may_grow=False).state
         twice = [merge(state, "a\nb\nc\n", may_grow=False) for _ in "ab"]
         assert twice[0] == twice[1]

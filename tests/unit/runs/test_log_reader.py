@@ -94,7 +94,7 @@ class TestLines:
         assert texts(lines_of([record(2, "b"), record(1, "a\n")])) == ["a", "b"]
 
     def test_the_latest_step_is_known(self, reading):
-        """Lines of a later step tell that a run continues."""
+        """Lines of a later step show that a run continues."""
         reading.read(record(1, "a\n"))
         assert reading.reader.last_step == 0
         reading.read(record(2, "b\n", DEPLOY))
@@ -105,7 +105,7 @@ class TestCompleteness:
     """When every line was seen."""
 
     def test_it_takes_two_quiet_reads_and_three_seconds(self, reading):
-        """Lines trail the end, and each one starts the quiet time anew."""
+        """Lines trail the end, and each one restarts the quiet time."""
         reading.read(record(1, "a\n"))
         reading.reader.restart_quiet()
         since = reading.now
@@ -183,7 +183,7 @@ class TestFailures:
     """The log call may fail as it likes."""
 
     @pytest.mark.parametrize("error", [http(500), http(429), Malformed("an HTML page.")])
-    def test_a_fault_is_silent_and_delays_the_next_read(self, reading, error):
+    def test_a_failure_is_silent_and_delays_the_next_read(self, reading, error):
         """A passing fault is the reader's error until it is over."""
         assert reading.fail(error) == []
         assert reading.reader.error == error.message
@@ -218,7 +218,7 @@ class TestFailures:
         assert len(Reading().fail(http(401), accepted=False)) == 1
 
     def test_a_failed_read_is_no_quiet_one(self, reading):
-        """After a failure the quiet reads count anew."""
+        """After a failure, the count of quiet reads restarts."""
         reading.reader.restart_quiet()
         for _ in range(4):
             reading.read()

@@ -64,7 +64,7 @@ class Played:
 
 
 def play(trace: Trace, seed: int = 1, pace: Pace = IN_CI, latency: float = LATENCY) -> Played:
-    """Send what the schedule says until it notices the end, as following does."""
+    """Send what the schedule requests until it notices the end, as following does."""
     times, end, played = trace.times, trace.end, Played(end=trace.end)
     schedule = PollSchedule(random.Random(seed).random, pace=pace)
     now = read_at = 0.0
@@ -175,7 +175,7 @@ def test_the_status_is_requested_often_enough_for_a_stop_call():
 
 
 def test_a_growing_record_does_not_double_the_requests():
-    """Where times of records don't tell the age of a line, false alarms stay rare."""
+    """If times of records don't show the age of a line, false alarms stay rare."""
     schedule, now, requests = PollSchedule(lambda: 0.5), 0.0, Counter()
     while now < 300:
         request, delay = schedule.plan(now)

@@ -235,7 +235,7 @@ USERS = ((US,), (OTHER, US), (US, OTHER), (OTHER, US, OTHER))
 @pytest.mark.parametrize("depth", [1, pytest.param(2, marks=pytest.mark.long)])
 @pytest.mark.timeout(300)
 def test_every_way_to_stop(users, depth):
-    """Lost or refused stops, stale or missing answers, runs ahead and behind: only ours."""
+    """Lost or refused stops, stale or missing responses, runs ahead and behind: only ours."""
     assert explore(lambda choose: _stop(choose, users, depth)) > 100
 
 

@@ -126,7 +126,7 @@ def test_waits_grow_up_to_half_a_minute():
 
 @pytest.mark.parametrize(("asked", "waited"), [(20.0, 20.0), (100.0, 100.0), (3600.0, 120.0)])
 def test_retry_after_is_obeyed_up_to_two_minutes(asked, waited):
-    """A long wait is reported at once, with what the API asked for."""
+    """A long wait is reported at once, with the API's Retry-After."""
     api = Api(throttled(asked), times=1)
     events, _ = api.call()
     assert api.at == pytest.approx([0.0, waited])
@@ -142,7 +142,7 @@ def test_a_wait_that_the_time_does_not_allow_is_not_announced(left, announced):
 
 
 def test_the_timeout_ends_it():
-    """When the time is up the message begins with the last error, and the exit code is 124."""
+    """At the timeout, the message starts with the last error, and the exit code is 124."""
     api = Api(Unreachable("Gone."), latency=0.5)
     error = api.fail(120.0)
     assert isinstance(error, TimedOut)
@@ -189,7 +189,7 @@ def _gather(calling, seen):
 
 
 def test_an_api_that_was_reached_is_not_given_up():
-    """A 503 is an answer, so that the 30 seconds for the first contact don't count."""
+    """A 503 is a response, so that the 30 seconds for the first contact don't apply."""
     api = Api(Unavailable("503"), Unreachable("gone"), until=600.0, known=False)
     assert api.call()[1] == "response"
     assert Api(suspicious(Unreachable("gone")), until=600.0).call()[1] == "response"
@@ -206,7 +206,7 @@ def test_without_a_timeout_an_hour_ends_it():
 
 
 def test_it_never_looks_dead():
-    """In an outage one line a minute says why."""
+    """In an outage, one line a minute has the reason."""
     events, _ = Api(Unreachable("gone"), until=1800.0).call()
     beats = [event for event in events if isinstance(event, Heartbeat)]
     assert len(beats) in (29, 30)

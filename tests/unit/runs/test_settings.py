@@ -32,7 +32,7 @@ def problems(settings: RuntimeSettings, pipeline: Pipeline = PIPELINE) -> list[s
 
 
 def test_no_settings_are_none():
-    """Without a branch and parameters nothing is sent and nothing is said."""
+    """Without a branch and parameters, nothing is sent or printed."""
     off = replace(PIPELINE, runtime_settings=False)
     assert check_settings(off, RuntimeSettings()) == (None, [])
 
@@ -64,7 +64,7 @@ def test_a_step_that_is_given_apart():
 
 
 def test_settings_that_are_off():
-    """A pipeline that takes none is invalid input, and the sentence says what to change."""
+    """A pipeline that accepts none is invalid input, with a remedy."""
     off = replace(PIPELINE, runtime_settings=False)
     (both,) = problems(RuntimeSettings("main", lines("Build.DEBUG=1").parameters), off)
     assert "turned off for the pipeline “Shop”, so branch and parameters can't be set" in both
@@ -90,7 +90,7 @@ def test_two_steps_of_one_name():
     ]
 
 
-def test_what_the_pipeline_does_not_say_is_a_warning():
+def test_missing_settings_of_the_pipeline_are_a_warning():
     """A pipeline that lists nothing takes what it is sent."""
     silent = replace(PIPELINE, runtime_settings=None)
     settings, warnings = check_settings(silent, lines("Ship.REGION=eu"))

@@ -130,7 +130,7 @@ def check(played: Played, timeout: float = HOUR) -> None:
 
 WAYS = (*FAULTS, *ANSWERS)
 CERTAIN = set(WAYS) - {"refused", "refused with old count", "failed with count", "unknown no"}
-"""What can happen to a request that has to end with our one run, if nobody else is about."""
+"""What can happen to a request that must end with our one run, without other users."""
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -260,8 +260,8 @@ class TestSendingAgain:
         assert "was changed meanwhile" in played.error.message
         assert (api.times("run"), api.ours()) == (1, [6])
 
-    def test_an_untouched_pipeline_is_asked_again(self):
-        """One that says when it was changed, and was not, accepted no request."""
+    def test_the_run_is_requested_again_for_an_untouched_pipeline(self):
+        """A pipeline that shows its last change, and was not changed, accepted no request."""
         played = play(FakeOpsera(FakeClock(), script=["503 before"], notes_changes=True))
         assert (played.followed, played.api.times("run")) == (6, 2)
 
@@ -297,7 +297,7 @@ class TestSendingAgain:
             warn_about_duplicate_runs(api, state.run, 5, state.identities, api.clock, until)
         )
 
-    def test_an_error_after_a_doubt_says_so(self, monkeypatch):
+    def test_an_error_after_an_unknown_outcome_mentions_it(self, monkeypatch):
         """A later refusal does not hide that an earlier request may have started a run."""
         monkeypatch.setitem(FAULTS, "refusal", (False, Forbidden("pipeline/run: 403.")))
         played = play(FakeOpsera(FakeClock(), script=["lost answer", "refusal"], count_lag=999.0))
@@ -312,7 +312,7 @@ class TestSendingAgain:
         played = play(api)
         assert (played.followed, api.ours()) == (6, [6])
 
-    def test_a_lost_answer_is_found(self):
+    def test_the_run_of_a_lost_response_is_found(self):
         """A run that was accepted is found, followed, and not started again."""
         played = play(FakeOpsera(FakeClock(), script=["lost answer"], count_lag=20.0))
         assert (played.api.times("run"), played.followed) == (1, 6)
@@ -336,7 +336,7 @@ class TestSendingAgain:
             assert isinstance(played.error, PipelineBusy) == (on_busy == "fail")
 
     def test_behind_a_run_in_progress_it_waits(self):
-        """While another run is in progress, ours may be queued unseen: only its end can tell."""
+        """While another run is in progress, ours may be queued unseen: only its end can show it."""
         for way, count in (("lost answer", 1), ("lost request", 2)):
             api = FakeOpsera(FakeClock(), "running", script=[way], duration=1000.0)
             played = play(api)
@@ -356,7 +356,7 @@ class TestSendingAgain:
         assert (api.times("run"), played.state.requested) == (1, True)
 
     def test_a_run_of_another_user_proves_nothing_about_ours(self):
-        """After another user's run, a lost request is not sent again on the token's word alone."""
+        """After another user's run, a lost request is not sent again just because of the token."""
         api = FakeOpsera(FakeClock(), script=["lost request"])
         api.around = ["after"]
         played = play(api)
@@ -365,7 +365,7 @@ class TestSendingAgain:
         assert "another user" in played.notes[-1]
 
     def test_an_outage_in_between_is_uncertain(self):
-        """When looking for the run fails for good, the error says what is not known."""
+        """When looking for the run fails permanently, the error has what is not known."""
         api = FakeOpsera(FakeClock(), script=["lost answer"], count_lag=10.0)
         pipeline = api.summary(PIPELINE, Deadline(api.clock, None))
         api.summary_faults = [Forbidden("pipeline/summary answered HTTP 403: no access.")]
@@ -418,8 +418,8 @@ class TestSendingAgain:
 class TestResponses:
     """What the request can return."""
 
-    def test_a_refusal_says_why(self):
-        """The API's own words are in the message."""
+    def test_a_refusal_has_its_reason(self):
+        """The API's own text is in the message."""
         played = play(FakeOpsera(FakeClock(), script=["refused"]))
         assert isinstance(played.error, RunRefused)
         assert "as you wish" in played.error.message
@@ -516,7 +516,7 @@ class TestResponses:
 
     @pytest.mark.parametrize("way", ["unknown no", "failed with count"])
     def test_an_unrecognized_response_is_looked_into(self, way):
-        """What is neither a yes nor a no is never answered with a second request."""
+        """An unclear response is never followed by a second request."""
         played = play(FakeOpsera(FakeClock(), script=[way]))
         assert played.api.times("run") == 1
         assert "Unrecognized response" in played.notes[0]
@@ -544,7 +544,7 @@ class TestResponses:
         assert play(FakeOpsera(FakeClock(), "running")).state.behind == 5
 
     def test_the_response_is_kept_as_it_came(self):
-        """Commands with a JSON answer show the API's own response."""
+        """Commands with JSON output show the API's own response."""
         assert "run" in play(FakeOpsera(FakeClock())).state.responses
 
 
@@ -560,7 +560,7 @@ class TestWhoseRun:
         assert "Run 6 was started by another user" in played.notes[1]
 
     def test_without_a_name_the_only_run_is_taken_with_a_warning(self):
-        """Where the log does not say who started a run, the job log says that."""
+        """If the log does not show who started a run, the job log mentions that."""
         for named, token in ((False, token_of(US)), (True, "opaque")):
             api = FakeOpsera(FakeClock(), script=["no count"], log_names_user=named)
             played = play(api, token=token)
@@ -576,7 +576,7 @@ class TestWhoseRun:
         assert isinstance(played.error, RunUncertain)
         assert "Runs 6 and 7" in played.error.message
 
-    def test_two_jobs_with_one_token_are_not_told_apart(self):
+    def test_two_jobs_with_one_token_are_indistinguishable(self):
         """Two runs by the token's owner could both be ours."""
         api = FakeOpsera(FakeClock(), script=["no count"], counts_at_once=True, duration=5.0)
         api.clock.call_at(1.5 * LATENCY, lambda: api.accept(US))
@@ -636,7 +636,7 @@ class TestReset:
         assert api.times("reset") == (state in wanted)
 
     def test_a_run_in_progress_is_reported(self):
-        """always does not end a run in progress, and says so."""
+        """always does not end a run in progress, which is reported."""
         played = play(FakeOpsera(FakeClock(), "running"), StartPolicy(reset="always"))
         assert played.notes == ["Not reset, because run 5 is in progress."]
 

@@ -63,7 +63,7 @@ def full(step: str, start: float = 0.0) -> list[LogRecord]:
 
 
 class TestOneSnapshot:
-    """What one response of the log call says."""
+    """The information in one response of the log call."""
 
     def test_names_and_order_are_the_plans(self):
         """The steps come as in the plan, without inactive ones."""
@@ -90,7 +90,7 @@ class TestOneSnapshot:
         build, test = details(record("b", 1.0, "success")).steps
         assert (build.not_started, test.not_started) == (False, True)
 
-    def test_the_status_of_console_records_says_nothing(self):
+    def test_the_status_of_console_records_is_ignored(self):
         """Console text carries a status of its own that is no step's."""
         assert results(console("b", 1.0, "failed"), console("b", 3.0)) == [
             (None, 2.0),
@@ -171,7 +171,7 @@ class TestRecordsOutOfReach:
         assert (build.state, build.started_at, build.out_of_reach) == (None, 1.0, True)
         assert test.out_of_reach
 
-    def test_lines_of_the_stream_tell_when_a_step_started(self):
+    def test_lines_of_the_stream_show_when_a_step_started(self):
         """Where the records of all types are out of reach, the stream has the times."""
         found = StepHistory(PIPELINE)
         for created in (10.0, 90.0):
@@ -182,7 +182,7 @@ class TestRecordsOutOfReach:
         assert (build.state, build.started_at, build.seconds) == (None, 10.0, 80.0)
         assert (test.started_at, test.seconds) == (95.0, 100.0 + WINDOW - 1 - 95.0)
 
-    def test_a_line_after_a_gap_does_not_tell_when_its_step_started(self):
+    def test_a_line_after_a_gap_does_not_show_when_its_step_started(self):
         """A job that attaches late sees the last lines only: the time of the step is unknown."""
         found = StepHistory(PIPELINE)
         found.saw_line(console("b", 100.0), follows_gap=True)
@@ -194,7 +194,7 @@ class TestRecordsOutOfReach:
         assert (test.started_at, test.seconds) == (110.0, 10.0)
 
     def test_without_any_read_of_all_records_everything_is_unknown(self):
-        """A job that was cancelled at once knows the plan, and no step as not started."""
+        """A job that was cancelled at once has the plan, but no step as not started."""
         found = StepHistory(PIPELINE)
         found.saw_line(console("b", 10.0))
         build, test = found.details(None, None).steps
@@ -227,7 +227,7 @@ class TestRecordsOutOfReach:
 
 
 class TestTheRun:
-    """What the records say about the run."""
+    """The information that records have about the run."""
 
     def test_times_are_from_the_first_to_the_last_record(self):
         """The end is known only if the run has ended."""
@@ -245,7 +245,7 @@ class TestTheRun:
         assert details(record("b", 5.0, "stopped"), state=State.STOPPED).stopped_by == ""
 
     def test_where_it_pauses(self):
-        """Since when, and who was asked, if a record says so."""
+        """Since when, and the approver, if a record has it."""
         rows = [record("b", 1.0, "success"), record("t", 2.0, "paused", user="Ann")]
         assert history(rows).pause == Pause("t", 2.0, "Ann")
         assert history([*rows, record("t", 3.0, "success")]).pause is None
@@ -279,15 +279,15 @@ class TestFailure:
         assert self.failure(3, *rows) == (TEST, "2 of 9")
 
     def test_console_records_do_not_count(self):
-        """A status in a console record is no failure; then the pipeline's own word counts."""
+        """A status in a console record is not a failure; then the pipeline's own status counts."""
         assert self.failure(7, console("b", 1.0, "failed")).step == TEST
 
-    def test_the_pipeline_tells_of_its_latest_run_only(self):
-        """For an older run the pipeline's last step says nothing."""
+    def test_the_pipeline_has_only_its_latest_run(self):
+        """For an older run, the pipeline's last step is ignored."""
         assert self.failure(6) is None
 
     def test_the_step_is_shown_as_failed(self):
-        """Also if only the pipeline says so, and of a failed run only."""
+        """Also if only the pipeline shows it, and only for a failed run."""
         found = details(console("t", 1.0), state=State.FAILED)
         assert [step.state for step in found.steps] == [None, State.FAILED]
         assert details(console("t", 1.0), state=State.SUCCESS).steps[1].state is None

@@ -26,7 +26,7 @@ QUEUED = "is still queued and can't be cancelled"
 
 
 class Hanging(FakeOpsera):
-    """A fake Opsera whose requests hang as told, and which keeps to deadlines like a client."""
+    """A fake Opsera whose requests hang as configured, and which keeps deadlines like a client."""
 
     hanging = frozenset()
 
@@ -148,7 +148,7 @@ class TestFailures:
 
     @pytest.mark.parametrize("lost", [unreachable(never_accepted=False), unavailable(502)])
     def test_a_lost_response_is_settled_by_the_status(self, lost):
-        """Where the call had effect, the status says so, and no other call is sent."""
+        """If the call had an effect, the status shows it, and no other call is sent."""
         api = world(US)
         api.stop_faults = [(True, lost)]
         api.runs[0].ends = 1e9
@@ -180,7 +180,7 @@ class TestFailures:
 
     @pytest.mark.parametrize("error", [Forbidden("HTTP 403."), Rejected("HTTP 400.")], ids=str)
     def test_a_refused_call_is_reported_at_once(self, error):
-        """A refusal is not repeated, and the result says that the run continues."""
+        """A refusal is not repeated, and the result has that the run continues."""
         api = world(US)
         api.stop_faults = [(False, error)] * 9
         started = api.clock.monotonic()
@@ -226,7 +226,7 @@ class TestFailures:
 
     @pytest.mark.parametrize("call", ["status", "summary"])
     def test_one_503_while_checking_does_not_prevent_the_stop(self, call):
-        """Whether our run is the active one is asked again, as long as there is time."""
+        """Whether our run is the active one is checked again, as long as there is time."""
         api = world(US)
         api.status_faults = [unavailable(502), unavailable(502)]
         if call == "summary":
@@ -243,7 +243,7 @@ class TestFailures:
         assert (api.times("stop"), result.failure) == (0, errors[0])
 
     def test_a_check_that_takes_all_the_time_stops_nothing(self):
-        """A stop call that can't be answered any more is not sent."""
+        """A stop call without time for its response is not sent."""
         api = world(US)
         api.status_faults = [NotFound("HTTP 404.")]
         api.hanging = {"summary"}
@@ -254,7 +254,7 @@ class TestFailures:
 
 
 class TestUnknownRuns:
-    """A run that the status call does not know is judged by the summary."""
+    """A run that the status call does not return is judged by the summary."""
 
     def test_a_run_that_is_not_known_yet_is_stopped(self):
         """A run just started is known by the summary."""
@@ -282,7 +282,7 @@ class TestUnknownRuns:
          ((OTHER, OTHER, US), 8, QUEUED), ((US, OTHER), 5, "is not in progress")],
     )  # fmt: skip
     def test_the_run_number_tells(self, users, count, sentence):
-        """The number of the latest run tells whether a run is to come or over."""
+        """The number of the latest run shows whether a run is queued or over."""
         api = world(*users)
         api.status_faults = [NotFound("HTTP 404.")]
         assert f"un {count} {sentence}" in stop(api, count).sentence
@@ -329,7 +329,7 @@ class TestWhenAStopIsSafe:
         ("value", "active"),
         [("running", True), ("paused", True), ("queued", False), ("frobnicating", False)],
     )
-    def test_only_if_the_status_said_so(self, value, active):
+    def test_only_if_the_status_shows_it(self, value, active):
         """A queued run, or one of unrecognized status, may have another one ahead."""
         assert self.state(value).is_active(101.0) is active
 

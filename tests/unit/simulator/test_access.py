@@ -6,7 +6,7 @@ import pytest
 
 PLAN = [{"name": "Build", "duration": 1}]
 OBJECTS = ("own", "granted", "open", "closed")
-"""What an object is to the user: theirs, open to them by name, to all, or to nobody."""
+"""The access to an object: the user's own, by name, for all, or for none."""
 
 IDS = {
     kind: {access: f"{n}{m}" * 12 for m, access in enumerate(OBJECTS)}
@@ -119,7 +119,7 @@ def send(api, call, token, access):
 @pytest.mark.parametrize("role", ["Site Admin", "Power User", "plain"])
 @pytest.mark.parametrize("call", PAGE)
 def test_every_scope_role_and_access(api, call, role):
-    """A call is answered if the scope covers it and the user may use the object, else 403."""
+    """A call succeeds if the scope covers it and the user may use the object, else 403."""
     for scope in SCOPES:
         token = api.sim.issue_token(scope, role=role, user=NAME)
         for access in OBJECTS if scope in PAGE[call].split() else OBJECTS[:1]:

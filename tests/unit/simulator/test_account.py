@@ -169,7 +169,7 @@ def test_invalid_queries(start, path, query):
     ("sent", "status"), [({"x": 1}, 400), ({"taskId": "0" * 24}, 404), ({"taskId": CRM}, 200)]
 )
 def test_task_ids(start, path, sent, status):
-    """A task is asked for by its ID."""
+    """A task is requested by its ID."""
     assert start().call("POST", path, **sent).status_code == status
 
 

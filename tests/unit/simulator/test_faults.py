@@ -25,7 +25,7 @@ def _outcomes(api, call, times, **body):
 
 
 def test_times_and_recovery(start):
-    """A fault applies as often as it says, to its call only."""
+    """A fault applies as often as configured, to its call only."""
     api = start(faults=[Fault(call="status", kind="http", status=502, times=3)])
     assert _outcomes(api, "summary", 1) == ["200"]
     assert _outcomes(api, "status", 5, runCount=41) == ["502", "502", "502", "200", "200"]

@@ -1,4 +1,4 @@
-"""Each flag changes what it says, and each of its values is one answer of the API."""
+"""Each flag changes what it describes, and each of its values is one response of the API."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def test_busy_response_refused(start):
 
 
 def test_run_response(start):
-    """Run on an idle pipeline can be answered without a number, or with a string."""
+    """The response to run on an idle pipeline can have no number, or a string."""
     response = start(flags={"run_response": "without_count"}).ask("run")
     assert response["status"] == "executed"
     assert "runCount" not in response
@@ -213,7 +213,7 @@ def test_locked(start, small, response, wording, part):
 
 @pytest.mark.parametrize("visible", [True, False])
 def test_queued_visible(start, visible):
-    """Status may not know a run that is queued."""
+    """Status may not return a run that is queued."""
     api = start("busy", flags={"queued_visible": visible})
     api.run()
     assert api.post("status", runCount=43).status_code == (200 if visible else 404)
@@ -259,7 +259,7 @@ def test_a_waiting_queue_continues_after_a_success(start, small):
     [("404", 404, None), ("400", 400, None), ("unknown", 200, "unknown")],
 )
 def test_unknown_run_status(start, flag, http, word):
-    """For some seconds status does not know a new run."""
+    """For some seconds, status does not return a new run."""
     api = start(flags={"new_run_hidden_seconds": 5, "unknown_run_status": flag})
     api.run(4)
     response = api.post("status", runCount=42)
@@ -272,7 +272,7 @@ def test_unknown_run_status(start, flag, http, word):
 
 @pytest.mark.parametrize(("flag", "http"), [("empty", 200), ("400", 400), ("404", 404)])
 def test_unknown_run_logs(start, flag, http):
-    """For some seconds logs does not know a new run."""
+    """For some seconds, logs does not return a new run."""
     api = start(flags={"new_run_hidden_seconds": 5, "unknown_run_logs": flag})
     api.run(4)
     response = api.post("logs", runCount=42)

@@ -110,7 +110,7 @@ def test_numbers_of_queued_runs(start, numbers, ours):
 
 
 def test_a_locked_pipeline_can_be_unlocked(start, small):
-    """While a user has locked a pipeline nobody can start a run."""
+    """While a user has locked a pipeline, no user can start a run."""
     timetable = [{"at": 1, "do": "lock", "user": "Kim"}, {"at": 5, "do": "unlock"}]
     api = start(small(timetable=[*timetable, {"at": 2, "do": "run"}]))
     api.clock.sleep(2)

@@ -171,7 +171,7 @@ def test_two_hundred_clients_at_once(start):
 
 
 def test_bugs_of_the_simulator_are_reported(start, monkeypatch):
-    """A bug of the simulator itself is a response that says so."""
+    """A bug in the simulator itself is a response with the error."""
     api = start()
     monkeypatch.setattr(api.sim, "_dispatcher", None)
     response = api.post("run")

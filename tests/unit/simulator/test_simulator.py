@@ -38,7 +38,7 @@ def test_the_import_is_light_and_shares_only_the_clock():
 
 
 def test_only_between_start_and_close():
-    """A simulator has a URL and answers only while it runs."""
+    """A simulator has a URL and responds only while it runs."""
     simulator = Simulator(clock=FakeClock())
     with pytest.raises(RuntimeError, match="not running"):
         _ = simulator.url

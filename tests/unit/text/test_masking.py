@@ -28,7 +28,7 @@ def test_keys_that_look_secret(key: str):
      "passed", "author", "credentialId", "secretManager", "maxTokens", "description", ""],
 )  # fmt: skip
 def test_keys_that_do_not(key: str):
-    """What is only said about a secret, and words that hold a part of such a name."""
+    """Text about a secret, and words that contain a part of such a name."""
     assert not is_secret_key(key)
     assert mask_secrets({key: "abc"}) == {key: "abc"}
 

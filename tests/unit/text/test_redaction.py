@@ -177,7 +177,7 @@ def test_streams_are_apart():
 
 @pytest.mark.parametrize("secret", ["", "a", "ab", "token", "sevenxx"])
 def test_a_secret_that_is_too_short_is_not_searched_for(secret: str):
-    """It would be found within ordinary words; such a token is refused as an input."""
+    """It would be found within ordinary words; such a token is rejected as an input."""
     assert redacted(secret, f"any token, {secret} sevenxx") == f"any token, {secret} sevenxx"
 
 

@@ -36,7 +36,7 @@ class TestLineCleaner:
     @FIXED
     @given(hostile.strategy())
     def test_what_is_harmless_stays(self, sample: hostile.Sample):
-        """Readable text of any script comes out as it went in."""
+        """Readable text of any script is unchanged."""
         if sample.harmless:
             assert cleaned(sample.text) == [sample.text]
 
@@ -145,7 +145,7 @@ class TestLineCleaner:
         assert line == (f"a{kept}b{RESET}" if kept else "ab")
 
     def test_colors_never_pile_up(self):
-        """However many colors a stream sets, what a line begins with stays short."""
+        """However many colors a stream sets, the prefix of a line stays short."""
         cleaner = LineCleaner()
         for number in range(2000):
             cleaner.clean(f"\x1b[{number % 110};38;2;1;2;{number % 256};4;{'1' * 5000}m{number}")
@@ -232,7 +232,7 @@ class TestSplitLines:
         )
     )
     def test_no_text_is_lost(self, frames: list[str]):
-        """Each word of any frame is in some line, and the last visible frame is there as it is."""
+        """Each word of any frame is in some line, and the last visible frame is unchanged."""
         lines = cleaned("\r".join(frames), color=False)
         words = {word for frame in frames for word in frame.split() if word.isalpha()}
         assert words <= {word for line in lines for word in line.split()}

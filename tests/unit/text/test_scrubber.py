@@ -33,7 +33,7 @@ HIDING = {
 
 
 @pytest.mark.parametrize("name", HIDING)
-def test_whatever_hides_a_token_it_shows_nowhere(name: str):
+def test_a_disguised_token_shows_nowhere(name: str):
     """Before and after cleaning, in a line, a message, and encoded data, the token is gone."""
     text, scrubber = f"a {HIDING[name]} b", Scrubber(TOKEN)
     stream = LogStream()

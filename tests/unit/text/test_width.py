@@ -60,6 +60,6 @@ def test_cut(text: str, width: int, expected: str):
 
 @given(st.text(), st.integers(0, 20))
 def test_a_cut_text_fits(text: str, width: int):
-    """No text is wider than asked for, and a text that fits stays."""
+    """No text is wider than requested, and a text that fits is unchanged."""
     assert columns_of(cut(text, width)) <= width or columns_of(text) <= width
     assert cut(text, columns_of(text)) == text
