@@ -299,7 +299,8 @@ def _no_orphan(played: Played) -> Iterator[str]:
             (run.state == "queued" or played.schedule.flags.get("run_count_lag", 0.0) > 0)
             and any(text in job.log for text in unseen)
         )
-        is_reported |= post.code != 0
+        # Where nothing says who started a run, another user's can be taken for ours.
+        is_reported |= post.code != 0 or "does not say who started it" in job.log
         if run.state not in FINAL and run.number not in stops and not is_reported:
             yield f"run {run.number} is {run.state}; the post step said: {post.log[-300:]}"
 
