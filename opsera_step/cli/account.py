@@ -19,7 +19,9 @@ from opsera_step.cli.options import (
     completing_path,
     format_option,
     name_pipeline,
+    quiet_option,
     read_file,
+    refuse_silent_question,
     with_inputs,
 )
 from opsera_step.errors import InvalidInput
@@ -41,6 +43,15 @@ _pipeline_argument = click.argument(
     "pipeline_argument", required=False, metavar="[PIPELINE]",
     shell_complete=completing_alias("pipelines"),
 )  # fmt: skip
+
+
+def _inputs(*names: str) -> Callable[[Any], Any]:
+    """Decorate a command's function with the options that all of these commands have."""
+
+    def decorate(function: Any) -> Any:
+        return with_inputs(*names, *ALWAYS)(quiet_option(function))
+
+    return decorate
 
 
 def _list_options(function: Any) -> Any:
@@ -87,14 +98,14 @@ def _summary(
 
 def _list_pipelines_command(words: str, examples: Sequence[str]) -> click.Command:
     act = _named(_pipelines, words)
-    decorated = _list_options(format_option(csv=True)(with_inputs(*ALWAYS)(act)))
+    decorated = _list_options(format_option(csv=True)(_inputs()(act)))
     return click.command(words.rsplit(maxsplit=1)[-1], cls=HelpfulCommand,
                          short_help="List the pipelines.",
                          examples=examples)(decorated)  # fmt: skip
 
 
 def _show_pipeline_command(words: str, examples: Sequence[str]) -> click.Command:
-    shared = format_option()(with_inputs("pipeline", *ALWAYS)(_named(_summary, words)))
+    shared = format_option()(_inputs("pipeline")(_named(_summary, words)))
     web = click.option("--web", is_flag=True, help=WEB_HELP)
     decorated = _show_secrets(_pipeline_argument(web(shared)))
     return click.command(words.rsplit(maxsplit=1)[-1], cls=HelpfulCommand,
@@ -144,7 +155,7 @@ pipeline.add_command(
 @click.option("--last", type=click.IntRange(1, 50), default=5, show_default=True, metavar="N",
               help="The latest N runs; each costs three requests.")  # fmt: skip
 @format_option(csv=True)
-@with_inputs("pipeline", *ALWAYS)
+@_inputs("pipeline")
 def pipeline_runs(pipeline_argument: str | None, last: int, form: str, **typed: Any) -> int:
     """List the latest runs of a pipeline with status and time."""
     name_pipeline(typed, pipeline_argument)
@@ -166,7 +177,7 @@ def tool() -> None:
 )
 @_list_options
 @format_option(csv=True)
-@with_inputs(*ALWAYS)
+@_inputs()
 def tool_list(**typed: Any) -> int:
     """List the tools that the token's owner sees; needs the Power User role."""
     return _list_command("tool list", commands.list_tools, typed)
@@ -184,7 +195,7 @@ def tool_list(**typed: Any) -> int:
 @click.argument("name", metavar="TOOL", shell_complete=completing_alias("tools"))
 @_show_secrets
 @format_option()
-@with_inputs(*ALWAYS)
+@_inputs()
 def tool_show(name: str, form: str, *, show_secrets: bool, **typed: str | None) -> int:
     """Show a tool: by ID, exact name, or alias from the config file."""
     return invocation().run(
@@ -216,7 +227,7 @@ def tool_show(name: str, form: str, *, show_secrets: bool, **typed: str | None) 
 @click.option("--yes", "-y", is_flag=True, help="Don't ask for confirmation; needed in a job.")
 @_show_secrets
 @format_option()
-@with_inputs(*ALWAYS)
+@_inputs()
 def tool_update(
     name: str,
     assignments: tuple[str, ...],
@@ -241,6 +252,7 @@ def tool_update(
         raise click.UsageError(f"{'; '.join(error.problems)}.") from None
     listed = read_properties(_read_data(file, "--file"), _shown(file)) if file else {}
     named = {**listed, **assigned}
+    refuse_silent_question(typed, confirmed=yes)
     here = invocation()
     ask = partial(here.confirm, "Make these changes?") if here.is_interactive else None
     update = ToolUpdate(named, confirmed=yes, ask=ask, dry_run=dry_run, merge=merge)
@@ -284,7 +296,7 @@ def task() -> None:
 )
 @_list_options
 @format_option(csv=True)
-@with_inputs(*ALWAYS)
+@_inputs()
 def task_list(**typed: Any) -> int:
     """List the tasks that the token's owner may use."""
     return _list_command("task list", commands.list_tasks, typed)
@@ -298,7 +310,7 @@ def task_list(**typed: Any) -> int:
 )
 @click.argument("name", metavar="TASK")
 @format_option()
-@with_inputs(*ALWAYS)
+@_inputs()
 def task_show(name: str, form: str, **typed: str | None) -> int:
     """Show a task: by ID or exact name."""
     return invocation().run("task show", typed, commands.TaskCommands(name).show, form=form)
@@ -312,7 +324,7 @@ def task_show(name: str, form: str, **typed: str | None) -> int:
 )
 @click.argument("name", metavar="TASK")
 @format_option()
-@with_inputs(*ALWAYS)
+@_inputs()
 def task_status(name: str, form: str, **typed: str | None) -> int:
     """Show the status of a task's latest run, as the API reports it."""
     return invocation().run("task status", typed, commands.TaskCommands(name).status, form=form)
@@ -338,7 +350,7 @@ def task_status(name: str, form: str, **typed: str | None) -> int:
     "--format", "form", type=click.Choice(["text", "table", "json", "yaml"]), default="text",
     show_default=True, help="The text of the log, oldest first; or its records.",
 )  # fmt: skip
-@with_inputs(*ALWAYS)
+@_inputs()
 def task_logs(
     name: str, *, run: int | None, page: int | None, count: int, form: str, **typed: Any
 ) -> int:
@@ -430,7 +442,7 @@ def _days(day: str, since: int | None, start: str, to: str) -> list[str]:
 @click.option("--type", "kind", default="", metavar="TYPE", help="Only this type: pipeline, …")
 @click.option("--count", type=_COUNT, metavar="N", help="Maximum number of entries.")
 @format_option(csv=True)
-@with_inputs(*ALWAYS)
+@_inputs()
 def audit_actions(
     day: str, since: int | None, start: str, to: str, kind: str, count: int | None, form: str,
     **typed: Any,
@@ -449,7 +461,7 @@ def audit_actions(
 @_range_options
 @click.option("--scope", default="", metavar="SCOPE", help="Only tokens of this scope: api, …")
 @format_option(csv=True)
-@with_inputs(*ALWAYS)
+@_inputs()
 def audit_tokens(
     day: str, since: int | None, start: str, to: str, scope: str, form: str, **typed: Any
 ) -> int:
@@ -480,7 +492,7 @@ def audit_tokens(
 @_show_secrets
 @click.option("--format", "form", type=click.Choice(["json", "yaml"]), default="json",
               show_default=True, help="Format of the response.")  # fmt: skip
-@with_inputs(*ALWAYS)
+@_inputs()
 def api(
     method: str, path: str, fields: tuple[str, ...], file: str | None, *, show_secrets: bool,
     form: str, **typed: Any,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TextIO, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import click
 
@@ -74,12 +74,11 @@ class Invocation:
     def run(
         self,
         name: str,
-        typed: Mapping[str, str | None],
+        typed: Mapping[str, Any],
         command: Callable[[Job], CommandResult] | None = None,
         *,
         form: str = "",
         tool: str = "",
-        quiet: bool = False,
         show_secrets: bool = False,
     ) -> int:
         """Run a command: the input of that name, or a function.
@@ -97,7 +96,7 @@ class Invocation:
             output = Output(self.err, self.out, form, self.width())
         return run_job(
             self.environ,
-            replace(output, shows_secrets=show_secrets, is_quiet=quiet),
+            replace(output, shows_secrets=show_secrets, is_quiet=bool(typed.get("quiet"))),
             self.install_signals(),
             command=command,
             options=options,
@@ -105,7 +104,7 @@ class Invocation:
             reads_input_variables=self.reads_input_variables,
         )
 
-    def options(self, command: str, typed: Mapping[str, str | None]) -> dict[str, Setting]:
+    def options(self, command: str, typed: Mapping[str, Any]) -> dict[str, Setting]:
         """Return what was typed as inputs, each with its option as the source."""
         options = {
             name: Setting(value.strip(), option_name(BY_NAME[name]))

@@ -120,6 +120,15 @@ def with_inputs(*names: str) -> Callable[[Command], Command]:
     return decorate
 
 
+def refuse_silent_question(typed: dict[str, Any], *, confirmed: bool) -> None:
+    """Refuse --quiet where it would hide what the user has to confirm."""
+    if typed["quiet"] and not confirmed:
+        raise click.UsageError("--quiet needs --yes: it hides what you would confirm.")
+
+
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print only errors and data.")
+
+
 def format_option(default: str = "table", *, csv: bool = False) -> Callable[[Command], Command]:
     """Decorate a command's function with --format."""
     return click.option(

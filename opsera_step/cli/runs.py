@@ -19,6 +19,7 @@ from opsera_step.cli.options import (
     input_options,
     name_pipeline,
     read_file,
+    refuse_silent_question,
 )
 from opsera_step.job import CommandResult, Job
 from opsera_step.job.commands.approval import APPROVE, REJECT, Decision
@@ -194,6 +195,7 @@ def _decision(action: str) -> Callable[[Invocation, Typed], Command]:
     def command(here: Invocation, typed: Typed) -> Command:
         ask = here.confirm if here.is_interactive else None
         yes, step, message = (typed.pop(name) for name in ("yes", "step", "message"))
+        refuse_silent_question(typed, confirmed=yes)
         return Decision(action, message, step, confirmed=yes, ask=ask).carry_out
 
     return command
@@ -218,9 +220,8 @@ def _pipeline_command(name: str, option_names: Iterable[str]) -> click.Command:
         here = invocation()
         name_pipeline(typed, typed.pop("pipeline_argument"))
         typed["form"] = typed["form"] or ""
-        quiet = typed.pop("quiet")
         command = _COMMANDS[name](here, typed) if name in _COMMANDS else None
-        return here.run(name, typed, command, form=typed.pop("form"), quiet=quiet)
+        return here.run(name, typed, command, form=typed.pop("form"))
 
     formats = ("text", *FORMATS) if name == "logs" else FORMATS
     parameters: list[click.Parameter] = [

@@ -122,6 +122,34 @@ class TestLists:
         assert [one["name"] for one in data] == ["Shop SonarQube"]
 
 
+class TestQuiet:
+    """`--quiet` prints only errors and data."""
+
+    @pytest.mark.parametrize(
+        "words",
+        [("tool", "list"), ("pipeline", "runs"), ("pipeline", "show"), ("audit", "tokens"),
+         ("api", "GET", "/api/v1/tasks"), ("task", "list"), ("status",)],
+    )  # fmt: skip
+    def test_only_data(self, failed, words):
+        """The data stays, and nothing is beside it."""
+        usual, quiet = opsera(failed, *words), opsera(failed, *words, "--quiet")
+        assert (quiet.code, quiet.err) == (0, "")
+        assert len(quiet.out.splitlines()) >= len(usual.out.splitlines()) > 0
+
+    def test_errors_stay(self, failed):
+        """They are the reason of the exit code."""
+        assert "No tool is named “x”" in opsera(failed, "tool", "show", "x", "-q").err
+
+    @pytest.mark.parametrize(
+        "words", [("approve",), ("tool", "update", TOOL, "--set", "description=x")]
+    )
+    def test_nothing_is_confirmed_unseen(self, failed, words):
+        """What is to be confirmed must be shown."""
+        typed = opsera(failed, *words, "--quiet")
+        assert (typed.code, failed.requests) == (2, [])
+        assert "--quiet needs --yes" in typed.err
+
+
 class TestDoctor:
     """Debug logs of the doctor."""
 
