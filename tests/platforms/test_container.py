@@ -39,6 +39,16 @@ def test_the_exit_code_is_the_result(containers, simulate, workspace, scenario, 
     assert simulator.token not in done.output
 
 
+def test_the_file_of_the_organization(containers, simulate, workspace):
+    """A mounted /etc/opsera-step.yml limits the pipelines of a job."""
+    simulator = simulate()
+    (workspace / "opsera-step.yml").write_text(f"allowed_pipelines: [{'a' * 24}]\n")
+    options = ("--volume", f"{workspace}/opsera-step.yml:/etc/opsera-step.yml:ro")
+    done = containers.run(options=options, **inputs(simulator))
+    assert (done.code, simulator.requests) == (2, []), done
+    assert "allowed_pipelines" in done.output
+
+
 def test_the_restrictions_of_kubernetes(containers, simulate, evidence):
     """It works with an arbitrary user ID, a read-only file system, and 96 MB of memory."""
     simulator = simulate()
