@@ -355,7 +355,7 @@ def step_result(step: StepResult, now: float | None) -> str:
     What is unknown is called unknown, never skipped, failed, or not started.
     """
     if step.state in (State.RUNNING, State.PAUSED):
-        word = "waiting" if step.state is State.PAUSED else "running"
+        word = "waiting for approval" if step.state is State.PAUSED else "running"
         if step.started_at is None:
             return word
         return f"{word} since {moment_text(step.started_at, now)}"

@@ -294,7 +294,7 @@ class TestLinks:
     def test_a_line_that_does_not_exist(self, visit, page_of):
         """A line number that is too large shows a message."""
         page = visit(page_of("failed"), "#L99999")
-        expect(page.locator("#said")).to_have_text("There is no line 99999.")
+        expect(page.locator("#said")).to_have_text("Line 99999 not found.")
 
     def test_numbers_are_not_copied(self, visit, page_of):
         """Who selects lines gets their text only."""

@@ -1,10 +1,10 @@
-// The log of the report: unpacked, drawn, and searched piece by piece, so that a long one is no
-// slower to open than a short one. Without this script the page has the last lines of each step.
+// The log of the report: unpacked, drawn, and searched in blocks, so that a long log
+// opens as fast as a short one. Without this script the page has the last lines of each step.
 (() => {
   "use strict";
 
   const ROW = 20; // --row of the style sheet, in pixels
-  const PART = 50000; // lines of a step that fold together: browsers know no taller page
+  const PART = 50000; // lines of a step that fold together: browsers limit the page height
   const MOST_HITS = 10000;
   const COLOR = /\x1b\[([0-9;:]*)m/g;
 
@@ -17,7 +17,7 @@
   };
   const root = document.documentElement;
 
-  // ---- What the page carries ------------------------------------------------------------------
+  // ---- The data of the page --------------------------------------------------------------------
 
   class Block {
     constructor(script) {
@@ -28,7 +28,7 @@
       this.count = this.ranges.reduce((sum, [, count]) => sum + count, 0);
       this.place = null; // where it is drawn, once its step is open
       this.near = false;
-      this.held = false; // about to be looked at, wherever it is now
+      this.held = false; // about to be shown, regardless of its position
     }
 
     /** The lines with their color codes. */
@@ -340,7 +340,7 @@
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
 
-  /** The color, moved toward black or white until it can be read on the other. */
+  /** The color, adjusted toward black or white until it is readable on the other. */
   function readable(color, on) {
     const ground = light(on);
     const goal = ground > 0.18 ? 0 : 255;
@@ -376,7 +376,7 @@
     search.at = -1;
     search.pattern = query ? new RegExp(query.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"), "giu") : null;
     if (!query) {
-      tell();
+      showCount();
       await redraw();
       return;
     }
@@ -386,12 +386,12 @@
       const texts = await Promise.all(some.map(([, block]) => block.lines()));
       if (turn !== search.turn) return;
       some.forEach(([step, block], index) => collect(step, block, texts[index]));
-      if (at % 256 === 0) tell("…");
+      if (at % 256 === 0) showCount("…");
     }
     await redraw();
     if (turn !== search.turn) return;
     if (search.hits.length) await goToHit(0);
-    else tell();
+    else showCount();
   }
 
   function collect(step, block, lines) {
@@ -404,7 +404,7 @@
     });
   }
 
-  function tell(trailing = "") {
+  function showCount(trailing = "") {
     const count = search.hits.length;
     const all = count >= MOST_HITS ? `${count}+` : `${count}`;
     let said = "";
@@ -421,7 +421,7 @@
     const hit = search.hits[search.at];
     if (before) await refresh(before);
     await show(hit.step, hit.block, hit.number, true);
-    tell();
+    showCount();
   }
 
   async function refresh({ block, number }) {
@@ -437,21 +437,21 @@
   const picked = { first: 0, last: -1 };
 
   /** Open, draw and bring into view one line. */
-  async function show(step, block, number, anew = false) {
+  async function show(step, block, number, redraw = false) {
     step.details.open = true;
     step.mount();
     const part = block.place.closest(".part");
     if (part) part.open = true;
     block.held = true;
     await draw(block);
-    if (anew) await refresh({ block, number });
+    if (redraw) await refresh({ block, number });
     await bringIntoView(block, number);
     block.held = false;
     if (!block.near) rub(block);
   }
 
   async function bringIntoView(block, number) {
-    // What is above may be drawn only now and change its height: so it is looked at once more.
+    // Content above may only be drawn now and change its height, so check the position again.
     for (let round = 0; round < 3; round += 1) {
       const line = block.place && block.place.children[block.index(number)];
       if (!line) return;
@@ -482,10 +482,10 @@
     await redraw();
     const place = found && owner(picked.first);
     if (place) await show(...place, picked.first);
-    if (found && !place) say(`There is no line ${picked.first}.`);
+    if (found && !place) say(`Line ${picked.first} not found.`);
   }
 
-  /** Change how lines are laid out, and stay where the reader is. */
+  /** Change the layout of lines, and keep the scroll position. */
   async function keepPlace(action) {
     const lines = Array.from(document.querySelectorAll(".lines .line"));
     const seen = lines.find((line) => line.getBoundingClientRect().top > 120);
@@ -499,13 +499,13 @@
     get("said").textContent = text;
   };
 
-  // ---- What the reader can do -----------------------------------------------------------------
+  // ---- User actions ---------------------------------------------------------------------------
 
   const remember = (key, value) => {
     try {
       localStorage.setItem(`opsera-step ${key}`, value);
     } catch {
-      // A page of a file or in a sandbox may keep nothing.
+      // A page from disk or in a sandbox may have no storage.
     }
   };
   const remembered = (key) => {
@@ -558,7 +558,7 @@
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      // Not every browser gives a page from the disk the clipboard; the old way needs a field.
+      // Some browsers deny pages from disk the clipboard API; the old API needs a text field.
       const field = make("textarea", "away");
       field.value = text;
       document.body.append(field);
@@ -583,7 +583,7 @@
       }
       const number = Number(link.textContent);
       const place = owner(number);
-      if (!place) return; // left out of the page: what is there is plain but right
+      if (!place) return; // omitted from the page; the plain text remains
       const index = place[1].index(number);
       drawn.push(row((await place[1].lines())[index], number, place[1].time(index)));
     }

@@ -134,7 +134,7 @@ class TestSteps:
         print_steps(RUN.but(steps=self.STEPS, at=1_700_003_600.0), log)
         assert sheet.printed[2:] == [
             "]", "✓ Build · succeeded in 5s", "✗ Test · failed in 1m05s", "■ Lint · stopped in 1s",
-            "‖ Approve · waiting since 22:13 UTC", "· Scan · result unknown",
+            "‖ Approve · waiting for approval since 22:13 UTC", "· Scan · result unknown",
             "· Deploy · not started",
         ]  # fmt: skip
 
