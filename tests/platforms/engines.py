@@ -118,7 +118,9 @@ def start(directory: Path) -> Engine:
     docker = None if wanted else find("docker")
     if docker and run([docker, "info"], 20).ok:
         address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-        program = _shim(directory, docker, {}, on_host=("run",))
+        # Also for tests that set an environment of their own.
+        client = {"DOCKER_HOST": address} if "DOCKER_HOST" in os.environ else {}
+        program = _shim(directory, docker, client, on_host=("run",))
         return Engine("docker", program, _version(docker), directory, address)
     if os.geteuid() != 0:
         raise Missing("no Docker engine answers, and only root can start one here")
