@@ -112,7 +112,7 @@ def native_action(root: Path = ROOT) -> str:
         "inputs": action["inputs"],
         "outputs": outputs,
     }
-    text = yaml.safe_dump(interface, sort_keys=False, allow_unicode=True, width=80)
+    text = yaml.safe_dump(interface, sort_keys=False, allow_unicode=True, width=75)
     variables = "\n".join(
         f"        INPUT_{name.upper()}: ${{{{ inputs.{name} }}}}" for name in action["inputs"]
     )
@@ -146,7 +146,7 @@ def _action(root: Path) -> dict[str, Any]:
 
 
 def _indented(data: object, spaces: int) -> str:
-    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=85 - spaces)
+    text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=80 - spaces)
     return textwrap.indent(text, " " * spaces).rstrip()
 
 
