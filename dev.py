@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-# Up to here an older Python can read this file; below it may not.
+# An older Python can parse this file up to here, but maybe not below.
 if sys.version_info < (3, 10):  # noqa: UP036
     sys.exit(
         "opsera-step needs Python 3.10 or newer; this is {}.{}. If a newer one is installed, "
@@ -34,7 +34,7 @@ _OURS = "made by dev.py\n"
 
 
 class Failed(Exception):
-    """What could not be done and why, for the user."""
+    """A failure, with its reason for the user."""
 
 
 def environment() -> dict[str, str]:
@@ -73,7 +73,7 @@ def become(*command: object) -> int:
 
 
 def create(venv: Path) -> None:
-    """Make a virtual environment with pip, in the way that this machine offers."""
+    """Create a virtual environment with pip, with whichever tool this machine has."""
     what = f"make a virtual environment in {venv}"
     if importlib.util.find_spec("ensurepip"):
         call([sys.executable, "-m", "venv", venv], what)
@@ -172,13 +172,13 @@ def checks(directory: Path) -> Iterator[tuple[object, ...]]:
     """List the commands that check the project."""
     workflows = sorted([*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("examples/github/*.yml")])
     actions = ("action.yml", "native/action.yml")
-    # The schema doesn't know components, which have their jobs in a second document.
+    # The schema doesn't support components, which have their jobs in a second document.
     component = directory / "run.yml"
     template = (ROOT / "gitlab/templates/run.yml").read_text("utf-8")
     component.write_text(template.split("\n---\n", 1)[1], "utf-8")
     gitlab = [component, *ROOT.glob("gitlab/.gitlab-ci.yml"), *ROOT.glob("examples/gitlab/*.yml")]
     schema = ("check-jsonschema", "--builtin-schema")
-    # It doesn't know that a docker action has post-if too, and looks for a path in the image.
+    # It doesn't support post-if of docker actions, and looks for a path in the image.
     known = ('--ignore="post-if" is not allowed', '--ignore="/opt/opsera-step/cleanup" does not')
     zizmor = ("zizmor", "--offline", "--no-progress", "--quiet", "--config", ".github/zizmor.yml")
     yield ("ruff", "format", "--check", ".")
@@ -212,13 +212,13 @@ def platforms(arguments: Sequence[str]) -> int:
 
 
 def bench(arguments: Sequence[str]) -> int:
-    """Measure, and write docs/benchmarks.md; --quick for a first impression."""
+    """Run the benchmarks, and write docs/benchmarks.md; --quick for fewer rounds."""
     set_up(DEVELOPMENT)
     return become(PYTHON, "-m", "benchmarks", *arguments)
 
 
 def lock(arguments: Sequence[str]) -> int:
-    """Write requirements*.txt from the .in files; --upgrade takes newer versions."""
+    """Write requirements*.txt from the .in files; --upgrade updates the versions."""
     with tempfile.TemporaryDirectory() as directory:
         venv = Path(directory, "venv")
         create(venv)
@@ -239,7 +239,7 @@ def lock(arguments: Sequence[str]) -> int:
 
 
 def schema(arguments: Sequence[str]) -> int:
-    """Write what follows from the inputs: JSON Schema, native action, reusable workflow."""
+    """Generate files from the inputs: JSON Schema, native action, reusable workflow."""
     if arguments:
         raise Failed("schema takes no arguments.")
     set_up(RUNTIME)
@@ -258,7 +258,7 @@ COMMANDS: tuple[Callable[[Sequence[str]], int], ...] = (
 
 
 def main() -> int:
-    """Run the command that the command line names."""
+    """Run the command from the command line."""
     name, *arguments = sys.argv[1:] or ["--help"]
     found = {command.__name__: command for command in COMMANDS}
     if name not in found:

@@ -1,16 +1,16 @@
-"""What the container starts: the job of the environment, or with arguments the command line."""
+"""Entry point of the container: the job from the environment, or a command from arguments."""
 
 import os
 import signal
 import sys
 
-# What is below needs no newer Python to be read than Python 3.6.
+# Python 3.6 must be able to parse the code below.
 if sys.version_info < (3, 10):  # noqa: UP036
     sys.exit("opsera-step needs Python 3.10 or newer; this is {}.{}.".format(*sys.version_info))
 
 
 def main() -> int:
-    """Take signals, find the package, and load and run what is asked for."""
+    """Install signal handlers, find the package, and run it."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         # Until there is something to clean up: as PID 1 a process would ignore SIGTERM, and a

@@ -24,7 +24,7 @@ _IN_LIBRARY = re.compile(r"^(        image: .*'[\w./-]+/opsera-step:[\w.-]+)(?='
 
 
 class Refused(Exception):
-    """Why this is no release."""
+    """The reason why this can't be released."""
 
 
 def check(version: str, root: Path = ROOT) -> None:
@@ -46,7 +46,7 @@ def check(version: str, root: Path = ROOT) -> None:
 
 
 def notes(version: str, root: Path = ROOT) -> str:
-    """Return what the changelog says about a version."""
+    """Return the changelog's section of a version."""
     return _section(version, root)[1]
 
 
@@ -80,7 +80,7 @@ def _section(version: str, root: Path) -> tuple[str, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line says."""
+    """Run the command."""
     try:
         match arguments:
             case ["check", version]:

@@ -1,1 +1,1 @@
-"""Measures of opsera-step and of what it is compared with; `python3 dev.py bench` runs them."""
+"""Benchmarks of opsera-step and its alternatives; `python3 dev.py bench` runs them."""

@@ -67,7 +67,7 @@ def _write(
 def _options() -> argparse.Namespace:
     keys = list(parts(quick=True))
     parser = argparse.ArgumentParser(prog="dev.py bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few rounds: a first impression")
+    parser.add_argument("--quick", action="store_true", help="few rounds, for a quick overview")
     parser.add_argument("--only", action="append", choices=keys, help="only this part")
     parser.add_argument("--page", type=Path, default=PAGE, help=f"default {PAGE.name}")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Child processes that are measured: the job, and what it is compared with."""
+"""Child processes that are measured: the job, and its alternatives."""
 
 from __future__ import annotations
 

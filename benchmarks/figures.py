@@ -1,4 +1,4 @@
-"""Figures with their spread, and the tables and sections that show them. Pure."""
+"""Figures with their spread, and tables and sections of them. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Figure:
         return min(self.values), max(self.values)
 
     def over(self, other: Figure) -> Figure:
-        """Return how many times the other it is, round by round: what slows both cancels out."""
+        """Return the ratio to the other, round by round, so that common slowdowns cancel out."""
         pairs = zip(self.values, other.values, strict=True)
         return Figure(tuple(one / two for one, two in pairs), "×")
 
@@ -46,7 +46,7 @@ Cell = str | Figure
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells under a head."""
+    """A table: a header and rows of cells."""
 
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -89,7 +89,7 @@ def spell(value: float) -> str:
 
 
 def to_json(section: Section) -> dict[str, Any]:
-    """Return a section as plain data, all values of its figures with it."""
+    """Return a section as plain data, with all values of its figures."""
     return {
         "key": section.key,
         "title": section.title,

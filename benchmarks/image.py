@@ -1,4 +1,4 @@
-"""The container image: its size, its layers, and how soon a container sends its first request."""
+"""The container image: its size, its layers, and the time to a container's first request."""
 
 from __future__ import annotations
 

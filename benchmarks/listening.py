@@ -44,7 +44,7 @@ class FirstByte:
         return self._moments.get(timeout=seconds)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._listening.close()
 
     def _serve(self) -> None:
@@ -65,10 +65,10 @@ class FirstByte:
 
 
 class Run:
-    """A run whose log moves on with each response, as fast as it is requested."""
+    """A run whose log advances with each response, as fast as it is requested."""
 
     def __init__(self, records: int, text: Callable[[int], str], new: int = NEW_EACH_TIME) -> None:
-        """Prepare so many records; `text` makes that of each."""
+        """Prepare this many records; `text` returns the text of each."""
         self._records, self._text, self._new = records, text, new
         self._seen = 0
         self._encoded: dict[int, bytes] = {}
@@ -76,7 +76,7 @@ class Run:
         self.bytes_out = 0
 
     def response(self, path: str) -> bytes:
-        """Answer one call."""
+        """Respond to one call."""
         call = path.rpartition("/")[2]
         self.calls[call] = self.calls.get(call, 0) + 1
         body = self._logs() if call == "logs" else json.dumps(self._plain(call)).encode()
@@ -147,7 +147,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_POST(self) -> None:
-        """Answer one call."""
+        """Respond to one call."""
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
         body = self.server.played.response(self.path)
         self.send_response(200)
@@ -157,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing."""
+        """Suppress the log."""
 
 
 @contextmanager

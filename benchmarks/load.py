@@ -1,4 +1,4 @@
-"""Load on the API: what one job asks of it in an hour, and what a thousand jobs do at once."""
+"""Load on the API: the requests of one job in an hour, and of a thousand jobs at once."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Counted(Simulator):
     """A simulator that counts the bytes of its responses, and can limit the rate of requests."""
 
     def __init__(self, scenario: Mapping[str, Any], clock: Any, limit: float = 0.0) -> None:
-        """Play a scenario; `limit` is the number of requests a second that are accepted, 0 all."""
+        """Play a scenario; `limit` is the number of requests accepted per second, 0 for all."""
         super().__init__(dict(scenario), clock=clock, seed=1, faults=[_DELAY])
         self.sizes: list[tuple[float, int, int]] = []
         self.responses: list[tuple[float, int]] = []

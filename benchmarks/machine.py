@@ -1,4 +1,4 @@
-"""What the figures were measured on: the machine, and the versions of the programs."""
+"""The environment of the measurement: the machine, and the versions of the programs."""
 
 from __future__ import annotations
 

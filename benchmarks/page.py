@@ -24,7 +24,9 @@ def render(
     quick: bool = False,
 ) -> str:
     """Return the whole page."""
-    kind = ". This one was written with `--quick`: few rounds, a first impression" if quick else ""
+    kind = (
+        ". This one was written with `--quick`: few rounds, for a quick overview" if quick else ""
+    )
     head = ("What you notice", "opsera-step", "What you would use instead")
     top = Table(head, tuple(row for section in sections for row in section.top))
     parts = ["# Benchmarks\n", _plain(top)] if top.rows else ["# Benchmarks\n"]

@@ -1,4 +1,4 @@
-"""Where the time of a log goes: the stages from the bytes of a response to a printed line.
+"""CPU time per stage, from the bytes of a response to a printed line.
 
 As a script, it measures them with pyperf, each in processes of its own; `table` shows the results.
 """

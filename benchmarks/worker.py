@@ -1,6 +1,6 @@
-"""The job as a process whose clock does not wait; its last words are its peak of memory in KiB.
+"""The job as a process with a simulated clock; it prints its peak memory in KiB at the end.
 
-All else is the real thing: its own process, HTTP on a socket, the log on standard output.
+Everything else is real: its own process, HTTP on a socket, the log on standard output.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from opsera_step.signals import Signals
 
 
 def peak() -> int:
-    """Return the most memory that this process ever had, in KiB.
+    """Return the peak memory of this process, in KiB.
 
     `ru_maxrss` begins with that of the process which started this one, so it is the second choice.
     """

@@ -32,7 +32,7 @@ runs:
     - id: run
       shell: bash
       env:
-        # On Windows, Bash would take values such as /opt/shop for paths of its own.
+        # On Windows, Bash would convert values such as /opt/shop to its own paths.
         MSYS2_ENV_CONV_EXCL: INPUT_;OPSERA_
 {variables}
       # exec, so that a signal from the runner reaches Python itself.

@@ -40,7 +40,7 @@ _Data = dict[str, object]
 
 
 class Refusal(Exception):
-    """A call that is answered with an HTTP error."""
+    """A call that returns an HTTP error."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""A scenario being simulated, and everything that can be asked of it or done to it.
+"""A scenario being simulated, with all queries and actions.
 
 `simulator` puts it on the network, and `server.admin` lets HTTP clients call the same methods.
 """
@@ -304,7 +304,7 @@ class Simulation:
     def change_faults(
         self, *, add: tuple[Fault, ...] = (), clear: bool = False
     ) -> dict[str, object]:
-        """Remove all faults if asked to, then add some."""
+        """Remove all faults if requested, then add some."""
         if clear:
             self.clear_faults()
         for fault in add:

@@ -47,7 +47,7 @@ class Simulator(Simulation):
         return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"
 
     def start(self) -> Simulator:
-        """Start to answer requests. Raises OSError if the port is in use."""
+        """Start to serve requests. Raises OSError if the port is in use."""
         self._dispatcher.closing.clear()
         if self._server is None:
             self._server = HttpServer(
@@ -73,7 +73,7 @@ class Simulator(Simulation):
             self._server.wait()
 
     def respond(self, request: HttpRequest) -> Response:
-        """Answer one HTTP request: of the API, the admin API, or the portal page."""
+        """Handle one HTTP request: of the API, the admin API, or the portal page."""
         if request.path.startswith(admin.PREFIX):
             return admin.respond(self, request)
         if portal.is_portal(request):

@@ -33,7 +33,7 @@ STATES = ("queued", "running", "paused", "success", "failed", "rejected", "stopp
 
 _SPELLING = {"rejected": "failed"}
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
-_SPELLING_MEANING = "the API's words for states, such as success=Successful"
+_SPELLING_MEANING = "status values of the API by state, such as success=Successful"
 
 
 def _flag(meaning: str, default: Any, *others: str) -> Any:
@@ -44,7 +44,7 @@ def _flag(meaning: str, default: Any, *others: str) -> Any:
 
 @dataclass(frozen=True)
 class Flags:
-    """One answer to every open question about the API."""
+    """One assumption for every undocumented behavior of the API."""
 
     # Access and errors
     scopes: str = _flag(
@@ -129,7 +129,7 @@ class Flags:
     )
 
     # The queue
-    queued_visible: bool = _flag("status and logs know a queued run", True)
+    queued_visible: bool = _flag("status and logs return a queued run", True)
     queued_run_count: str = _flag(
         "workflow.run_count counts a queued run when it starts, or at once",
         "at_start",
@@ -148,7 +148,7 @@ class Flags:
     # What is known when
     new_run_hidden_seconds: float = _flag("seconds for which a new run is unknown", 0.0)
     unknown_run_status: str = _flag(
-        "status of an unknown run: an HTTP status, or the word", "404", "400", "unknown"
+        "status of an unknown run: an HTTP status, or `unknown`", "404", "400", "unknown"
     )
     unknown_run_logs: str = _flag(
         "logs of an unknown run: an empty list, or an HTTP status", "empty", "400", "404"

@@ -51,7 +51,7 @@ ACCOUNT = "org-shop-acc0"
 YEAR = 365 * 86400.0
 
 Access = bool | tuple[str, ...]
-"""Who may use an object besides its owner: all who may use open objects, nobody, or these users."""
+"""Who may use an object besides its owner: all users of open objects, none, or these."""
 
 _BRANCH_KEYS = ("branch", "gitBranch", "git_branch")
 

@@ -1,6 +1,6 @@
 """What a step writes, and when: log entries of a scenario unrolled into single emissions.
 
-Times are seconds since the step started. Nothing here knows a clock.
+Times are seconds since the step started. Nothing here uses a clock.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Emission(NamedTuple):
 
 
 def emissions(entries: tuple[LogEntry, ...]) -> Iterator[Emission]:
-    """Yield everything that the entries write, in the order of time, as it is asked for."""
+    """Yield everything that the entries write, in the order of time, lazily."""
     unrolled = (_unrolled(entry, at) for entry, at in _placed(entries))
     return merge(*unrolled, key=lambda emission: emission.at)
 

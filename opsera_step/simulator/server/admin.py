@@ -1,4 +1,4 @@
-"""The admin API under /simulator: look at the simulation, and act as other users.
+"""The admin API under /simulator: inspect the simulation, and act as other users.
 
 It needs no token and is not part of the Opsera API. Each request calls the method of
 `Simulation` with the same meaning; the keys of its JSON body are the method's arguments.
@@ -52,7 +52,7 @@ _METHODS = {
 
 
 def respond(simulation: Simulation, request: HttpRequest) -> Response:
-    """Answer one request of the admin API."""
+    """Handle one request of the admin API."""
     if not is_trusted(request):
         return error_response(403, "Requests from web pages of other sites are refused.")
     path = request.path.removeprefix(PREFIX)

@@ -50,7 +50,7 @@ class LoggedRequest:
 
 
 class Dispatcher:
-    """Answers the requests of the API for one world."""
+    """Handles the requests of the API for one world."""
 
     def __init__(self, world: World, faults: FaultPlan, clock: Clock) -> None:
         self.lock = threading.RLock()
@@ -58,7 +58,7 @@ class Dispatcher:
         self.faults = faults
         self.requests: list[LoggedRequest] = []
         self.closing = threading.Event()
-        """Set when nobody waits for responses: delays end early."""
+        """Set when no client waits for responses: delays end early."""
         self._clock = clock
         self._recent: deque[float] = deque()
 
@@ -69,7 +69,7 @@ class Dispatcher:
         self._recent.clear()
 
     def respond(self, http: HttpRequest) -> Response:
-        """Answer one request, with its faults."""
+        """Handle one request, with its faults."""
         endpoint = endpoint_of(http.method, http.path)
         with self.lock:
             self.world.catch_up()

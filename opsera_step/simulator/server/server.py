@@ -220,7 +220,7 @@ class HttpServer:
         wait_for: Callable[[float], None],
         compresses: Callable[[], bool],
     ) -> None:
-        """Listen, and answer requests with `respond`. Port 0 is any free port."""
+        """Listen, and handle requests with `respond`. Port 0 is any free port."""
         self.respond, self.time, self.wait_for = respond, time, wait_for
         self.compresses = compresses
         self._server = _Server((host, port), self)

@@ -1,4 +1,4 @@
-"""Users, their roles and tokens, and who may use what. Nothing here knows HTTP."""
+"""Users, their roles and tokens, and access to objects. Nothing here uses HTTP."""
 
 from __future__ import annotations
 

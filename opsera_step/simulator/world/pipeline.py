@@ -99,7 +99,7 @@ class Pipeline:
         return self.execution is not None and self.execution.decide(approved, by, message)
 
     def delete(self, run: Run, user: User) -> None:
-        """Delete a queued request, or a run with all that the API knows of it."""
+        """Delete a queued request, or a run with all of its data."""
         run.deleted = True
         self._by_number.pop(run.number, None)
         if run in self.queue:

@@ -16,7 +16,7 @@ _Fields = dict[str, object]
 
 
 class Task:
-    """One task. No call of the API starts it, so the scenario says when it runs."""
+    """One task. No call of the API starts it, so the scenario sets when it runs."""
 
     def __init__(self, spec: TaskSpec, start: int) -> None:
         """Create a task; `start` is the wall clock of the start in milliseconds."""

@@ -51,7 +51,7 @@ def chunks(terminal: int) -> Iterator[Event]:
     while True:
         try:
             data = os.read(terminal, 65536)
-        except OSError:  # Linux says EIO once the last process has closed the terminal.
+        except OSError:  # Linux returns EIO once the last process has closed the terminal.
             return
         if not data:
             return
