@@ -94,6 +94,35 @@ class TestFinalStatus:
         assert "three" in job.log.splitlines()
 
 
+@pytest.mark.parametrize("reply", [Reply(400, {"message": "not running"}), Reply(503), None])
+@pytest.mark.parametrize(("end", "code"), [("success", 0), ("failed", 1)])
+def test_a_run_that_ends_at_the_timeout_is_reported_as_it_ended(tmp_path, reply, end, code):
+    """The stop call comes too late, whatever it returns."""
+    with Opsera([(0, "running"), (90, "success")]) as opsera:
+
+        def ended(count, body):
+            opsera.timeline = [(0, end)]
+            return reply or Reply(200, {"status": "success", "message": "stopped"})
+
+        opsera.scripts = {"stop": ended}
+        job = Process(opsera, github(tmp_path), **{**FAST, "timeout": "3s"}).wait()
+    assert (job.code, output(job.files, "status")) == (code, end)
+    assert "imed out" not in job.log
+
+
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "NaN"])
+def test_an_absurd_date_in_the_log_ends_nothing(tmp_path, date):
+    """The job ends as the run did, and everything is written."""
+    odd = Record(0.5, "odd\n", fields={"createdAt": date})
+    with Opsera(records=[Record(0.1, "one\n"), odd, Record(0.6, "two\n")]) as opsera:
+        job = Process(opsera, github(tmp_path), report_dir="report", **FAST).wait()
+    assert job.code == 0
+    assert "Can't write" not in job.log
+    assert int(output(job.files, "duration")) < 10
+    for name in ("result.json", "report.html", "junit.xml", "log.txt"):
+        assert job.files.text(f"report/{name}")
+
+
 class TestGithubOutput:
     """The file to which outputs are written."""
 

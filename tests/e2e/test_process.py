@@ -115,7 +115,9 @@ def test_bad_input_is_refused_before_the_first_request(passing, tmp_path):
     assert passing.requests == []
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGTERM, 143)]
+)
 def test_a_signal_stops_the_run(slow, tmp_path, number, code):
     """One stop call within a second, outputs, and the end within five."""
     process = Process(slow, Files(tmp_path))
