@@ -86,7 +86,7 @@ _EXAMPLES = {
     "status": ("opsera-step status shop", "opsera-step status shop --format json | jq -r .status"),
     "logs": (
         "opsera-step logs shop --run-count 42 > run-42.log",
-        "opsera-step logs shop --follow --step Build",
+        "opsera-step logs shop --follow --step Build --since 10m",
         "opsera-step logs shop --failed --tail 50",
     ),
     "stop": ("opsera-step stop shop", "opsera-step stop shop --run-count 42"),
@@ -171,8 +171,8 @@ def _logs_command(_here: Invocation, typed: Typed) -> Command:
         raise click.UsageError("--follow prints text as it arrives and takes no --format.")
     if follow and kind.strip().lower() not in ("", "console output", "any"):
         raise click.UsageError("--follow takes only the types `console output` and `any`.")
-    if follow and (failed or tail or since):
-        raise click.UsageError("--follow can't be combined with --failed, --tail, or --since.")
+    if follow and (failed or tail):
+        raise click.UsageError("--follow can't be combined with --failed or --tail.")
     query = LogQuery(kind, step, is_text, failed, tail, _seconds(since))
     return query.follow if follow else query.show
 

@@ -224,6 +224,13 @@ class TestLogs:
         assert typed.out == ""
         assert "has no records in the last 30s" in typed.err
 
+    @pytest.mark.parametrize(("since", "last"), [("1h", "1 failed\n"), ("30s", "")])
+    def test_a_period_while_following(self, failed, since, last):
+        """What is older is not printed."""
+        typed = opsera(failed, "logs", "--follow", "--since", since)
+        assert typed.code == 0
+        assert typed.out[-len("1 failed\n") :] == last
+
     def test_with_times(self, failed):
         """Each line begins with its time, in UTC."""
         lines = opsera(failed, "logs", "--timestamps", "--tail", "2").out.splitlines()

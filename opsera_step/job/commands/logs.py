@@ -78,6 +78,7 @@ class LogQuery(NamedTuple):
         pipeline = job.find_pipeline()
         job.use_run(job.requested_run(pipeline))
         wanted = find_step(self.step, pipeline, ()) if self.step else None
+        since = self._since(job)
         policy = FollowPolicy(
             wait_when_paused=job.inputs.on_paused == "wait",
             logs="console" if self._kind(job) == CONSOLE_OUTPUT else "all",
@@ -92,9 +93,13 @@ class LogQuery(NamedTuple):
                 ended = event
             elif job.data is not None and job.data.is_deserted:
                 return _closed(job)
-            if _is_wanted(event, wanted):
+            if _is_wanted(event, wanted, since):
                 job.log.show(event)
         return _followed(job, ended)
+
+    def _since(self, job: Job) -> float | None:
+        """Return the time before which nothing is wanted."""
+        return None if self.since is None else job.server_time - self.since
 
     def _kind(self, job: Job) -> str:
         word = " ".join(self.kind.lower().split())
@@ -109,7 +114,7 @@ class LogQuery(NamedTuple):
         """Return whether a record is of the steps and of the time that are asked for."""
         step = find_step(self.step, pipeline, records) if self.step else None
         failed = _failed_steps(pipeline, records) if self.failed else None
-        since = job.server_time - self.since if self.since is not None else None
+        since = self._since(job)
 
         def wanted(one: LogRecord) -> bool:
             if step is not None and not step.has(one.step_id, one.step_name):
@@ -178,10 +183,12 @@ class _Step(NamedTuple):
         return step_name.strip().casefold() in self.names
 
 
-def _is_wanted(event: Event, step: _Step | None) -> bool:
-    return (
-        step is None or not isinstance(event, LogLines) or step.has(event.step_id, event.step_name)
-    )
+def _is_wanted(event: Event, step: _Step | None, since: float | None) -> bool:
+    if not isinstance(event, LogLines):
+        return True
+    if since is not None and (event.created is None or event.created < since):
+        return False
+    return step is None or step.has(event.step_id, event.step_name)
 
 
 def find_step(step: str, pipeline: Pipeline, records: Sequence[LogRecord]) -> _Step:
