@@ -8,11 +8,11 @@ from typing import Any
 from benchmarks.figures import Section, Table
 
 _HEAD = """\
-`python3 dev.py bench` measures again and rewrites this page{kind}.
+`python3 dev.py bench` runs the benchmarks and rewrites this page{kind}.
 
 A figure is the median of several rounds, with the lowest and highest in parentheses. Things that
-are compared are measured in the same rounds, in changing order, and ratios are computed per round,
-so that a busy machine slows both sides. No figure makes a test fail.
+are compared are measured in the same rounds, in varying order, and ratios are computed per round,
+so that a busy machine slows both sides. No test depends on these figures.
 """
 
 
@@ -58,18 +58,16 @@ def _section(section: Section) -> str:
 
 
 def _machine(machine: Mapping[str, str]) -> str:
-    return markdown(Table(("what", "here"), tuple(machine.items())))
+    return markdown(Table(("part", "value"), tuple(machine.items())))
 
 
 def _history(history: Sequence[Mapping[str, Any]]) -> str:
-    head = ("when", "what was changed", "measure", "before", "after")
+    head = ("date", "change", "measure", "before", "after")
     rows = tuple(
         tuple(str(entry[key]) for key in ("when", "change", "measure", "before", "after"))
         for entry in history
     )
-    intro = (
-        "What the figures showed to be slow, and what was changed. Each pair is from one machine."
-    )
+    intro = "Optimizations based on these figures. Each before and after is from one machine."
     return f"{intro}\n\n{markdown(Table(head, rows))}"
 
 

@@ -401,7 +401,7 @@ def _range_options(function: Any) -> Any:
             "--since",
             callback=_period,
             metavar="PERIOD",
-            help="Last days, by the date (UTC): 3d, 2w.",
+            help="Last days (UTC dates): 3d, 2w.",
         ),
         click.option("--date", "day", callback=_day, metavar="YYYY-MM-DD", help="Only this date."),
     ):

@@ -62,8 +62,8 @@ _SHOWN = 50
 @click.option(
     "--probe",
     is_flag=True,
-    help="Also ask the API, without changes, what its documentation leaves open, and write the "
-    "answers without names and texts to a file for an issue.",
+    help="Also test undocumented behavior of the API, without changes, and write the anonymized "
+    "results to a file for an issue.",
 )
 @click.option(
     "--probe-file",
@@ -81,8 +81,8 @@ def doctor(
 
     Checks the inputs and their sources, the connection to the API, the clock, the token and what it
     may do, and the pipeline. Makes no changes, and takes at most 20 seconds, with --probe two
-    minutes. The exit code is 0 if there is no problem, else the one with which a job would end: 2
-    for inputs, 3 for the API and the connection, 4 for the token, 8 if the pipeline is paused now.
+    minutes. The exit code is 0 if there is no problem, otherwise that of a job: 2 for
+    inputs, 3 for the API and the connection, 4 for the token, 8 if the pipeline is paused now.
     """
     here = invocation()
     here.carried_out = True
@@ -221,7 +221,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
     try:
         # Never over a file that was created meanwhile, unless that is wanted.
         if os.path.lexists(path) and not force:
-            raise FileExistsError(None, "it exists already")
+            raise FileExistsError(None, "it already exists")
         write_output_file(str(path), text, workspace_of(""))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", "") or "it is not text"

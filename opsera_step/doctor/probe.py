@@ -98,11 +98,11 @@ class Probe:
             return fail("probe", message, hint, code=ExitCode.INVALID_INPUT)
         results = [result for _, _, result in self.findings()]
         counts = [f"{results.count(one)} {one}" for one in (AS_ASSUMED, DIFFERS, NOT_SEEN)]
-        pipeline = "" if self._pipeline_id() else " Name a pipeline to ask about its runs, too."
+        pipeline = "" if self._pipeline_id() else " Set a pipeline to test its runs, too."
         return ok(
             "probe",
             f"{len(results)} questions: {', '.join(counts)}. Wrote {self._file}, without names, "
-            f"IDs, and texts. Review it, and attach it to an issue.{pipeline}",
+            f"IDs, and texts. Review it before you attach it to an issue.{pipeline}",
         )
 
     def _pipeline_id(self) -> str:

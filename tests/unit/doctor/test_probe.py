@@ -152,7 +152,7 @@ class TestAccess:
         found, screen, _, code = probe(pipeline=False)
         assert answers(found)["Form of a run's status"] == (None, "not seen")
         assert answers(found)["Form of the tool list"] == ("bare", "as assumed")
-        assert "Name a pipeline" in screen and code == 0
+        assert "Set a pipeline" in screen and code == 0
 
 
 @pytest.mark.parametrize("form", ["seconds", "date", "missing"])
