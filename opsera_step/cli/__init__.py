@@ -1,6 +1,6 @@
 """The command line: a module per group of commands; `invocation` and `options` are shared.
 
-Only what the user typed is read here; what it means is the same as in a job. The same words can
+Only arguments are parsed here; their meaning is the same as in a job. The same arguments can
 come from a job's input `command`; then `run_words` reads them.
 """
 

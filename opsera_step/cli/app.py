@@ -1,4 +1,4 @@
-"""The program: the group of all commands, and the ways in which one can end."""
+"""The program: the group of all commands, and how commands end."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ for _commands in _PURPOSES.values():
 def main(arguments: list[str] | None = None, signals: Signals | None = None) -> int:
     """Run the command line and return the exit code; signals may be heard already."""
     if signals is not None and signals.number is not None:
-        # One came while all this was loaded, before anything was started.
+        # A signal came during loading, before anything was started.
         return 128 + signals.number
     here = this_process(signals)
     refusal: OpseraStepError | None = None

@@ -26,7 +26,7 @@ _LOG_IS_DATA = ("run", "watch")
 
 @dataclass
 class Invocation:
-    """The surroundings of a command, and whether it was carried out."""
+    """The environment of a command, and whether it was run."""
 
     environ: Mapping[str, str]
     out: TextIO
@@ -49,7 +49,7 @@ class Invocation:
 
     @property
     def is_interactive(self) -> bool:
-        """Whether a user can be asked."""
+        """Whether there is a terminal to prompt the user."""
         # A stream that was closed before we started is None.
         asked = sys.stdin is not None and sys.stdin.isatty()
         return not self.is_job and asked and self.err.isatty()
@@ -83,8 +83,8 @@ class Invocation:
     ) -> int:
         """Run a command: the input of that name, or a function.
 
-        In a job everything goes to the job log. On a command line data goes to stdout and progress
-        to stderr; of `run` and `watch` without a format the job log is the data.
+        In a job, everything is printed to the job log. On a command line, data is printed to stdout
+        and progress to stderr; of `run` and `watch` without a format the job log is the data.
         """
         self.carried_out = True
         options = self.options(name, typed)

@@ -1,4 +1,4 @@
-"""The commands for setting things up: the doctor, and a first config file."""
+"""The setup commands: doctor and init."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def _choose(settings: RawSettings) -> tuple[str, str]:
 
 
 def _listed(settings: RawSettings) -> list[Pipeline]:
-    """List the pipelines; if that fails, say why and continue without a list."""
+    """List the pipelines; if that fails, print the reason and continue without a list."""
     if "token" not in settings.values:
         click.echo("Set OPSERA_TOKEN to choose the pipeline from a list.", err=True)
         return []

@@ -1,4 +1,4 @@
-"""Usage errors in words that help: close matches, and what to do instead."""
+"""Helpful usage errors: close matches, and what to do instead."""
 
 from __future__ import annotations
 

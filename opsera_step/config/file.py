@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opsera_step.config.yaml import Node
 
 DEFAULT_NAME = ".opsera.yml"
-"""What a person on a terminal gets from the current directory without naming it."""
+"""The default file in the current directory, on a terminal."""
 SIMILAR_NAMES = (DEFAULT_NAME, ".opsera.yaml", "opsera.yml")
 """Files whose author probably expects that they are read."""
 SYSTEM_FILE = Path("/etc/opsera-step.yml")
@@ -39,14 +39,14 @@ PERSONAL_FILE = Path(".config/opsera-step.yml")
 """Below the home directory of a person on a terminal."""
 
 ALIASES = {"pipelines": "pipeline", "tools": "tool"}
-"""The keys that hold aliases, and what each alias of theirs has to name."""
+"""The keys that contain aliases, and the kind of object that these refer to."""
 ALLOWED = (
     "timeout", "on_timeout", "on_cancel", "on_paused", "on_busy", "logs", "log_limit",
     "poll_interval",
 )  # fmt: skip
 """The inputs that a file in the checkout may set, also for an alias; of these no timeout of 0."""
 TOOL_INPUTS = ("token_file", "base_url", "timeout", "output_file", "ca_bundle")
-"""The inputs that mean something for a command about a tool."""
+"""The inputs that apply to a command about a tool."""
 NEVER = ("token", "config")
 """The inputs that no file may set."""
 LIMITS = ("allowed_pipelines", "allowed_hosts")
@@ -69,7 +69,7 @@ class ConfigFile:
     allowed_pipelines: tuple[str, ...] | None = None
     allowed_hosts: tuple[str, ...] | None = None
     problems: tuple[str, ...] = ()
-    """A sentence for everything that is wrong with it."""
+    """A sentence for each problem."""
 
 
 # --- Which files are read -------------------------------------------------------------------------
@@ -84,7 +84,7 @@ class Workspace:
         try:
             directory = Path.cwd()
         except OSError:
-            # It was removed. Everything is in here then, and nothing is trusted.
+            # It was removed. Then everything counts as inside, and nothing is trusted.
             directory = Path("/")
         self.directory = directory
         named = [environ.get(variable, "") for variable in self._VARIABLES]
@@ -109,7 +109,7 @@ class Workspace:
         )
 
     def passes_link(self, path: Path) -> bool:
-        """Whether a path inside leads through a symbolic link, which the checkout brought along."""
+        """Whether a path inside contains a symbolic link, which is part of the checkout."""
         way = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
         for root in self.roots:
             for above in (Path(os.path.abspath(root)), Path(os.path.realpath(root))):  # noqa: PTH100
@@ -152,9 +152,9 @@ def read_config_files(
     system_file: Path = SYSTEM_FILE,
     only_trusted: bool = False,
 ) -> tuple[list[ConfigFile], list[str]]:
-    """Read the config files of a job, those that go before others first.
+    """Read the config files of a job, in the order of precedence.
 
-    `named` is the input `config`; `on_terminal` says that a person started the command. Returns
+    `named` is the input `config`; `on_terminal`: a user started the command. Returns
     warnings about files that the user may expect to be read, too.
     """
     workspace = Workspace(environ)
@@ -310,7 +310,7 @@ class _Reader:
         return found
 
     def _alias(self, name: str, node: Node, kind: str) -> Layer:
-        """Read what an alias stands for: the thing itself, or a mapping with its defaults."""
+        """Read an alias: the object itself, or a mapping with defaults."""
         if not isinstance(node.value, dict):
             if node.text is None:
                 self._report(node, f"{name} must be {_NAMED}, or a mapping with `{kind}:`")
@@ -324,7 +324,7 @@ class _Reader:
         known = [*BY_NAME] if kind == "pipeline" else [kind, *TOOL_INPUTS]
         layer: dict[str, Setting] = {}
         for key, one in node.value.items():
-            # Which pipeline or tool an alias stands for, any file may say.
+            # Any file may set the pipeline or tool of an alias.
             if key == kind and one.text is None:
                 self._report(one, f"{name}.{key} must be {_NAMED}")
             elif key == kind:

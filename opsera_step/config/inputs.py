@@ -46,7 +46,7 @@ WIDER_COMMANDS = (
 )  # fmt: skip
 """The first words of the other commands that a job may use."""
 RUN_COUNT_COMMANDS = ("watch", "status", "logs", "stop", "approve", "reject")
-"""The commands that ask about the run of `run_count`."""
+"""The commands that use `run_count`."""
 FOLLOWING_COMMANDS = ("run", "watch")
 """The commands that last as long as a run."""
 _NEEDS_PIPELINE = (
@@ -61,7 +61,7 @@ class Input(NamedTuple):
     name: str
     default: str
     valid: str
-    """What it accepts, for a person: ends the sentence "Use …"."""
+    """What it accepts, as the end of the sentence "Use …"."""
     meaning: str
     parse: Parser
     option: bool = True
@@ -187,7 +187,7 @@ def command_words(value: str) -> list[str]:
 
 
 def parse_command(value: str) -> str:
-    """Check how a command begins; the command line reads the rest."""
+    """Check the first word of a command; the command line parses the rest."""
     words = command_words(value)
     if not words:
         raise InvalidValue(_explain_command(value))
@@ -367,7 +367,7 @@ def parse(
     """Type all inputs, with the table's defaults for those that are not set.
 
     Returns the values by name, and a sentence for each input whose value is invalid, which has
-    its default then. What is missing is not looked at here.
+    its default then. Missing inputs are not reported here.
     """
     settings = {name: one for name, one in settings.items() if one.value.strip()}
     values: dict[str, Any] = {}
@@ -398,7 +398,7 @@ def _typed(one: Input, value: str, platform: PlatformDefaults | None) -> Any:
 def problem_of(name: str, setting: Setting, token: str = "", shown: str = "") -> str:
     """Return what is wrong with the value of an input; empty if nothing is.
 
-    The sentence never holds the token, nor what looks like a secret. `shown` is what to call the
+    The sentence never contains the token or likely secrets. `shown` is what to call the
     input, such as `pipelines.shop.timeout`.
     """
     one = BY_NAME[name]

@@ -1,4 +1,4 @@
-"""What the values of inputs may be: parsers from text to types, each raising ValueError alone."""
+"""Parsers of the values of inputs, from text to types; each raises only ValueError."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
 class InvalidValue(ValueError):
-    """A value that an input does not take."""
+    """An invalid value of an input."""
 
     def __init__(self, hint: str = "") -> None:
         super().__init__(hint)
         self.hint = hint
-        """What the user probably did, in a sentence that does not quote the value."""
+        """The likely mistake, in a sentence that does not quote the value."""
 
 
-# --- What users do by mistake --------------------------------------------------------------------
+# --- Common mistakes ------------------------------------------------------------------------------
 
 _REFERENCE = re.compile(
     r"\$\w+|\$\{\w+\}|%\w+%|.*(?:\$\{\{|\$\[\[).*|\{\{.*\}\}", re.DOTALL | re.ASCII
@@ -67,7 +67,7 @@ def is_quoted(value: str) -> bool:
 
 
 def odd_character(value: str) -> str:
-    """Name a character that looks like a space or like nothing at all; empty if there is none."""
+    """Describe a character that looks like a space or is invisible; empty if there is none."""
     for one in value:
         kind = unicodedata.category(one)
         if kind == "Zs" and one != " ":
@@ -81,7 +81,7 @@ def odd_character(value: str) -> str:
 
 
 def _bare(value: str) -> str:
-    """Take away what does not belong to an ID: quotation marks, spaces, invisible characters."""
+    """Remove what is not part of an ID: quotation marks, spaces, invisible characters."""
     return "".join(
         one for one in value if one.isascii() and one.isprintable() and one not in "\"'`<> "
     )
@@ -126,7 +126,7 @@ def parse_token(value: str) -> str:
 
 
 def parse_pipeline(value: str) -> str:
-    """Bring an ID into its usual spelling; a name is taken as it is."""
+    """Normalize an ID; a name is used unchanged."""
     if is_object_id(value):
         return value.lower()
     page, bare = _PAGE.match(value), _bare(value)

@@ -1,7 +1,7 @@
 """The JSON Schema of config files, for editors: types, words, and descriptions from the table.
 
 It describes a file in the checkout; `#/definitions/trusted` describes /etc/opsera-step.yml. The
-parser has the last word.
+parser is authoritative.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The inputs of a job, from where users put them: options, environment, config files, token file.
+"""The inputs of a job, from all sources: options, environment, config files, token file.
 
 Precedence: option, INPUT_ variable, OPSERA_ variable, alias, config file, platform, table.
 """
@@ -57,14 +57,14 @@ _CI_VARIABLES = (
 
 @dataclass(frozen=True)
 class RawSettings:
-    """What is configured in all places, each value with its source, before it is typed."""
+    """The configuration of all sources, each value with its source, before it is parsed."""
 
     values: Layer
     problems: Mapping[str, str] = field(default_factory=dict)
     """What is wrong with files, by the input that names them, or `config` and a number."""
     warnings: tuple[str, ...] = ()
     alias: Setting | None = None
-    """How the user named the pipeline, if that is an alias."""
+    """The alias of the pipeline, if the user gave one."""
     tool: str = ""
     """The tool that the command names, or that its alias stands for."""
     near_alias: str = ""
@@ -288,7 +288,7 @@ def in_ci(environ: Mapping[str, str]) -> bool:
 
 
 def _merged(layers: Iterable[Layer]) -> dict[str, Setting]:
-    """Put layers over one another, the first on top; what is empty does not hide what is below."""
+    """Merge layers, the first on top; empty values don't override others."""
     merged: dict[str, Setting] = {}
     for layer in layers:
         for name, one in layer.items():
@@ -317,7 +317,7 @@ def _near_alias(name: str, real: Setting | None, groups: Sequence[Mapping[str, L
 
 
 def _expanded(layer: Layer, environ: Mapping[str, str]) -> dict[str, Setting]:
-    """Put the home directory for the `~/` of paths, which no shell expands in a variable."""
+    """Expand `~/` in paths, which a shell doesn't expand in variables."""
     home, found = environ.get("HOME", ""), dict(layer)
     for name in PATHS:
         one = found.get(name)
@@ -379,7 +379,7 @@ def _path_problem(name: str, path: Setting) -> str:
 
 
 def _unusable_bundle(settings: RawSettings) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the file of CA certificates: OpenSSL would wait for a pipe."""
+    """Yield problems of the CA certificate file: OpenSSL would block on a pipe."""
     bundle = settings.values.get("ca_bundle")
     if bundle is None or bundle.value.startswith("~/") or _path_problem("ca_bundle", bundle):
         return

@@ -1,4 +1,4 @@
-"""What is odd about a configuration without being wrong: a sentence for each, as a warning."""
+"""Warnings about a valid but suspicious configuration."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ def misspelled_variables(
 
 
 def foreign_run_count(settings: Layer, environ: Mapping[str, str]) -> str:
-    """Warn of a run number that was inherited with the outputs of another pipeline's job.
+    """Warn about a run number that was inherited with the outputs of another pipeline's job.
 
-    It must not be used: the result of that run is not the one that was asked for.
+    It must not be used: it is the run of another pipeline.
     """
     count, named = settings.get("run_count"), settings.get("pipeline")
     inherited = environ.get("OPSERA_PIPELINE_ID", "").strip().lower()
@@ -83,7 +83,7 @@ def foreign_run_count(settings: Layer, environ: Mapping[str, str]) -> str:
 
 
 def odd_name(settings: Layer) -> Iterator[str]:
-    """Warn of a name that looks the same as another one on a screen."""
+    """Warn about a name that looks identical to another one."""
     named = settings.get("pipeline")
     if named is None or parse({"pipeline": named})[1]:
         return
@@ -98,7 +98,7 @@ def odd_name(settings: Layer) -> Iterator[str]:
 
 
 def late_timeout(settings: Layer, platform: PlatformDefaults | None) -> Iterator[str]:
-    """Warn of a timeout that the platform does not leave the job the time for."""
+    """Warn about a timeout that exceeds the time left by the platform."""
     left, timeout = platform.time_left if platform else None, settings.get("timeout")
     if left is None or timeout is None or _first_word(settings) not in FOLLOWING_COMMANDS:
         return

@@ -195,7 +195,7 @@ _PLAIN_WORDS = {
     "found undefined alias": "an alias (*name) without its anchor (&name)",
     "tag handle": "tags (such as !name) are not supported",
 }
-"""What some of PyYAML's messages mean."""
+"""Clearer versions of some PyYAML messages."""
 _QUOTES_NOTHING = re.compile(r"(?:[^'\"]|'<[a-z ]+>'|'.')*")
 """A message of PyYAML that quotes tokens and single characters at most."""
 

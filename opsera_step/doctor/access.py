@@ -1,4 +1,4 @@
-"""The token: what it contains, whether Opsera accepts it, and what it may do.
+"""The token: its content, whether Opsera accepts it, and what it allows.
 
 Only requests that change nothing are sent.
 """
@@ -104,7 +104,7 @@ def _describe(exam: Examination) -> str:
 
 @dataclass(frozen=True)
 class Ability:
-    """Something that a token may or may not do."""
+    """A permission that a token may have."""
 
     name: str
     endpoint: Endpoint
@@ -124,7 +124,7 @@ class Ability:
 
 
 def try_abilities(exam: Examination) -> list[Ability]:
-    """Try what a token may do; how the pipeline is named decides what a run needs."""
+    """Test what a token allows; a pipeline given by name requires more."""
     return list(_try_all(exam))
 
 
@@ -162,7 +162,7 @@ def _try(
 
 
 def check_access(exam: Examination) -> Check:
-    """Show what the token may do; only what no run can do without is a problem."""
+    """Show what the token allows; only what every run requires is a problem."""
     tried = exam.abilities
     allowed = [one.name for one in tried if one.is_allowed]
     denied = [one.name for one in tried if one.is_denied]

@@ -94,7 +94,7 @@ class Examination:
 
     @property
     def knows_time(self) -> bool:
-        """Whether the server has said what time it is."""
+        """Whether the server's time is known."""
         return self._client is not None and self._client.clock_skew is not None
 
     @property

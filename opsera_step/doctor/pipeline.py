@@ -1,4 +1,4 @@
-"""The pipeline, and what a run of it would meet in its current state."""
+"""The pipeline, and what a run would do in its current state."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _state(pipeline: Pipeline) -> str:
 
 
 def is_inactive(pipeline: Pipeline) -> bool:
-    """Whether the pipeline or all of its steps are switched off, as far as the object shows."""
+    """Whether the pipeline or all of its steps are inactive, as far as the object shows."""
     lists_steps = bool(_steps(pipeline))
     has_none = lists_steps and not any(step.active for step in pipeline.plan)
     return pipeline.data.get("active") is False or has_none

@@ -1,4 +1,4 @@
-"""The probe: ask a tenant what the API's documentation leaves open, and compare the answers.
+"""The probe: test undocumented behavior of the API, and compare the results.
 
 It sends only requests that change nothing, and only with the user's own token. What it records is
 the form of the responses, not their content; see `redacted`.
@@ -309,7 +309,7 @@ class Probe:
             self.answers[key] = answer
 
     def _note(self, key: str, reply: Reply | None, read: Callable[[Reply], str]) -> None:
-        """Note what a response says, unless it was denied."""
+        """Record the information in a response, unless it was denied."""
         if reply is not None and reply.status not in (401, 403, 429):
             self._set(key, read(reply))
 
@@ -318,7 +318,7 @@ class Probe:
             self.answers[key] = str(reply.status)
 
     def _judge_all(self) -> None:
-        """Note what all responses together say."""
+        """Record the information in all responses together."""
         replies = [reply for _, _, reply, _ in self._replies]
         gzipped = any("gzip" in reply.headers.get("content-encoding", "") for reply in replies)
         self.answers["compression"] = "gzip" if gzipped else "none"
@@ -340,7 +340,7 @@ class Probe:
         self._set("scopes", self._judge_scopes())
 
     def _judge_scopes(self) -> str:
-        """Say how wide a read-only scope is, if the token has one."""
+        """Record what a read-only scope allows, if the token has one."""
         if not any(one.endswith("-readonly") for one in self._scopes):
             return ""
         undocumented = [found for _, documented, found in self.calls() if documented == "denied"]

@@ -1,4 +1,4 @@
-"""What one response of the API says about its form. Pure."""
+"""Observations about the form of one API response. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Reply(NamedTuple):
 
 
 def list_form(reply: Reply) -> str:
-    """Say how a list is wrapped."""
+    """Describe how a list is wrapped."""
     data = reply.data
     if isinstance(data, list):
         return "bare"
@@ -45,7 +45,7 @@ def list_form(reply: Reply) -> str:
 
 
 def object_form(reply: Reply) -> str:
-    """Say how an object is wrapped."""
+    """Describe how an object is wrapped."""
     data = reply.data
     if isinstance(data, dict) and "_id" in data:
         return "bare"
@@ -55,7 +55,7 @@ def object_form(reply: Reply) -> str:
 
 
 def action_form(reply: Reply) -> str:
-    """Say how a status is wrapped."""
+    """Describe how a status is wrapped."""
     data = reply.data
     if isinstance(data, dict) and isinstance(data.get("status"), str):
         return "bare"
@@ -65,7 +65,7 @@ def action_form(reply: Reply) -> str:
 
 
 def text_form(reply: Reply) -> str:
-    """Say how a bare word is sent."""
+    """Describe how a bare string is sent."""
     if not reply.is_success:
         return f"HTTP {reply.status}"
     if not reply.is_json:
@@ -74,25 +74,25 @@ def text_form(reply: Reply) -> str:
 
 
 def latest_or(reply: Reply) -> str:
-    """Say what became of a request without a run number."""
+    """Describe the response to a request without a run number."""
     return "latest" if reply.is_success else str(reply.status)
 
 
 def unknown_status(reply: Reply) -> str:
-    """Say what the status of a run is that does not exist."""
+    """Describe the status of a run that does not exist."""
     found = parse_status(reply.data) if reply.is_success else None
     return str(reply.status) if found is None else public_word(found.value)
 
 
 def unknown_log(reply: Reply) -> str:
-    """Say what the log of a run is that does not exist."""
+    """Describe the log of a run that does not exist."""
     if not reply.is_success:
         return str(reply.status)
     return "records of another run" if reply.items else "empty"
 
 
 def error_form(reply: Reply) -> str:
-    """Say what the body of an error is."""
+    """Describe the body of an error."""
     text = reply.text.strip()
     if not text:
         return "empty"
@@ -114,7 +114,7 @@ def error_text(reply: Reply) -> str:
 
 
 def encoding_of(reply: Reply) -> str:
-    """Say how characters beyond ASCII are sent; empty if there are none."""
+    """Describe how non-ASCII characters are sent; empty if there are none."""
     if not reply.text.isascii():
         return "utf8"
     held = json.dumps(reply.data, ensure_ascii=False) if "\\u" in reply.text else ""
@@ -122,14 +122,14 @@ def encoding_of(reply: Reply) -> str:
 
 
 def retry_after_form(value: str) -> str:
-    """Say how a Retry-After is written."""
+    """Describe the form of a Retry-After."""
     if not value:
         return "missing"
     return "seconds" if value.strip().isdecimal() else "date"
 
 
 def id_kind(ids: Sequence[str]) -> str:
-    """Say which IDs records have: ObjectIds of one process have the same five bytes in them."""
+    """Describe the IDs of records: ObjectIds of one process have five bytes in common."""
     if not any(ids):
         return "missing"
     if not all(map(is_object_id, ids)):
@@ -138,7 +138,7 @@ def id_kind(ids: Sequence[str]) -> str:
 
 
 def user_kind(record: Mapping[str, Any]) -> str:
-    """Say how a record names its user."""
+    """Describe how a record identifies its user."""
     user, name = text_at(record, "user_id"), text_at(record, "user_name")
     if is_object_id(user):
         return "both" if name else "id"
@@ -146,7 +146,7 @@ def user_kind(record: Mapping[str, Any]) -> str:
 
 
 def index_kind(record: Mapping[str, Any], plan: Sequence[str]) -> str:
-    """Say how a record counts the steps; empty if its step is not in the plan."""
+    """Describe how a record counts the steps; empty if its step is not in the plan."""
     step = text_at(record, "step_id")
     if step not in plan:
         return ""
@@ -179,12 +179,12 @@ def place_of(record: Mapping[str, Any]) -> str:
 
 
 def line_end(text: str) -> str:
-    """Say how lines end in a text; empty if there is only one."""
+    """Describe the line ends of a text; empty if there is only one line."""
     return "crlf" if "\r\n" in text else "lf" if "\n" in text else ""
 
 
 def order_of(times: Sequence[float]) -> str:
-    """Say how records are ordered by their times; empty if that is unknown."""
+    """Describe the order of records by time; empty if unknown."""
     if len(set(times)) < 2:
         return ""
     if list(times) == sorted(times, reverse=True):

@@ -1,4 +1,4 @@
-"""Describe responses without what is in them, for a file that users attach to an issue. Pure."""
+"""Describe responses without their content, for a file that users attach to an issue. Pure."""
 
 from __future__ import annotations
 

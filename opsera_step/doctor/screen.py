@@ -65,7 +65,7 @@ def _wrap(head: str, text: str, indent: str, width: int | None) -> Iterator[str]
 
 
 def ending(checks: Sequence[Check]) -> str:
-    """Summarize the checks, and say where to start."""
+    """Summarize the checks, with the first one to fix."""
     for level in (Level.FAIL, Level.WARN):
         first = next((one for one in checks if one.level is level), None)
         if first is not None:

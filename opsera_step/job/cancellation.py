@@ -1,7 +1,7 @@
-"""What becomes of the run when its job is cancelled or out of time: one decision, one stop call.
+"""What happens to the run when its job is cancelled or times out: one decision, one stop call.
 
 Normally the main thread does all that. If it hangs, the watchdog does the same through
-`JobEmergency`, with a client and a clock that no signal concerns.
+`JobEmergency`, with a separate client and clock that signals don't interrupt.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _find_unconfirmed(
 
 
 def cancel(job: Job, cancelled: Cancelled) -> CommandResult:
-    """Stop the run if that is wanted, and report what came of it."""
+    """Stop the run if that is wanted, and report the result."""
     job.log.end_group()
     job.log.say(f"Received {cancelled}; cancelling.", "warning")
     if cancelled.during:

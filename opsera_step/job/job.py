@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command found out."""
+    """The result of a command."""
 
     outcome: Outcome
     answer: Answer | None = None
@@ -76,7 +76,7 @@ class Job:
     started: float
     """When the job started, in monotonic seconds."""
     data: Platform | None = None
-    """Where the answer goes, if that is not the job log."""
+    """Where the response is printed, if not to the job log."""
     shows_secrets: bool = False
     """Whether values of API objects whose keys look secret are printed."""
     state: RunState = field(default_factory=RunState)

@@ -30,10 +30,10 @@ class Output:
 
 
 def utf8(stream: TextIO | None) -> TextIO:
-    """Make a stream take any text, whatever the locale says: containers often have none.
+    """Make a stream accept any text in every locale; containers often have none.
 
-    A closed stream is as good as one that is not read. A non-blocking one would lose what it can't
-    take at once.
+    A closed stream counts as one that is not read. A non-blocking one would lose output when its
+    buffer is full.
     """
     if stream is None:
         return io.StringIO()

@@ -62,7 +62,7 @@ def run_job(
     clock: Clock | None = None,
     jitter: Callable[[], float] = random.random,
 ) -> int:
-    """Do what the inputs say and return the exit code; no exception escapes, not even our bugs.
+    """Run the job of the inputs and return the exit code; no exception escapes.
 
     `command` is what to do instead of the input `command`, and `tool` what it is about, by ID,
     name, or alias. `reads_input_variables` says that the INPUT_ variables are ours.
@@ -108,7 +108,7 @@ def reject(
     reads_input_variables: bool = False,
     is_reported: bool = False,
 ) -> int:
-    """Report a command that can't be carried out; the outputs are written even now."""
+    """Report a command that can't be run; the outputs are still written."""
     platform = detect(environ, output.log, SystemClock())
     end = _Ending(platform, output, environ, {}, reads_input_variables=reads_input_variables)
     if is_reported:
@@ -135,7 +135,7 @@ def _token_reader(
 
 
 def _check_files(inputs: Inputs, platform: Platform) -> None:
-    """Refuse files that links in the checkout would have written elsewhere, before any request."""
+    """Reject output files that are links out of the workspace, before any request."""
     problems = {
         "output_file": inputs.output_file
         and files.output_file_problem(inputs.output_file, platform.workspace),
@@ -157,7 +157,7 @@ def _connect(
     signals: Signals,
     jitter: Callable[[], float],
 ) -> Job:
-    """Make the collaborators of the job; nothing is requested yet."""
+    """Create the collaborators of the job; nothing is requested yet."""
     platform.mask(inputs.token)
     for warning in inputs.warnings:
         platform.say(redact_tokens(warning), "warning")
@@ -220,7 +220,7 @@ def _connect(
 def _carry_out(job: Job, command: Command) -> CommandResult:
     try:
         if job.follows:
-            # What an earlier job left in the output file must not be taken for this one's.
+            # The outputs of an earlier job must not be mistaken for this one's.
             job.write_outputs({})
         return command(job)
     except Cancelled as cancelled:
@@ -277,7 +277,7 @@ class _Ending:
         return int(outcome.exit_code)
 
     def _guarded(self, what: str, sink: Callable[[], T], default: T) -> T:
-        """Write to one sink; whatever goes wrong there must not keep the others from theirs."""
+        """Write to one sink; a failure must not prevent the others."""
         try:
             return sink()
         except Exception as error:  # noqa: BLE001 - each sink on its own

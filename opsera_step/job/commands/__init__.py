@@ -1,1 +1,1 @@
-"""What a job can do, one module per group of commands."""
+"""The commands of a job, one module per group."""

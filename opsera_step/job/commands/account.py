@@ -128,7 +128,7 @@ def _list(
 
 @dataclass(frozen=True)
 class Request:
-    """Any request to the API, for endpoints that have no command."""
+    """The command `api`: any request to the API."""
 
     method: str
     path: str
@@ -221,7 +221,7 @@ class TaskCommands:
         return job.retry(find)
 
     def _identify(self, job: Job) -> tuple[str, str]:
-        """Return the task's ID, and how it is called; an ID needs no look at the task."""
+        """Return the task's ID, and its name for messages; an ID needs no request."""
         if is_object_id(self.name):
             return self.name.lower(), self.name.lower()
         task = self._find(job)
@@ -311,7 +311,7 @@ def _log_lines(job: Job, records: Sequence[TaskRecord]) -> list[str]:
 
 
 def called(job: Job, thing: Named) -> str:
-    """Name a thing unmistakably: by its name and its ID."""
+    """Return the name and the ID of an object, for messages."""
     return f"“{job.scrubber.inline(thing.name, 200)}” ({job.scrubber.inline(thing.id, 100)})"
 
 

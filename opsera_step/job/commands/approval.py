@@ -64,7 +64,7 @@ class Decision:
         return CommandResult(outcome.but(message=f"{message} {said}".strip(), about_run=False))
 
     def _check(self, job: Job, pipeline: Pipeline, details: RunDetails) -> None:
-        """Refuse a decision about anything else than what the user means.
+        """Reject a decision about another run or step than the user's.
 
         Raises:
             InvalidInput: if the run is not paused, or another run or step is waiting.
@@ -102,7 +102,7 @@ class Decision:
         return self.ask("Approve it?" if self.action == APPROVE else "Reject it?")
 
     def _send(self, job: Job, pipeline: Pipeline, details: RunDetails) -> Ack | None:
-        """Send the decision; None if its response was lost but the run waits there no more."""
+        """Send the decision; None if its response was lost and the run is no longer waiting."""
         while True:
             try:
                 return job.client.act(self.action, pipeline.id, job.deadline, message=self.message)

@@ -4,8 +4,8 @@ GitHub runs it as the action's post step, GitLab in `after_script`, Jenkins afte
 native action has no post step: there it is a step with the inputs `command` and `run_count`.
 
 What a job left for it in the workspace is not trusted: pipeline and address come from the inputs,
-on GitHub also from the runner's own state. A file in the workspace gives the run number at most,
-and the run is stopped only if its log does not say that another user started it.
+on GitHub also from the runner's own state. Only the run number is taken from a file in the
+workspace, and the run is stopped only if its log does not show that another user started it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _NEEDED = frozenset(
         "config", "timeout", "on_cancel", "on_timeout", "on_busy", "output_file", "verbose",
     }
 )  # fmt: skip
-"""The inputs that a cleanup uses; the others may be wrong by now, and it must not matter."""
+"""The inputs that a cleanup uses; others may be invalid without consequences."""
 _NOTHING = "Nothing to clean up."
 BY_INPUT = "the input command"
-"""What a cleanup that is a step of its own is asked by."""
+"""The inputs that select the run in a separate cleanup step."""
 
 
 def is_asked(options: Mapping[str, Setting]) -> bool:

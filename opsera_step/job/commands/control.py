@@ -10,7 +10,7 @@ from opsera_step.outcome import EXIT_CODE_OF_STATE
 from opsera_step.runs import LONGEST_STOP, read_details, stop_run
 
 DETAILS_WITHIN = 10.0
-"""Seconds to spend on the steps, without which the status is an answer too."""
+"""Seconds to spend on the steps, which are optional for the status."""
 
 
 def status(job: Job) -> CommandResult:

@@ -31,7 +31,7 @@ ANY = "any"
 
 
 class LogQuery(NamedTuple):
-    """What is wanted of the log of a run."""
+    """The part of a run's log that is wanted."""
 
     kind: str = ""
     """The type of records: `console output`, any, or another action; empty: as the input `logs`."""
@@ -111,7 +111,7 @@ class LogQuery(NamedTuple):
     def _wanted(
         self, job: Job, pipeline: Pipeline, records: Sequence[LogRecord]
     ) -> Callable[[LogRecord], bool]:
-        """Return whether a record is of the steps and of the time that are asked for."""
+        """Return whether a record belongs to the requested steps and period."""
         step = find_step(self.step, pipeline, records) if self.step else None
         failed = _failed_steps(pipeline, records) if self.failed else None
         since = self._since(job)
@@ -171,13 +171,13 @@ def _tail(events: list[LogLines], lines: int) -> list[LogLines]:
 
 
 class _Step(NamedTuple):
-    """A step that was named by its ID or its name: all that it is called in plan and log."""
+    """A step given by ID or name, with all of its IDs and names in plan and log."""
 
     ids: frozenset[str]
     names: frozenset[str]
 
     def has(self, step_id: str, step_name: str) -> bool:
-        """Whether a record is of this step; one without an ID goes by its name."""
+        """Whether a record belongs to this step; one without an ID is matched by name."""
         if step_id:
             return step_id.casefold() in self.ids
         return step_name.strip().casefold() in self.names
@@ -229,6 +229,6 @@ def _followed(job: Job, ended: Ended | None) -> CommandResult:
     left = f"Run {known.run_count} continues."
     outcome = outcome_of(known, ended, None, left=left, timeout=job.inputs.timeout)
     if ended is not None and ended.reason in (EndReason.FINAL, EndReason.PAUSED):
-        # The question was the log, and it is answered.
+        # The log was requested, and it was printed.
         outcome = outcome.but(exit_code=ExitCode.SUCCESS, hint="")
     return CommandResult(outcome)

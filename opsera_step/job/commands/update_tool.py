@@ -1,4 +1,4 @@
-"""The command `tool update`: show what changes, ask, send it, and check what came of it.
+"""The command `tool update`: show the changes, confirm, send them, and check the result.
 
 It is sent again only if no good response came: the same values twice are the same tool.
 """
@@ -33,7 +33,7 @@ _GONE = object()
 
 @dataclass(frozen=True)
 class Update:
-    """What is to be sent, how it differs, and what to warn of."""
+    """What is sent, the differences, and warnings."""
 
     changes: Mapping[str, Any]
     """Root properties to replace: those that the user named, and that differ."""
