@@ -246,8 +246,8 @@ def _object_with(data: Any, *keys: str) -> JsonObject | None:
 def parse_message(data: Any) -> str:
     """Find the message of a response or an error body, in any of the shapes that were seen.
 
-    A bare string, an object with `message` or `error`, `{"metadata": {"message"}}` of the v2
-    endpoints, a list `errors`, or one of these in a wrapper.
+    A bare string, an object with `message`, `msg`, or `error`, `{"metadata": {"message"}}` of v2
+    responses, a list `errors`, or one of these in a wrapper.
     """
     if isinstance(data, str):
         return data.strip()
@@ -255,7 +255,7 @@ def parse_message(data: Any) -> str:
         return next(filter(None, map(parse_message, data[:3])), "")
     if not isinstance(data, dict):
         return ""
-    inner = (data.get(key) for key in ("message", "error", "metadata", "errors", "data"))
+    inner = (data.get(key) for key in ("message", "msg", "error", "metadata", "errors", "data"))
     return next(filter(None, map(parse_message, inner)), "")
 
 

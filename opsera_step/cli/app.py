@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -86,7 +87,7 @@ def main(arguments: list[str] | None = None, signals: Signals | None = None) -> 
         code = ExitCode.INVALID_INPUT
     except click.ClickException as error:
         _show(explain(error))
-        refusal, code = InvalidInput([one_line(error)]), ExitCode.INVALID_INPUT
+        refusal, code = InvalidInput([_harmless(one_line(error))]), ExitCode.INVALID_INPUT
     except Cancelled as cancelled:
         code = cancelled.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -95,16 +96,25 @@ def main(arguments: list[str] | None = None, signals: Signals | None = None) -> 
         _tell(error)
         refusal, code = error, error.exit_code
     except Exception as error:  # noqa: BLE001 - the last boundary: a bug of our own
-        _tell(InternalError(f"{type(error).__name__}: {error}."))
+        refusal = InternalError(f"{type(error).__name__}: {error}.")
+        _tell(refusal)
         code = ExitCode.INTERNAL
-    if refusal is not None and not here.carried_out and _is_for_a_job(arguments):
-        reject(here.environ, Output(here.err), refusal, is_reported=True)
+    if refusal is not None and not here.carried_out:
+        words = sys.argv[1:] if arguments is None else arguments
+        output = Output(here.err, here.out, "json" if _asks_for_json(words) else "")
+        # Without variables nothing says where to write outputs.
+        environ = here.environ if _is_for_a_job(words) else {}
+        reject(environ, output, refusal, is_reported=True)
     return code
 
 
-def _is_for_a_job(arguments: Sequence[str] | None) -> bool:
+def _asks_for_json(words: Sequence[str]) -> bool:
+    """Whether a command line that is wrong elsewhere has --format json."""
+    return re.search(r"--format[ =]json\b", " ".join(words), re.IGNORECASE) is not None
+
+
+def _is_for_a_job(words: Sequence[str]) -> bool:
     """Whether a command line names a command that writes outputs, or one that does not exist."""
-    words = sys.argv[1:] if arguments is None else arguments
     name = next((word for word in words if not word.startswith("-")), "")
     others = (*_PURPOSES["Setup"], *_PURPOSES["Without an account"])
     return bool(name) and name not in [one.name for one in others]

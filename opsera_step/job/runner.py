@@ -364,13 +364,11 @@ class _Ending:
         for problem in problems[:most]:
             platform.annotate("error", "opsera-step: invalid input", problem)
         outcome = self.write_rejection(error)
-        if self._output.form == "json" and self._output.data is not None:
-            self._guarded("the data", lambda: self._print_error(outcome), None)
         self._report_lost_log()
         return int(outcome.exit_code)
 
     def write_rejection(self, error: OpseraStepError) -> Outcome:
-        """Write the outputs of a job whose inputs are invalid, and return its outcome."""
+        """Write the outputs and data of a job whose inputs are invalid; return its outcome."""
         scrubber = self._scrubber
         message = scrubber.inline(redact_tokens(error.message), 2000)
         outcome = Outcome(error.status, error.exit_code, message, scrubber.inline(error.hint))
@@ -382,6 +380,8 @@ class _Ending:
         )
         if failure:
             self._platform.say(failure, "warning")
+        if self._output.form == "json" and self._output.data is not None:
+            self._guarded("the data", lambda: self._print_error(outcome), None)
         return outcome
 
     def _output_file(self) -> str:

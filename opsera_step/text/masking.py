@@ -14,8 +14,9 @@ from opsera_step.text.redaction import MASK
 
 _SECRET = re.compile(
     r"passw(?:or)?d|passphrase|pwd$|secret|token|credential|bearer|authorization|kubeconfig"
+    r"|^(?:db|user|admin|login|smtp|ftp)?(?:pass|pw)$|jwt$|dockerconfigjson|^pin(?:code)?$|^sas$"
     r"|(?:api|access|private|encryption|signing|ssh|auth|account|shared|master|license)key"
-    r"|connectionstring|^pat$|^otp$"
+    r"|connectionstring|^pat$|^t?otp$|^psk$"
 )
 _PUBLIC = re.compile(
     r"(?:ids?|names?|types?|labels?|url|uri|endpoint|path|scopes?|count|length|status|state|ttl"

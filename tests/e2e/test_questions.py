@@ -710,3 +710,34 @@ def test_shell_completion():
 
 
 _SMALL = {"pipelines": [{"name": "P", "plan": [{"name": "S", "duration": 1}]}]}
+
+
+def test_an_update_shows_only_what_changed():
+    """The table has the changed properties; JSON is the tool, as it is everywhere."""
+    words = ("tool", "update", TOOL, "--yes", "--set")
+    with fast() as simulator:
+        done = opsera(simulator, *words, "description=new")
+        assert (done.code, done.out.split()) == (0, ["description", "new"])
+        done = opsera(simulator, *words, "description=newer", "--format", "json")
+        assert (done.json["_id"], done.json["description"]) == (TOOL, "newer")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "bogus --format json",
+        "status --format json --bad",
+        "tool show --format=json",
+        "audit actions --since zz --format JSON",
+        "doctor --format json --bad",
+        "run --format json a b",
+    ],
+)
+def test_a_wrong_command_line_is_json_too(tmp_path, words):
+    """Where JSON is asked for, stdout has the error; the outputs are written."""
+    file = tmp_path / "outputs.env"
+    done = process(*words.split(), OPSERA_OUTPUT_FILE=str(file), HOME="/nonexistent")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["exitCode"]) == (2, 2)
+    assert error["message"] and error["message"].rstrip(".") in " ".join(done.stderr.split())
+    assert file.exists() is not words.startswith("doctor")

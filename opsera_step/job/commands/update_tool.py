@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from opsera_step.api import is_object_id
 from opsera_step.api.account import Tool
+from opsera_step.display import Answer, views
 from opsera_step.errors import InvalidInput
 from opsera_step.job.commands.account import answer_of, called, find_tool, query_result
 from opsera_step.job.job import CommandResult, Job
@@ -83,7 +84,9 @@ class ToolUpdate:
             job.warn(f"{key}: Opsera did not return the value that was sent.")
         done = ", ".join(job.scrubber.inline(key, 100) for key in update.changes)
         sentence = f"Updated tool {called(job, updated)}: {done}."
-        return query_result(job, answer_of(job, updated), sentence)
+        changed = {key: updated.data[key] for key in update.changes if key in updated.data}
+        table = views.object_table(job.presentable(changed))
+        return query_result(job, Answer(updated.response, (table,)), sentence)
 
     def _ask(self) -> bool:
         if self.ask is None:

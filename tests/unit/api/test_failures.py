@@ -212,6 +212,7 @@ def test_a_certificate_gets_the_advice_that_fits(code, trust, hint):
         (b'{"status": "failed", "data": {"message": "no such run"}}', "no such run"),
         (b'{"metadata": {"message": "no such run", "apiVersion": "v2"}}', "no such run"),
         (b'{"errors": [{"message": "no such run"}, {"message": "x"}]}', "no such run"),
+        (b'{"errors": [{"msg": "no such run", "param": "runCount"}]}', "no such run"),
         (b'"no such run"', "no such run"),
         (b"no such run\n", "no such run"),
         (b"<html><head><title>\n 502 Bad Gateway</title>", "502 Bad Gateway"),

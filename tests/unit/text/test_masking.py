@@ -13,7 +13,8 @@ from opsera_step.text.masking import holds_mask, is_secret_key, mask_secrets
     ["password", "userPassword", "db_passwd", "PWD", "secret", "clientSecret", "tokens", "PAT",
      "aws_secret_access_key", "token", "accessToken", "api-token", "jAuthToken", "apiKey",
      "API_KEY", "x-api-key", "privateKey", "sshKey", "accessKey", "credentials", "passphrase",
-     "Authorization", "connectionString", "kubeConfig"],
+     "Authorization", "connectionString", "kubeConfig", "pass", "db_pass", "PW", "jwt", "idJwt",
+     ".dockerconfigjson", "pin", "TOTP", "sas"],
 )  # fmt: skip
 def test_keys_that_look_secret(key: str):
     """Names under which tools keep passwords, tokens, and keys."""
@@ -25,6 +26,7 @@ def test_keys_that_look_secret(key: str):
     "key",
     ["name", "key", "_id", "tokenId", "token_id", "secretName", "tokenType", "passwordExpiry",
      "tokenExpiresAt", "tokenUrl", "publicKey", "accessKeyId", "keyboard", "compass", "monkey",
+     "bypass", "pinned", "sasl",
      "passed", "author", "credentialId", "secretManager", "maxTokens", "description", ""],
 )  # fmt: skip
 def test_keys_that_do_not(key: str):
