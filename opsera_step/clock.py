@@ -1,4 +1,4 @@
-"""Time as a value that is passed in: clocks, deadlines, and durations.
+"""Clocks, deadlines, and durations, passed in as values.
 
 Nothing else in the package reads a clock or sleeps, so that a test can play an hour in a second.
 """
@@ -15,7 +15,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where time comes from and how it passes."""
+    """A source of time."""
 
     def monotonic(self) -> float:
         """Return seconds since some fixed point, unmoved by changes of the wall clock."""

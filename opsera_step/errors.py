@@ -30,7 +30,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process ends with; the meaning of each is part of the interface."""
+    """The exit codes of the process; their meaning is part of the interface."""
 
     SUCCESS = 0
     FAILED = 1
@@ -46,7 +46,7 @@ class ExitCode(IntEnum):
 
 
 class OpseraStepError(Exception):
-    """Something that ends the job, with a sentence for the user and what to do about it."""
+    """An error that ends the job, with a message and a remedy for the user."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
     status: ClassVar[str] = "error"
@@ -58,7 +58,7 @@ class OpseraStepError(Exception):
     """Whether a pipeline, tool, or task was searched by name and not found."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        """Take the sentence, and a hint if there is a better one than the class's own."""
+        """Set the message, and a hint if it is more specific than the class's own."""
         super().__init__(message)
         self.message = message
         if hint is not None:
@@ -71,11 +71,11 @@ class InvalidInput(OpseraStepError):
     exit_code = ExitCode.INVALID_INPUT
 
     def __init__(self, problems: Sequence[str]) -> None:
-        """Take one sentence per problem."""
+        """Set one sentence per problem."""
         super().__init__("; ".join(problems))
         self.problems = tuple(problems)
         self.warnings: tuple[str, ...] = ()
-        """What is odd about the configuration, and may be the cause."""
+        """Warnings about the configuration, which may be the cause."""
         self.output_file = ""
         """Where to write the outputs, if that much of the configuration is valid."""
 
@@ -87,15 +87,15 @@ class InternalError(OpseraStepError):
 
 
 class ApiError(OpseraStepError):
-    """The API refused a request, returned nonsense, or could not be reached."""
+    """The API refused a request, returned an invalid response, or could not be reached."""
 
     exit_code = ExitCode.API
     transient: bool = False
-    """Whether the same request may succeed a little later."""
+    """Whether the same request may succeed later."""
     never_accepted: bool = False
     """Whether it is certain that the server did not act on the request."""
     suspect_configuration: bool = False
-    """Whether a wrong setting is likelier than an outage, as long as no request succeeded."""
+    """Whether a wrong setting is more likely than an outage, until a request succeeded."""
     retry_after: float | None = None
     """Seconds that the server asked to wait, if it did."""
 
@@ -183,7 +183,7 @@ class PipelineBusy(ApiError):
 
 
 class RunUncertain(ApiError):
-    """It cannot be known which run is ours, or whether it was started at all."""
+    """It is unknown which run is ours, or whether it was started at all."""
 
     hint = (
         "To be safe, no other run was started. Check in Opsera whether this job's run exists. If "

@@ -1,6 +1,6 @@
-"""Write files into an untrusted checkout: safely, completely, and readable for later steps.
+"""Write files to an untrusted checkout: safely, completely, and readable for later steps.
 
-Output files follow links within the workspace and refuse those that lead out of it. Directories for
+Output files follow links within the workspace and reject links out of it. Directories for
 reports follow no link below the workspace. On POSIX systems that is free of races: each level is
 opened with O_NOFOLLOW relative to the one above, and files are created exclusively. Windows has no
 such calls: there each level is checked for links and junctions (reparse points) right before it is
@@ -38,13 +38,13 @@ _MOST_LINKS = 40
 _MOST_RESTORED = 1 << 24
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _PIPE_SECONDS = 5.0
-"""How long the writer of a pipe may take."""
+"""Seconds to wait for the writer of a pipe."""
 _PATIENCE = 2.0
 """Seconds that the reader of a named pipe may do nothing."""
 
 
 class UnsafePath(OSError):
-    """A path that is refused for where its links lead; `strerror` is the reason as a sentence."""
+    """A path that is rejected because of its links; `strerror` is the reason as a sentence."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(None, reason)
@@ -100,7 +100,7 @@ def report_dir_problem(path: str, workspace: Path) -> str:
 def write_output_file(
     path: str, text: str, workspace: Path, *, replaces_refused_link: bool = False
 ) -> None:
-    """Write a file so that it is either the old or the new one, whenever it is read.
+    """Replace a file atomically.
 
     An existing file keeps its mode and owner. A file that can't be replaced (a mounted one, or in a
     directory that is read-only) is overwritten, and restored if that fails. With
@@ -419,7 +419,7 @@ def _followed(path: Path, top: Path) -> tuple[Path, bool, bool]:
 
 
 def _strict_parts(path: str, workspace: Path) -> tuple[Path, list[str]]:
-    """Take a report directory apart: where links may be followed, and what must have none."""
+    """Split the path of a report directory: where links may be followed, and where not."""
     top = workspace.resolve()
     whole = _absolute(path)
     base, parts = Path(whole.anchor), list(whole.parts[1:])

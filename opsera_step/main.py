@@ -1,4 +1,4 @@
-"""The start of the process: signals first, then everything that takes time to load."""
+"""The entry point of the process: install signal handlers, then load everything else."""
 
 from __future__ import annotations
 
@@ -72,5 +72,5 @@ def needs_command_line(words: Sequence[str]) -> bool:
 
 
 def command_line() -> int:
-    """Run the command line of this process; without arguments print how it is used."""
+    """Run the command line of this process; without arguments, print the usage."""
     return main(sys.argv[1:] or ["--help"])

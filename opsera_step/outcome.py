@@ -77,9 +77,9 @@ class Outcome:
     waits_for: str = ""
     """The approval step at which the run paused, if it is known."""
     stopped_by: str = ""
-    """Who stopped the run, if a record says so."""
+    """Who stopped the run, if a record shows it."""
     reason: str = ""
-    """What the record of the failed step says."""
+    """The message of the failed step's record."""
     answer: str = ""
     """The response to a query, as JSON."""
     about_run: bool = True
@@ -174,10 +174,10 @@ def outcome_of(
 ) -> Outcome:
     """Turn the end of a run, a timeout, a cancellation, and a stop result into one outcome.
 
-    `known` holds what else is known, with the message of the API. `left` says why a run was left
-    alone at a timeout or a cancellation; `timeout` is the job's, in seconds.
-    A run that turns out to have ended by itself is reported as it ended, with its exit code; after
-    a signal the exit code stays 128 plus the signal's number.
+    `known` holds what else is known, with the message of the API. `left` is why a run was left
+    alone at a timeout or a cancellation; `timeout` is the job's, in seconds. A run that turns out
+    to have ended by itself is reported as it ended, with its exit code; after a signal the exit
+    code stays 128 plus the signal's number.
     """
     state = _final_state(ended, stop)
     if _was_stopped(stop):

@@ -1,11 +1,11 @@
-"""Signals: a cancelled job hears of it where it waits, once, and never outlives its grace period.
+"""Signals: a cancelled job is interrupted where it waits, once, and ends within its grace period.
 
-A handler that raised anywhere could tear a file in two, so signals are only noted, and raise
+A handler that raised anywhere could leave a file incomplete, so signals are only noted, and raise
 `Cancelled` inside `guard`: around sleeping and waiting for the network. As PID 1 of a container the
 process would ignore SIGTERM without a handler of its own.
 
-The main thread may also hang where no handler helps: in a name lookup, or in writing to a pipe that
-nobody reads. The watchdog, a second thread, hears of signals too, and of a job that overruns its
+The main thread may also hang where no handler runs: in a name lookup, or in writing to a pipe that
+is not read. The watchdog, a second thread, also reacts to signals, and to a job that overruns its
 timeout. It stops the run if the main thread does not, writes the outputs, and ends the process.
 """
 
@@ -58,7 +58,7 @@ class Signals:
         self.number: int | None = None
         """The first signal that came."""
         self.emergency: Emergency | None = None
-        """Whom the watchdog calls; None while there is nothing to stop and to write."""
+        """The emergency actions of the watchdog; None while there is nothing to stop or to write."""
         self._waiting = False
         self._raised = False
         self._left: float | None = None
@@ -66,7 +66,7 @@ class Signals:
         self._wakeup: socket.socket | None = None
 
     def notice(self, number: int, _frame: FrameType | None = None) -> None:
-        """Take a signal; this is the handler.
+        """Handle a signal.
 
         Raises:
             Cancelled: if the program is waiting.
@@ -101,7 +101,7 @@ class Signals:
         threading.Thread(target=self._watch, args=(reader,), daemon=True).start()
 
     def ignore(self) -> None:
-        """Take no more signals: all is done, only the interpreter has yet to end."""
+        """Ignore further signals: only the interpreter has to exit."""
         for number in _handled():
             signal.signal(number, signal.SIG_IGN)
 
@@ -115,12 +115,12 @@ class Signals:
         """End the process if it overruns the job's timeout of some seconds by `OVERRUN`."""
         self._left = seconds + OVERRUN
         if self._wakeup is not None:
-            # The watchdog has to learn of it.
+            # Notify the watchdog.
             with suppress(OSError):
                 self._wakeup.send(b"\0")
 
     def _watch(self, reader: socket.socket) -> None:
-        """Wait for a signal or the overrun, then see to it that the process ends."""
+        """Wait for a signal or the overrun, then make sure that the process ends."""
         number = 0
         while number not in _handled():
             if self._left is not None and self._left <= 0:
@@ -133,7 +133,7 @@ class Signals:
                 self._left -= wait
         came = time.monotonic()
         if self.number is None:
-            # The main thread hangs where it doesn't come to running the handler.
+            # The main thread hangs and doesn't run the handler.
             self.number = number
         time.sleep(_WAKE_EVERY)
         self._wake_main_thread(number, came + HEARD_WITHIN)
@@ -141,7 +141,7 @@ class Signals:
         self._end(128 + number, came + GRACE - time.monotonic())
 
     def _wake_main_thread(self, number: int, until: float) -> None:
-        """Send the signal again until it was heard.
+        """Send the signal again until it is handled.
 
         It may have come just before a wait began: Python runs the handler only between two steps
         of the interpreter, and the wait would continue. Another signal ends it.
@@ -186,7 +186,7 @@ _HANGUP_IGNORED = sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is
 
 
 def _run(action: Callable[[], None], seconds: float) -> None:
-    """Run something in a thread of its own: what the main thread hangs on may hold it up too."""
+    """Run a function in a separate thread: it may block like the main thread."""
     thread = threading.Thread(target=action, daemon=True)
     thread.start()
     thread.join(seconds)

@@ -108,7 +108,7 @@ class PlatformDefaults(Protocol):
 
     @property
     def time_left(self) -> float | None:
-        """Seconds until the platform ends the job; None if it doesn't say."""
+        """Seconds until the platform ends the job; None if unknown."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What a job shows while it runs: the job log, progress, tables."""
+"""Output of a running job: the job log, progress, tables."""
 
 from opsera_step.display.job_log import JobLog, says_only_running
 from opsera_step.display.log_limit import LogLimit

@@ -1,7 +1,8 @@
 """The lines of a step that matter when it has failed: those that report errors, and the last ones.
 
-A careful guess, made while the lines arrive, so that memory does not grow with the log. Lines that
-differ only in numbers are folded, because tools that retry or clean up print them by the hundred.
+This is a heuristic, applied while the lines arrive, so that memory does not grow with the log.
+Lines that differ only in numbers are folded, because tools that retry or clean up print them by the
+hundred.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from itertools import groupby
 from opsera_step.text import plain
 
 LAST_LINES = 20
-"""How many last lines of a step are quoted at most."""
+"""Maximum number of last lines of a step to quote."""
 MOST_ERRORS = 10
-"""How many error lines of a step are quoted at most."""
+"""Maximum number of error lines of a step to quote."""
 WIDTH = 300
 """Characters of a line that is quoted."""
 
@@ -78,7 +79,7 @@ _SUMMARY = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-"""A line that reports an error without its cause, or one that the tool lived with."""
+"""A line that reports an error without its cause, or one that the tool tolerated."""
 _DIGITS = b"0123456789"
 
 
@@ -108,7 +109,7 @@ class _Lines:
     count: int = 1
 
     def quoted(self) -> Iterator[str]:
-        """Yield the lines, or what stands for them."""
+        """Yield the lines, or their abbreviation."""
         yield self.first
         if self.count >= _FOLDED:
             yield f"… {self.count - 2:,} similar {'line' if self.count == 3 else 'lines'}"

@@ -1,8 +1,7 @@
-"""An answer as JSON, YAML, CSV, or tables: lines that can be printed anywhere.
+"""A response as JSON, YAML, CSV, or tables: lines that can be printed anywhere.
 
-JSON and YAML contain the API's response without the token. What a terminal would interpret, and
-what a job log could take for a command, is written in the escapes of those languages, so that it
-reads back as it was.
+JSON and YAML contain the API's response without the token. Text that a terminal or a job log could
+interpret is escaped as these formats define, so that parsing returns the original.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ def yaml_text(data: Any) -> str:
 
 
 def answer_lines(answer: Answer, form: str, width: int | None, scrubber: Scrubber) -> Iterator[str]:
-    """Yield the lines of an answer, safe to print."""
+    """Yield the lines of a response, safe to print."""
     if form == "json":
         yield from json_text(scrubber.data(answer.data)).split("\n")
     elif form == "yaml":
@@ -64,5 +63,5 @@ def _csv_lines(table: Table, scrubber: Scrubber) -> Iterator[str]:
 
 
 def _inert(cell: str) -> str:
-    """Keep a spreadsheet from taking a text for a formula (OWASP, CSV injection)."""
+    """Keep a spreadsheet from interpreting text as a formula (OWASP, CSV injection)."""
     return f"'{cell}" if _FORMULA.match(cell) else cell

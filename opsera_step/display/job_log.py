@@ -1,7 +1,7 @@
 """Events as lines of the job log.
 
-All text of the API passes through here on its way out and is made safe: no control characters, no
-token. Where the lines go, and what else a platform obeys, is up to the sink.
+All API text is sanitized here before it is printed: no control characters, no token. The sink
+decides where lines are printed, and handles the commands of its platform.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SAYS_ONLY_RUNNING = re.compile(r".*\bis (?:currently |now )?running[.!]?", re.I
 _NO_STEP = "Log"
 _MINUTE = 60.0
 _LONG_WAIT = 120.0
-"""Seconds from which the time is given since when a run has been waiting."""
+"""Seconds after which a message includes since when a run has been waiting."""
 _PARALLEL_SECONDS, _PARALLEL_RECORDS = 15.0, 8
 """After a step whose lines came back between those of others, steps count as parallel this long."""
 _PREFIX_WIDTH = 24
@@ -104,8 +104,8 @@ class Keeper(Protocol):
 class JobLog:
     """Shows the events of one job.
 
-    It hands each event to whom it concerns: lines to the full log, to the excerpts, and within the
-    limit to the groups of the job log; all else becomes a message.
+    Lines are passed to the full log, to the excerpts, and within the limit to the groups of the job
+    log; other events become messages.
     """
 
     def __init__(
@@ -254,7 +254,7 @@ class JobLog:
             self.say("log_limit reached. Only the tail of the log will be printed.", "warning")
 
     def _report_withheld(self, name: str) -> None:
-        """Print a sign of life now and then while lines are not printed."""
+        """Print a heartbeat once a minute while lines are not printed."""
         now = self._clock.monotonic()
         if now - self._withheld_reported_at >= _MINUTE and not self._sink.room:
             self._withheld_reported_at = now
@@ -358,7 +358,7 @@ class JobLog:
         return f"{run}: {step} still running, {idle}" if step else f"{run} is running, {idle}"
 
     def _say_apart(self, text: str, level: str = "") -> None:
-        """Print a message where no viewer folds it away with the lines of a step."""
+        """Print a message outside of groups that a viewer folds."""
         if self._sink.folds:
             self.end_group()
         self.say(text, level)

@@ -1,4 +1,4 @@
-"""The input `log_limit`: the head and the tail of a log within a number of bytes."""
+"""The input `log_limit`: print the head and the tail of a log within a number of bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _utf8_size(text: str) -> int:
 
 
 class LogLimit:
-    """Passes the first lines and keeps the last ones; what is between is only in the full log.
+    """Passes the first lines and keeps the last ones; the middle is only in the full log.
 
     Sizes are in bytes of UTF-8 with line ends. Without a limit everything passes. Of a line that
     takes more than half of the room for the tail, its end is kept.

@@ -1,4 +1,4 @@
-"""What a terminal shows below the log: the steps of the run, and what is in progress.
+"""The progress display of a terminal, below the log: the steps of the run and their states.
 
 Derived from the plan and from whose lines arrive; what can't be known that way is not shown.
 """

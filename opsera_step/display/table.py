@@ -31,7 +31,7 @@ class Table(NamedTuple):
     expendable: tuple[str, ...] = ()
     """Headings of the columns that are shortened or left out first if there is little room."""
     seconds: bool = False
-    """Whether a person wants to see the seconds of times."""
+    """Whether to show the seconds of times."""
 
 
 class Answer(NamedTuple):
@@ -66,7 +66,7 @@ def table_lines(table: Table, width: int | None) -> list[str]:
 
 
 def with_short_times(table: Table) -> Sequence[tuple[str, ...]]:
-    """Return the rows with times as a person reads them."""
+    """Return the rows with readable times."""
     short = r"\1 \2\3Z" if table.seconds else r"\1 \2Z"
     times = [place for place, heading in enumerate(table.headings) if heading in _TIMES]
     return [

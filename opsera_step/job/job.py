@@ -217,7 +217,7 @@ class Job:
         self.save_state(run_count=str(run.count), origin=self.state.origin)
 
     def save_state(self, **values: str) -> None:
-        """Leave a note for the cleanup after a killed job, where the platform keeps one."""
+        """Save state for the cleanup after a killed job, if the platform supports it."""
         pipeline = self.state.pipeline
         where = {"pipeline": pipeline.id if pipeline else "", "base_url": self.inputs.base_url}
         self.platform.save_state({**where, **values})

@@ -1,4 +1,4 @@
-"""Where the job runs: every difference between GitHub, GitLab, Jenkins, and a terminal."""
+"""The differences between GitHub, GitLab, Jenkins, and a terminal."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ PREFIX = "[opsera] "
 RESULT_IS_IN_REPORT = "Set report_dir to get it as result.json or answer.json."
 """Where to find the output `result` if it does not fit the platform's limits."""
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
-"""What separates sentences and lines; a dot within a version or a URL does not."""
+"""The separators of sentences and lines, but not dots within versions or URLs."""
 _WORD = re.compile(r"[\w-]+")
 _OURS = frozenset({"opsera", "opsera-step", "pipeline", "invalid", "input"})
 """Words of titles that every message would repeat."""
@@ -33,7 +33,7 @@ class Platform:
     """A job log without commands; outputs are `OPSERA_…=` lines in a file, if one is named.
 
     All text that a platform gets is free of control characters already. A platform adds its own
-    commands, and breaks what its log viewer would take for one.
+    commands, and escapes text that its log viewer would interpret as one.
     """
 
     name: ClassVar[str] = "plain"
@@ -52,7 +52,7 @@ class Platform:
     tick: ClassVar[float | None] = None
     """How often, in seconds, the display needs to be drawn again; None for never."""
     owns_output_file: ClassVar[bool] = False
-    """Whether the output file is made public as it is, so that none but ours may be there."""
+    """Whether the platform publishes the output file, so that it must be ours."""
     color: bool = False
     """Whether colors show in this log."""
     lost: str
@@ -76,7 +76,7 @@ class Platform:
 
     @property
     def time_left(self) -> float | None:
-        """Seconds until the platform ends this job; None if it doesn't say."""
+        """Seconds until the platform ends this job; None if unknown."""
         return None
 
     @property
@@ -86,7 +86,7 @@ class Platform:
 
     @property
     def is_deserted(self) -> bool:
-        """Whether the log is not read any more: a write failed, or the pipe is closed."""
+        """Whether the log is no longer read: a write failed, or the pipe is closed."""
         if self._dead:
             return True
         try:
@@ -160,7 +160,7 @@ class Platform:
             )
         except OSError as error:
             if not self._wrote_outputs:
-                # What an earlier job left there must not be read as the outputs of this one.
+                # The outputs of an earlier job must not be mistaken for this one's.
                 files.discard_output_file(file, self.workspace)
             return f"Can't write the outputs to {file}: {files.reason_of(error)}."
         self._wrote_outputs = True
@@ -183,7 +183,7 @@ class Platform:
         return 0
 
     def save_state(self, state: Mapping[str, str]) -> None:
-        """Leave a note for the cleanup after a killed job, where the platform keeps one."""
+        """Save state for the cleanup after a killed job, if the platform supports it."""
 
     def saved_state(self, file: str) -> dict[str, str]:
         """Read what the job left for the cleanup: here from its output file.
@@ -240,7 +240,7 @@ def first_sentence(text: str) -> str:
 
 
 def label(level: str) -> str:
-    """Return what stands before a message of this level where there are no colors."""
+    """Return the prefix of a message of this level."""
     return f"{level.upper()}: " if level in (DEBUG, WARNING, ERROR) else ""
 
 

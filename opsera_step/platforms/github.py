@@ -38,7 +38,7 @@ _OLD_COMMAND = re.compile(rf"(#{_NO_WEIGHT}#)(?={_NO_WEIGHT}\[)")
 
 # By culture `::` is not found where it forms one character with the text beside it: before a
 # combining mark (and a few other characters that join the one before), and after a character that
-# joins the next one. A command with such text would be printed instead of carried out.
+# joins the next one. A command with such text would be printed instead of executed.
 _JOINS_BEFORE = re.compile("[\u0e33\u0eb3\u200d\uff9e\uff9f\U0001f3fb-\U0001f3ff]")
 _JOINS_AFTER = re.compile(
     "[\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd\U000111c2\U000111c3"
@@ -59,7 +59,7 @@ class GitHub(Platform):
 
     @property
     def debug(self) -> bool:
-        """Whether debug logging is on, for this job or for us alone."""
+        """Whether debug logging is on, for this job or only for opsera-step."""
         return self._environ.get("RUNNER_DEBUG") == "1" or super().debug
 
     def lines(self, lines: Sequence[str]) -> None:
@@ -188,7 +188,7 @@ def first_sentences(text: str, length: int) -> tuple[str, list[str]]:
 
 
 def _quotes(details: Sequence[str], room: int) -> list[str]:
-    """Return the first details as far as there is room; the very first one gets some anyway."""
+    """Return the first details as far as there is room; the very first one is always included."""
     shown: list[str] = []
     for line in (line.strip() for line in details if line.strip()):
         if len(line) + 1 > room:
@@ -202,7 +202,7 @@ def _quotes(details: Sequence[str], room: int) -> list[str]:
 
 
 def escape_commands(line: str) -> str:
-    """Break what the runner would take for a command by a space; leave all else as it is."""
+    """Break text that the runner would interpret as a command with a space."""
     if ":" in line:
         line = _COMMAND.sub(r"\1 ", line)
     return _OLD_COMMAND.sub(r"\1 ", line) if "[" in line else line

@@ -51,7 +51,7 @@ _TOO_LONG = (
     "OPSERA_RESULT was left out of the dotenv report, because GitLab limits it to 5 KB. "
     + RESULT_IS_IN_REPORT
 )
-# GitLab takes this for a time stamp at the start of a line, wherever it comes from, and hides it.
+# GitLab interprets this at the start of any line as a time stamp, and hides it.
 _STAMP = re.compile(rb".{4}-..-..T..:.{12}Z.{5}", re.DOTALL)
 _COLOR_CODES = re.compile(r"(?:\x1b\[[0-9;:]*m)*")
 _UNSAFE = re.compile(r"[\s$%\x00-\x1f\x7f-\x9f]|^[\"']")
@@ -93,7 +93,7 @@ class GitLab(Platform):
 
     @property
     def debug(self) -> bool:
-        """Whether debug logging is on, for this job or for us alone."""
+        """Whether debug logging is on, for this job or only for opsera-step."""
         return self._is_on("CI_DEBUG_TRACE") or super().debug
 
     def say(self, text: str, level: str = "") -> None:
@@ -137,7 +137,7 @@ class GitLab(Platform):
         return f"opsera_step_{self._sections}"
 
     def write_outputs(self, outputs: Mapping[str, str], file: str) -> str:
-        """Write the dotenv report; say so if not all of it fits."""
+        """Write the dotenv report; return a warning if not all of it fits."""
         failure = super().write_outputs(outputs, file)
         fits = "result" not in outputs or any(
             "OPSERA_RESULT=" in one for one in self._dotenv(outputs)

@@ -1,4 +1,4 @@
-"""A person at a terminal: colors, and lines at the bottom that are redrawn and leave no trace."""
+"""An interactive terminal: colors, and lines at the bottom that are redrawn and removed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SGR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 def can_move_cursor(environ: Mapping[str, str], out: TextIO) -> bool:
-    """Whether this is a terminal on which a person watches, and lines can be redrawn.
+    """Whether this is an interactive terminal on which lines can be redrawn.
 
     Some CI systems give their jobs a pseudo-terminal, and keep all that is drawn there.
     """
@@ -96,9 +96,9 @@ class Terminal(Platform):
         return max(1, min(_MOST_LINES, self._window.lines // _SHARE) - 1)
 
     def draw(self, lines: Sequence[tuple[str, str]]) -> None:
-        """Draw lines below the log in place of those before; without any, these are taken away.
+        """Draw lines below the log in place of those before; without any, remove these.
 
-        The last line gets a sign that turns. None is as wide as the window, because a line that
+        The last line gets a spinner. None is as wide as the window, because a line that
         wraps could not be erased.
         """
         if not lines and not self._drawn:

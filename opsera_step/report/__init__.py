@@ -1,4 +1,4 @@
-"""What a job leaves behind: the report directory and the step summary."""
+"""The report directory and the step summary."""
 
 from opsera_step.report.directory import Report
 

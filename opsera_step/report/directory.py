@@ -33,7 +33,7 @@ _MOST_READ = 1 << 20
 
 
 class Report:
-    """Writes the report of one job; that it fails never ends the job.
+    """Writes the report of one job; a failure never ends the job.
 
     Use it as a context manager around the job, and call `write` at the end.
     """
@@ -64,7 +64,7 @@ class Report:
             self._blocks = LogBlocks(self._spool_block)
         self._failure = ""
         self.note = ""
-        """A sentence about an earlier report that this one replaces."""
+        """A message about an earlier report that this one replaces."""
 
     @property
     def keeps_log(self) -> bool:
@@ -163,7 +163,7 @@ class Report:
             with suppress(OSError):
                 self._close_log()
             if self._directory is not None:
-                # It would look complete.
+                # A partial file would look complete.
                 self._directory.remove(LOG)
             raise
 

@@ -1,4 +1,4 @@
-"""report.html: everything about a run in one page that loads nothing.
+"""report.html: everything about a run in one page without external resources.
 
 The page is its head, then the blocks of the log, then its foot, so that the log is never in memory
 as a whole. Its policy allows its own script and style by their hashes and nothing else.
@@ -66,7 +66,7 @@ class Bar:
     """Whether the step had not ended."""
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return a description."""
         started = f"started after {format_duration(self.start)}"
         if self.is_open:
             return f"{started}, not finished"
@@ -91,7 +91,7 @@ class Row:
     name: str
     tool: str
     word: str
-    """Its state; empty for lines that belong to no step of the plan."""
+    """Its state; empty for lines without a step of the plan."""
     message: str = ""
     started: str = ""
     took: str = ""
@@ -99,7 +99,7 @@ class Row:
     bar: Bar | None = None
     log: StepLog | None = None
     is_bad: bool = False
-    """Whether the run ended badly at this step."""
+    """Whether the run failed or stopped at this step."""
 
     @property
     def style(self) -> str:

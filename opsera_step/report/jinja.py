@@ -1,4 +1,4 @@
-"""The templates, filled in by Jinja2, which loads late: few jobs write a report."""
+"""Rendering of templates with Jinja2, which is loaded late: few jobs write a report."""
 
 from __future__ import annotations
 

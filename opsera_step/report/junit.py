@@ -1,8 +1,8 @@
 """junit.xml: the steps of a run as tests, for the test viewers of Jenkins, GitLab, and others.
 
-A step whose result is unknown is no test, since every test in such a file has a result; the output
-of the suite names it. What is not about a step, such as a timeout, becomes a test named for the
-run; so there is always at least one test, and a failure or an error whenever the run failed. An
+A step whose result is unknown is not a test, because every test in such a file has a result; the
+output of the suite lists it. What is not about a step, such as a timeout, becomes a test named for
+the run; so there is always at least one test, and a failure or an error whenever the run failed. An
 approval step at which a run is paused has not failed: it counts as skipped.
 """
 

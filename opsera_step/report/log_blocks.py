@@ -1,4 +1,4 @@
-"""The log as the page carries it: packed blocks of lines, each of one step, made as they arrive.
+"""The log in the page: compressed blocks of lines, each of one step, written as they arrive.
 
 A block is base64 of deflated text, so that nothing in a log can be markup, the page of a long log
 opens at once, and a browser unpacks only what is looked at. Memory does not grow with the log.

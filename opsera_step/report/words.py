@@ -19,7 +19,7 @@ STATUS_WORDS: Mapping[str, str] = {
     "cancelled": "cancelled",
     "error": "error",
 }
-"""For people, by the values of the output `status`."""
+"""Displayed states, by the values of the output `status`."""
 
 ICONS: Mapping[str, str] = {
     "succeeded": "✓",

@@ -1,4 +1,4 @@
-"""Make untrusted text safe to show: control characters, secrets, width."""
+"""Sanitize untrusted text: control characters, secrets, width."""
 
 from opsera_step.text.redaction import MASK
 from opsera_step.text.sanitize import LineCleaner, clean_inline, plain, split_lines

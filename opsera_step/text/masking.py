@@ -23,7 +23,7 @@ _PUBLIC = re.compile(
     r"|algorithm|version|expiry|expiration|(?:expires?d?|created|updated|issued)(?:at|in|on|by)?"
     r"|policy|manager|provider|format|header|field|limit|enabled|required|(?:max|total)tokens)$"
 )
-"""What is said about a secret, and is none: tokenId, secretName, passwordExpiry."""
+"""Attributes of a secret that are not secret: tokenId, secretName, passwordExpiry."""
 
 
 def mask_secrets(data: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, known: Iterable[str], *, closeness: float = 0.6) -> str:
-    """Return the known word that is nearest to an unknown one; case does not count.
+    """Return the known word that is nearest to an unknown one, ignoring case.
 
     Empty if none is near.
     `closeness` is the lowest ratio of `difflib.SequenceMatcher` that counts, from 0 to 1.

@@ -1,4 +1,4 @@
-"""How many terminal columns a text takes, and its beginning where it is too wide. Pure.
+"""The width of a text in terminal columns, and truncation to a width. Pure.
 
 Emoji sequences follow what wcwidth and current terminals do: U+FE0F makes the character before it
 two columns wide, and what a zero-width joiner or a skin tone adds takes none.
@@ -35,7 +35,7 @@ def cut(text: str, width: int) -> str:
 
 
 def _clusters(text: str) -> Iterator[tuple[str, int]]:
-    """Take a text apart into what can't be cut, each with its columns."""
+    """Split a text into units that can't be cut, each with its columns."""
     cluster, columns = "", 0
     for character in text:
         width = _width(character)
