@@ -58,7 +58,7 @@ class Signals:
         self.number: int | None = None
         """The first signal that came."""
         self.emergency: Emergency | None = None
-        """The emergency actions of the watchdog; None while there is nothing to stop or to write."""
+        """The emergency actions of the watchdog; None while there is nothing to stop or write."""
         self._waiting = False
         self._raised = False
         self._left: float | None = None
