@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from opsera_step.api import OpseraClient
 from opsera_step.clock import Deadline, SystemClock
 from opsera_step.simulator import Fault, Simulator, SpeedClock
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
-from tests.support import scenes
+from tests.support import ROOT, scenes
 from tests.support.jobs import Files, Process, wait_until
 from tests.support.shell import TOOL
 
@@ -247,6 +249,21 @@ def test_modules_in_the_checkout_shadow_nothing(passing, tmp_path):
     environ = {"PYTHONPATH": str(tmp_path), "HOME": "/nonexistent", "PYTHONSTARTUP": "x"}
     job = Process(passing, Files(tmp_path), environ=environ).wait()
     assert job.code == 0
+
+
+def test_modules_in_the_checkout_do_not_shadow_a_module_run(tmp_path):
+    """`python -m opsera_step` takes no module from the directory in which it is called either."""
+    for name in ("click", "requests", "yaml", "signal", "typing", "threading", "pathlib", "json"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "opsera_step", "pipeline", "list"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "No access token" in done.stderr) == (2, True), done.stderr
 
 
 def test_a_closed_stdout(passing, tmp_path: Path):
