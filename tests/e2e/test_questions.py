@@ -646,10 +646,15 @@ class TestInputCommand:
         ("run --format json", 0, "succeeded"),
     ],
 )
-def test_a_full_disk(simulator, words, code, expected):
+def test_a_full_disk(simulator, tmp_path, words, code, expected):
     """A response that could not be written is a failure; the result of a run is unaffected."""
-    done = to_a_full_disk(*words.split(), **environment(simulator))
+    environ = {**environment(simulator), "OPSERA_OUTPUT_FILE": str(tmp_path / "opsera.env")}
+    done = to_a_full_disk(*words.split(), **environ)
     assert (done.returncode, expected in done.stderr) == (code, True)
+    if not words.startswith("doctor"):
+        outputs = Files(tmp_path).outputs
+        assert json.loads(outputs["OPSERA_RESULT"])["exitCode"] == code
+        assert (outputs["OPSERA_STATUS"] == "success") == (code == 0)
 
 
 def test_a_closed_output(tmp_path):
