@@ -12,7 +12,7 @@ import yaml
 
 from opsera_step.config import BY_NAME
 from opsera_step.outcome import OUTPUTS
-from opsera_step.platforms.base import output_variable
+from opsera_step.platforms.base import ORIGIN, output_variable
 from tests.support import ROOT
 
 DOCUMENTS = sorted(
@@ -45,7 +45,8 @@ def test_links_lead_somewhere(document):
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda one: one.name)
 def test_variables_are_those_of_inputs_and_outputs(document):
     """A misspelled variable in an example would have no effect."""
-    known = {f"OPSERA_{name.upper()}" for name in BY_NAME} | set(map(output_variable, OUTPUTS))
+    known = {f"OPSERA_{name.upper()}" for name in BY_NAME}
+    known |= set(map(output_variable, (*OUTPUTS, ORIGIN)))
     known |= {"OPSERA_IMAGE", "OPSERA_SINGLE_FILE"}  # Of the Jenkins library.
     assert set(re.findall(r"OPSERA_[A-Z_]+[A-Z]", document.read_text("utf-8"))) <= known
 
