@@ -15,7 +15,7 @@ from opsera_step.runs.log_reader import QUIET_FOR
 from opsera_step.runs.retry import HEARTBEAT, LONGEST_WAIT
 from opsera_step.runs.start import IDLE_PROOF
 from opsera_step.runs.stop import LATE_STOP
-from tests.faults.world import FINAL, KILLED, SPEED, Job, Played
+from tests.faults.world import FINAL, KILLED, Job, Played
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
 
 CHANCE = ""
@@ -87,7 +87,8 @@ def _amount(played: Played, name: str) -> float:
 
 
 def _timeout(played: Played) -> float:
-    return parse_duration(played.schedule.inputs["timeout"]) or 0.0
+    """Return the timeout in seconds of the world."""
+    return played.speed * (parse_duration(played.schedule.inputs["timeout"]) or 0.0)
 
 
 @rule("exit code and status agree, and the outputs are complete")
@@ -268,7 +269,7 @@ def _cancel_stops(played: Played) -> Iterator[str]:
         return
     yield CHANCE
     stops = [one for one, _ in asked if one.call == "stop"]
-    if len(stops) != 1 or (stops[0].time - at > 1.0 + _hanging(played) and not played.is_real):
+    if len(stops) != 1 or (stops[0].time - at > 1.0 + _hanging(played) and played.speed == 1):
         yield f"the stop calls came {[one.time - at for one in stops]} s after the signal"
 
 
@@ -307,10 +308,12 @@ def _no_orphan(played: Played) -> Iterator[str]:
 
 @rule("a job ends in time")
 def _time(played: Played) -> Iterator[str]:
-    limit = _timeout(played) + SLACK + 3 * _hanging(played) + _amount(played, "suspend")
+    limit = (
+        _timeout(played) / played.speed + SLACK + 3 * _hanging(played) + _amount(played, "suspend")
+    )
     for job in _ended(played):
         yield CHANCE
-        took = (job.ended - job.started) / (SPEED if played.is_real else 1)
+        took = (job.ended - job.started) / played.speed
         if took > limit:
             yield f"it took {took:.0f} s"
 
@@ -320,7 +323,7 @@ def _cancelled_in_time(played: Played) -> Iterator[str]:
     job, at = played.jobs[0], played.when(*SIGNAL_CODES.values())
     if job.code in SIGNAL_CODES and at is not None:
         yield CHANCE
-        took = (job.ended - at) / (SPEED if played.is_real else 1)
+        took = (job.ended - at) / played.speed
         limit = CANCELLED_WITHIN + 3 * _hanging(played) + _amount(played, "suspend")
         if took > limit:
             yield f"it took {took:.1f} s"
@@ -348,7 +351,7 @@ def settling(played: Played) -> float | None:
     """
     job, calm_at = played.jobs[0], played.calm_at
     run = played.run_of(job)
-    is_whole = played.schedule.inputs["wait"] == "true" and not played.is_real
+    is_whole = played.schedule.inputs["wait"] == "true" and played.speed == 1
     if (
         calm_at is None
         or calm_at >= job.ended

@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -148,8 +148,8 @@ class Played:
     tokens: list[str]
     calm_at: float | None
     """When all faults had ended; None if they did not."""
-    is_real: bool = False
-    """Whether the real process was played, in real time."""
+    speed: float = 1.0
+    """How much faster the world was than the job; 1 on a fake clock."""
 
     def asked(self, job: int = 0) -> Iterator[tuple[LoggedRequest, Moment]]:
         """Yield the requests of a job."""
@@ -346,7 +346,7 @@ def _play_jobs(
     world: World,
     directory: Path,
     run: Callable[[str, Files, dict[str, str]], tuple[int, str, list[float]]],
-    timeouts: dict[str, str] | None = None,
+    speed: float = 1.0,
 ) -> Played:
     """Play the job, and what comes after it."""
     if schedule.other_first:
@@ -354,8 +354,6 @@ def _play_jobs(
     tokens, world.token_file = [world.token], directory / "token"
     world.token_file.write_text(world.token, "utf-8")
     inputs = {**schedule.inputs, "token": None, "token_file": str(world.token_file)}
-    if timeouts:
-        inputs["timeout"] = timeouts[schedule.inputs["timeout"]]
     for kind in ("job", schedule.then):
         if not kind:
             continue
@@ -369,7 +367,7 @@ def _play_jobs(
                 world.calm()
             state = github_files.state(files.text("github_state").encode()).values
             environ |= {f"STATE_{name}": value for name, value in state.items()}
-        world.begin(kind, files, parse_duration(str(inputs["timeout"])) or 0.0)
+        world.begin(kind, files, speed * (parse_duration(schedule.inputs["timeout"]) or 0.0))
         started = world.now
         code, log, silences = run(kind, files, environ)
         left = {name: files.text(name) for name in ("opsera.env", "github_output")}
@@ -378,7 +376,7 @@ def _play_jobs(
     truths = {one.number: world.console_text(one.number) for one in world.runs()}
     return Played(
         schedule, world.jobs, world.runs(), world.requests, world.moments, world.happened, truths,
-        tokens, world.calm_at, bool(timeouts),
+        tokens, world.calm_at, speed,
     )  # fmt: skip
 
 
@@ -415,6 +413,8 @@ class _Real:
 def play_process(schedule: Schedule, directory: Path) -> Played:
     """Play a schedule with the real entry point, in real time."""
     machine = _Real()
+    inputs = {**schedule.inputs, "timeout": _TIMEOUTS[schedule.inputs["timeout"]]}
+    schedule = replace(schedule, inputs=inputs)
     with World(schedule, SpeedClock(SPEED)) as world:
         world.machine = machine
         if schedule.calm_at is not None:
@@ -429,4 +429,4 @@ def play_process(schedule: Schedule, directory: Path) -> Played:
             done = machine.process.wait(240)
             return done.code, done.log, []
 
-        return _play_jobs(schedule, world, directory, run, _TIMEOUTS)
+        return _play_jobs(schedule, world, directory, run, SPEED)
