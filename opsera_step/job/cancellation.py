@@ -13,7 +13,13 @@ from opsera_step.clock import Clock, Deadline, SystemClock
 from opsera_step.errors import ApiError, Cancelled, OpseraStepError
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.outcome import Outcome, outcome_of
-from opsera_step.runs import STARTED, StopResult, find_unconfirmed_run, stop_run
+from opsera_step.runs import (
+    STARTED,
+    StopResult,
+    confirm_end,
+    find_unconfirmed_run,
+    stop_run,
+)
 
 CANCEL_BUDGET = 4.0
 """Seconds that stopping the run of a cancelled job may take."""
@@ -79,10 +85,11 @@ def cancel(job: Job, cancelled: Cancelled) -> CommandResult:
         left = f"The signal arrived while {cancelled.during}, which may have taken effect."
         outcome = outcome_of(job.known(), None, None, cancelled=cancelled, left=left)
         return CommandResult(outcome)
+    until = Deadline.after(job.clock, CANCEL_BUDGET)
+    confirm_end(job.client, job.state, job.clock, until)
     left = reason_to_leave(job, "on_cancel")
     stopped = None
     if not left:
-        until = Deadline.after(job.clock, CANCEL_BUDGET)
         stopped = stop(job, job.client, job.clock, until)
         if stopped is None:
             left = (

@@ -16,7 +16,7 @@ from opsera_step.runs.settings import Parameter, RuntimeSettings
 from opsera_step.runs.start import StartPolicy, start_run
 from opsera_step.runs.state import ATTACHED, STARTED, WATCHED, RunState, StopResult
 from opsera_step.runs.steps import Failure, RunDetails, StepResult, steps_of
-from opsera_step.runs.stop import LATE_STOP, LONGEST_STOP, stop_run
+from opsera_step.runs.stop import LATE_STOP, LONGEST_STOP, confirm_end, stop_run
 
 __all__ = [
     "ATTACHED",
@@ -40,6 +40,7 @@ __all__ = [
     "StepResult",
     "StopResult",
     "call_with_retry",
+    "confirm_end",
     "find_unconfirmed_run",
     "follow",
     "lines_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Protocol, TypeGuard
 
 from opsera_step.api import Ack, Pipeline, Run, RunStatus, State
@@ -15,6 +16,8 @@ LONGEST_STOP = 10.0
 LATE_STOP = 6.0
 """Seconds that it may take after the timeout expired."""
 _RETRY_INTERVAL = 0.5
+_LASTS = 3.0
+"""Seconds for which a final status has to last if the pipeline does not show the end of the run."""
 _SHARE_OF_CALL = 0.6
 """Part of the remaining time that one stop call may take, so that the status can be checked."""
 
@@ -62,6 +65,40 @@ def stop_run(
         state.observe(result.status, clock.monotonic())
     state.stop = result
     return result
+
+
+def confirm_end(client: Api, state: RunState, clock: Clock, deadline: Deadline) -> None:
+    """Ask again for the status of a run that seems to have ended; `state` holds what it is then."""
+    run, status = state.run, state.status
+    if run is not None and status is not None and status.state.final:
+        with suppress(TimedOut):
+            status = _lasting_status(client, run, status, clock, deadline)
+            state.observe(status, clock.monotonic())
+
+
+def _lasting_status(
+    client: Api, run: Run, status: RunStatus, clock: Clock, deadline: Deadline
+) -> RunStatus:
+    """Return the status of a run, asked for again while it is final but may not last.
+
+    Raises:
+        TimedOut: if there was no time to see whether it lasts.
+
+    """
+    began = read_at = clock.monotonic()
+    until = deadline.no_later_than(_LASTS)
+    while status.state.final and read_at < began + _LASTS:
+        if until.expired:
+            raise TimedOut("There was no time left to check whether the run has ended.")
+        try:
+            if (client.summary(run.pipeline_id, until).last_run_count or 0) >= run.count:
+                break
+            clock.sleep(min(_RETRY_INTERVAL, until.remaining))
+            status = client.status(run, until)
+            read_at = clock.monotonic()
+        except ApiError:
+            clock.sleep(min(_RETRY_INTERVAL, until.remaining))
+    return status
 
 
 class _Stopping:
@@ -119,6 +156,7 @@ class _Stopping:
             status = self._client.status(run, deadline)
         except Rejected:
             return self._reason_in_summary(self._client.summary(run.pipeline_id, deadline))
+        status = _lasting_status(self._client, run, status, self._clock, deadline)
         if status.is_waiting:
             return self._queued()
         if status.state.final:
@@ -164,11 +202,22 @@ class _Stopping:
         status: RunStatus | None = None
         while not self._deadline.expired:
             status = self._status() or status
-            if _is_final(status):
+            if _is_final(status) and self._lasts(status):
                 return self._ended(status)._replace(ack=ack)
             self._clock.sleep(min(_RETRY_INTERVAL, self._deadline.remaining))
         text = f"Run {self._run.count} is stopping; the current operation finishes first."
-        return StopResult(f"{text} {ack.message}".strip(), status, ack=ack)
+        lasting = None if _is_final(status) else status
+        return StopResult(f"{text} {ack.message}".strip(), lasting, ack=ack)
+
+    def _lasts(self, status: RunStatus) -> bool:
+        """Whether a final status is to be believed after a stop call, which explains a stop."""
+        if status.state is State.STOPPED:
+            return True
+        try:
+            lasting = _lasting_status(self._client, self._run, status, self._clock, self._deadline)
+        except TimedOut:
+            return False
+        return lasting.state is status.state
 
     def _status(self) -> RunStatus | None:
         try:

@@ -68,6 +68,20 @@ def test_the_main_thread_that_was_first_stops_the_run(tmp_path):
     assert (job.code, simulator.count("stop")) == (143, 1)
 
 
+@pytest.mark.parametrize("on_cancel", ["auto", "leave"])
+def test_a_run_that_looks_final_for_a_moment(tmp_path, on_cancel):
+    """A status that was not confirmed is neither a reason to leave the run nor its result."""
+    plan = scenes.scenario(scenes.step("One", duration=10.0), scenes.step("Two", duration=600.0))
+    clock, signals = FakeClock(), Signals()
+    flags = {"flicker_seconds": 2.0}
+    with Simulator(plan, clock=clock, seed=1, flags=flags) as simulator:
+        clock.call_at(11.9, lambda: sigterm(signals))
+        inputs = {"on_cancel": on_cancel, "poll_interval": "0.5"}
+        job = play_with(simulator, clock, Files(tmp_path), signals, **inputs)
+        assert simulator.count("stop") == (on_cancel == "auto")
+    assert job.outputs["OPSERA_STATUS"] == "cancelled"
+
+
 @pytest.mark.parametrize("inputs", [{"on_busy": "attach"}, {"command": "watch"}])
 def test_a_run_that_this_job_did_not_start_is_left(tmp_path, inputs):
     """By default, a cancelled job stops only the run that it started."""

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from opsera_step.api import Run, RunStatus, State
+from opsera_step.api import Run, RunStatus, State, state_of
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import (
     ApiError,
@@ -287,6 +287,28 @@ class TestUnknownRuns:
         api.status_faults = [NotFound("HTTP 404.")]
         assert f"un {count} {sentence}" in stop(api, count).sentence
         assert api.times("stop") == 0
+
+    @pytest.mark.parametrize("word", ["success", "failed", "stopped"])
+    def test_a_final_status_that_does_not_last(self, word):
+        """Between two steps a run can look final for a moment; it is stopped all the same."""
+        api = world(US)
+        moment = RunStatus(state_of(word), word)
+        usual, api.status = api.status, lambda run, deadline: moment
+        api.clock.call_at(2.5, lambda: setattr(api, "status", usual))
+        assert stop(api, 6).sentence == "Run 6 stopped."
+
+    def test_a_final_status_after_the_stop_call_that_does_not_last(self):
+        """With the time up before the end is certain, the run is stopping, not failed."""
+        api = world(US)
+        api.stop_faults = [(False, None)]
+        usual = api.status
+        api.status = lambda run, deadline: (
+            RunStatus(State.FAILED, "failed")
+            if api.clock.monotonic() > 3.5
+            else usual(run, deadline)
+        )
+        result = stop(api, 6, is_active=True)
+        assert result.sentence.startswith("Run 6 is stopping") and result.status is None
 
     def test_an_idle_pipeline_is_not_stopped(self):
         """An unknown run of an idle pipeline is over."""
