@@ -604,6 +604,7 @@ class Tracker:
             # A run whose turn has just come may be unknown for a while, too.
             self._grace_from = now
         if ahead is not None and ahead != self._ahead:
+            self._state.behind = ahead
             yield Queued(ahead)
         self._ahead = ahead
         if ahead is None:

@@ -350,7 +350,7 @@ class _Starter:
         elif run.count > before.run_count + 1:
             # Another run came in between, and may be in progress.
             behind = run.count - 1
-        elif before.last_run_count is not None and before.last_run_count < before.run_count:
+        elif (before.last_run_count or 0) < before.run_count:
             # The pipeline looked idle, but its latest run is not known to have ended.
             behind = before.run_count
         state = self._state

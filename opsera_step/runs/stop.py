@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Protocol, TypeGuard
 
-from opsera_step.api import Ack, Pipeline, Run, RunStatus, State
+from opsera_step.api import Ack, Pipeline, Run, RunStatus, State, state_of
 from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import ApiError, Rejected, TimedOut, Unauthorized
 from opsera_step.runs.retry import UNAUTHORIZED_RETRIES
@@ -91,14 +91,23 @@ def _lasting_status(
         if until.expired:
             raise TimedOut("There was no time left to check whether the run has ended.")
         try:
-            if (client.summary(run.pipeline_id, until).last_run_count or 0) >= run.count:
-                break
+            pipeline = client.summary(run.pipeline_id, until)
+            if (pipeline.last_run_count or 0) >= run.count:
+                return _recorded_status(pipeline, run) or status
             clock.sleep(min(_RETRY_INTERVAL, until.remaining))
             status = client.status(run, until)
             read_at = clock.monotonic()
         except ApiError:
             clock.sleep(min(_RETRY_INTERVAL, until.remaining))
     return status
+
+
+def _recorded_status(pipeline: Pipeline, run: Run) -> RunStatus | None:
+    """Return the status with which a pipeline recorded the end of a run, if it is its last one."""
+    value = pipeline.last_run_status
+    if pipeline.last_run_count != run.count or not state_of(value).final:
+        return None
+    return RunStatus(state_of(value), value)
 
 
 class _Stopping:

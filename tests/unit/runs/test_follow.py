@@ -447,6 +447,13 @@ class TestTheQueue:
         assert seen.lines == ["hello"]
         assert sum(at < 3600 for at, _ in opsera.requests) <= (370 if counted else 310)
 
+    def test_a_run_found_to_be_queued_is_not_known_to_be_active(self, clock):
+        """A stop call without a check would stop the run ahead."""
+        ahead = [(0, pipeline(State.RUNNING, 41))]
+        opsera = ScriptedOpsera(clock, [(0, NotFound("HTTP 404."))], pipelines=ahead)
+        seen = follow_run(opsera, 30.0)
+        assert (seen.state.behind, seen.state.is_active(seen.end)) == (41, False)
+
     def test_it_outlives_an_outage(self, clock):
         """An outage while a run is queued and unknown does not end it."""
         opsera = ScriptedOpsera(

@@ -492,11 +492,12 @@ class TestResponses:
         played = play(api)
         assert (api.times("run"), played.followed, api.ours()) == (2, 6, [6])
 
-    def test_a_pipeline_that_looks_idle_before_its_latest_run_ended(self):
+    @pytest.mark.parametrize("last", [4, None])
+    def test_a_pipeline_that_looks_idle_before_its_latest_run_ended(self, last):
         """Ours may be queued behind that run, so no stop call is sent without a check."""
         api = FakeOpsera(FakeClock(), "running")
         idle = replace(api.summary(PIPELINE, Deadline.after(api.clock, None)), state=State.SUCCESS)
-        played = play(api, pipeline=replace(idle, last_run_count=4))
+        played = play(api, pipeline=replace(idle, last_run_count=last))
         assert (played.followed, played.state.behind) == (6, 5)
         assert not played.state.is_active(0.0)
 
