@@ -450,7 +450,7 @@ class TestTheQueue:
     def test_a_run_found_to_be_queued_is_not_known_to_be_active(self, clock):
         """A stop call without a check would stop the run ahead."""
         ahead = [(0, pipeline(State.RUNNING, 41))]
-        opsera = ScriptedOpsera(clock, [(0, NotFound("HTTP 404."))], pipelines=ahead)
+        opsera = ScriptedOpsera(clock, [(0, http(404))], pipelines=ahead)
         seen = follow_run(opsera, 30.0)
         assert (seen.state.behind, seen.state.is_active(seen.end)) == (41, False)
 
