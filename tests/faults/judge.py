@@ -118,7 +118,7 @@ def _one_run(played: Played) -> Iterator[str]:
             yield f"{job.kind} started runs {started}"
 
 
-@rule("a job follows no run of another user without saying so")
+@rule("a job doesn't follow a run of another user without a warning")
 def _foreign(played: Played) -> Iterator[str]:
     for job in _ended(played):
         if any(run.started_by != "us" for run in played.runs):
@@ -231,7 +231,7 @@ def _no_foreign_stop(played: Played) -> Iterator[str]:
                 yield f"run {hit.number} of {hit.started_by} was stopped"
 
 
-@rule("a run that is to be left gets no stop call, and a stopped one no second")
+@rule("a run that should be left alone gets no stop call, and a stopped run no second one")
 def _no_needless_stop(played: Played) -> Iterator[str]:
     for number, job in enumerate(played.jobs):
         stops = [one for one, _ in played.asked(number) if one.call == "stop"]
@@ -273,7 +273,7 @@ def _cancel_stops(played: Played) -> Iterator[str]:
         yield f"the stop calls came {[one.time - at for one in stops]} s after the signal"
 
 
-@rule("no run of ours is orphaned once the post step ran")
+@rule("the post step leaves no run of the job in progress")
 def _no_orphan(played: Played) -> Iterator[str]:
     if [job.kind for job in played.jobs] != ["job", "post step"]:
         return
