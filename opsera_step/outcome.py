@@ -106,8 +106,8 @@ class Outcome:
     def paused_since(self) -> str:
         """When (UTC) the run paused; empty if unknown."""
         waiting = (step for step in self.steps if step.state is State.PAUSED)
-        began = next((step.started_at for step in waiting if step.name == self.waits_for), None)
-        return "" if began is None else moment_text(began, self.at)
+        started = next((step.started_at for step in waiting if step.name == self.waits_for), None)
+        return "" if started is None else moment_text(started, self.at)
 
     def to_json(self) -> dict[str, Any]:
         """Return the whole outcome for the output `result` and for result.json."""

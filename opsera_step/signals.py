@@ -143,7 +143,7 @@ class Signals:
     def _wake_main_thread(self, number: int, until: float) -> None:
         """Send the signal again until it is handled.
 
-        It may have come just before a wait began: Python runs the handler only between two steps
+        It may have come just before a wait started: Python runs the handler only between two steps
         of the interpreter, and the wait would continue. Another signal ends it.
         """
         main = threading.main_thread().ident

@@ -143,10 +143,10 @@ def main() -> int:
 
 def catch(mutant: Mutant) -> str:
     """Return the first test that fails with a defect; empty if all pass."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as directory:
         # Hidden directories hold what the tests don't need, such as a virtual environment.
         hidden = shutil.ignore_patterns(".*", "__pycache__")
-        copy = shutil.copytree(ROOT, Path(folder, "copy"), ignore=hidden)
+        copy = shutil.copytree(ROOT, Path(directory, "copy"), ignore=hidden)
         apply(mutant, copy)
         tests = [f"tests/{name}" for name in mutant.tests.split()]
         # The order of tests and what Hypothesis remembers must not matter.

@@ -167,18 +167,18 @@ def run_words(
         code = _invoke(words, here)
         if here.carried_out:
             return code
-        trouble: OpseraStepError = InvalidInput(
+        failure: OpseraStepError = InvalidInput(
             [f"Invalid value {_as_typed(words)!r} for command. It is not available in a job."]
         )
     except click.ClickException as error:
-        trouble = InvalidInput(
+        failure = InvalidInput(
             [f"Invalid value {_as_typed(words)!r} for command. {one_line(error)}"]
         )
     except OpseraStepError as error:
-        trouble = error
+        failure = error
     except Exception as error:  # noqa: BLE001 - the last boundary: a bug of our own
-        trouble = InternalError(f"{type(error).__name__}: {error}")
-    return reject(environ, Output(out), trouble, reads_input_variables=reads_input_variables)
+        failure = InternalError(f"{type(error).__name__}: {error}")
+    return reject(environ, Output(out), failure, reads_input_variables=reads_input_variables)
 
 
 def _as_typed(words: Sequence[str]) -> str:

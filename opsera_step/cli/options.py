@@ -167,8 +167,10 @@ def _parameters(function: Any) -> list[click.Parameter]:
 def completing(words: Callable[[], Iterable[str]]) -> Any:
     """Return a completer for some words, which are computed when needed."""
 
-    def complete(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-        return [word for word in words() if word.startswith(begun)]
+    def complete(
+        _context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[str]:
+        return [word for word in words() if word.startswith(incomplete)]
 
     return complete
 
@@ -177,9 +179,9 @@ def completing_path(kind: str = "file") -> Any:
     """Return a completer for files or directories."""
 
     def complete(
-        _context: click.Context, _parameter: click.Parameter, begun: str
+        _context: click.Context, _parameter: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        return [CompletionItem(begun, type=kind)]
+        return [CompletionItem(incomplete, type=kind)]
 
     return complete
 
@@ -187,12 +189,12 @@ def completing_path(kind: str = "file") -> Any:
 def completing_alias(group: str) -> Any:
     """Return a completer for aliases in the config file, of `pipelines` or of `tools`."""
 
-    def complete(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
         path = context.params.get("config")
         options = {"config": Setting(path, "--config")} if path else {}
         aliases = known_aliases(os.environ, options, group)
         # An alias that takes quotes would not reach the shell's line as one word.
-        return [one for one in aliases if one.startswith(begun) and is_alias(one)]
+        return [one for one in aliases if one.startswith(incomplete) and is_alias(one)]
 
     return complete
 

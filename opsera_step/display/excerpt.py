@@ -187,7 +187,7 @@ class Excerpt:
         return lines
 
     @property
-    def telling(self) -> list[str]:
+    def relevant(self) -> list[str]:
         """The lines that matter: those that report errors, or else some of the last ones."""
         return self.errors or self.tail[-MOST_ERRORS:]
 

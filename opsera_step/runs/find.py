@@ -147,7 +147,7 @@ class RunFinder:
             TimedOut: if the deadline comes first.
 
         """
-        began, idle_since = self._clock.monotonic(), math.inf
+        start_time, idle_since = self._clock.monotonic(), math.inf
         while True:
             now = yield from self._read(before.id)
             if now.run_count > before.run_count:
@@ -166,10 +166,10 @@ class RunFinder:
                     "The timeout expired before it was known whether the run was started.",
                     RunUncertain.hint,
                 )
-            interval = POLL_INTERVAL if at - began < EAGER_FOR else SLOW_POLL_INTERVAL
+            interval = POLL_INTERVAL if at - start_time < EAGER_FOR else SLOW_POLL_INTERVAL
             behind = now.run_count if now.state.active else None
             if behind is not None:
-                interval = max(interval, interval_behind(at - began))
+                interval = max(interval, interval_behind(at - start_time))
             yield from self.heartbeats.sleep(interval, behind=behind)
 
     def summary(self, pipeline_id: str) -> Steps[Pipeline]:

@@ -147,19 +147,19 @@ def call_with_retry(
 
     """
     retry, beats = RetryState(jitter), Heartbeats(clock, deadline)
-    began, reached = clock.monotonic(), client.ever_responded
+    start_time, reached = clock.monotonic(), client.ever_responded
     failure: ApiError | None = None
     while True:
-        limit = _limit(began, deadline, longest, reached=reached)
+        limit = _limit(start_time, deadline, longest, reached=reached)
         if failure is not None and limit.expired:
-            raise _gave_up(failure, clock.monotonic() - began, deadline)
+            raise _gave_up(failure, clock.monotonic() - start_time, deadline)
         try:
             response = call(limit)
         except ApiError as error:
             failure, now = error, clock.monotonic()
             reached = reached or not (isinstance(error, Unreachable) or error.suspect_configuration)
             wait = retry.failed(error, now, accepted=client.ever_responded)
-            limit = _limit(began, deadline, longest, reached=reached)
+            limit = _limit(start_time, deadline, longest, reached=reached)
             if wait is None:
                 if retry.shown:
                     error.message += f" Gave up after {format_duration(retry.elapsed(now))}."
@@ -174,11 +174,13 @@ def call_with_retry(
             return response
 
 
-def _limit(began: float, deadline: Deadline, longest: float | None, *, reached: bool) -> Deadline:
+def _limit(
+    start_time: float, deadline: Deadline, longest: float | None, *, reached: bool
+) -> Deadline:
     limits = [] if deadline.at is None else [deadline.at]
-    limits += [] if longest is None else [began + longest]
-    limits += [] if reached else [began + FIRST_CONTACT]
-    limits += [began + LONGEST_OUTAGE] if deadline.at is None else []
+    limits += [] if longest is None else [start_time + longest]
+    limits += [] if reached else [start_time + FIRST_CONTACT]
+    limits += [start_time + LONGEST_OUTAGE] if deadline.at is None else []
     return Deadline(deadline.clock, min(limits))
 
 

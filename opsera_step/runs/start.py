@@ -300,7 +300,7 @@ class _Starter:
         if now.state is not State.RUNNING or is_locked(refusal.message):
             raise refusal
         yield Note(f"{refusal.message} Retrying when run {now.run_count} has ended.", warning=True)
-        began = self._clock.monotonic()
+        start_time = self._clock.monotonic()
         while True:
             now = yield from self._finder.summary(now.id)
             if now.state is not State.RUNNING:
@@ -310,7 +310,7 @@ class _Starter:
                     f"{refusal.message} Run {now.run_count} was still in progress when the timeout "
                     "expired."
                 )
-            interval = interval_behind(self._clock.monotonic() - began)
+            interval = interval_behind(self._clock.monotonic() - start_time)
             yield from self._finder.heartbeats.sleep(interval, behind=now.run_count)
 
     def _attach(self, now: Pipeline) -> Steps[bool]:

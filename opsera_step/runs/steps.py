@@ -304,7 +304,7 @@ class StepHistory:
             # A single record after a gap does not show how long the step took.
             took = times.last - started_at
             seconds = took if took or not clipped else None
-        tells = state in (State.FAILED, State.STOPPED, State.PAUSED) or waited is not None
+        has_message = state in (State.FAILED, State.STOPPED, State.PAUSED) or waited is not None
         return StepResult(
             step.name,
             step.tool,
@@ -312,7 +312,7 @@ class StepHistory:
             seconds,
             started_at,
             id=step.id,
-            message=statuses[-1].message if statuses and tells else "",
+            message=statuses[-1].message if statuses and has_message else "",
             waited=waited,
             out_of_reach=clipped and not (state is not None and state.final),
         )

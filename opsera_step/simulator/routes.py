@@ -311,7 +311,7 @@ def _pipeline(call: Call) -> Pipeline:
 def _is_known(call: Call, pipeline: Pipeline, number: int) -> bool:
     run = pipeline.find(number)
     if run is None:
-        return pipeline.knows(number)
+        return pipeline.has_run(number)
     visible = call.world.now >= run.accepted + call.flags.new_run_hidden_seconds
     return visible and (run.state != "queued" or call.flags.queued_visible)
 

@@ -22,7 +22,7 @@ from tests.support.wire import Wire, http, ok
 
 ID, UNKNOWN_ID = "65a4f00dc0ffee0123456789", "65a4f00dc0ffee0999999999"
 PAGE = f"https://app.opsera.io/workflow/details/{ID}/summary"
-NOBODY = "http://127.0.0.1:1"
+UNREACHABLE = "http://127.0.0.1:1"
 TOKEN = jwt({"scope": "api"})
 
 
@@ -195,7 +195,7 @@ RUNS = (
 )  # fmt: skip
 
 NETWORK = (
-    typed("connection refused", f"status --timeout 1s --base-url {NOBODY}"),
+    typed("connection refused", f"status --timeout 1s --base-url {UNREACHABLE}"),
     typed("an unknown host", "status --timeout 1s --base-url https://opsera.invalid"),
     typed("a server without TLS", "status --timeout 1s", prepare=lambda place: {
         "OPSERA_BASE_URL": place.simulator.url.replace("http:", "https:")}),
@@ -216,7 +216,7 @@ NETWORK = (
 )  # fmt: skip
 
 SETUP = (
-    typed("doctor: nothing is set", "doctor", token=None, pipeline=None, base_url=NOBODY),
+    typed("doctor: nothing is set", "doctor", token=None, pipeline=None, base_url=UNREACHABLE),
     typed("doctor: invalid inputs", "doctor --timeout soon --base-url app.opsera.io"),
     typed("doctor: a rejected token", "doctor", token="nonsense-token"),
     typed("doctor: a certificate of a private CA", "doctor", prepare=tls("127.0.0.1")),

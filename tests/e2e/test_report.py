@@ -35,7 +35,7 @@ ENDINGS = {
     "hostile": {},
     "no-ids": {},
     "paused-refusal": {},
-    "unknown-word": {"timeout": "30s"},
+    "unknown-status": {"timeout": "30s"},
 }
 
 
@@ -109,9 +109,9 @@ def test_the_token_is_nowhere(tmp_path):
     job, report, simulator = run(leaky, tmp_path)
     assert simulator.token == token
     assert job.code == 1
-    told = [file.read_bytes() for file in report.iterdir()]
-    told.append("\n".join(page_lines(report)).encode())
-    assert [leak for data in told for leak in secrets.find(token, data)] == []
+    contents = [file.read_bytes() for file in report.iterdir()]
+    contents.append("\n".join(page_lines(report)).encode())
+    assert [leak for data in contents for leak in secrets.find(token, data)] == []
 
 
 def test_colors_are_in_the_page_only(tmp_path):

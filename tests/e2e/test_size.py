@@ -37,8 +37,8 @@ def record(number):
 
 clock, cursor, shown = FakeClock(), LogCursor(), 0
 log = JobLog(Platform({}, Nowhere(), clock), Scrubber("t" * 40), clock, LogLimit(3_500_000))
-for newest in range(900, int(sys.argv[1]) + 1, 900):
-    window = [record(number) for number in range(newest - 1, max(newest - 1001, -1), -1)]
+for latest in range(900, int(sys.argv[1]) + 1, 900):
+    window = [record(number) for number in range(latest - 1, max(latest - 1001, -1), -1)]
     for piece in cursor.advance(window).pieces:
         log.show(LogLines("s", "Build", "jenkins", tuple(split_lines(piece.text))))
 print(log.line_count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)

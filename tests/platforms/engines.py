@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.platforms import machine
 from tests.platforms.machine import debian_mirror, find, need
-from tests.platforms.running import ROOT, Missing, Result, insist, run
+from tests.platforms.running import ROOT, Missing, Result, run, run_or_fail
 
 BASE = "docker.io/library/python:3.13-slim"
 IMAGE = "localhost/opsera-step:platforms"
@@ -176,10 +176,10 @@ def _unpack(home: Path, root: Path) -> None:
         "-o", "Dir::Etc::SourceParts=-", "-o", f"Dir::State::Lists={home}/apt/lists",
         "-o", f"Dir::Cache={home}/apt/cache",
     ]  # fmt: skip
-    insist([*apt, "update"], 120, f"read the package lists of Debian {_DEBIAN}")
-    insist([*apt, "download", *_DOCKER_PACKAGES], 180, "download Docker's packages", cwd=home)
+    run_or_fail([*apt, "update"], 120, f"read the package lists of Debian {_DEBIAN}")
+    run_or_fail([*apt, "download", *_DOCKER_PACKAGES], 180, "download Docker's packages", cwd=home)
     for package in home.glob("*.deb"):
-        insist(["dpkg", "-x", package, root], 60, f"unpack {package.name}")
+        run_or_fail(["dpkg", "-x", package, root], 60, f"unpack {package.name}")
         package.unlink()
 
 
@@ -196,7 +196,7 @@ def _start_podman(directory: Path) -> Engine:
     (directory / "storage.conf").write_text(_STORAGE.format(directory=directory))
     (directory / "containers.conf").write_text(_CONTAINERS)
     program = _shim(directory, podman, environ)
-    insist([program, "info"], 60, "start Podman")
+    run_or_fail([program, "info"], 60, "start Podman")
     return Engine("podman", program, run([program, "--version"], 20).output.split()[-1], directory)
 
 
@@ -217,7 +217,7 @@ def checkout(directory: Path) -> Path:
     copy = directory / "checkout"
     shutil.rmtree(copy, ignore_errors=True)
     git = [need("git"), "-c", "safe.directory=*", "ls-files", "-z", "-co", "--exclude-standard"]
-    names = insist(git, 30, "list the files of this checkout").output
+    names = run_or_fail(git, 30, "list the files of this checkout").output
     for name in filter(None, names.split("\0")):
         source, target = ROOT / name, copy / name
         if source.is_file():
@@ -227,7 +227,7 @@ def checkout(directory: Path) -> Path:
     # act asks which commit it runs.
     who = ("-c", "user.name=Platforms", "-c", "user.email=platforms@localhost")
     for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "All"]):
-        insist([need("git"), *who, *command], 30, "make a repository of it", cwd=copy)
+        run_or_fail([need("git"), *who, *command], 30, "make a repository of it", cwd=copy)
     return copy
 
 
@@ -262,10 +262,10 @@ def _stand_in(engine: Engine) -> None:
     packages = "--include=python3,python3-pip,python3-venv,ca-certificates"
     source = f"deb {debian_mirror()} trixie main"
     command = [need("mmdebstrap"), "--variant=minbase", packages, *options, "trixie", archive]
-    insist([*command, source], 300, "make a stand-in for the base image")
+    run_or_fail([*command, source], 300, "make a stand-in for the base image")
     changes = [f"ENV PIP_CERT={_CERTIFICATES}", 'CMD ["python3"]', "LABEL opsera-step=stand-in"]
     flags = [word for change in changes for word in ("--change", change)]
     try:
-        insist([engine.program, "import", *flags, archive, BASE], 120, "import the stand-in")
+        run_or_fail([engine.program, "import", *flags, archive, BASE], 120, "import the stand-in")
     finally:
         archive.unlink()

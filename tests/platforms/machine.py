@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.platforms.running import ROOT, Missing, insist, run
+from tests.platforms.running import ROOT, Missing, run, run_or_fail
 
 APT = {
     "podman": "podman",
@@ -63,9 +63,9 @@ def install(programs: list[str]) -> str:
     apt = ["apt-get", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2", "-q", "-y"]
     env = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     try:
-        insist([*apt, "update"], 120, "read the package lists", env=env)
+        run_or_fail([*apt, "update"], 120, "read the package lists", env=env)
         command = [*apt, "install", "--no-install-recommends", *packages]
-        insist(command, 400, f"install {' '.join(packages)}", env=env)
+        run_or_fail(command, 400, f"install {' '.join(packages)}", env=env)
     except Missing as missing:
         return str(missing)
     return ""
@@ -96,10 +96,12 @@ def python(directory: Path) -> Path:
     """Return a virtual environment with the packages of requirements.txt."""
     venv, done = directory / "python", directory / "python" / "complete"
     if not done.exists():
-        insist([sys.executable, "-m", "venv", "--clear", venv], 60, "make a virtual environment")
+        run_or_fail(
+            [sys.executable, "-m", "venv", "--clear", venv], 60, "make a virtual environment"
+        )
         lock = ROOT / "tests/platforms/requirements.txt"
         pip = [venv / "bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
-        insist([*pip, "--require-hashes", "--no-deps", "-r", lock], 120, "install from PyPI")
+        run_or_fail([*pip, "--require-hashes", "--no-deps", "-r", lock], 120, "install from PyPI")
         done.touch()
     return venv
 
@@ -123,7 +125,7 @@ def npm(directory: Path) -> Path:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(ROOT / "tests/platforms" / name, done.parent)
         command = [need("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        insist(command, 180, "install npm's packages", cwd=done.parent)
+        run_or_fail(command, 180, "install npm's packages", cwd=done.parent)
         done.touch()
     return programs
 

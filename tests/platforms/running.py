@@ -65,7 +65,7 @@ def run(
     return Result(command, process.returncode, output)
 
 
-def insist(command: Sequence[object], seconds: float, what: str, **how: object) -> Result:
+def run_or_fail(command: Sequence[object], seconds: float, what: str, **how: object) -> Result:
     """Run a program that fails only because of the machine; raise Missing if it does."""
     try:
         done = run(command, seconds, **how)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import pytest
 from tests.platforms.containers import inputs
 from tests.platforms.network import HOST, Authority, proxy, tls
 
-NOBODY = "http://127.0.0.1:9"
+UNREACHABLE = "http://127.0.0.1:9"
 """An address that refuses connections."""
 
 
@@ -71,7 +71,7 @@ def test_the_proxy_is_used(containers, office, authority, name, evidence):
 def test_no_proxy_is_respected(containers, office, authority):
     """Hosts in NO_PROXY are reached without the proxy, which doesn't answer here."""
     simulator, secure, _, _ = office
-    environ = {"HTTPS_PROXY": NOBODY, "NO_PROXY": "localhost"}
+    environ = {"HTTPS_PROXY": UNREACHABLE, "NO_PROXY": "localhost"}
     done = run(containers, authority, simulator, f"https://localhost:{secure.port}", **environ)
     assert done.code == 0, done
 
@@ -80,7 +80,7 @@ def test_an_unreachable_proxy_is_named(containers, office, authority):
     """The error of a proxy that doesn't answer mentions the proxy."""
     simulator, secure, _, _ = office
     url = f"https://{HOST}:{secure.port}"
-    done = run(containers, authority, simulator, url, HTTPS_PROXY=NOBODY, OPSERA_TIMEOUT="3s")
+    done = run(containers, authority, simulator, url, HTTPS_PROXY=UNREACHABLE, OPSERA_TIMEOUT="3s")
     assert done.code in (3, 124), done
     assert "proxy" in done.output.lower()
     assert simulator.requests == []

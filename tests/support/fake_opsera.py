@@ -189,7 +189,7 @@ class FakeOpsera:
         """Count the calls of a kind."""
         return self.calls.count(call)
 
-    def going(self, now: float) -> FakeRun | None:
+    def active_run(self, now: float) -> FakeRun | None:
         """Find the run in progress at a time."""
         return next((run for run in self.runs if run.begins <= now < run.ends), None)
 
@@ -225,8 +225,8 @@ class FakeOpsera:
         effect, error = self.reset_faults.pop(0) if self.reset_faults else (True, None)
         if effect:
             now = self.clock.monotonic()
-            going = self.going(now)
-            self.broken_off = going is not None and not self._paused(now)
+            active_run = self.active_run(now)
+            self.broken_off = active_run is not None and not self._paused(now)
             for run in self.runs:
                 run.ends = min(run.ends, now)
             self.paused_until, self.rest = now, "stopped"
@@ -242,14 +242,14 @@ class FakeOpsera:
         now = self.clock.monotonic()
         shown = [run for run in self.runs if self._counted_from(run) <= now - self.count_lag]
         seen_at = now - self.state_lag
-        going = self.going(seen_at)
+        active_run = self.active_run(seen_at)
         ended = [run.count for run in self.runs if run.ends <= seen_at]
         first = 1 if self.runs and self.runs[0].count == self.count else 0
         return Pipeline(
             PIPELINE,
             "Deploy shop",
             max([self.count, *(run.count for run in shown)]),
-            self._state(going, seen_at),
+            self._state(active_run, seen_at),
             last_run_count=max([self.count - first, *ended]) or None,
             data={"updatedAt": str(len(self.runs))} if self.notes_changes else {},
         )
@@ -283,9 +283,9 @@ class FakeOpsera:
         self._call("stop")
         effect, error = self.stop_faults.pop(0) if self.stop_faults else (True, None)
         now = self.clock.monotonic()
-        going = self.going(now)
-        if effect and going is not None:
-            going.stopped, going.word, going.ends = True, "stopped", now + 1.0
+        active_run = self.active_run(now)
+        if effect and active_run is not None:
+            active_run.stopped, active_run.word, active_run.ends = True, "stopped", now + 1.0
         if error is not None:
             raise error
         return Ack("Stopping.")
@@ -300,8 +300,8 @@ class FakeOpsera:
     def _paused(self, now: float) -> bool:
         return self.paused_since <= now < self.paused_until
 
-    def _state(self, going: FakeRun | None, now: float) -> State:
-        if going is not None:
+    def _state(self, active_run: FakeRun | None, now: float) -> State:
+        if active_run is not None:
             return State.PAUSED if self._paused(now) else State.RUNNING
         return State.STOPPED if self.rest == "never" else state_of(self.rest)
 

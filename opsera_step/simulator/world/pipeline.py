@@ -117,7 +117,7 @@ class Pipeline:
         self.queue.appendleft(run)
         self._renumber()
 
-    def knows(self, number: int) -> bool:
+    def has_run(self, number: int) -> bool:
         """Return whether a run of that number ended before the start of the simulation."""
         return 0 < number <= self.spec.run_count
 

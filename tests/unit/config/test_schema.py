@@ -26,7 +26,7 @@ TRUSTED = jsonschema.Draft7Validator(SCHEMA["definitions"]["trusted"])
 def test_the_published_file_is_what_is_built():
     """The file is at the path in its ID; `python3 dev.py schema` writes it."""
     published = json.loads((ROOT / PATH).read_text("utf-8"))
-    assert published == SCHEMA, "write it anew with: python3 dev.py schema"
+    assert published == SCHEMA, "rewrite it with: python3 dev.py schema"
     assert published["$id"] == address(__version__)
     assert f"$schema={address(__version__)}\n" in (ROOT / "README.md").read_text("utf-8")
 

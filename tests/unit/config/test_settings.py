@@ -683,7 +683,7 @@ class TestCommand:
         )  # fmt: skip
 
     def test_of_the_environment(self):
-        """INPUT_ goes before OPSERA_, where it is ours; an invalid command has no words."""
+        """INPUT_ takes precedence over OPSERA_, where it is ours; an invalid command is empty."""
         assert self.words({}) == []
         assert self.words({"OPSERA_COMMAND": "tool list"}) == ["tool", "list"]
         both = {"INPUT_COMMAND": "stop", "OPSERA_COMMAND": "tool list"}
@@ -692,7 +692,7 @@ class TestCommand:
         assert self.words({"INPUT_COMMAND": "frob"}) == []
 
     def test_of_a_trusted_file(self, working_directory):
-        """The environment goes before it."""
+        """The environment takes precedence."""
         (working_directory / "system.yml").write_text("command: tool list\n")
         assert self.words({}) == ["tool", "list"]
         assert self.words({"OPSERA_COMMAND": "stop"}) == ["stop"]

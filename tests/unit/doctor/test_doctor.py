@@ -718,8 +718,8 @@ ATTACH = {"on_busy": "attach"}
      ("busy", {}, 0, "Run 42 is in progress; a job queues a run behind it"),
      ("busy", ATTACH, 0, "Run 42 is in progress; a job attaches to it"),
      ("busy", {"on_busy": "fail"}, 3, "Run 42 is in progress, so a job fails (on_busy: fail)."),
-     ("resting-failed", {}, 0, "The last run failed. A new run may resume at the failed step"),
-     ("resting-failed", {"reset": "auto"}, 0, "A job resets the pipeline before the run (reset")],
+     ("previous-failed", {}, 0, "The last run failed. A new run may resume at the failed step"),
+     ("previous-failed", {"reset": "auto"}, 0, "A job resets the pipeline before the run (reset")],
 )  # fmt: skip
 def test_what_a_run_would_meet(scenario, inputs, code, message):
     """It depends on the state of the pipeline and on the inputs."""

@@ -238,8 +238,8 @@ class TestTheEndIsConfirmed:
 
     def test_an_idle_pipeline_does_not_end_a_run(self, clock):
         """Only the status call decides that a run has ended, not the pipeline object."""
-        rests = [(0.0, pipeline(State.FAILED, 40))]
-        opsera = ScriptedOpsera(clock, [(0, "running"), (300, "success")], pipelines=rests)
+        idle = [(0.0, pipeline(State.FAILED, 40))]
+        opsera = ScriptedOpsera(clock, [(0, "running"), (300, "success")], pipelines=idle)
         assert follow_run(opsera).ended.status.state is State.SUCCESS
 
 
@@ -575,8 +575,8 @@ class TestUnrecognizedStatuses:
     )
     def test_it_is_settled_by_the_last_run(self, clock, value, state):
         """If the pipeline shows how this very run ended, that is the result."""
-        rests = pipeline(state, last_run_count=RUN.count, last_run_status=value)
-        opsera = ScriptedOpsera(clock, [(0, "frobnicated")], pipelines=[(0, rests)])
+        idle = pipeline(state, last_run_count=RUN.count, last_run_status=value)
+        opsera = ScriptedOpsera(clock, [(0, "frobnicated")], pipelines=[(0, idle)])
         seen = follow_run(opsera, is_new=False)
         assert (seen.ended.reason, seen.ended.status.state) == (EndReason.FINAL, state)
         assert seen.state.status.state is state

@@ -118,7 +118,7 @@ def _judge_start(
         said = [one.text for one in events if isinstance(one, Note)]
         assert any("does not say who" in text for text in said), said
     found = api.run_of(run.count)
-    ahead = api.going(found.accepted) if found is not None else None
+    ahead = api.active_run(found.accepted) if found is not None else None
     if ahead is not None and ahead is not found:
         assert state.behind is not None, "a stop call would hit another run"
 
@@ -209,7 +209,7 @@ def _stop(choose: Choose, users: tuple[str, ...], depth: int) -> None:
         api.accept(user)
     clock.sleep(choose([1.0, 30.0, 50.0]))
     ours = api.runs[users.index(US)]
-    is_ours = api.going(clock.monotonic()) is ours
+    is_ours = api.active_run(clock.monotonic()) is ours
     started, budget = clock.monotonic(), choose([4.0, 0.1] if depth == 1 else [4.0])
     deadline = Deadline.after(clock, budget)
     state = RunState.watching(Run(PIPELINE, ours.count))

@@ -123,7 +123,7 @@ def check(played: Played, timeout: float = HOUR) -> None:
     if run.user != US:
         assert any(note.startswith("Found run") for note in played.notes), "adopted silently"
         assert not (state.identities and api.log_names_user and not api.log_lag)
-    ahead = api.going(run.accepted)
+    ahead = api.active_run(run.accepted)
     if run.user == US and ahead is not None and ahead is not run:
         assert state.behind is not None, "a stop call would hit another run"
 

@@ -325,14 +325,14 @@ def test_no_mixture_stops_another_users_run():
     moments, flags = [0.0, 15.0, 25.0, 45.0, 65.0], [False, True]
     errors: list[ApiError | None] = [None, NotFound("404."), Unavailable("503.")]
     stops = [[], [(True, unavailable(502))], [(False, unavailable(503))]]
-    for users, moment, at_once, knows, error, faults in product(
+    for users, moment, at_once, shows, error, faults in product(
         orders, moments, flags, flags, errors, stops
     ):
-        api = world(*users, duration=20.0, counts_at_once=at_once, knows_queued=knows)
+        api = world(*users, duration=20.0, counts_at_once=at_once, knows_queued=shows)
         api.clock.sleep(moment)
         api.status_faults, api.stop_faults = [error] if error else [], list(faults)
         ours = api.runs[users.index(US)]
-        active = api.going(api.clock.monotonic()) is ours
+        active = api.active_run(api.clock.monotonic()) is ours
         result = stop(api, ours.count)
         if active and error is None:
             assert ours.stopped, result

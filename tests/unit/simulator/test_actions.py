@@ -40,7 +40,7 @@ def test_a_paused_run_is_decided(start, action, end, record):
 
 def test_reset_and_delete(start):
     """A pipeline can be reset, and deleted for good."""
-    api = start("resting-failed")
+    api = start("previous-failed")
     assert api.act("reset").json()["status"] == "success"
     assert api.derived() == "stopped"
     assert api.act("delete").json()["status"] == "success"

@@ -452,10 +452,10 @@ def test_users_of_records(start, users, actors, names):
 @pytest.mark.parametrize("resumes", [True, False])
 def test_resume_after_failure(start, resumes):
     """A run after a failure can resume at the failed step, unless the pipeline was reset."""
-    api = start("resting-failed", flags={"resume_after_failure": resumes})
+    api = start("previous-failed", flags={"resume_after_failure": resumes})
     api.run(60)
     assert any(record["step_name"] == "Build" for record in api.ask("logs")) is not resumes
-    api = start("resting-failed", flags={"resume_after_failure": resumes})
+    api = start("previous-failed", flags={"resume_after_failure": resumes})
     api.ask("reset")
     api.run(60)
     assert any(record["step_name"] == "Build" for record in api.ask("logs"))
@@ -574,8 +574,8 @@ def test_every_flag_is_described():
 
 def test_flags_replace_those_of_the_scenario(start):
     """A Flags object replaces the flags of the scenario; a mapping changes some of them."""
-    assert start("unknown-word", flags=Flags(log_window=3)).sim.flags == Flags(log_window=3)
-    changed = start("unknown-word", flags={"log_window": 3}).sim.flags
+    assert start("unknown-status", flags=Flags(log_window=3)).sim.flags == Flags(log_window=3)
+    changed = start("unknown-status", flags={"log_window": 3}).sim.flags
     assert changed == Flags(log_window=3, spelling={"success": "concluded"})
 
 

@@ -119,7 +119,7 @@ def test_stop_of_a_paused_run(start):
 
 def test_reset_returns_to_the_first_step(start):
     """Reset clears what the summary shows of the last run. The run stays."""
-    api = start("resting-failed")
+    api = start("previous-failed")
     assert api.derived() == "failed"
     message = "The pipeline run status has been reset."
     assert api.ask("reset") == {"status": "success", "message": message}

@@ -149,7 +149,7 @@ def test_run_numbers_can_jump(start, small):
 
 def test_results_by_attempt(start):
     """A step can fail at first and succeed in the next run."""
-    api = start("resting-failed")
+    api = start("previous-failed")
     api.run(30)
     assert (api.status(42), api.status(43)) == ("failed", "success")
 

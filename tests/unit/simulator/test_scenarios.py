@@ -18,7 +18,7 @@ ENDS = {
     "paused-refusal": "paused",
     "replay-pytest": "failed",
     "stopped": "stopped",
-    "unknown-word": "concluded",
+    "unknown-status": "concluded",
 }
 
 

@@ -46,7 +46,7 @@ def start(command: list[str], directory: Path, env: dict[str, str]) -> tuple[int
 
 def chunks(terminal: int) -> Iterator[Event]:
     """Yield (seconds since the start, text) until the terminal closes."""
-    began = time.monotonic()
+    started = time.monotonic()
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while True:
         try:
@@ -55,7 +55,7 @@ def chunks(terminal: int) -> Iterator[Event]:
             return
         if not data:
             return
-        yield time.monotonic() - began, decoder.decode(data)
+        yield time.monotonic() - started, decoder.decode(data)
 
 
 def frames(events: Iterator[Event]) -> Iterator[Event]:
