@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from opsera_step.api import LOGS, OpseraClient, Pipeline, Run, State, pipeline_by_id_or_name
 from opsera_step.clock import Clock, Deadline
-from opsera_step.config import SYSTEM_FILE, Inputs
+from opsera_step.config import SHORTEST_TOKEN, SYSTEM_FILE, Inputs
 from opsera_step.display import Answer, JobLog
 from opsera_step.errors import (
     ApiError,
@@ -85,6 +85,8 @@ class Job:
     stop_done: threading.Event = field(default_factory=threading.Event)
     _reported: set[str] = field(default_factory=set)
     """Problems with writing outputs that were reported already."""
+    _masked: set[str] = field(default_factory=set)
+    """Secrets of API objects that the platform was asked to mask already."""
 
     @property
     def follows(self) -> bool:
@@ -139,12 +141,22 @@ class Job:
             Malformed: if it is nested too deep.
 
         """
-        from opsera_step.text.masking import mask_secrets  # noqa: PLC0415 - only a query needs it
+        if self.shows_secrets:
+            return data
+        # Only a query needs it.
+        from opsera_step.text.masking import mask_secrets, masked_texts  # noqa: PLC0415
 
         try:
-            return data if self.shows_secrets else mask_secrets(data)
+            masked = mask_secrets(data)
+            texts = set(masked_texts(data, masked)) - self._masked
         except RecursionError:
             raise Malformed("The API's response is nested too deeply to print.") from None
+        self._masked.update(texts)
+        for text in sorted(texts):
+            # Other programs in the job may print it; a short one is found in ordinary words.
+            if len(text) >= SHORTEST_TOKEN:
+                self.platform.mask(text)
+        return masked
 
     def find_pipeline(self) -> Pipeline:
         """Look up the user's pipeline, retrying while the API has problems."""

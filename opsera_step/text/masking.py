@@ -7,7 +7,7 @@ the key decides. A name in a `{"name": …, "value": …}` pair counts like a ke
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from opsera_step.text.redaction import MASK
@@ -43,6 +43,18 @@ def mask_secrets(data: Any) -> Any:
     if isinstance(data, (list, tuple)):
         return [mask_secrets(one) for one in data]
     return data
+
+
+def masked_texts(data: Any, masked: Any) -> Iterator[str]:
+    """Yield the texts and numbers in JSON data that `mask_secrets` replaced."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from masked_texts(value, masked[key])
+    elif isinstance(data, (list, tuple)):
+        for value, other in zip(data, masked, strict=True):
+            yield from masked_texts(value, other)
+    elif masked == MASK:
+        yield str(data)
 
 
 def is_secret_key(key: str) -> bool:

@@ -717,6 +717,23 @@ def test_shell_completion():
 _SMALL = {"pipelines": [{"name": "P", "plan": [{"name": "S", "duration": 1}]}]}
 
 
+@pytest.mark.parametrize("shows", [False, True])
+def test_secrets_of_a_tool_are_masked_on_github(shows):
+    """Other steps of the job may print them; the runner masks them, unless they are asked for."""
+    with fast() as simulator:
+        secret = "hunter2-hunter2"
+        change = {"configuration": {"password": secret, "pin": 1234}}
+        ask(simulator, "POST", "registry/update", json={"toolId": TOOL, "tool": change})
+        words = f"tool show {TOOL}" + " --show-secrets" * shows
+        done = command(simulator, words, GITHUB_ACTIONS="true")
+    assert done.code == 0
+    assert (done.out.count(f"::add-mask::{secret}\n"), "::add-mask::1234" in done.out) == (
+        0 if shows else 1,
+        False,
+    )
+    assert (secret in done.out.replace(f"::add-mask::{secret}\n", "")) is shows
+
+
 def test_an_update_shows_only_what_changed():
     """The table has the changed properties; JSON is the tool, as it is everywhere."""
     words = ("tool", "update", TOOL, "--yes", "--set")
