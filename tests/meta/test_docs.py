@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import textwrap
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import yaml
@@ -71,3 +73,14 @@ def test_the_tests_that_are_named_exist(name):
         missing += [f"{path}: {one}" for one in names if f"def {one}(" not in source]
         missing += [] if source else [path]
     assert missing == []
+
+
+def test_the_values_on_gitlab_can_be_decoded_as_documented():
+    """The command in the component's README returns the text that was encoded."""
+    command = re.search(r"in Bash: `(.+?)`", (ROOT / "gitlab/README.md").read_text("utf-8"))
+    text = 'Step “Unit tests”: 100% of $HOME, \\x41 and a "quote"'
+    environ = {"OPSERA_MESSAGE": quote(text, safe="")}
+    done = subprocess.run(
+        ["bash", "-c", command[1]], env=environ, capture_output=True, encoding="utf-8", check=True
+    )
+    assert done.stdout == text + "\n"
