@@ -17,6 +17,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from opsera_step.api import State
+from opsera_step.api.body import BodyParser, InvalidJson, TooManyValues
 from opsera_step.config import BY_NAME, ConfigFile, Setting
 from opsera_step.config.file import parse_config
 from opsera_step.config.inputs import parse
@@ -24,6 +25,7 @@ from opsera_step.outcome import Outcome
 from opsera_step.report import Report
 from opsera_step.report.summary import step_summary
 from opsera_step.runs import StepResult
+from opsera_step.runs.log_cursor import LogCursor
 from opsera_step.text import LogStream, Scrubber, columns_of, cut, split_lines
 from opsera_step.text.json_text import json_text
 from opsera_step.text.masking import mask_secrets
@@ -31,6 +33,7 @@ from opsera_step.text.redaction import RedactionState, Redactor
 from tests.fuzz import Input, surface
 from tests.fuzz.texts import FORMS, foreign, hidden, secret
 from tests.oracles import secrets, terminal
+from tests.support.scripted_opsera import record
 
 _NO_TOKEN = "no-such-token-anywhere"
 _PAGE_TAGS = {
@@ -145,6 +148,59 @@ def encoded_data(rng: random.Random) -> Input:
         _holds_no_token(token, "\n".join(_texts(read)))
 
     return Input(_size(key, value) * 2 + _size(*_texts(plain)), handle, judge)
+
+
+@surface()
+def response_body(rng: random.Random) -> Input:
+    """A body that arrives in pieces is the JSON that came, or an error; a cut one costs the end."""
+    records = [{"_id": str(n), "text": foreign(rng)[:2000]} for n in range(rng.randrange(9))]
+    raw = json.dumps(records, ensure_ascii=rng.random() < 0.5).encode("utf-8", "replace")
+    place, size = rng.randrange(len(raw) + 1), rng.choice((7, 100, 10_000))
+    raw = rng.choice((raw, raw[:place], raw[:place] + _noise(rng) + raw[place:]))
+
+    def handle() -> Any:
+        parser = BodyParser(1000)
+        try:
+            for start in range(0, len(raw), size):
+                parser.feed(raw[start : start + size])
+            return parser.finish()
+        except (InvalidJson, TooManyValues):
+            return None
+
+    def judge(result: Any) -> None:
+        try:
+            expected = json.loads(raw.decode("utf-8", "replace"))
+        except ValueError:
+            expected = None
+        assert result == expected
+
+    return Input(_size(raw.decode("utf-8", "replace")), handle, judge)
+
+
+def _noise(rng: random.Random) -> bytes:
+    return rng.choice((b"]", b"[", b"{", b"}", b'"', b"\\", b"\xff", b"null", b",", b"\x00"))
+
+
+@surface()
+def log_cursor(rng: random.Random) -> Input:
+    """Of a record that grows, each character comes once and in order."""
+    text = foreign(rng)[:20_000]
+    ends = sorted(rng.sample(range(len(text) + 1), k=min(len(text), 5)))
+
+    def handle() -> str:
+        cursor = LogCursor()
+        batches = [cursor.advance([record(1, text[:end])]) for end in (*ends, len(text))]
+        pieces = [piece for batch in (*batches, cursor.flush()) for piece in batch.pieces]
+        return "".join(piece.text for piece in pieces)
+
+    def judge(shown: str) -> None:
+        assert _without_ends(shown) == _without_ends(text)
+
+    return Input(_size(text), handle, judge)
+
+
+def _without_ends(text: str) -> str:
+    return text.replace("\r", "").replace("\n", "")
 
 
 @surface()
