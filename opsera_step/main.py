@@ -51,9 +51,9 @@ def _run_job(words: list[str], signals: Signals) -> int:
     asked = words or requested_command(os.environ, reads_input_variables=is_action)
     if needs_command_line(asked):
         # Only these commands wait for click.
-        from opsera_step.cli import run_words  # noqa: PLC0415
+        from opsera_step.cli import run_arguments  # noqa: PLC0415
 
-        return run_words(asked, os.environ, out, signals, reads_input_variables=is_action)
+        return run_arguments(asked, os.environ, out, signals, reads_input_variables=is_action)
     options = {}
     if asked == ["cleanup"]:
         from opsera_step.job.commands.cleanup import BY_INPUT  # noqa: PLC0415 - after the signals

@@ -274,7 +274,7 @@ def _lost(known: Outcome, ended: Ended) -> dict[str, str]:
     }
 
 
-_SAYS_NOTHING_NEW = re.compile(
+_UNINFORMATIVE = re.compile(
     r"pipeline|workflow|run|step|s|the|this|your|it|is|was|were|has|have|had|been|with|in|an?|of"
     r"|stopped|cancell?ed|aborted|failed|(?:un)?successful(?:ly)?",
     re.IGNORECASE,
@@ -299,7 +299,7 @@ def sentence(outcome: Outcome) -> str:
         "paused": _paused(outcome, run),
     }
     text = sentences.get(outcome.status, "") if run else ""
-    parts = [text, "" if text and _says_it_all(outcome) else outcome.message]
+    parts = [text, "" if text and _is_redundant(outcome) else outcome.message]
     return " ".join(part for part in parts if part)
 
 
@@ -326,7 +326,7 @@ def _paused(outcome: Outcome, run: str) -> str:
     return f"{run} {waiting}{where}.{consequence}"
 
 
-def _says_it_all(outcome: Outcome) -> bool:
+def _is_redundant(outcome: Outcome) -> bool:
     """Whether the message of the API would only repeat the sentence."""
     if outcome.status in ("success", "paused") or outcome.reason:
         return True
@@ -334,7 +334,7 @@ def _says_it_all(outcome: Outcome) -> bool:
     for name in filter(None, (outcome.pipeline_name, outcome.failed_step)):
         said = said.replace(name, " ")
     words = re.findall(r"[^\W\d_]+", said)
-    return all(map(_SAYS_NOTHING_NEW.fullmatch, words))
+    return all(map(_UNINFORMATIVE.fullmatch, words))
 
 
 def reason_of(step_name: str, message: str) -> str:

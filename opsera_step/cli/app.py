@@ -93,22 +93,22 @@ def main(arguments: list[str] | None = None, signals: Signals | None = None) -> 
     except (click.Abort, KeyboardInterrupt):
         code = ExitCode.SIGINT
     except OpseraStepError as error:
-        _tell(error)
+        _print_error(error)
         refusal, code = error, error.exit_code
     except Exception as error:  # noqa: BLE001 - the last boundary: a bug of our own
         refusal = InternalError(f"{type(error).__name__}: {error}.")
-        _tell(refusal)
+        _print_error(refusal)
         code = ExitCode.INTERNAL
     if refusal is not None and not here.carried_out:
         words = sys.argv[1:] if arguments is None else arguments
-        output = Output(here.err, here.out, "json" if _asks_for_json(words) else "")
+        output = Output(here.err, here.out, "json" if _wants_json(words) else "")
         # Without variables nothing says where to write outputs.
         environ = here.environ if _is_for_a_job(words) else {}
         reject(environ, output, refusal, is_reported=True)
     return code
 
 
-def _asks_for_json(words: Sequence[str]) -> bool:
+def _wants_json(words: Sequence[str]) -> bool:
     """Whether a command line that is wrong elsewhere has --format json."""
     return re.search(r"--format[ =]json\b", " ".join(words), re.IGNORECASE) is not None
 
@@ -120,7 +120,7 @@ def _is_for_a_job(words: Sequence[str]) -> bool:
     return bool(name) and name not in [one.name for one in others]
 
 
-def _tell(error: OpseraStepError) -> None:
+def _print_error(error: OpseraStepError) -> None:
     """Print an error to stderr as click does: all problems of the inputs, one per line."""
     problems = (
         error.problems if isinstance(error, InvalidInput) else [f"{error.message} {error.hint}"]
@@ -151,7 +151,7 @@ def _harmless(text: str) -> str:
     return escape_commands(safe.inline(redact_tokens(text), _LONGEST))
 
 
-def run_words(
+def run_arguments(
     words: Sequence[str],
     environ: Mapping[str, str],
     out: TextIO,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from opsera_step.display.excerpt import Excerpts
 
 WAITING_TITLE = "Opsera pipeline waiting for approval"
-_SAYS_ONLY_RUNNING = re.compile(r".*\bis (?:currently |now )?running[.!]?", re.IGNORECASE)
+_ONLY_RUNNING = re.compile(r".*\bis (?:currently |now )?running[.!]?", re.IGNORECASE)
 _NO_STEP = "Log"
 _MINUTE = 60.0
 _LONG_WAIT = 120.0
@@ -176,7 +176,7 @@ class JobLog:
         title, text = self._scrubber.text(title), self._scrubber.text(text)
         self._sink.annotate(level, title, text, details)
 
-    def know_plan(self, plan: Sequence[Step]) -> None:
+    def set_plan(self, plan: Sequence[Step]) -> None:
         """Take the pipeline's plan, to show the progress of its steps."""
         self._progress.set_plan(plan, self._scrubber.inline)
         self._groups.plan = {step.id: place for place, step in enumerate(plan)}
@@ -303,7 +303,7 @@ class JobLog:
         self._status.wait(word, unless_lines=True)
         if event.before is State.PAUSED:
             message = self._scrubber.inline(event.status.message)
-            news = "" if says_only_running(message) else f" Opsera: {message}"
+            news = "" if is_only_running(message) else f" Opsera: {message}"
             self._say_apart(f"{run} resumed.{news}")
         elif self._queued and not event.status.is_waiting:
             self._say_apart(f"{run} is running.")
@@ -546,6 +546,6 @@ def _size(count: int) -> str:
     return f"{count / 2**20:,.1f} MiB" if count >= 2**20 else f"{count / 2**10:,.1f} KiB"
 
 
-def says_only_running(message: str) -> bool:
+def is_only_running(message: str) -> bool:
     """Whether a message only repeats that the run is running, or is empty."""
-    return not message or _SAYS_ONLY_RUNNING.fullmatch(message) is not None
+    return not message or _ONLY_RUNNING.fullmatch(message) is not None

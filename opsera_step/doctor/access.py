@@ -87,7 +87,7 @@ def _describe(exam: Examination) -> str:
     if not facts.is_jwt:
         return "not a JWT, so its expiry and scope are unknown"
     left, parts = facts.seconds_left(now), []
-    whose = "" if exam.knows_time else " by this machine's clock"
+    whose = "" if exam.has_server_time else " by this machine's clock"
     if left is not None and facts.expires is not None:
         day = datetime.fromtimestamp(facts.expires, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
         span = (
@@ -200,7 +200,7 @@ def check_changes(exam: Examination) -> Check:
     untested = "run, stop, reset, and update are not tested because they make changes"
     if not exam.token:
         return skip("changes", "Skipped (no valid token).")
-    if not tells_scope(exam.facts):
+    if not has_known_scope(exam.facts):
         return skip("changes", f"{untested[0].upper()}{untested[1:]}; the scope is unknown.")
     scope = describe_scopes(exam.facts.scopes)
     if not may_start(exam.facts):
@@ -221,11 +221,11 @@ def check_changes(exam: Examination) -> Check:
     )
 
 
-def tells_scope(facts: TokenFacts) -> bool:
+def has_known_scope(facts: TokenFacts) -> bool:
     """Whether a token has a scope of Opsera; other scopes say nothing about what it may do."""
     return any(one in SCOPE_LABELS for one in facts.scopes)
 
 
 def may_start(facts: TokenFacts) -> bool:
     """Whether a token's scope allows runs by the documentation; True if the scope is unknown."""
-    return not tells_scope(facts) or bool(set(facts.scopes) & set(RUN.scopes))
+    return not has_known_scope(facts) or bool(set(facts.scopes) & set(RUN.scopes))

@@ -93,7 +93,7 @@ class Examination:
         return self._probed
 
     @property
-    def knows_time(self) -> bool:
+    def has_server_time(self) -> bool:
         """Whether the server's time is known."""
         return self._client is not None and self._client.clock_skew is not None
 

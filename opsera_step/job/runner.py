@@ -74,7 +74,7 @@ def run_job(
     end = _Ending(platform, output, environ, options, reads_input_variables=reads_input_variables)
     with ExitStack() as stack:
         try:
-            if cleanup.is_asked(options):
+            if cleanup.is_requested(options):
                 nothing = cleanup.nothing_to_do(platform, environ, options)
                 if nothing:
                     platform.say(nothing)

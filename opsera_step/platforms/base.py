@@ -85,7 +85,7 @@ class Platform:
         return self._is_on("OPSERA_DEBUG")
 
     @property
-    def is_deserted(self) -> bool:
+    def is_unread(self) -> bool:
         """Whether the log is no longer read: a write failed, or the pipe is closed."""
         if self._dead:
             return True

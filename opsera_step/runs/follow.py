@@ -544,8 +544,8 @@ class Tracker:
 
     def _may_be_outdated(self, ending: _Ending, now: float) -> bool:
         """Whether the status may have changed: much time passes while the process is suspended."""
-        is_asked = ending.is_by_summary or self._status_sent_at >= ending.cap
-        return not is_asked and self._status_retry.not_before <= now
+        is_requested = ending.is_by_summary or self._status_sent_at >= ending.cap
+        return not is_requested and self._status_retry.not_before <= now
 
     def _confirmed(self, ending: _Ending, now: float) -> Iterator[Event]:
         if ending.reason is EndReason.PAUSED and self._policy.wait_when_paused:

@@ -17,7 +17,7 @@ import requests
 import yaml
 
 from opsera_step import cli
-from opsera_step.cli.app import run_words
+from opsera_step.cli.app import run_arguments
 from opsera_step.config import requested_command
 from opsera_step.job import Output, run_job
 from opsera_step.main import needs_command_line
@@ -83,7 +83,7 @@ def command(simulator: Simulator, words: str, **environ: str) -> Typed:
     with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
         asked = requested_command(given)
         if needs_command_line(asked):
-            code = run_words(asked, given, out, Signals(), reads_input_variables=False)
+            code = run_arguments(asked, given, out, Signals(), reads_input_variables=False)
         else:
             code = run_job(given, Output(out), Signals(), reads_input_variables=False)
     return Typed(code, text_of(out), text_of(err))

@@ -31,7 +31,7 @@ BY_INPUT = "the input command"
 """The inputs that select the run in a separate cleanup step."""
 
 
-def is_asked(options: Mapping[str, Setting]) -> bool:
+def is_requested(options: Mapping[str, Setting]) -> bool:
     """Whether the command is a cleanup."""
     return options.get("command", Setting("", "")).value == "cleanup"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsera_step.api import Pipeline, Run, State
-from opsera_step.display import Answer, Table, says_only_running
+from opsera_step.display import Answer, Table, is_only_running
 from opsera_step.errors import ApiError, ExitCode, Forbidden, InvalidInput, Rejected
 from opsera_step.job.job import CommandResult, Job, status_output
 from opsera_step.outcome import EXIT_CODE_OF_STATE
@@ -34,7 +34,7 @@ def status(job: Job) -> CommandResult:
         predicate = f"is {value}" if known else f"has the unrecognized status “{value}”"
         name = f" of “{outcome.pipeline_name}”" if outcome.pipeline_name else ""
         sentence = f"Run {run.count}{name} {predicate}."
-        more = "" if says_only_running(outcome.message) else outcome.message
+        more = "" if is_only_running(outcome.message) else outcome.message
         outcome = outcome.but(message=f"{sentence} {more}".strip())
     return CommandResult(outcome)
 

@@ -91,7 +91,7 @@ class LogQuery(NamedTuple):
         for event in follow(job.client, job.state, policy, job.clock, job.deadline, job.jitter):
             if isinstance(event, Ended):
                 ended = event
-            elif job.data is not None and job.data.is_deserted:
+            elif job.data is not None and job.data.is_unread:
                 return _closed(job)
             if _is_wanted(event, wanted, since):
                 job.log.show(event)

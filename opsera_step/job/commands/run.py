@@ -133,7 +133,7 @@ def _introduce(job: Job, pipeline: Pipeline) -> None:
     job.log.link = job.url
     if job.url:
         job.log.say(f"View in Opsera: {job.url}")
-    job.log.know_plan(pipeline.plan)
+    job.log.set_plan(pipeline.plan)
     if job.inputs.wait:
         token, now = read_token(job.inputs.token), job.clock.time()
         warning = expiry_warning(token, now, job.inputs.timeout)

@@ -80,7 +80,7 @@ class ToolUpdate:
         if not self.confirmed and not self._ask():
             return query_result(job, answer_of(job, tool), "No changes were made.")
         updated = _send(job, tool, update)
-        for key in not_taken(updated.data, update.changes):
+        for key in not_applied(updated.data, update.changes):
             job.warn(f"{key}: Opsera did not return the value that was sent.")
         done = ", ".join(job.scrubber.inline(key, 100) for key in update.changes)
         sentence = f"Updated tool {called(job, updated)}: {done}."
@@ -188,7 +188,7 @@ def plan_update(current: Mapping[str, Any], named: Mapping[str, Any]) -> Update:
     return Update(changes, differences, masked, tuple(warnings))
 
 
-def not_taken(updated: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
+def not_applied(updated: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:
     """Return the properties whose value is not the one that was sent."""
     return [key for key, value in changes.items() if updated.get(key, _GONE) != value]
 

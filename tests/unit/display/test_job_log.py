@@ -181,7 +181,7 @@ class TestGroups:
         """Of steps that come in another order than planned, the second one shares a group."""
         sheet = Sheet()
         log = joblog(sheet)
-        log.know_plan([Step(f"id-{name}", name) for name in "ABCD"])
+        log.set_plan([Step(f"id-{name}", name) for name in "ABCD"])
         for step in ("A", "C", "B", "C", "B"):
             log.show(lines(step, "x"))
         assert titles(sheet) == ["A · jenkins", "C · jenkins", "Parallel steps: B, C, …"]
@@ -481,7 +481,7 @@ class TestProgress:
         """Below the log are the steps of the plan, and at the end nothing is left."""
         clock, sheet = FakeClock(), Sheet(room=8)
         log = joblog(sheet, clock)
-        log.know_plan([Step("id-Build", "Build"), Step("id-Test", "Te\x1b[31mst")])
+        log.set_plan([Step("id-Build", "Build"), Step("id-Test", "Te\x1b[31mst")])
         log.show(events.RunKnown(Run("p", 42), started=True))
         log.show(lines("Build", "x"))
         clock.sleep(65)
@@ -497,7 +497,7 @@ class TestProgress:
         """An approval step waits in the drawn lines as long as the run does."""
         sheet = Sheet(room=8)
         log = joblog(sheet)
-        log.know_plan([APPROVAL, Step("d", "Deploy")])
+        log.set_plan([APPROVAL, Step("d", "Deploy")])
         log.show(events.PausedAt(APPROVAL, ""))
         assert sheet.drawn[0] == ("‖ Approve", "0s")
         log.show(changed("running", "paused"))

@@ -12,7 +12,7 @@ from opsera_step.errors import InvalidInput
 from opsera_step.job.commands.update_tool import (
     NOT_SENT,
     merged,
-    not_taken,
+    not_applied,
     plan_update,
     read_assignments,
     read_properties,
@@ -134,7 +134,7 @@ def test_a_file_without_properties(data):
 
 def test_what_was_not_taken():
     """Values that the response does not contain as sent are found."""
-    assert not_taken({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}) == ["b", "c"]
+    assert not_applied({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}) == ["b", "c"]
 
 
 def test_a_deep_merge():

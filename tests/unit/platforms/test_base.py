@@ -261,12 +261,12 @@ def test_a_system_without_poll(monkeypatch, missing):
     if missing == "poll":
         monkeypatch.delattr("select.poll")
         with Path(os.devnull).open("w") as out:
-            assert not Platform({}, out, FakeClock()).is_deserted
+            assert not Platform({}, out, FakeClock()).is_unread
     else:
         out = io.StringIO()
         if missing == "file":
             out.close()
-        assert not Platform({}, out, FakeClock()).is_deserted
+        assert not Platform({}, out, FakeClock()).is_unread
 
 
 def test_there_is_no_summary_here():

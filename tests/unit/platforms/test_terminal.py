@@ -227,7 +227,7 @@ def test_hostile_names_are_drawn_as_text(narrow):
     platform, out = shown()
     names = [sample.text for sample in hostile.samples(41, 120)]
     log = JobLog(platform, Scrubber("no-such-token"), FakeClock(), LogLimit(None))
-    log.know_plan([Step(str(number), name) for number, name in enumerate(names)])
+    log.set_plan([Step(str(number), name) for number, name in enumerate(names)])
     for number in range(len(names)):
         log.show(events.LogLines(str(number), "Step", "", (f"line {number}",)))
     log.finish()
