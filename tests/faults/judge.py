@@ -265,7 +265,8 @@ def _cancel_stops(played: Played) -> Iterator[str]:
     if run is None or active is None or active.number != run.number or run.started_by != "us":
         return
     lags = played.schedule.flags.get("status_lag") or played.schedule.flags.get("flicker_seconds")
-    if any(one.fault or one.status != 200 for one, _ in asked) or lags:
+    has_failed = any(one.fault or one.status != 200 for one, _ in asked)
+    if has_failed or lags or played.when("suspend") is not None:
         return
     yield CHANCE
     stops = [one for one, _ in asked if one.call == "stop"]
