@@ -355,7 +355,7 @@ def _events(rng: random.Random, classes: frozenset[str]) -> list[Event]:
         chosen += rng.choices(OTHERS, k=rng.randint(0, 2))
     if "clock" in classes:
         chosen += rng.choices(("suspend", "jump"), k=rng.randint(1, 2))
-    if rng.random() < 0.08:
+    if rng.random() < 0.15:
         chosen.append(rng.choice(("revoke", "renew", "renew")))
     return [_event(rng, do) for do in chosen]
 

@@ -207,7 +207,7 @@ def _stop(choose: Choose, users: tuple[str, ...], depth: int) -> None:
     api.choose, api.depth = choose, depth
     for user in users:
         api.accept(user)
-    clock.sleep(choose([1.0, 30.0, 50.0]))
+    clock.sleep(choose([1.0, 30.0, 50.0][: len(users) + 1]))
     ours = api.runs[users.index(US)]
     is_ours = api.active_run(clock.monotonic()) is ours
     started, budget = clock.monotonic(), choose([4.0, 0.1] if depth == 1 else [4.0])
