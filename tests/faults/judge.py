@@ -15,6 +15,7 @@ from opsera_step.runs.log_reader import QUIET_FOR
 from opsera_step.runs.retry import HEARTBEAT, LONGEST_WAIT
 from opsera_step.runs.start import IDLE_PROOF
 from opsera_step.runs.stop import LATE_STOP
+from opsera_step.simulator import RunView
 from tests.faults.world import FINAL, KILLED, Job, Played
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
 
@@ -166,6 +167,10 @@ def _complete(played: Played) -> Iterator[str]:
         if job not in list(_shows_log(played)) or job.outputs.get("LOG_COMPLETE") != "true":
             continue
         yield CHANCE
+        run = played.run_of(job)
+        if run is not None and run.deleted:
+            # Its log is gone too.
+            continue
         printed, truth = _printed(job), _truth(played, job)
         missing = sorted(set(truth) - set(printed))
         if missing and not _came_after_reading(played, number, printed, truth):
@@ -227,8 +232,20 @@ def _no_foreign_stop(played: Played) -> Iterator[str]:
                 yield from [CHANCE] * (moment.active.started_by != "us")
             is_stop = asked.call == "stop" and asked.effect and asked.run_count is not None
             hit = next((one for one in played.runs if one.number == asked.run_count), None)
-            if is_stop and hit and hit != run and hit.started_by != "us":
+            is_foreign = is_stop and hit and hit != run and hit.started_by != "us"
+            if is_foreign and not _ended_unseen(played, number, run, asked.time):
                 yield f"run {hit.number} of {hit.started_by} was stopped"
+
+
+def _ended_unseen(played: Played, number: int, run: RunView | None, at: float) -> bool:
+    """Whether a run ended after its status was last read before some moment."""
+    seen = [
+        one.time
+        for one, _ in played.asked(number)
+        if one.call == "status" and one.status == 200 and one.time < at
+    ]
+    ended = run.ended_at if run is not None else None
+    return bool(seen) and ended is not None and max(seen) <= ended <= at
 
 
 @rule("a run that should be left alone gets no stop call, and a stopped run no second one")
