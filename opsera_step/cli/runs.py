@@ -128,7 +128,8 @@ _OWN_OPTIONS: dict[str, tuple[click.Option, ...]] = {
         _STEP,
         click.Option(["--failed"], is_flag=True, help="Only the steps that failed."),
         click.Option(
-            ["--tail"], type=click.IntRange(min=1), metavar="N", help="Only the last N lines."
+            ["--tail"], type=click.IntRange(min=1), metavar="N",
+            help="Only the last N lines; with --format, records."
         ),
         click.Option(
             ["--since"], metavar="DURATION", help=f"Only records from this period ({_DURATION})."

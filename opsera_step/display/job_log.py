@@ -132,7 +132,7 @@ class JobLog:
         self._keeper, self._shows_log, self._waits = keeper, shows_log, waits_when_paused
         self._verbose, self._quiet = verbose, is_quiet
         self._lines = _LineReader(scrubber, sink, timestamps=timestamps, full=keeper is not None)
-        self._groups = _Groups(sink, clock)
+        self._groups = _Groups(sink, clock, shows_titles=not is_quiet)
         self._progress = StepProgress(clock.monotonic)
         self._status = _StatusLine()
         self._started = self._withheld_reported_at = clock.monotonic()
@@ -421,8 +421,8 @@ class _Groups:
     never more than two groups per step.
     """
 
-    def __init__(self, sink: Sink, clock: Clock) -> None:
-        self._sink, self._clock = sink, clock
+    def __init__(self, sink: Sink, clock: Clock, *, shows_titles: bool = True) -> None:
+        self._sink, self._clock, self._shows_titles = sink, clock, shows_titles
         self.plan: dict[str, int] = {}
         """The place of each step in the plan, by its ID."""
         self._furthest = -1
@@ -481,7 +481,8 @@ class _Groups:
 
     def open(self, title: str) -> None:
         """Open a group that belongs to no step."""
-        self._sink.open_group(title)
+        if self._shows_titles:
+            self._sink.open_group(title)
         self._open = (0, "")
 
     def close(self) -> None:

@@ -181,7 +181,7 @@ def _connect(
         interruptible,
         LogLimit(inputs.log_limit),
         report if report.keeps_log else None,
-        shows_log=inputs.logs != "none" and not output.is_quiet,
+        shows_log=inputs.logs != "none" and (not output.is_quiet or lines_apart),
         is_quiet=output.is_quiet,
         timestamps=inputs.timestamps,
         waits_when_paused=inputs.on_paused == "wait",

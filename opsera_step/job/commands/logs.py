@@ -62,7 +62,9 @@ class LogQuery(NamedTuple):
         if self.as_text:
             self._print(job, chosen, listing)
         else:
-            answer = Answer(listing.only(chosen).response, (views.records_table(chosen),))
+            # The API returns the latest record first.
+            last = chosen[: self.tail]
+            answer = Answer(listing.only(last).response, (views.records_table(last),))
             if listing.is_truncated:
                 job.log.say(
                     "The API returns only the latest 1,000 records; there may be more.", "warning"
