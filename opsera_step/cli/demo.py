@@ -44,7 +44,7 @@ INPUTS = (
 """The inputs of a job that the demo accepts, as options and from the environment."""
 _MOST_LISTED = 40
 _NEXT = """
-Next: `opsera-step demo --list` shows other scenarios, `opsera-step init` creates .opsera.yml.
+Next: add --list to this command to list other scenarios. To run one, add --scenario NAME.
 """
 
 
