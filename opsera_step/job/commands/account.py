@@ -103,7 +103,8 @@ def list_tools(job: Job, options: ListOptions = ListOptions()) -> CommandResult:
 def show_tool(job: Job) -> CommandResult:
     """Show a tool."""
     tool = find_tool(job)
-    return query_result(job, answer_of(job, tool), f"Tool {called(job, tool)}.")
+    answer = Answer(tool.response, (views.object_table(job.presentable(tool.data)),))
+    return query_result(job, answer, f"Tool {called(job, tool)}.")
 
 
 def list_tasks(job: Job, options: ListOptions = ListOptions()) -> CommandResult:  # noqa: B008
@@ -167,7 +168,7 @@ class TaskCommands:
         """Show the status of the task's latest run."""
         task_id, called = self._identify(job)
         status = job.retry(lambda until: job.client.account.task_status(task_id, until))
-        sentence = f"Task {called} is {job.scrubber.inline(status.value, 80)}."
+        sentence = f"Status of task {called}: {job.scrubber.inline(status.value, 80)}."
         # The bare value would be unreliable: the API may wrap it, or not.
         data = {"taskId": task_id, "status": status.value, "answer": status.response}
         return query_result(job, Answer(data, (Table((), [(status.value,)]),)), sentence)
@@ -199,7 +200,8 @@ class TaskCommands:
         found = listing.items
         if most is not None and len(found) >= most:
             more = "use --count 0 for all" if page is None else f"use --page {page + 1}"
-            job.log.say(f"Showing {len(found)} records; there may be more: {more}.")
+            shown = _counted(len(found), "record")
+            job.log.say(f"Showing {shown}; there may be more: {more}.")
         elif page is None:
             _warn_of_limit(job, listing)
         in_order = sorted(found, key=lambda one: one.created or 0.0)
@@ -294,11 +296,6 @@ def find_tool(job: Job) -> Tool:
         warn=job.warn,
     )
     return job.retry(find)
-
-
-def answer_of(job: Job, tool: Tool) -> Answer:
-    """Return what is printed about a tool."""
-    return Answer(tool.response, (views.object_table(job.presentable(tool.data)),))
 
 
 def _log_lines(job: Job, records: Sequence[TaskRecord]) -> list[str]:

@@ -16,7 +16,7 @@ from opsera_step.api import is_object_id
 from opsera_step.api.account import Tool
 from opsera_step.display import Answer, views
 from opsera_step.errors import InvalidInput
-from opsera_step.job.commands.account import answer_of, called, find_tool, query_result
+from opsera_step.job.commands.account import called, find_tool, query_result
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.text import MASK, nearest
 from opsera_step.text.masking import holds_mask, is_secret_key, mask_secrets
@@ -71,14 +71,14 @@ class ToolUpdate:
             job.warn(warning)
         if not update.changes:
             sentence = f"Nothing to change: {called(job, tool)} already has these values."
-            return query_result(job, answer_of(job, tool), sentence)
+            return query_result(job, Answer(tool.response), sentence)
         job.log.say(f"Changes to tool {called(job, tool)}:")
         for line in update.differences if job.shows_secrets else update.masked_differences:
             job.log.say("  " + job.scrubber.inline(line, 1000))
         if self.dry_run:
-            return query_result(job, answer_of(job, tool), "Dry run: no changes were made.")
+            return query_result(job, Answer(tool.response), "Dry run: no changes were made.")
         if not self.confirmed and not self._ask():
-            return query_result(job, answer_of(job, tool), "No changes were made.")
+            return query_result(job, Answer(tool.response), "No changes were made.")
         updated = _send(job, tool, update)
         for key in not_applied(updated.data, update.changes):
             job.warn(f"{key}: Opsera did not return the value that was sent.")
@@ -217,7 +217,7 @@ def _part_problem(key: str) -> str:
     root = key.partition(".")[0]
     return (
         f"{key}: the API replaces root properties as a whole. Pass all of {root}, for example with "
-        f"--set '{root}={{…}}', or use --file with --merge"
+        f"--set '{root}={{…}}', or add --merge to change only a part of it"
     )
 
 
