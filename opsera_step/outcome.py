@@ -191,6 +191,7 @@ def outcome_of(
     if ended is not None and ended.reason is EndReason.PAUSED:
         return known.but(status="paused", exit_code=ExitCode.PAUSED, hint=_PAUSED_HINT)
     if ended is not None and ended.reason is EndReason.LOST:
+        known = known.but(steps=tuple(step.lost() for step in known.steps))
         return known.but(status="error", exit_code=ExitCode.API, **_lost(known, ended))
     return known.but(
         status="timeout",

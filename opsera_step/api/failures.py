@@ -27,9 +27,11 @@ from urllib3.exceptions import (
 )
 
 from opsera_step.api.endpoints import (
+    LOGS,
     RESET,
     RUN,
     SCOPE_LABELS,
+    STATUS,
     STOP,
     TOOL_UPDATE,
     Endpoint,
@@ -55,6 +57,8 @@ _SHOWN_OF_TEXT = 200
 _SHOWN_OF_JSON = 60
 _FROM_OPSERA = (400, 404, 409, 410, 422, 423)
 """Refusals that are about the request; other 4xx codes hardly come from Opsera."""
+_ABOUT_A_RUN = (STATUS.path, LOGS.path)
+"""The requests that name a run; the others name only the pipeline."""
 
 HINT_NOT_OPSERA = (
     "This response likely comes from a proxy or another server, not from Opsera. Check base_url "
@@ -450,7 +454,7 @@ def not_found_hint(endpoint: Endpoint, route: Route) -> str:
         return f"base_url contains the path {path}. Usually it is the host only."
     if endpoint.method == "GET":
         return "Check base_url: it must be the URL of your tenant's API."
-    if endpoint.resource == "pipeline":
+    if endpoint.path in _ABOUT_A_RUN:
         return "Check the pipeline ID, the run number, and base_url."
     if not endpoint.resource:
         return "Check the path, the IDs in the request, and base_url."
@@ -469,7 +473,7 @@ def rejected_hint(endpoint: Endpoint, reason: str = "") -> str:
         return "Check the parameters: IDs, dates (YYYY-MM-DD), and counts."
     if endpoint.method == "GET":
         return "Check base_url: it must be the URL of your tenant's API."
-    if endpoint.resource == "pipeline":
+    if endpoint.path in _ABOUT_A_RUN:
         return "Check the pipeline ID and the run number."
     return f"Check the ID of the {endpoint.resource}." if endpoint.resource else ""
 

@@ -14,6 +14,7 @@ from opsera_step.api import (
     State,
     Step,
     format_timestamp,
+    state_of,
     text_at,
 )
 from opsera_step.clock import format_duration
@@ -61,7 +62,7 @@ def pipeline_tables(one: Pipeline, url: str, *, masks: bool = True) -> tuple[Tab
         ("description", text_at(one.data, "description")),
         ("state", _state(one)),
         ("runs", str(one.run_count) if one.has_run_count else ""),
-        ("last run", f"{one.last_run_count or ''} {one.last_run_status}".strip()),
+        ("last run", f"{one.last_run_count or ''} {_status(one.last_run_status)}".strip()),
         ("owner", text_at(one.data, "owner_name") or text_at(one.data, "owner")),
         ("updated", text_at(one.data, "updatedAt")),
         ("url", url),
@@ -116,7 +117,7 @@ def tasks_table(tasks: Sequence[Task]) -> Table:
                 one.id,
                 one.name,
                 one.kind,
-                one.status,
+                _status(one.status),
                 _number(one.run_count),
                 one.owner,
                 one.updated,
@@ -199,6 +200,12 @@ def _state(one: Pipeline) -> str:
     if one.has_run_count or one.state.active:
         return word_of(one.state) if one.run_count or one.state.active else "never ran"
     return ""
+
+
+def _status(value: str) -> str:
+    """Return the word for the status of a run that is over; another status stays as it is."""
+    state = state_of(value)
+    return word_of(state) if state.final else value
 
 
 def _mark(pipeline: Pipeline, step: Step) -> str:

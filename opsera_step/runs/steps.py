@@ -62,6 +62,12 @@ class StepResult:
         if state is State.STOPPED:
             # Its records ended before it did: how long it took is unknown.
             return replace(self, state=state, seconds=None)
+        return self.lost()
+
+    def lost(self) -> StepResult:
+        """Return it as a run whose end is unknown leaves it: whether it still runs is unknown."""
+        if self.state not in (State.RUNNING, State.PAUSED):
+            return self
         return replace(self, state=None, seconds=self.seconds or None)
 
     def to_json(self) -> dict[str, Any]:

@@ -169,7 +169,9 @@ class _Stopping:
         if status.is_waiting:
             return self._queued()
         if status.state.final:
-            return StopResult(f"Nothing to stop: run {run.count} is {status.value}.", status)
+            return StopResult(
+                f"Nothing to stop: run {run.count} already finished ({status.value}).", status
+            )
         if status.state is State.UNKNOWN:
             return self._reason_in_summary(self._client.summary(run.pipeline_id, deadline))
         return None

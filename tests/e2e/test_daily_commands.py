@@ -59,6 +59,7 @@ class TestPipeline:
         for row in ("branch            main", "runtime settings  on", "Build  LOG_LEVEL  info"):
             assert row in shown
         assert "Build  API_TOKEN  ***" in shown and SECRET not in shown
+        assert "41 succeeded" in shown
         assert SECRET in open_
 
     def test_past_runs(self, failed):
@@ -121,6 +122,12 @@ class TestLists:
         data = opsera(failed, "tool", "list", "--filter", "SONAR", "--format", "json").json
         assert [one["name"] for one in data] == ["Shop SonarQube"]
 
+    def test_states_of_tasks(self, failed):
+        """They have the words of pipelines; one that is none of those stays."""
+        states = [line.split()[-6:] for line in opsera(failed, "task", "list").out.splitlines()]
+        assert {"succeeded", "created"} <= {word for words in states for word in words}
+        assert '"status": "success"' in opsera(failed, "task", "list", "--format", "json").out
+
 
 class TestQuiet:
     """`--quiet` prints only errors and data."""
@@ -128,13 +135,18 @@ class TestQuiet:
     @pytest.mark.parametrize(
         "words",
         [("tool", "list"), ("pipeline", "runs"), ("pipeline", "show"), ("audit", "tokens"),
-         ("api", "GET", "/api/v1/tasks"), ("task", "list"), ("status",)],
+         ("api", "GET", "/api/v1/tasks"), ("task", "list"), ("status",), ("logs", "--failed")],
     )  # fmt: skip
     def test_only_data(self, failed, words):
         """The data stays, and nothing is beside it."""
         usual, quiet = opsera(failed, *words), opsera(failed, *words, "--quiet")
         assert (quiet.code, quiet.err) == (0, "")
         assert len(quiet.out.splitlines()) >= len(usual.out.splitlines()) > 0
+
+    def test_a_log_that_is_followed(self, failed):
+        """Its lines are the data."""
+        usual, quiet = opsera(failed, "logs", "-f"), opsera(failed, "logs", "-f", "-q")
+        assert (quiet.out, quiet.err) == (usual.out, "")
 
     def test_errors_stay(self, failed):
         """They are the reason of the exit code."""
@@ -215,6 +227,9 @@ class TestLogs:
     def test_the_tail(self, failed):
         """The last lines, across steps."""
         assert opsera(failed, "logs", "--tail", "3").out == "built\ntest_cart FAILED\n1 failed\n"
+        everything = opsera(failed, "logs", "--format", "json").json
+        last = opsera(failed, "logs", "--format", "json", "--tail", "2").json
+        assert last == everything[:2] and len(everything) > 2
 
     def test_a_period(self, failed):
         """Only what was written within it."""
@@ -354,6 +369,7 @@ class TestTool:
         typed = opsera(failed, "tool", "update", TOOL, "--set", "description=x", "--dry-run")
         assert typed.code == 0
         assert '→ "x"' in typed.err and "no changes were made" in typed.err
+        assert typed.out.strip() == ""
         assert failed.count("tool_update") == 0
 
     def test_merge(self, failed, tmp_path):

@@ -18,6 +18,7 @@ from opsera_step.outcome import (
     moment_text,
     outcome_of,
     sentence,
+    step_result,
 )
 from opsera_step.runs import Ended, EndReason, StepResult, StopResult
 
@@ -156,6 +157,20 @@ def test_a_timeout_during_an_outage_starts_with_the_cause(stop, message):
     outcome = outcome_of(FULL, ended, stop, left="Left.", timeout=300.0)
     assert (outcome.status, outcome.exit_code, outcome.message) == ("timeout", 124, message)
     assert "Increase" not in outcome.hint
+
+
+def test_steps_of_a_lost_run_are_not_called_running():
+    """Nobody watches the run any more, so whether they still run is unknown."""
+    steps = (
+        StepResult("Build", "jenkins", State.SUCCESS, 5.0, 1.0),
+        StepResult("Test", "jenkins", State.RUNNING, started_at=6.0),
+        StepResult("Approve", state=State.PAUSED, started_at=7.0),
+    )
+    ended = Ended(EndReason.LOST, None, log_complete=False, detail="Unknown final status “done?”")
+    found = outcome_of(FULL.but(steps=steps), ended, None).steps
+    assert [step_result(step, None) for step in found] == [
+        "succeeded in 5s", "started (result unknown)", "started (result unknown)",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

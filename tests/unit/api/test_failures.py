@@ -283,6 +283,12 @@ def test_a_path_in_base_url_is_suspected_of_a_404():
     assert "ID of the tool" in not_found_hint(TOOL_UPDATE, ROUTE)
 
 
+def test_only_requests_about_a_run_suspect_the_run_number():
+    """Where none was given, the hint would mislead."""
+    assert "run number" in not_found_hint(STATUS, ROUTE)
+    assert not_found_hint(SUMMARY, ROUTE) == "Check the ID of the pipeline and base_url."
+
+
 @pytest.mark.parametrize("endpoint", [*ENDPOINTS, ACTIONS], ids=lambda one: one.name)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 422, 429, 500])
 def test_each_refusal_of_each_endpoint_is_readable(endpoint, status):

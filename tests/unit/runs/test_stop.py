@@ -123,7 +123,7 @@ def test_a_run_that_has_ended_is_not_stopped(users):
     api.clock.sleep(25.0)
     result = stop(api, 6)
     assert api.times("stop") == 0
-    assert result.sentence == "Nothing to stop: run 6 is success."
+    assert result.sentence == "Nothing to stop: run 6 already finished (success)."
     assert result.status.value == "success"
 
 
