@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Iterator
 
 from opsera_step.config.parsers import parse_duration
+from opsera_step.runs import LATE_STOP
 from opsera_step.runs.follow import LAST_LOOK
 from opsera_step.runs.log_reader import QUIET_FOR
 from opsera_step.runs.retry import HEARTBEAT, LONGEST_WAIT
 from opsera_step.runs.start import IDLE_PROOF
-from opsera_step.runs.stop import LATE_STOP
 from opsera_step.simulator import RunView
 from tests.faults.world import FINAL, KILLED, Job, Played
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets

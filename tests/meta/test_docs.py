@@ -14,7 +14,8 @@ import yaml
 
 from opsera_step.config import BY_NAME
 from opsera_step.outcome import OUTPUTS
-from opsera_step.platforms.base import ORIGIN, output_variable
+from opsera_step.platforms import ORIGIN
+from opsera_step.platforms.base import output_variable
 from tests.support import ROOT
 
 DOCUMENTS = sorted(

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from opsera_step.api import ENDPOINTS, State
-from opsera_step.cli.app import group
-from opsera_step.config import TABLE, Input, from_environment
-from opsera_step.config.inputs import COMMANDS, WIDER_COMMANDS
+from opsera_step.cli import group
+from opsera_step.config import COMMANDS, TABLE, Input, from_environment
+from opsera_step.config.inputs import WIDER_COMMANDS
 from opsera_step.errors import ExitCode
 from opsera_step.outcome import EXIT_CODE_OF_STATE, Outcome
 from opsera_step.outcome import OUTPUTS as TOLD_OUTPUTS

@@ -17,7 +17,7 @@ import requests
 import yaml
 
 from opsera_step import cli
-from opsera_step.cli.app import run_arguments
+from opsera_step.cli import run_arguments
 from opsera_step.config import requested_command
 from opsera_step.job import Output, run_job
 from opsera_step.main import needs_command_line

@@ -10,9 +10,19 @@ from typing import Any
 
 import pytest
 
-from opsera_step.api import OpseraClient, State, make_settings
+from opsera_step.api import (
+    ENDPOINTS,
+    LOGS,
+    PIPELINES,
+    RUN,
+    STATUS,
+    OpseraClient,
+    State,
+    endpoint_of,
+    make_settings,
+)
 from opsera_step.api.client import RecordReader
-from opsera_step.api.endpoints import ACTIONS, ENDPOINTS, LOGS, PIPELINES, RUN, STATUS, endpoint_of
+from opsera_step.api.endpoints import ACTIONS
 from opsera_step.api.models import parse_record
 from opsera_step.errors import Forbidden, InvalidInput, Malformed, Rejected
 from tests.support import client as support

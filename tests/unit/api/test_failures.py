@@ -19,8 +19,18 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from opsera_step.api import ENDPOINTS, LOGS, RUN, STATUS, SUMMARY, TOOLS, USER_ACTIONS, Proxy
-from opsera_step.api.endpoints import ACTIONS, TOOL, TOOL_UPDATE
+from opsera_step.api import (
+    ENDPOINTS,
+    LOGS,
+    RUN,
+    STATUS,
+    SUMMARY,
+    TOOL_UPDATE,
+    TOOLS,
+    USER_ACTIONS,
+    Proxy,
+)
+from opsera_step.api.endpoints import ACTIONS, TOOL
 from opsera_step.api.failures import (
     Route,
     causes,

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from opsera_step.api import LIST_LIMIT, Pipeline, State, listing, pipeline_by_id_or_name
-from opsera_step.api.lookup import explain_name
+from opsera_step.api import (
+    LIST_LIMIT,
+    Pipeline,
+    State,
+    explain_name,
+    listing,
+    pipeline_by_id_or_name,
+)
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import Forbidden, InvalidInput, Unauthorized
 

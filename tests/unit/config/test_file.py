@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsera_step.config import BY_NAME, TABLE, ConfigFile, Setting
+from opsera_step.config import BY_NAME, SYSTEM_FILE, TABLE, ConfigFile, Setting
 from opsera_step.config.file import (
     ALLOWED,
     MAX_CONFIG,
     NEVER,
-    SYSTEM_FILE,
     TOOL_INPUTS,
     Workspace,
     parse_config,

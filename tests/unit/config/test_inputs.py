@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsera_step.config import BY_NAME, TABLE, Setting, from_environment, problem_of
-from opsera_step.config.inputs import (
+from opsera_step.config import (
+    BY_NAME,
     COMMANDS,
-    PIPELINE_COMMANDS,
-    command_words,
+    TABLE,
+    Setting,
+    from_environment,
     input_variables_are_ours,
-    listed,
-    missing,
-    parse,
+    problem_of,
 )
+from opsera_step.config.inputs import PIPELINE_COMMANDS, command_words, listed, missing, parse
 from opsera_step.config.parsers import parse_base_url
 
 ID = "65a4f00dc0ffee0123456789"

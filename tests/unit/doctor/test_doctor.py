@@ -24,8 +24,7 @@ import yaml
 
 from opsera_step.clock import FakeClock, SystemClock
 from opsera_step.config import Setting
-from opsera_step.doctor import command, network
-from opsera_step.doctor.checks import CHECKS
+from opsera_step.doctor import CHECKS, command, network
 from opsera_step.errors import ExitCode
 from opsera_step.platforms.base import read_dotenv
 from opsera_step.signals import Signals

@@ -11,8 +11,7 @@ import pytest
 from opsera_step.clock import FakeClock
 from opsera_step.job import cancellation
 from opsera_step.signals import Signals
-from opsera_step.simulator.faults import Fault
-from opsera_step.simulator.simulator import Simulator
+from opsera_step.simulator import Fault, Simulator
 from tests.support import scenes
 from tests.support.jobs import Files, Finished, play_with
 

@@ -16,7 +16,8 @@ import pytest
 from opsera_step.api import Step
 from opsera_step.clock import FakeClock
 from opsera_step.display import JobLog, LogLimit
-from opsera_step.platforms.terminal import Terminal, _fit, window_size
+from opsera_step.platforms import window_size
+from opsera_step.platforms.terminal import Terminal, _fit
 from opsera_step.runs import events
 from opsera_step.text import Scrubber
 from tests.oracles import hostile

@@ -13,8 +13,8 @@ import pytest
 from opsera_step.api import Run, RunStatus, State
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import ApiError, Forbidden, NotFound, Rejected, RunUncertain, TimedOut
-from opsera_step.runs import ATTACHED, STARTED, RunState, StartPolicy, start_run, stop_run
-from opsera_step.runs.events import Event, Note
+from opsera_step.runs import ATTACHED, STARTED, Event, RunState, StartPolicy, start_run, stop_run
+from opsera_step.runs.events import Note
 from opsera_step.runs.find import MAX_CANDIDATES, RunFinder, RunOwnership
 from opsera_step.runs.start import IDLE_PROOF, _Starter
 from opsera_step.runs.stop import _Stopping

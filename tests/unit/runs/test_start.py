@@ -23,9 +23,18 @@ from opsera_step.errors import (
     TimedOut,
     Unauthorized,
 )
-from opsera_step.runs import ATTACHED, STARTED, RunState, StartPolicy, start_run
-from opsera_step.runs.events import Event, Heartbeat, Note, RunKnown
-from opsera_step.runs.find import find_unconfirmed_run, warn_about_duplicate_runs
+from opsera_step.runs import (
+    ATTACHED,
+    STARTED,
+    Event,
+    RunKnown,
+    RunState,
+    StartPolicy,
+    find_unconfirmed_run,
+    start_run,
+)
+from opsera_step.runs.events import Heartbeat, Note
+from opsera_step.runs.find import warn_about_duplicate_runs
 from opsera_step.runs.start import IDLE_PROOF, MAX_IDLE_PROOF
 from tests.support.fake_opsera import (
     ANSWERS,
