@@ -383,7 +383,7 @@ def settling(played: Played) -> float | None:
         return None
     end = max(calm_at, run.ended_at)
     known_at = next((one.time for one, at in played.asked() if at.phase == "following"), None)
-    if known_at is None or run.ended_at > job.ended or end - job.started > _timeout(played) - 90:
+    if known_at is None or run.ended_at >= job.ended or end - job.started > _timeout(played) - 90:
         return None
     return max(0.0, job.ended - end)
 
