@@ -170,7 +170,7 @@ class _Stopping:
             return self._queued()
         if status.state.final:
             return StopResult(
-                f"Nothing to stop: run {run.count} already finished ({status.value}).", status
+                f"Nothing to stop: run {run.count} already finished ({_word(status)}).", status
             )
         if status.state is State.UNKNOWN:
             return self._reason_in_summary(self._client.summary(run.pipeline_id, deadline))
@@ -239,7 +239,8 @@ class _Stopping:
     def _ended(self, status: RunStatus) -> StopResult:
         if status.state is State.STOPPED:
             return StopResult(f"Run {self._run.count} stopped.", status)
-        return StopResult(f"Run {self._run.count} ended by itself ({status.value}).", status)
+        sentence = f"Run {self._run.count} {_word(status)} before the stop request."
+        return StopResult(sentence, status)
 
     def _failed(self, error: ApiError, status: RunStatus | None = None) -> StopResult:
         text = f"Run {self._run.count} could not be stopped and may still be in progress."
@@ -248,3 +249,7 @@ class _Stopping:
 
 def _is_final(status: RunStatus | None) -> TypeGuard[RunStatus]:
     return status is not None and status.state.final
+
+
+def _word(status: RunStatus) -> str:
+    return "succeeded" if status.state is State.SUCCESS else status.state.value

@@ -6,7 +6,7 @@ from opsera_step.api import Pipeline, Run, State
 from opsera_step.display import Answer, Table, is_only_running
 from opsera_step.errors import ApiError, ExitCode, Forbidden, InvalidInput, Rejected
 from opsera_step.job.job import CommandResult, Job, status_output
-from opsera_step.outcome import EXIT_CODE_OF_STATE
+from opsera_step.outcome import EXIT_CODE_OF_STATE, word_of
 from opsera_step.runs import LONGEST_STOP, read_details, stop_run
 
 DETAILS_WITHIN = 10.0
@@ -103,7 +103,7 @@ def _already_finished(job: Job, run: Run, pipeline: Pipeline) -> CommandResult |
     if not status.state.final:
         return None
     job.state.status, job.state.responses["status"] = status, status.response
-    word = job.scrubber.inline(status.value, 80)
+    word = word_of(status.state)
     message = f"Nothing to stop: run {run.count} already finished ({word})."
     outcome = job.known(status_output(status.state), ExitCode.SUCCESS)
     return CommandResult(outcome.but(message=message, about_run=False))

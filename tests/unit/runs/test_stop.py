@@ -123,7 +123,7 @@ def test_a_run_that_has_ended_is_not_stopped(users):
     api.clock.sleep(25.0)
     result = stop(api, 6)
     assert api.times("stop") == 0
-    assert result.sentence == "Nothing to stop: run 6 already finished (success)."
+    assert result.sentence == "Nothing to stop: run 6 already finished (succeeded)."
     assert result.status.value == "success"
 
 
@@ -214,7 +214,10 @@ class TestFailures:
         api = world(US, duration=1.3)
         api.stop_faults = [(False, Rejected("nothing to stop."))]
         result = stop(api, 6)
-        assert (result.sentence, result.failure) == ("Run 6 ended by itself (success).", None)
+        assert (result.sentence, result.failure) == (
+            "Run 6 succeeded before the stop request.",
+            None,
+        )
         assert result.status.state is State.SUCCESS
 
     def test_a_hanging_stop_leaves_time_to_check(self):
