@@ -136,7 +136,7 @@ def test_wait_false_starts_and_leaves(tmp_path):
         (401, 4, "*", "expired"),
         (403, 4, "*", "scope"),
         (404, 3, "summary", "base_url"),
-        (400, 3, "summary", "pipeline ID"),
+        (400, 3, "summary", "ID of the pipeline"),
     ],
 )
 def test_refusals_before_the_run_end_it_at_once(tmp_path, status, code, call, hint):
