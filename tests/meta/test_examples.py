@@ -28,7 +28,11 @@ def test_gitlab():
     commands = {one["job_name"]: one.get("command", "run") for one in included}
     assert commands == {"release": "run", "approve": "approve --yes", "finish": "watch"}
     assert [one["stage"] for one in included] == example["stages"]
-    approve = {"environment": "production", "when": "manual", "allow_failure": False}
+    # Both are about the run of the job "release", and not about the latest one.
+    assert [one.get("run_count") for one in included] == [None, *["$OPSERA_RUN_COUNT"] * 2]
+    inherits = {"dependencies": ["release"]}
+    assert example["finish"] == inherits
+    approve = {**inherits, "environment": "production", "when": "manual", "allow_failure": False}
     assert example["approve"] == approve
     assert example["release"] == {"allow_failure": {"exit_codes": [8]}}
     # GitLab accepts the inputs.

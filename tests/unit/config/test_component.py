@@ -159,6 +159,35 @@ class TestBranch:
         assert self.branch(tmp_path, typed, {"CI_COMMIT_REF_NAME": "main"}) == typed
 
 
+class TestRunCount:
+    """The run number may be the one that an earlier job of the pipeline has set."""
+
+    @pytest.mark.parametrize("part", ["script", "after_script"])
+    @pytest.mark.parametrize(
+        ("typed", "inherited", "expected"),
+        [("$OPSERA_RUN_COUNT", "42", "42"), ("42", "43", "42"), ("", "42", ""),
+         # The job fails, instead of taking the latest run.
+         ("$OPSERA_RUN_COUNT", "", "$OPSERA_RUN_COUNT"),
+         ("$OPSERA_RUN_COUNT", "$(touch pwned)", "$(touch pwned)")],
+    )  # fmt: skip
+    def test_the_value_of_the_variable(self, tmp_path, part, typed, inherited, expected):
+        """Only if it is named, and only as a value."""
+        (job,) = jobs({**USUAL, "run_count": typed}).values()
+        seen = environment_of(job[part], tmp_path, {"OPSERA_RUN_COUNT": inherited})
+        assert seen["OPSERA_RUN_COUNT"] == expected
+        assert not (tmp_path / "pwned").exists()
+        number = isinstance(expected, str) and (expected.isdigit() or not expected)
+        assert bool(problem_of("run_count", Setting(expected, "OPSERA_RUN_COUNT"))) != number
+
+    @pytest.mark.parametrize(
+        "typed", ["$OPSERA_TOKEN", "${OPSERA_RUN_COUNT}", "$OPSERA_RUN_COUNTX"]
+    )
+    def test_no_other_variable(self, typed):
+        """GitLab refuses it."""
+        with pytest.raises(Refused):
+            jobs({**USUAL, "run_count": typed})
+
+
 def test_the_output_file_is_the_dotenv_report(tmp_path):
     """A variable can't move it away from the path that GitLab reads."""
     (job,) = jobs(USUAL).values()
