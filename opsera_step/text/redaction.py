@@ -109,6 +109,15 @@ class Redactor:
             return text
         return self.redact(text, hidden=_HIDDEN_CONTROLS)
 
+    def redact_shortened(self, text: str) -> str:
+        """Return the text without a secret, and without the beginning of one before an ellipsis.
+
+        Text of the API may have been cut before it comes here.
+        """
+        text = self.redact(text)
+        *cut, last = text.split("…")
+        return "…".join([*(self.redact(part, RedactionState()) for part in cut), last])
+
     def redact(
         self,
         line: str,

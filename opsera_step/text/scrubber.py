@@ -41,7 +41,8 @@ class Scrubber:
         """Return a text of one or more lines without colors."""
         cleaner = LineCleaner(color=False)
         text = self._redactor.redact_sequences(text)
-        return self._redactor.redact("\n".join(map(cleaner.clean, split_lines(text))))
+        lines = map(cleaner.clean, split_lines(text))
+        return self._redactor.redact_shortened("\n".join(lines))
 
     def log_lines(self, lines: Sequence[str], stream: LogStream) -> list[str]:
         """Return lines of a log; see `log_line`. Many of them are tested at once."""

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from tests.oracles import github_files
+from tests.oracles import github_files, secrets
 from tests.support import ROOT
 from tests.support.jobs import Files, Process, wait_until
 from tests.support.standin import PIPELINE, RESET, Opsera, Record, Reply, only
@@ -121,6 +121,22 @@ def test_an_absurd_date_in_the_log_ends_nothing(tmp_path, date):
     assert int(output(job.files, "duration")) < 10
     for name in ("result.json", "report.html", "junit.xml", "log.txt"):
         assert job.files.text(f"report/{name}")
+
+
+@pytest.mark.parametrize("place", ["the API", "an input"])
+def test_a_quoted_token_that_is_cut_shows_nowhere(tmp_path, place):
+    """An error of the API, or a value in a wrong input, that is cut in the middle of the token."""
+    with Opsera() as opsera:
+        opsera.token = "opaque-" + "".join(f"{number * 7919:x}" for number in range(90))
+        quoted = "".join(f"%{code:02X}" for code in opsera.token.encode())
+        inputs = {"timeout": quoted} if place == "an input" else {}
+        opsera.scripts = {"summary": lambda *_: Reply(400, {"message": f"no: {opsera.token}"})}
+        job = Process(opsera, github(tmp_path), **inputs).wait()
+    assert job.code in (2, 3)
+    log = "\n".join(line for line in job.log.split("\n") if "::add-mask::" not in line)
+    shown = log + job.files.text("github_output") + job.files.text("github_step_summary")
+    assert secrets.find(opsera.token, shown.encode()) == []
+    assert "***…" in shown
 
 
 class TestGithubOutput:

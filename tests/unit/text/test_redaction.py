@@ -11,7 +11,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 from hypothesis import given, settings
@@ -120,6 +120,21 @@ def test_hidden_characters_in_between(encoding: str, joint: str):
         assert re.fullmatch(r"a b \w{0,2}\*\*\*[\w=]{0,3} c d", out)
     text = JOINTS[joint].join((form[:20], form[20:]))
     assert secrets.find(secret, redacted(secret, f"a {text} b").encode()) == []
+
+
+@pytest.mark.parametrize("encoding", ["exact", "URL, every character", "hex", "base64url"])
+@pytest.mark.parametrize("name", ["jwt of 300", "special characters", "16 characters"])
+def test_cut_by_an_ellipsis_anywhere(name: str, encoding: str):
+    """A text that was cut within a token shows at most seven characters of it."""
+    form = ENCODINGS[encoding](TOKENS[name])
+    redactor = Redactor(TOKENS[name])
+    for cut in range(len(form)):
+        out = redactor.redact_shortened(f"Loading … {form[:cut]}…). {form[:cut]}… Retrying.")
+        kept = out.removeprefix("Loading … ").partition("…")[0]
+        assert out == f"Loading … {kept}…). {kept}… Retrying."
+        readable = unquote(re.sub(r"%\w?$", "", kept.removesuffix(MASK)))
+        assert len(readable) < 8 + 2 * (encoding == "base64url")
+    assert redactor.redact_shortened(f"a…{form[:9]}…{form[9:]}").startswith("a…")
 
 
 @pytest.mark.parametrize("encoding", ["exact", "URL, every character", "hex", "base64url"])
