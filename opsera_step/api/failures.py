@@ -345,6 +345,8 @@ def refused(
     else:
         error = Rejected(f"Opsera rejected the request to {endpoint.action} {code}.")
         error.hint = rejected_hint(endpoint, reason) if status in _FROM_OPSERA else HINT_NOT_OPSERA
+        if status == 405 and not endpoint.resource:
+            error.hint = "Check the method and the path."
     if _means_locked(endpoint, status, reason):
         error.hint = _HINT_LOCKED
     error.detail = route.detail(endpoint)

@@ -126,7 +126,9 @@ def refuse_silent_question(typed: dict[str, Any], *, confirmed: bool) -> None:
         raise click.UsageError("--quiet needs --yes: it hides what you would confirm.")
 
 
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Print only errors and data.")
+quiet_option = click.option(
+    "--quiet", "-q", is_flag=True, help="Print only warnings, errors, and data."
+)
 
 
 def format_option(default: str = "table", *, csv: bool = False) -> Callable[[Command], Command]:

@@ -238,7 +238,9 @@ def _pipeline_command(name: str, option_names: Iterable[str]) -> click.Command:
             ["--format", "form"], type=click.Choice(formats, case_sensitive=False),
             help="Format of the result on stdout; everything else goes to stderr.",
         ),
-        click.Option(["--quiet", "-q"], is_flag=True, help="Print only errors and data."),
+        click.Option(
+            ["--quiet", "-q"], is_flag=True, help="Print only warnings, errors, and data."
+        ),
     ]  # fmt: skip
     return HelpfulCommand(
         name, callback=act, params=parameters, help=f"{_HELP[name]}\n\n{_MORE[name]}",

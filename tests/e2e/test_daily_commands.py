@@ -202,6 +202,7 @@ class TestPortal:
         typed = opsera(failed, *words)
         assert typed.code == 0, typed.err
         assert typed.out == f"{failed.url}/workflow/details/{failed.pipeline_id}/summary\n"
+        assert failed.url not in typed.err
         assert failed.requests == []
 
     def test_by_name(self, failed):

@@ -60,13 +60,15 @@ def open_portal(job: Job, *, browser: bool) -> CommandResult:
         raise InvalidInput(
             ["portal_url: the portal of this base_url is unknown. Set portal_url to its address"]
         )
+    message = "URL of the pipeline in the portal."
     if browser:
         import webbrowser  # noqa: PLC0415 - only here
 
-        webbrowser.open(job.url)
+        if webbrowser.open(job.url):
+            message = "Opened the pipeline in the browser."
     answer = Answer({"pipelineId": pipeline.id, "url": job.url}, (Table((), [(job.url,)]),))
     outcome = job.known("success", ExitCode.SUCCESS)
-    return CommandResult(outcome.but(message=job.url, about_run=False), answer)
+    return CommandResult(outcome.but(message=message, about_run=False), answer)
 
 
 def stop(job: Job) -> CommandResult:

@@ -30,7 +30,7 @@ from opsera_step.api import (
     USER_ACTIONS,
     Proxy,
 )
-from opsera_step.api.endpoints import ACTIONS, TOOL
+from opsera_step.api.endpoints import ACTIONS, TOOL, endpoint_of
 from opsera_step.api.failures import (
     Route,
     causes,
@@ -291,6 +291,13 @@ def test_a_path_in_base_url_is_suspected_of_a_404():
     route = Route("https://api.opsera.test/workflow")
     assert "contains the path /workflow" in not_found_hint(STATUS, route)
     assert "ID of the tool" in not_found_hint(TOOL_UPDATE, ROUTE)
+
+
+def test_a_method_that_the_api_lacks():
+    """The user of `api` chose it; for other commands, the response comes from another server."""
+    hint = refused(405, b"", endpoint_of("DELETE", "/api/v1/tasks"), ROUTE).hint
+    assert hint == "Check the method and the path."
+    assert "proxy" in refused(405, b"", STATUS, ROUTE).hint
 
 
 def test_only_requests_about_a_run_suspect_the_run_number():
