@@ -316,7 +316,8 @@ def _stopped_at(outcome: Outcome) -> str:
 def _paused(outcome: Outcome, run: str) -> str:
     where = f" at “{outcome.waits_for}”" if outcome.waits_for else ""
     since = outcome.paused_since
-    fails = outcome.exit_code == ExitCode.PAUSED
+    # After `status --exit-status`, which has no such input, there is no hint either.
+    fails = outcome.exit_code == ExitCode.PAUSED and outcome.hint
     consequence = " The job fails because on_paused is set to fail." if fails else ""
     if outcome.is_decided:
         when = f" since {since}" if since else ""

@@ -187,7 +187,9 @@ def test_exit_status(failed, state, code):
     """`status --exit-status` takes no unrecognized status for success."""
     body = json.dumps({"status": state, "message": ""})
     failed.add_fault(Fault(call="status", status=200, body=body))
-    assert opsera(failed, "status", "--exit-status").code == code
+    typed = opsera(failed, "status", "--exit-status")
+    assert typed.code == code
+    assert "on_paused" not in typed.out
     assert opsera(failed, "status").code == 0
 
 
