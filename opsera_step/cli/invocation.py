@@ -21,7 +21,7 @@ from opsera_step.signals import Signals
 Reply = TypeVar("Reply")
 
 _LOG_IS_DATA = ("run", "watch")
-"""The commands whose job log is the data, and goes to stdout."""
+"""The commands whose job log is the data, and is printed to stdout."""
 
 
 @dataclass

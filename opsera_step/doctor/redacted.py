@@ -96,7 +96,7 @@ def message_of(text: str, scrubber: Scrubber, private: Iterable[str]) -> str:
 
 
 def names_in(data: Any, depth: int = 0) -> set[str]:
-    """Return the names of people and things in an object, as far as its keys tell them."""
+    """Return the names of people and things in an object, as far as its keys show them."""
     if depth > _DEEPEST or not isinstance(data, (list, Mapping)):
         return set()
     if isinstance(data, list):

@@ -56,7 +56,7 @@ class CommandResult:
     answer: Answer | None = None
     """The response to a query."""
     writes_outputs: bool = True
-    """Whether the outcome goes into the outputs; a cleanup must not replace its job's."""
+    """Whether the outcome is written to the outputs; a cleanup must not replace its job's."""
 
 
 @dataclass(frozen=True)

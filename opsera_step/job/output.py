@@ -16,7 +16,7 @@ class Output:
     log: TextIO
     """The job log: progress, and in a CI job everything else too."""
     data: TextIO | None = None
-    """Where the data goes, on a command line; None: into the job log."""
+    """Where the data is printed on a command line; None: to the job log."""
     form: str = ""
     """How to print the data: table, json, yaml, csv, text; empty for a sentence."""
     width: int | None = None

@@ -50,7 +50,7 @@ class Terminal:
             [sys.executable, "-I", str(ROOT / "entrypoint.py"), *words],
             env={**environment(simulator), "TERM": "dumb", **environ}, cwd=cwd,
             stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            # Where Ctrl-C goes.
+            # The terminal that receives Ctrl-C.
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no threads
         )  # fmt: skip
         os.close(theirs)

@@ -160,7 +160,7 @@ def test_a_timeout_during_an_outage_starts_with_the_cause(stop, message):
 
 
 def test_steps_of_a_lost_run_are_not_called_running():
-    """Nobody watches the run any more, so whether they still run is unknown."""
+    """The run is no longer watched, so whether they still run is unknown."""
     steps = (
         StepResult("Build", "jenkins", State.SUCCESS, 5.0, 1.0),
         StepResult("Test", "jenkins", State.RUNNING, started_at=6.0),

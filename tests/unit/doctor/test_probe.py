@@ -177,7 +177,7 @@ def test_a_response_that_is_lost(kind):
 
 
 class TestPrivacy:
-    """The file is for an issue that anybody can read."""
+    """The file is for a public issue."""
 
     def test_nothing_of_the_tenant_is_in_it(self):
         """No name, ID, address, log text, or token; every other text of the file is ours."""

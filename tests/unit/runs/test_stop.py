@@ -293,7 +293,7 @@ class TestUnknownRuns:
 
     @pytest.mark.parametrize("word", ["success", "failed", "stopped"])
     def test_a_final_status_that_does_not_last(self, word):
-        """Between two steps a run can look final for a moment; it is stopped all the same."""
+        """Between two steps, a run can look final for a moment; it is still stopped."""
         api = world(US)
         moment = RunStatus(state_of(word), word)
         usual, api.status = api.status, lambda run, deadline: moment
