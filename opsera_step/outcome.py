@@ -332,23 +332,23 @@ def _is_redundant(outcome: Outcome) -> bool:
     """Whether the message of the API would only repeat the sentence."""
     if outcome.status in ("success", "paused") or outcome.reason:
         return True
-    said = outcome.message
+    text = outcome.message
     for name in filter(None, (outcome.pipeline_name, outcome.failed_step)):
-        said = said.replace(name, " ")
-    words = re.findall(r"[^\W\d_]+", said)
+        text = text.replace(name, " ")
+    words = re.findall(r"[^\W\d_]+", text)
     return all(map(_UNINFORMATIVE.fullmatch, words))
 
 
 def reason_of(step_name: str, message: str) -> str:
     """Return the message of a step's record without the part that only names the failed step."""
     name = re.escape(step_name)
-    said = re.match(
+    named = re.match(
         rf"\s*(?:the )?(?:step )?[“\"'`]?{name}[”\"'`]? (?:has |was )?(?:failed|stopped)"
         r"(?P<end>\s*[:.,;–—-]+\s*|\s*$)",
         message,
         re.IGNORECASE,
     )
-    return message[said.end() :].strip() if said is not None and step_name else message
+    return message[named.end() :].strip() if named is not None and step_name else message
 
 
 def step_result(step: StepResult, now: float | None) -> str:

@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None, signals: Signals | None = None) -> 
     if refusal is not None and not here.carried_out:
         words = sys.argv[1:] if arguments is None else arguments
         output = Output(here.err, here.out, "json" if _wants_json(words) else "")
-        # Without variables nothing says where to write outputs.
+        # Without variables it is not known where to write outputs.
         environ = here.environ if _is_for_a_job(words) else {}
         reject(environ, output, refusal, is_reported=True)
     return code

@@ -90,7 +90,7 @@ def input_option(one: Input) -> click.Option:
     """Return the option of an input; its value is checked with all others, not here."""
     default = one.documented_default
     shown_default = f"  [default: {default}]" if default else ""
-    # `--wait` alone says true.
+    # `--wait` alone means true.
     optional_value: dict[str, Any] = (
         {"is_flag": False, "flag_value": "true"} if one.name in _SWITCHES else {}
     )

@@ -164,9 +164,9 @@ def _name_of(settings: RawSettings) -> str:
         ).name
     except OpseraStepError as error:
         if error.by_name or isinstance(error, NotFound):
-            _say(settings, "Warning:", f"{error.message} {error.hint}".strip())
+            _warn(settings, "Warning:", f"{error.message} {error.hint}".strip())
         else:
-            _say(settings, "Could not look up the pipeline:", error.message)
+            _warn(settings, "Could not look up the pipeline:", error.message)
     return ""
 
 
@@ -180,7 +180,7 @@ def _connected(settings: RawSettings) -> tuple[OpseraClient, Inputs, Deadline]:
     return client, inputs, Deadline.after(clock, _LONGEST_LISTING)
 
 
-def _say(settings: RawSettings, before: str, sentence: str) -> None:
+def _warn(settings: RawSettings, before: str, sentence: str) -> None:
     """Print the result of a request to stderr."""
     safe = Scrubber(settings.value("token"))
     click.echo(f"{before} {safe.inline(sentence)}", err=True)
@@ -210,7 +210,7 @@ def _listed(settings: RawSettings) -> list[Pipeline]:
         client, _, deadline = _connected(settings)
         listing = client.pipelines(deadline)
     except OpseraStepError as error:
-        _say(settings, "Could not list the pipelines:", error.message)
+        _warn(settings, "Could not list the pipelines:", error.message)
         return []
     if listing.is_truncated:
         click.echo("The API lists at most 1,000 pipelines; there may be more.", err=True)

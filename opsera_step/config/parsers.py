@@ -246,7 +246,7 @@ def parse_url(value: str) -> str:
     """Check an address: https, or http to this very machine; nothing but host, port and path."""
     if "://" not in value:
         raise InvalidValue(explain(value) or "It must begin with https://.")
-    # Looked for in the text: of `https://host?` urlsplit says that its query is empty.
+    # Looked for in the text: for `https://host?`, urlsplit returns an empty query.
     if set("@?#\\ ") & set(value) or not value.isprintable():
         raise InvalidValue
     url = urlsplit(value)

@@ -68,7 +68,7 @@ class Sink(Protocol):
         """Return how many bytes of that limit a text takes."""
         ...
 
-    def say(self, text: str, level: str = "") -> None:
+    def print_message(self, text: str, level: str = "") -> None:
         """Print one of our messages."""
 
     def lines(self, lines: Sequence[str]) -> None:
@@ -153,22 +153,22 @@ class JobLog:
 
         return Excerpts()
 
-    def say(self, text: str, level: str = "") -> None:
+    def print_message(self, text: str, level: str = "") -> None:
         """Print one of our messages."""
         if self._quiet and level not in ("warning", "error"):
             return
         for line in self._scrubber.text(text).split("\n"):
-            self._sink.say(line, level)
+            self._sink.print_message(line, level)
 
-    def say_debug(self, text: str) -> None:
+    def print_debug(self, text: str) -> None:
         """Print a line of the debug log, if there is one; it never closes a group."""
         if self._verbose:
-            self.say(text, "debug")
+            self.print_message(text, "debug")
 
-    def say_request(self, method: str, path: str, status: int | None, seconds: float) -> None:
+    def print_request(self, method: str, path: str, status: int | None, seconds: float) -> None:
         """Print a request in the debug log; the status is None if there was no response."""
         moment = format_timestamp(self._clock.time())[11:23]
-        self.say_debug(f"{moment}Z {method} {path}: {status or 'no response'} in {seconds:.2f}s")
+        self.print_debug(f"{moment}Z {method} {path}: {status or 'no response'} in {seconds:.2f}s")
 
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Show a message prominently, outside of the groups; the details are lines of a log."""
@@ -187,14 +187,14 @@ class JobLog:
             case events.LogLines():
                 self._show_lines(event)
             case events.StateChanged():
-                self.say_debug(f"Status: {self._scrubber.inline(event.status.value, 80)}")
+                self.print_debug(f"Status: {self._scrubber.inline(event.status.value, 80)}")
                 self._show_status(event)
             case events.PausedAt():
                 self._show_pause(event)
             case events.Heartbeat():
                 self._show_heartbeat(event)
             case events.Ended():
-                self.say_debug(f"Stopped following the run: {event.reason.value}")
+                self.print_debug(f"Stopped following the run: {event.reason.value}")
                 self.finish()
             case events.Tick():
                 pass  # Only the progress is drawn again.
@@ -209,7 +209,7 @@ class JobLog:
         in_sight = step_name == self._groups.last_name or self._sink.quotes_details
         if found is None or in_sight or not self._shows_log:
             return
-        self.say(f"Last lines of “{step_name}”:")
+        self.print_message(f"Last lines of “{step_name}”:")
         self._sink.lines(found.tail)
 
     def end_group(self) -> None:
@@ -225,7 +225,7 @@ class JobLog:
             if self._limit.omitted_lines:
                 size = f"{self._limit.omitted_lines:,} lines ({_size(self._limit.omitted_bytes)})"
                 full = "is in report_dir" if self._keeper else "can be kept with report_dir"
-                self.say(f"{size} omitted because of log_limit. The full log {full}.")
+                self.print_message(f"{size} omitted because of log_limit. The full log {full}.")
             self._sink.lines(tail)
         self._finished = True
         self.end_group()
@@ -251,14 +251,16 @@ class JobLog:
             self._report_withheld(step.name)
         elif self._limit.reached:
             self._withheld_reported_at = self._clock.monotonic()
-            self.say("log_limit reached. Only the tail of the log will be printed.", "warning")
+            self.print_message(
+                "log_limit reached. Only the tail of the log will be printed.", "warning"
+            )
 
     def _report_withheld(self, name: str) -> None:
         """Print a heartbeat once a minute while lines are not printed."""
         now = self._clock.monotonic()
         if now - self._withheld_reported_at >= _MINUTE and not self._sink.room:
             self._withheld_reported_at = now
-            self.say(
+            self.print_message(
                 f"{self._status.run}: “{name}” still running, {self.line_count:,} lines read "
                 f"(elapsed {self._elapsed})."
             )
@@ -267,14 +269,16 @@ class JobLog:
         match event:
             case events.RunKnown():
                 self._status.run = f"Run {event.run.count}"
-                self.say(f"{'Started' if event.started else 'Following'} run {event.run.count}.")
+                self.print_message(
+                    f"{'Started' if event.started else 'Following'} run {event.run.count}."
+                )
             case events.Queued():
                 self._queued = True
                 self._status.wait(f"queued behind run {event.behind}")
-                self._say_apart(f"{self._status.run} is queued behind run {event.behind}.")
+                self._print_apart(f"{self._status.run} is queued behind run {event.behind}.")
             case events.Note():
                 level = "warning" if event.warning else ""
-                self._say_apart(self._scrubber.inline(event.text, 1000), level)
+                self._print_apart(self._scrubber.inline(event.text, 1000), level)
             case events.LinesMissing():
                 self.missing = True
                 reason = (
@@ -282,11 +286,15 @@ class JobLog:
                     if event.too_large
                     else "the API returns only the latest 1,000"
                 )
-                self.say(f"Some log records are missing here ({reason}).", "warning")
+                self.print_message(f"Some log records are missing here ({reason}).", "warning")
             case events.Retrying():
-                self.say(f"{self._scrubber.inline(event.error)} {_retries(event)}", "warning")
+                self.print_message(
+                    f"{self._scrubber.inline(event.error)} {_retries(event)}", "warning"
+                )
             case events.Recovered():
-                self.say(f"The API is responding again after {format_duration(event.elapsed)}.")
+                self.print_message(
+                    f"The API is responding again after {format_duration(event.elapsed)}."
+                )
             case _:
                 raise TypeError(event)
 
@@ -294,7 +302,7 @@ class JobLog:
         run, word = self._status.run, self._scrubber.inline(event.status.value, 80)
         if event.status.state is State.UNKNOWN:
             name = run[:1].lower() + run[1:]
-            self._say_apart(
+            self._print_apart(
                 f"Unrecognized status “{word}”; assuming {name} is still in progress.", "warning"
             )
         if event.status.state is not State.RUNNING:
@@ -304,9 +312,9 @@ class JobLog:
         if event.before is State.PAUSED:
             message = self._scrubber.inline(event.status.message)
             news = "" if is_only_running(message) else f" Opsera: {message}"
-            self._say_apart(f"{run} resumed.{news}")
+            self._print_apart(f"{run} resumed.{news}")
         elif self._queued and not event.status.is_waiting:
-            self._say_apart(f"{run} is running.")
+            self._print_apart(f"{run} is running.")
         self._queued = self._queued and event.status.is_waiting
 
     def _show_pause(self, event: events.PausedAt) -> None:
@@ -327,7 +335,7 @@ class JobLog:
             link = f" View in Opsera: {self.link}" if self.link else ""
             self.annotate("warning", WAITING_TITLE, f"{text}.{link}")
         else:
-            self._say_apart(f"{text}.")
+            self._print_apart(f"{text}.")
 
     def _show_heartbeat(self, event: events.Heartbeat) -> None:
         if event.step is not None:
@@ -336,7 +344,7 @@ class JobLog:
             # Where the progress is drawn, that shows that the job is alive.
             log_error = self._scrubber.inline(event.log_error, 200) if not event.error else ""
             text = f"{self._heartbeat(event)} (elapsed {self._elapsed}). {log_error}"
-            self.say(text.rstrip())
+            self.print_message(text.rstrip())
 
     def _heartbeat(self, event: events.Heartbeat) -> str:
         run, step = self._status.run, ""
@@ -357,11 +365,11 @@ class JobLog:
             return f"{run}: unrecognized status “{value}”, {idle}"
         return f"{run}: {step} still running, {idle}" if step else f"{run} is running, {idle}"
 
-    def _say_apart(self, text: str, level: str = "") -> None:
+    def _print_apart(self, text: str, level: str = "") -> None:
         """Print a message outside of groups that a viewer folds."""
         if self._sink.folds:
             self.end_group()
-        self.say(text, level)
+        self.print_message(text, level)
 
     @property
     def _elapsed(self) -> str:

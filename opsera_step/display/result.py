@@ -44,11 +44,11 @@ def print_result(
     log.end_group()
     if outcome.exit_code == ExitCode.SUCCESS:
         # A success, or the response to a query: not an error, regardless of the run's result.
-        log.say(with_hint(outcome))
+        log.print_message(with_hint(outcome))
     elif outcome.status in _ERRORS:
         _print_failure(outcome, log, most_errors)
     else:
-        log.say(with_hint(outcome), "warning")
+        log.print_message(with_hint(outcome), "warning")
     incomplete = log_wanted and outcome.run_count and not outcome.log_complete
     if incomplete and outcome.status in (*NOT_ACTIVE, "paused"):
         log.annotate(
@@ -57,7 +57,7 @@ def print_result(
             "Some lines of the log could not be read. The full log is in Opsera.",
         )
     if outcome.url and with_link:
-        log.say(f"View in Opsera: {outcome.url}")
+        log.print_message(f"View in Opsera: {outcome.url}")
 
 
 def print_steps(outcome: Outcome, log: JobLog) -> None:
@@ -66,7 +66,7 @@ def print_steps(outcome: Outcome, log: JobLog) -> None:
     if lines:
         log.end_group()
     for line in lines:
-        log.say(line)
+        log.print_message(line)
 
 
 def step_lines(outcome: Outcome) -> list[str]:

@@ -80,7 +80,7 @@ def run(
 
 
 def _log_request(log: Platform, method: str, path: str, status: int | None, seconds: float) -> None:
-    log.say(f"{method} {path}: {status or 'no response'} in {seconds:.2f}s", "debug")
+    log.print_message(f"{method} {path}: {status or 'no response'} in {seconds:.2f}s", "debug")
 
 
 def _examine(
@@ -132,20 +132,20 @@ class _Printer:
         """Print what is held back, the tables, and the summary; or the data."""
         self._flush()
         if self._form == "json":
-            self._say(json_text(answer.data))
+            self._print_line(json_text(answer.data))
             return
         if self._form == "yaml":
-            self._say(yaml_text(answer.data).rstrip())
+            self._print_line(yaml_text(answer.data).rstrip())
             return
         for table in answer.tables:
-            self._say("")
+            self._print_line("")
             for line in table_lines(table, self._width):
-                self._say(line)
+                self._print_line(line)
         if self._is_job:
             self._annotate(checks)
         else:
-            self._say("")
-            self._say(ending(checks))
+            self._print_line("")
+            self._print_line(ending(checks))
 
     def _annotate(self, checks: list[Check]) -> None:
         """Show the first problem as prominently as the platform can, with its hint."""
@@ -153,7 +153,7 @@ class _Printer:
             if any(one.level is level for one in checks):
                 self._platform.annotate(name, "opsera-step doctor", one_line(checks))
                 return
-        self._platform.say(one_line(checks))
+        self._platform.print_message(one_line(checks))
 
     def _flush(self) -> None:
         if self._held:
@@ -162,11 +162,11 @@ class _Printer:
 
     def _print(self, check: Check) -> None:
         for line in lines(check, colored=self._platform.color, width=self._width):
-            self._say(line)
+            self._print_line(line)
 
-    def _say(self, line: str) -> None:
+    def _print_line(self, line: str) -> None:
         if self._is_job:
-            self._platform.say(line)
+            self._platform.print_message(line)
         else:
             self._platform.lines(line.split("\n"))
 
@@ -190,7 +190,7 @@ def _write_outputs(
     outputs = {**Outcome(status, code, one_line(checks)).outputs(), "result": result}
     failure = platform.write_outputs(outputs, settings.value("output_file"))
     if failure:
-        platform.say(failure, "warning")
+        platform.print_message(failure, "warning")
 
 
 def _write_summary(
@@ -203,4 +203,4 @@ def _write_summary(
     shown = Answer(None, (Table(("LEVEL", "CHECK", "RESULT"), rows), *answer.tables))
     page = answer_summary(shown, "doctor", scrubber, platform.summary_room)
     if failure := platform.write_summary(page):
-        platform.say(failure, "warning")
+        platform.print_message(failure, "warning")

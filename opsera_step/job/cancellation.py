@@ -80,7 +80,7 @@ def _find_unconfirmed(
 def cancel(job: Job, cancelled: Cancelled) -> CommandResult:
     """Stop the run if that is wanted, and report the result."""
     job.log.end_group()
-    job.log.say(f"Received {cancelled}; cancelling.", "warning")
+    job.log.print_message(f"Received {cancelled}; cancelling.", "warning")
     if cancelled.during:
         left = f"The signal arrived while {cancelled.during}, which may have taken effect."
         outcome = outcome_of(job.known(), None, None, cancelled=cancelled, left=left)

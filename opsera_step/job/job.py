@@ -186,7 +186,7 @@ class Job:
                 error.hint += " Or set run_count: no log record shows the latest run."
             if not run_count:
                 raise
-            self.log.say(
+            self.log.print_message(
                 "The token is not allowed to read the pipeline (HTTP 403); continuing with status "
                 "and logs."
             )
@@ -213,7 +213,7 @@ class Job:
 
     def warn(self, text: str) -> None:
         """Print a warning, which may quote the API."""
-        self.log.say(self.scrubber.inline(text, 1000), "warning")
+        self.log.print_message(self.scrubber.inline(text, 1000), "warning")
 
     def use_run(self, run: Run) -> None:
         """Take an existing run to follow or to ask about, and write the early outputs."""
@@ -239,7 +239,7 @@ class Job:
         failure = self.put_outputs(outputs)
         if failure and failure not in self._reported:
             self._reported.add(failure)
-            self.log.say(failure, "warning")
+            self.log.print_message(failure, "warning")
 
     def put_outputs(self, outputs: dict[str, str]) -> str:
         """Write outputs and, for the cleanup, that this job did not start the run if it did not.

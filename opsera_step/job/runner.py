@@ -77,7 +77,7 @@ def run_job(
             if cleanup.is_requested(options):
                 nothing = cleanup.nothing_to_do(platform, environ, options)
                 if nothing:
-                    platform.say(nothing)
+                    platform.print_message(nothing)
                     return ExitCode.SUCCESS
                 environ, options = cleanup.needed_inputs(platform, environ, options)
             inputs = load_inputs(
@@ -87,7 +87,7 @@ def run_job(
             end.job = job = _connect(inputs, environ, output, platform, clock, signals, jitter)
             stack.enter_context(job.report)
             if job.report.note:
-                job.log.say(job.report.note)
+                job.log.print_message(job.report.note)
             if isinstance(clock, SystemClock) and inputs.timeout:
                 signals.end_after(inputs.timeout)
             end.result = _carry_out(job, command or table.command(inputs.command))
@@ -160,7 +160,7 @@ def _connect(
     """Create the collaborators of the job; nothing is requested yet."""
     platform.mask(inputs.token)
     for warning in inputs.warnings:
-        platform.say(redact_tokens(warning), "warning")
+        platform.print_message(redact_tokens(warning), "warning")
     scrubber, interruptible = Scrubber(inputs.token), InterruptibleClock(clock, signals)
     # Neither a cleanup nor a query must replace the report of a job.
     directory = inputs.report_dir if inputs.command != "cleanup" else ""
@@ -196,7 +196,7 @@ def _connect(
         guard=signals.guard,
         token_source=inputs.token_source,
         reread_token=_token_reader(inputs, platform, scrubber),
-        log_request=log.say_request if inputs.verbose else None,
+        log_request=log.print_request if inputs.verbose else None,
     )
     job = Job(
         inputs=inputs,
@@ -272,7 +272,7 @@ class _Ending:
         ):
             failure = self._guarded(what, sink, "")
             if failure:
-                self._platform.say(failure, "warning")
+                self._platform.print_message(failure, "warning")
         self._report_lost_log()
         return int(outcome.exit_code)
 
@@ -284,7 +284,9 @@ class _Ending:
             if self._platform.debug:
                 self._platform.lines(traceback.format_exc().splitlines())
             with suppress(Exception):
-                self._platform.say(f"Can't write {what}: {type(error).__name__}.", "warning")
+                self._platform.print_message(
+                    f"Can't write {what}: {type(error).__name__}.", "warning"
+                )
             return default
 
     def _print_data(self, job: Job, result: CommandResult, outcome: Outcome) -> Outcome:
@@ -339,7 +341,7 @@ class _Ending:
                 with_link=_wants_link(job, result),
             )
         if job.data is not None and job.data.lost and job.follows:
-            job.log.say(f"Can't write the result to stdout: {job.data.lost}", "warning")
+            job.log.print_message(f"Can't write the result to stdout: {job.data.lost}", "warning")
         return ""
 
     def _report_lost_log(self) -> None:
@@ -355,12 +357,12 @@ class _Ending:
         if isinstance(error, InvalidInput):
             problems = list(error.problems)
             for warning in error.warnings:
-                platform.say(scrubber.inline(redact_tokens(warning), 1000), "warning")
+                platform.print_message(scrubber.inline(redact_tokens(warning), 1000), "warning")
         problems = [scrubber.inline(redact_tokens(problem), 1000) for problem in problems]
         # Past what the platform shows of annotations the problems are still in the log.
         most = platform.most_errors or len(problems)
         for problem in problems[most:]:
-            platform.say(problem, "error")
+            platform.print_message(problem, "error")
         for problem in problems[:most]:
             platform.annotate("error", "opsera-step: invalid input", problem)
         outcome = self.write_rejection(error)
@@ -379,7 +381,7 @@ class _Ending:
             "",
         )
         if failure:
-            self._platform.say(failure, "warning")
+            self._platform.print_message(failure, "warning")
         if self._output.form == "json" and self._output.data is not None:
             self._guarded("the data", lambda: self._print_error(outcome), None)
         return outcome

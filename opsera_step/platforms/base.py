@@ -97,7 +97,7 @@ class Platform:
             # Not a file of the operating system, or a system without `poll` (Windows).
             return False
 
-    def say(self, text: str, level: str = "") -> None:
+    def print_message(self, text: str, level: str = "") -> None:
         """Print one of our messages."""
         self._write([f"{PREFIX}{label(level)}{text}"])
 
@@ -122,9 +122,9 @@ class Platform:
         the log.
         """
         first, *rest = headed(title, text).split("\n")
-        self.say(first, level)
+        self.print_message(first, level)
         for line in rest:
-            self.say(line)
+            self.print_message(line)
 
     @property
     def room(self) -> int:

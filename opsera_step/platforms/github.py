@@ -66,7 +66,7 @@ class GitHub(Platform):
         """Print log lines; none of them can be a workflow command."""
         self._write([escape_commands(line) for line in lines])
 
-    def say(self, text: str, level: str = "") -> None:
+    def print_message(self, text: str, level: str = "") -> None:
         """Print one of our messages; API text in it can't be a command either."""
         self._write([escape_commands(f"{PREFIX}{label(level)}{text}")])
 
@@ -94,7 +94,7 @@ class GitHub(Platform):
         named = set_apart(escape_property(escape_commands(title)))
         self._write([f"::{level} title={named}::{message}"])
         for line in rest:
-            self.say(line)
+            self.print_message(line)
 
     def mask(self, secret: str) -> None:
         """Have the runner replace the secret in all that is printed from now on."""

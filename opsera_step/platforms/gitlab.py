@@ -96,7 +96,7 @@ class GitLab(Platform):
         """Whether debug logging is on, for this job or only for opsera-step."""
         return self._is_on("CI_DEBUG_TRACE") or super().debug
 
-    def say(self, text: str, level: str = "") -> None:
+    def print_message(self, text: str, level: str = "") -> None:
         """Print one of our messages, colored by its level."""
         line = f"{PREFIX}{label(level)}{text}"
         colored = self.color and level in _COLORS

@@ -47,9 +47,9 @@ class Split:
         """How many lines can be redrawn below the log."""
         return self._talk.room
 
-    def say(self, text: str, level: str = "") -> None:
+    def print_message(self, text: str, level: str = "") -> None:
         """Print one of our messages."""
-        self._talk.say(text, level)
+        self._talk.print_message(text, level)
 
     def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
         """Show a message prominently."""

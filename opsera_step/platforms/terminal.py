@@ -66,7 +66,7 @@ class Terminal(Platform):
     _painted = ""
     """The lines that are drawn, with their colors."""
 
-    def say(self, text: str, level: str = "") -> None:
+    def print_message(self, text: str, level: str = "") -> None:
         """Print one of our messages, colored by its level."""
         color = {WARNING: _YELLOW, ERROR: _RED}.get(level) or _COLORS.get(text[:1], _DIM)
         shown = text if level != DEBUG else f"{label(level)}{text}"

@@ -186,7 +186,9 @@ FAULTS = {
 def test_ten_minutes_of_nothing_are_lived_through(tmp_path, name):
     """During any outage of ten minutes, the run is followed to its end without losing a line."""
     work = scenes.scenario(
-        scenes.step("Build", scenes.says(*map("line {}".format, range(80)), every=10), duration=900)
+        scenes.step(
+            "Build", scenes.prints(*map("line {}".format, range(80)), every=10), duration=900
+        )
     )
     fault = FAULTS[name]
     fault = Fault(**{**vars(fault), "after": 60, "until": 660})

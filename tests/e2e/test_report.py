@@ -104,7 +104,7 @@ def test_the_token_is_nowhere(tmp_path):
     half = len(token) // 2
     said = (f"token {token}", f"{token[:half]}\x1b[31m{token[half:]}", f"{token} </script>")
     leaky = scenes.scenario(
-        scenes.step("Build", scenes.says(*said), result="failed", message=f"refused {token}")
+        scenes.step("Build", scenes.prints(*said), result="failed", message=f"refused {token}")
     )
     job, report, simulator = run(leaky, tmp_path)
     assert simulator.token == token

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.scenes import BUILD, FAILS, GATE, PASSES, SLOW, says, step
+from tests.support.scenes import BUILD, FAILS, GATE, PASSES, SLOW, prints, step
 
 SHOP, SEARCH = "65a4f00dc0ffee0123456789", "65a4f00dc0ffee012345678a"
-_DEPLOY = step("Deploy", says("rolled out"), tool="kubernetes")
+_DEPLOY = step("Deploy", prints("rolled out"), tool="kubernetes")
 
 
 def _pipeline(identifier: str, name: str, *plan: dict[str, Any]) -> dict[str, Any]:

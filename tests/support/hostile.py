@@ -26,14 +26,14 @@ def hostile_scenario(token: str) -> scenes.Scenario:
     steps = [
         scenes.step(
             next(pieces).strip() or "x",
-            scenes.says(*itertools.islice(pieces, 60), every=0.05),
+            scenes.prints(*itertools.islice(pieces, 60), every=0.05),
             tool=next(pieces)[:60],
             message=next(pieces),
         )
         for _ in range(10)
     ]
     steps.append(
-        scenes.step(f"Leak {token}", scenes.says(*forms(token)), message=f"Bearer {token}")
+        scenes.step(f"Leak {token}", scenes.prints(*forms(token)), message=f"Bearer {token}")
     )
     steps[-1]["result"] = "failed"
     made = scenes.scenario(*steps)

@@ -12,7 +12,7 @@ def step(name: str, *log: dict[str, Any], tool: str = "jenkins", **rest: Any) ->
     return {"name": name, "tool": tool, "log": list(log), **rest}
 
 
-def says(*lines: str, every: float = 0.5) -> dict[str, Any]:
+def prints(*lines: str, every: float = 0.5) -> dict[str, Any]:
     """Return log records of one line each."""
     return {"lines": list(lines), "every": every}
 
@@ -23,21 +23,21 @@ def scenario(*steps: dict[str, Any], **rest: Any) -> Scenario:
     return {"pipelines": [pipeline], **rest}
 
 
-BUILD = step("Build", says("compiling", "linking", "built"))
-PASSES = scenario(BUILD, step("Deploy", says("rolled out"), tool="kubernetes"))
+BUILD = step("Build", prints("compiling", "linking", "built"))
+PASSES = scenario(BUILD, step("Deploy", prints("rolled out"), tool="kubernetes"))
 FAILS = scenario(
     BUILD,
-    step("Unit tests", says("test_cart FAILED", "1 failed"), result="failed", message="1 failed"),
-    step("Deploy", says("never")),
+    step("Unit tests", prints("test_cart FAILED", "1 failed"), result="failed", message="1 failed"),
+    step("Deploy", prints("never")),
 )
 GATE = step("Approve production", tool="approval", gate={"decision": "wait"})
-PAUSES = scenario(BUILD, GATE, step("Deploy", says("rolled out")))
+PAUSES = scenario(BUILD, GATE, step("Deploy", prints("rolled out")))
 APPROVED_LATER = scenario(
     BUILD,
     step("Approve production", tool="approval", gate={"decision": "approve", "after": 300}),
-    step("Deploy", says("rolled out")),
+    step("Deploy", prints("rolled out")),
 )
-SLOW = scenario(step("Build", says("working"), duration=3600))
+SLOW = scenario(step("Build", prints("working"), duration=3600))
 
 OUTPUTS = (
     "runCount", "status", "message", "pipelineId", "pipelineName", "url", "duration",

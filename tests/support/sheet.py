@@ -31,7 +31,7 @@ class Sheet:
     def log_size(self, text: str) -> int:
         return len(text.encode()) + 10 * text.count("\n")
 
-    def say(self, text: str, level: str = "") -> None:
+    def print_message(self, text: str, level: str = "") -> None:
         self.printed.append(f"{level}: {text}" if level else text)
 
     def lines(self, lines: Sequence[str]) -> None:

@@ -201,7 +201,7 @@ class TaskCommands:
         if most is not None and len(found) >= most:
             more = "use --count 0 for all" if page is None else f"use --page {page + 1}"
             shown = _counted(len(found), "record")
-            job.log.say(f"Showing {shown}; there may be more: {more}.")
+            job.log.print_message(f"Showing {shown}; there may be more: {more}.")
         elif page is None:
             _warn_of_limit(job, listing)
         in_order = sorted(found, key=lambda one: one.created or 0.0)
@@ -322,10 +322,12 @@ def _warn_of_limit(job: Job, listing: Listing[Any], advice: str = "") -> None:
     counts_more = listing.reported_count is not None and listing.reported_count > len(listing.items)
     if listing.is_truncated:
         count = f" ({listing.reported_count} in total)" if counts_more else ""
-        job.log.say(f"The API returns at most 1,000; there may be more{count}.{advice}", "warning")
+        job.log.print_message(
+            f"The API returns at most 1,000; there may be more{count}.{advice}", "warning"
+        )
     elif counts_more:
         given = f"{len(listing.items)} of {listing.reported_count} items"
-        job.log.say(f"The API returned only {given}.{advice}", "warning")
+        job.log.print_message(f"The API returned only {given}.{advice}", "warning")
 
 
 def query_result(job: Job, answer: Answer, sentence: str) -> CommandResult:

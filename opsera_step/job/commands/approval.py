@@ -47,7 +47,7 @@ class Decision:
         self._check(job, pipeline, details)
         name = job.scrubber.inline(details.waiting_for, 200)
         where = f" at “{name}”" if name else ""
-        job.log.say(
+        job.log.print_message(
             f"Run {run.count} of “{job.scrubber.inline(pipeline.name, 200)}” is waiting for "
             f"approval{where}{_since(job, details)}."
         )
@@ -57,11 +57,11 @@ class Decision:
         with job.change(f"the approval of run {run.count} was being decided"):
             ack = self._send(job, pipeline, details)
         message = f"{_DONE[self.action]} run {run.count}{where}."
-        said = job.scrubber.inline(ack.message) if ack else ""
+        note = job.scrubber.inline(ack.message) if ack else ""
         if ack is not None:
             job.state.responses[self.action] = ack.response
         outcome = job.known("running", ExitCode.SUCCESS)
-        return CommandResult(outcome.but(message=f"{message} {said}".strip(), about_run=False))
+        return CommandResult(outcome.but(message=f"{message} {note}".strip(), about_run=False))
 
     def _check(self, job: Job, pipeline: Pipeline, details: RunDetails) -> None:
         """Reject a decision about another run or step than the user's.

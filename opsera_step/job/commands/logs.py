@@ -66,7 +66,7 @@ class LogQuery(NamedTuple):
             last = chosen[: self.tail]
             answer = Answer(listing.only(last).response, (views.records_table(last),))
             if listing.is_truncated:
-                job.log.say(
+                job.log.print_message(
                     "The API returns only the latest 1,000 records; there may be more.", "warning"
                 )
         if not chosen and not listing.is_cut:
@@ -140,7 +140,9 @@ class LogQuery(NamedTuple):
         kind = f" of type “{job.scrubber.inline(self.kind, 200)}”" if self.kind else ""
         failed = " of failed steps" if self.failed else ""
         recent = f" in the last {format_duration(self.since)}" if self.since is not None else ""
-        job.log.say(f"The log of run {run.count} has no records{kind}{failed}{step}{recent}.")
+        job.log.print_message(
+            f"The log of run {run.count} has no records{kind}{failed}{step}{recent}."
+        )
 
 
 def logs(job: Job) -> CommandResult:

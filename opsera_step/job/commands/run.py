@@ -101,7 +101,7 @@ def _show_settings(job: Job, secret: Collection[Setting]) -> None:
     ]
     if shown:
         text = ", ".join(job.scrubber.inline(one, _LONGEST_SETTING) for one in shown)
-        job.log.say(f"Runtime settings: {text}")
+        job.log.print_message(f"Runtime settings: {text}")
 
 
 def _full_name(one: Setting) -> str:
@@ -129,10 +129,10 @@ def _runtime_settings(job: Job) -> RuntimeSettings | None:
 def _introduce(job: Job, pipeline: Pipeline) -> None:
     name = job.scrubber.inline(pipeline.name, 200)
     called = f"“{name}” ({pipeline.id})" if name else pipeline.id
-    job.log.say(f"Pipeline {called} at {job.inputs.base_url}")
+    job.log.print_message(f"Pipeline {called} at {job.inputs.base_url}")
     job.log.link = job.url
     if job.url:
-        job.log.say(f"View in Opsera: {job.url}")
+        job.log.print_message(f"View in Opsera: {job.url}")
     job.log.set_plan(pipeline.plan)
     if job.inputs.wait:
         token, now = read_token(job.inputs.token), job.clock.time()
@@ -159,7 +159,9 @@ def _follow(job: Job) -> CommandResult:
         if _is_on_another_branch(job):
             return _stop_another_branch(job)
     if inputs.branch and not job.state.history.branch and job.state.origin == STARTED:
-        job.log.say(f"No record of the run confirms that it used branch {inputs.branch!r}.")
+        job.log.print_message(
+            f"No record of the run confirms that it used branch {inputs.branch!r}."
+        )
     if ended is not None and ended.reason is EndReason.TIMEOUT:
         return _timed_out(job, ended)
     known = job.known().but(log_complete=ended.log_complete if ended else False)

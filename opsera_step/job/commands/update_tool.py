@@ -72,9 +72,9 @@ class ToolUpdate:
         if not update.changes:
             sentence = f"Nothing to change: {called(job, tool)} already has these values."
             return query_result(job, Answer(tool.response), sentence)
-        job.log.say(f"Changes to tool {called(job, tool)}:")
+        job.log.print_message(f"Changes to tool {called(job, tool)}:")
         for line in update.differences if job.shows_secrets else update.masked_differences:
-            job.log.say("  " + job.scrubber.inline(line, 1000))
+            job.log.print_message("  " + job.scrubber.inline(line, 1000))
         if self.dry_run:
             return query_result(job, Answer(tool.response), "Dry run: no changes were made.")
         if not self.confirmed and not self._ask():

@@ -256,7 +256,7 @@ class TestGroups:
         log = joblog(sheet)
         log.show(lines("Build", "a"))
         log.end_group()
-        log.say("SIGINT", "warning")
+        log.print_message("SIGINT", "warning")
         log.show(lines("Build", "b"))
         log.finish()
         log.finish()
@@ -528,7 +528,7 @@ def test_the_token_is_printed_nowhere(text):
         log.show(event)
     sheet.room = 0
     log.show(heartbeat("running", step))
-    log.say(f"quoted: {text}")
+    log.print_message(f"quoted: {text}")
     log.annotate("error", text, text)
     assert secrets.find(TOKEN, "\n".join(sheet.printed + sheet.moving).encode()) == []
 
@@ -537,7 +537,7 @@ def test_our_own_messages_are_safe_too():
     """Our messages that quote other text contain no control characters."""
     sheet = Sheet()
     log = joblog(sheet)
-    log.say("one\r\x1b[0Ktwo\nthree\x1b[2J\x07")
+    log.print_message("one\r\x1b[0Ktwo\nthree\x1b[2J\x07")
     log.annotate("error", "a\x1b[31m", "b\x9b2J\r\nc")
     assert sheet.printed == ["one", "two", "three", "!error a: b\nc"]
 
@@ -548,9 +548,9 @@ def test_the_debug_log_is_printed_if_it_is_wanted():
         sheet = Sheet(folds=True)
         log = joblog(sheet, verbose=verbose)
         log.show(lines("A", "x"))
-        log.say_debug(f"GET /x?{TOKEN}")
-        log.say_request("POST", "/api/v1/pipeline/status", 200, 0.123)
-        log.say_request("POST", "/api/v1/pipeline/status", None, 30.0)
+        log.print_debug(f"GET /x?{TOKEN}")
+        log.print_request("POST", "/api/v1/pipeline/status", 200, 0.123)
+        log.print_request("POST", "/api/v1/pipeline/status", None, 30.0)
         log.show(changed("success", "running"))
         log.show(lines("A", "y"))
         log.show(events.Ended(events.EndReason.FINAL, None, log_complete=True))

@@ -23,8 +23,8 @@ from tests.support import scenes
 
 CHANGING = ("run", "stop", "reset", "actions", "tool_update")
 SCENARIO = scenes.scenario(
-    scenes.step("Büild", scenes.says("compiling", "linking", "built")),
-    scenes.step("Deploy", scenes.says("rolled out")),
+    scenes.step("Büild", scenes.prints("compiling", "linking", "built")),
+    scenes.step("Deploy", scenes.prints("rolled out")),
 )
 
 

@@ -29,7 +29,7 @@ EVERY_OUTPUT = {
 }  # fmt: skip
 TRAILS = scenes.scenario(
     scenes.step(
-        "Build", scenes.says(*map(str, range(15)), every=2.0), duration=30, result="failed"
+        "Build", scenes.prints(*map(str, range(15)), every=2.0), duration=30, result="failed"
     ),
     flags={"log_lag": 20},
 )

@@ -73,9 +73,9 @@ def test_lines_and_messages():
     platform, out = plain()
     platform.open_group("Build · jenkins")
     platform.lines(["a", "", "b"])
-    platform.say("so")
-    platform.say("hm", "warning")
-    platform.say("GET /x", "debug")
+    platform.print_message("so")
+    platform.print_message("hm", "warning")
+    platform.print_message("GET /x", "debug")
     platform.close_group()
     platform.annotate("error", "Access token", "no")
     platform.draw([("moving", "")])
@@ -131,7 +131,7 @@ def test_a_log_that_is_not_read_ends_nothing(error):
     """Once the log can't be written, nothing more is written, and the job continues."""
     out = Broken(error)
     platform = Platform({}, out, FakeClock())
-    platform.say("one")
+    platform.print_message("one")
     platform.lines(["two"])
     assert out.writes == 1
 

@@ -292,7 +292,7 @@ def test_hostile_text_in_each_place():
     texts = ["".join(one.text.splitlines()) for one in hostile.samples(3, 3000)]
     for text in texts:
         platform.lines([text])
-        platform.say(text, "warning")
+        platform.print_message(text, "warning")
     platform.open_group(texts[5])
     platform.close_group()
     platform.annotate("error", texts[7], texts[8])

@@ -164,7 +164,7 @@ def test_sections_balance(engine):
     platform.lines(["c"])
     platform.close_group()
     platform.close_group()
-    platform.say("after")
+    platform.print_message("after")
     log = gitlab_log.parse(out.getvalue().encode(), engine=engine)
     assert log.balanced
     assert [one.header for one in log.sections] == [
@@ -192,8 +192,8 @@ def test_the_time_of_a_section_is_the_clocks():
 def test_levels_have_colors_that_end():
     """Warnings and errors are colored, and the color ends with their line."""
     platform, out = gitlab()
-    platform.say("plain")
-    platform.say("careful", "warning")
+    platform.print_message("plain")
+    platform.print_message("careful", "warning")
     platform.annotate("error", "Token", "no")
     log = gitlab_log.parse(out.getvalue().encode())
     assert [line.text for line in log.lines] == [
@@ -207,7 +207,7 @@ def test_levels_have_colors_that_end():
 def test_no_color_is_obeyed():
     """With NO_COLOR only the section markers contain escapes."""
     platform, out = gitlab({"NO_COLOR": "1"})
-    platform.say("careful", "warning")
+    platform.print_message("careful", "warning")
     assert (platform.color, out.getvalue()) == (False, "[opsera] WARNING: careful\n")
 
 
@@ -216,7 +216,7 @@ def test_the_size_in_the_log_is_what_the_runner_stores():
     platform, out = gitlab()
     platform.open_group("Build")
     platform.lines(["", "é" * 10, "x" * 8191, "y" * 40_000])
-    platform.say("so")
+    platform.print_message("so")
     platform.close_group()
     stored = len(gitlab_log.stamp(out.getvalue().encode()))
     assert stored <= platform.log_used <= stored + 4 * 33

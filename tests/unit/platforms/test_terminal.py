@@ -96,7 +96,7 @@ def test_a_redrawn_line_leaves_no_trace(narrow):
     platform.draw([("Run 42 · Build · 3s", "")])
     platform.lines(["one", "two"])
     platform.draw([("Run 42 · Build · 4s", "")])
-    platform.say("done")
+    platform.print_message("done")
     platform.draw([("Run 42 · Build · 5s", "")])
     platform.annotate("error", "Token", "no")
     platform.draw([("Run 42 · Build · 6s", "")])
@@ -203,7 +203,7 @@ def test_our_messages_wrap_between_words(narrow):
     """A long message breaks between words; a URL stays whole, so that it can be clicked."""
     platform, out = shown()
     url = "https://app.opsera.io/workflow/details/65a4f00dc0ffee0123456789/summary"
-    platform.say("one two three four five six seven eight nine ten " + url)
+    platform.print_message("one two three four five six seven eight nine ten " + url)
     platform.annotate("error", "Opsera step failed", "No further details about “Unit tests”")
     assert scrollback(out.getvalue())[:-1] == [
         "one two three four five six seven eight", "nine ten", url,
@@ -214,9 +214,9 @@ def test_our_messages_wrap_between_words(narrow):
 def test_wide_messages_wrap_between_words_too(narrow):
     """Wide characters count as two columns, so that no ID breaks at the edge of the window."""
     platform, out = shown()
-    platform.say("Pipeline “日本語の名前のパイプライン” (65a4f00dc0ffee0123456789) at")
-    platform.say("")
-    platform.say("  indented text")
+    platform.print_message("Pipeline “日本語の名前のパイプライン” (65a4f00dc0ffee0123456789) at")
+    platform.print_message("")
+    platform.print_message("  indented text")
     assert scrollback(out.getvalue())[:-1] == [
         "Pipeline “日本語の名前のパイプライン”", "(65a4f00dc0ffee0123456789) at", "",
         "  indented text",
@@ -293,7 +293,7 @@ def test_no_color_is_obeyed(narrow):
     """With NO_COLOR only erasing sequences are printed besides text."""
     platform, out = shown({"NO_COLOR": "1"})
     platform.open_group("Build")
-    platform.say("careful", "warning")
+    platform.print_message("careful", "warning")
     platform.draw([("Run 42", "")])
     platform.annotate("error", "Token", "no")
     platform.draw(())
@@ -305,8 +305,8 @@ def test_colors_end_with_their_lines(narrow):
     """Each line ends without color, and only colors are set."""
     platform, out = shown()
     platform.open_group("Build")
-    platform.say("x")
-    platform.say("careful", "warning")
+    platform.print_message("x")
+    platform.print_message("careful", "warning")
     platform.annotate("error", "Token", "no")
     platform.lines([""])
     assert oracle.effects(out.getvalue()) == []
