@@ -390,7 +390,7 @@ class TestUpdate:
             (["--set", "a=1", "--set", "a=2"], "a is given twice"),
             (["--file", "/nonexistent/tool.yml"], "No such file"),
             ([], "Nothing to change"),
-            (["--set", "configuration.jenkinsUrl=x", "--yes"], "Pass all of configuration"),
+            (["--set", "configuration.jenkinsUrl=x", "--yes"], "and add --merge"),
         ],
     )
     def test_what_users_get_wrong(self, words, expected):

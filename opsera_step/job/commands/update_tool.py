@@ -216,8 +216,8 @@ def _finite(text: str) -> float:
 def _part_problem(key: str) -> str:
     root = key.partition(".")[0]
     return (
-        f"{key}: the API replaces root properties as a whole. Pass all of {root}, for example with "
-        f"--set '{root}={{…}}', or add --merge to change only a part of it"
+        f"{key}: the API replaces root properties as a whole. Pass all of {root} with "
+        f"--set '{root}={{…}}', or only a part of it, and add --merge"
     )
 
 
