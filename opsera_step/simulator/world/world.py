@@ -1,6 +1,6 @@
 """The simulated Opsera as a function of time: pipelines, tools, tasks, users, and tokens.
 
-The world moves only when it is told to catch up with its clock. It knows nothing of HTTP, and is
+The world moves only when it has to catch up with its clock. It knows nothing of HTTP, and is
 not safe for threads by itself.
 """
 
