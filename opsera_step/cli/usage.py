@@ -27,7 +27,9 @@ def explain(error: click.ClickException) -> click.ClickException:
     elif isinstance(error, click.BadOptionUsage):
         message = _missing_value(error)
     elif found := _TOO_MANY.fullmatch(error.message):
-        message = f"Unexpected argument: {found['words']}. Quote names that contain spaces."
+        has_names = any(isinstance(one, click.Argument) for one in context.command.params)
+        hint = " Quote names that contain spaces." if has_names else ""
+        message = f"Unexpected argument: {found['words']}.{hint}"
     return click.UsageError(message, context) if message else error
 
 

@@ -224,6 +224,7 @@ SETUP = (
     typed("init: the file exists", "init", files={".opsera.yml": "timeout: 1h\n"}),
     typed("init: an invalid alias", "init --alias 'my shop'"),
     typed("demo: an unknown scenario", "demo --scenario sucess"),
+    typed("demo: an argument", "demo failure"),
     typed("demo: an invalid flag value", "demo --flag busy_response=no"),
     typed("demo: an invalid scenario file", "demo --scenario mine.yml",
           files={"mine.yml": "pipelines:\n  - nam: x\n"}),
