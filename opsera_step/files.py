@@ -75,12 +75,12 @@ def reason_of(error: OSError) -> str:
 def output_file_problem(path: str, workspace: Path) -> str:
     """Return why an output file is refused before the first request; empty if it isn't."""
     try:
-        target = _output_target(path, workspace)
+        is_directory = _output_target(path, workspace).is_dir()
     except UnsafePath as error:
         return f"{error.strerror}. Remove the link, or use another file."
     except OSError:
         return ""  # the job continues without what can't be written
-    return f"{path} is a directory. Use the path of a file." if target.is_dir() else ""
+    return f"{path} is a directory. Use the path of a file." if is_directory else ""
 
 
 def report_dir_problem(path: str, workspace: Path) -> str:

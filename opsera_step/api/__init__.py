@@ -20,7 +20,14 @@ from opsera_step.api.endpoints import (
     endpoint_of,
 )
 from opsera_step.api.failures import HINT_NOT_OPSERA, is_locked
-from opsera_step.api.fields import JsonObject, format_timestamp, is_object_id, object_at, text_at
+from opsera_step.api.fields import (
+    JsonObject,
+    format_timestamp,
+    is_object_id,
+    object_at,
+    text_at,
+    whole_number,
+)
 from opsera_step.api.listing import Listing, read_pages
 from opsera_step.api.lookup import Named, by_id_or_name, explain_name, pipeline_by_id_or_name
 from opsera_step.api.models import (
@@ -101,4 +108,5 @@ __all__ = [
     "state_of",
     "text_at",
     "token_identities",
+    "whole_number",
 ]

@@ -112,7 +112,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
     with_port = re.fullmatch(r"(\[[^\]]*\]|[^:]+):([0-9]+)", entry)
     if with_port is not None:
         entry = with_port[1]
-        if int(with_port[2]) != port:
+        if with_port[2].lstrip("0") != str(port):
             return False
     entry = entry.strip("[]").rstrip(".")
     if ":" in host or re.fullmatch(r"[0-9.]+", host):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
@@ -388,7 +389,7 @@ def _period(_context: click.Context, _parameter: click.Parameter, value: str | N
     if not value:
         return None
     number, unit = value[:-1], value[-1:].lower()
-    if number.isdecimal() and int(number) > 0 and unit in ("d", "w"):
+    if re.fullmatch(r"0*[1-9][0-9]{0,3}", number) and unit in ("d", "w"):
         return int(number) * (7 if unit == "w" else 1)
     raise click.BadParameter(f"not a valid period: {value!r}. Use days or weeks, like 3d or 2w.")
 

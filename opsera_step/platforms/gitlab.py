@@ -84,7 +84,7 @@ class GitLab(Platform):
         https://docs.gitlab.com/ci/variables/predefined_variables/
         """
         limit = self._environ.get("CI_JOB_TIMEOUT", "")
-        if not limit.isdecimal() or not int(limit):
+        if not re.fullmatch(r"0*[1-9][0-9]{0,8}", limit):
             return None
         started = _seconds(self._environ.get("CI_JOB_STARTED_AT", ""))
         spent = 0.0 if started is None else max(0.0, self._clock.time() - started)

@@ -112,6 +112,16 @@ def test_a_named_pipe_as_output_file_does_not_hang(checkout):
     assert "nothing reads this named pipe" in done.log
 
 
+@pytest.mark.parametrize("platform", ["plain", "gitlab"])
+def test_a_forged_run_number_of_thousands_of_digits_is_none(checkout, platform):
+    """Python reads no such number."""
+    (checkout / "opsera.env").write_text(f"OPSERA_RUN_COUNT={'9' * 5000}\n")
+    with Simulator(scenes.SLOW, seed=1) as simulator:
+        job = Process(simulator, Files(checkout, platform), arguments=("cleanup",), **FAST).wait()
+        assert (job.code, simulator.count("stop")) == (0, 0)
+    assert "Nothing to clean up." in job.log
+
+
 @pytest.mark.parametrize("platform", ["plain", "gitlab", "github"])
 @pytest.mark.parametrize(
     "forged",

@@ -175,6 +175,7 @@ class TestOutputFile:
         (top / "out").mkdir()
         assert output_file_problem("out", top) == "out is a directory. Use the path of a file."
         assert output_file_problem("out/opsera.env", top) == ""
+        assert output_file_problem("x" * 300, top) == ""  # longer than the system allows
 
     def test_a_pipe_without_a_reader_does_not_hang(self, top: Path):
         """A named pipe stays one, and the error has what is missing."""

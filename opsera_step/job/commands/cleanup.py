@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from opsera_step.api import Run
+from opsera_step.api import Run, whole_number
 from opsera_step.config import PREFIXES, Setting, from_environment
 from opsera_step.errors import ExitCode
 from opsera_step.job.job import CommandResult, Job
@@ -118,11 +118,12 @@ def _is_to_be_stopped(job: Job, state: Mapping[str, str]) -> bool:
 def _left_run(job: Job, state: Mapping[str, str]) -> Run | None:
     """Return the run that the killed job left; None if it has none."""
     pipeline = job.find_pipeline()
+    count, before = (whole_number(state.get(name)) for name in ("run_count", "before"))
     if job.inputs.run_count is not None:
         run = Run(pipeline.id, job.inputs.run_count)
-    elif state.get("run_count", "").isdecimal():
-        run = Run(pipeline.id, int(state["run_count"]))
-    elif state.get("before", "").isdecimal() and pipeline.run_count == int(state["before"]) + 1:
+    elif count is not None:
+        run = Run(pipeline.id, count)
+    elif before is not None and pipeline.run_count == before + 1:
         # Killed while the request was in flight: only the very next run can be ours.
         run = Run(pipeline.id, pipeline.run_count)
     else:

@@ -142,6 +142,7 @@ def test_hosts_that_bypass_the_proxy(exceptions, host):
         ("www.api.test", "api.test"), ("10.0.0.0/8", "11.0.0.1"), ("0.0.1", "10.0.0.1"),
         ("fd00::/8", "fe80::1"), ("::1", "10.0.0.1"), ("10.0.0.0/8", "api.test"),
         ("10.0.0.0/99", "10.0.0.1"), (".", "api.test"), ("a*.test", "api.test"),
+        (f"api.test:{'9' * 5000}", "api.test"),
     ],
 )  # fmt: skip
 def test_hosts_that_do_not(exceptions, host):

@@ -256,6 +256,8 @@ def test_no_text_is_taken_for_a_time_stamp(engine):
         ({"CI_JOB_TIMEOUT": "60", "CI_JOB_STARTED_AT": "1969-12-24T00:00:00Z"}, 60, "1s"),
         ({"CI_JOB_TIMEOUT": "1h"}, None, None),
         ({"CI_JOB_TIMEOUT": "0"}, None, None),
+        ({"CI_JOB_TIMEOUT": "9" * 400}, None, None),
+        ({"CI_JOB_TIMEOUT": "9" * 5000}, None, None),
     ],
 )
 def test_the_default_timeout_ends_before_the_job(environ, left, timeout):
