@@ -281,7 +281,8 @@ class TestAudit:
     @pytest.mark.parametrize(
         "words",
         [("--since", "3d", "--date", "2023-01-01"), ("--to", "2023-01-01"), ("--since", "3x"),
-         ("--since", "999999999d"), ("--since", f"{'9' * 5000}w"), ("--from", "2023-01-02", "--to", "2023-01-01")],
+         ("--since", "999999999d"), ("--since", f"{'9' * 5000}w"),
+         ("--from", "2023-01-02", "--to", "2023-01-01")],
     )  # fmt: skip
     def test_what_users_get_wrong(self, failed, words):
         """Nothing is sent."""
