@@ -387,6 +387,7 @@ class TestUpdate:
         ("words", "expected"),
         [
             (["--set", "description"], "expected KEY=VALUE"),
+            (["--set", "x" * 100], f"got '{'x' * 79}…'."),
             (["--set", "a=1", "--set", "a=2"], "a is given twice"),
             (["--file", "/nonexistent/tool.yml"], "No such file"),
             ([], "Nothing to change"),

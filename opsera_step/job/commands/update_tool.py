@@ -18,7 +18,7 @@ from opsera_step.display import Answer, views
 from opsera_step.errors import InvalidInput
 from opsera_step.job.commands.account import called, find_tool, query_result
 from opsera_step.job.job import CommandResult, Job
-from opsera_step.text import MASK, nearest
+from opsera_step.text import MASK, cut, nearest
 from opsera_step.text.masking import holds_mask, is_secret_key, mask_secrets
 
 NOT_SENT = ("_id", "createdAt", "updatedAt")
@@ -123,7 +123,7 @@ def read_assignments(assignments: Sequence[str], option: str = "--set") -> dict[
     for one in assignments:
         key, equals, value = one.partition("=")
         if not equals or not key.strip():
-            problems.append(f"{option}: expected KEY=VALUE, got {one[:80]!r}")
+            problems.append(f"{option}: expected KEY=VALUE, got {cut(one, 80)!r}")
         elif key.strip() in values:
             problems.append(f"{option}: {key.strip()} is given twice")
         else:
