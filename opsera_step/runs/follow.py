@@ -408,7 +408,8 @@ class Tracker:
         request, delay = self._schedule.plan(
             now, is_waiting=self._is_waiting, status_from=status_from, log_from=log_from
         )
-        if self._rejection is not None and self._ahead is None and delay > _UNKNOWN_INTERVAL:
+        is_unknown = self._rejection is not None and self._ahead is None and not status_from
+        if is_unknown and delay > _UNKNOWN_INTERVAL:
             # A new run that the API does not know yet is soon known, or an error.
             request, delay = Request.STATUS, _UNKNOWN_INTERVAL
         if request is Request.SUMMARY and not self._can_read_summary(now + delay):

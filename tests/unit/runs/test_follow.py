@@ -720,6 +720,12 @@ class TestOutages:
         assert len(tries) == 3
         assert 9.0 <= tries[-1] - tries[0] <= 12.0
 
+    def test_a_401_for_a_new_run_gets_them_too(self, clock):
+        """A run that the status call does not know yet is asked for often, but not after a 401."""
+        opsera = ScriptedOpsera(clock, [(0, http(404)), (9, "running"), (60, "success")])
+        opsera.status_errors = [(1, 8, http(401))]
+        assert follow_run(opsera).ended.status.state is State.SUCCESS
+
 
 class TestThrottling:
     """The API asks for fewer requests."""
