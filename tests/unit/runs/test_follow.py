@@ -723,7 +723,7 @@ class TestOutages:
     def test_a_401_for_a_new_run_gets_them_too(self, clock):
         """A run that the status call does not know yet is asked for often, but not after a 401."""
         opsera = ScriptedOpsera(clock, [(0, http(404)), (9, "running"), (60, "success")])
-        opsera.status_errors = [(1, 8, http(401))]
+        opsera.status_errors = opsera.log_errors = [(1, 8, http(401))]
         assert follow_run(opsera).ended.status.state is State.SUCCESS
 
 
