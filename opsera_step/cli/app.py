@@ -20,7 +20,7 @@ from opsera_step.cli.invocation import Invocation, this_process
 from opsera_step.cli.runs import RUN_COMMANDS
 from opsera_step.cli.setup import SETUP_COMMANDS
 from opsera_step.cli.usage import explain, one_line
-from opsera_step.config import from_environment
+from opsera_step.config import token_to_mask
 from opsera_step.errors import Cancelled, ExitCode, InternalError, InvalidInput, OpseraStepError
 from opsera_step.job import Output, reject
 from opsera_step.platforms.github import escape_commands
@@ -146,8 +146,7 @@ def _show(error: click.ClickException) -> None:
 
 def _harmless(text: str) -> str:
     """Return a text as one safe line, without a token typed in the wrong place."""
-    given = from_environment(os.environ)
-    safe = Scrubber(given["token"].value if "token" in given else "")
+    safe = Scrubber(token_to_mask(os.environ, {}))
     return escape_commands(safe.inline(redact_tokens(text), _LONGEST))
 
 

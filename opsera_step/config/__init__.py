@@ -25,6 +25,7 @@ from opsera_step.config.settings import (
     read_settings,
     read_token_file,
     requested_command,
+    token_to_mask,
 )
 from opsera_step.config.template import alias_of, first_config, is_alias
 
@@ -56,4 +57,5 @@ __all__ = [
     "read_settings",
     "read_token_file",
     "requested_command",
+    "token_to_mask",
 ]

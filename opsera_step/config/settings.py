@@ -8,6 +8,7 @@ from __future__ import annotations
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -372,6 +373,19 @@ def read_token_file(path: str) -> str:
 
     """
     return read_text(path, MAX_TOKEN).strip()
+
+
+def token_to_mask(environ: Mapping[str, str], options: Layer) -> str:
+    """Return the token that variables and options name, for messages about invalid inputs.
+
+    Empty if there is none, or if its file can't be read.
+    """
+    given = _expanded({**from_environment(environ), **options}, environ)
+    if "token" in given:
+        return given["token"].value
+    with suppress(OSError, ValueError):
+        return read_token_file(given["token_file"].value) if "token_file" in given else ""
+    return ""
 
 
 def _path_problem(name: str, path: Setting) -> str:

@@ -18,10 +18,10 @@ from opsera_step.clock import Clock, Deadline, SystemClock
 from opsera_step.config import (
     Inputs,
     Setting,
-    from_environment,
     load_inputs,
     read_settings,
     read_token_file,
+    token_to_mask,
 )
 from opsera_step.display import Answer, JobLog, LogLimit, print_result, print_steps, step_lines
 from opsera_step.errors import (
@@ -397,8 +397,7 @@ class _Ending:
 
     @property
     def _scrubber(self) -> Scrubber:
-        settings = {**from_environment(self._environ), **self._options}
-        return Scrubber(settings["token"].value if "token" in settings else "")
+        return Scrubber(token_to_mask(self._environ, self._options))
 
     def _print_error(self, outcome: Outcome) -> None:
         from opsera_step.text.json_text import json_text  # noqa: PLC0415 - only where it is asked

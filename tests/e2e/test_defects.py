@@ -139,6 +139,18 @@ def test_a_quoted_token_that_is_cut_shows_nowhere(tmp_path, place):
     assert "***…" in shown
 
 
+def test_the_token_of_a_file_in_a_wrong_place_shows_nowhere(tmp_path):
+    """A token that is no JWT can't be recognized, so it is read from its file."""
+    token = "opaque-0123456789abcdef"
+    (tmp_path / "token").write_text(f"{token}\n")
+    words = ("logs", PIPELINE, "--tail", token)
+    job = Process(None, Files(tmp_path), arguments=words, environ={"OPSERA_TOKEN_FILE": "token",
+                  "OPSERA_OUTPUT_FILE": "opsera.env"}).wait()  # fmt: skip
+    assert job.code == 2
+    assert "'***' is not a valid integer range" in job.errors
+    assert token not in job.errors + job.log + job.files.text("opsera.env")
+
+
 class TestGithubOutput:
     """The file to which outputs are written."""
 
