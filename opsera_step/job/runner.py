@@ -10,6 +10,7 @@ import random
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
+from functools import cached_property
 from typing import TypeVar
 
 from opsera_step import files
@@ -395,7 +396,7 @@ class _Ending:
         )
         return settings.valid_inputs().output_file
 
-    @property
+    @cached_property
     def _scrubber(self) -> Scrubber:
         return Scrubber(token_to_mask(self._environ, self._options))
 
