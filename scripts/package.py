@@ -3,7 +3,7 @@
     package.py [FILE]     default: dist/opsera-step.pyz; FILE.sha256 is written beside it
 
 The same checkout gives the same bytes on every machine: the locked wheels are those of one
-platform, of which only the parts in Python are taken, and nothing is compressed, since compressors
+platform, only their parts in Python are taken, and nothing is compressed, since compressors
 differ. Needs Python with pip.
 """
 

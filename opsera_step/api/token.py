@@ -182,7 +182,7 @@ def redact_tokens(text: str) -> str:
 
 
 def token_identities(token: str) -> frozenset[str]:
-    """Return the ObjectIds in a JWT's payload, one of which may be its owner's; empty if none."""
+    """Return the ObjectIds in a JWT's payload; one may be its owner's. Empty if there is none."""
     parts = token.split(".")
     payload = _decoded(parts[1]) if len(parts) == 3 and len(token) <= _MAX_LENGTH else None
     try:

@@ -27,7 +27,7 @@ class Table(NamedTuple):
     headings: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     uncut: int = 1
-    """How many columns, from the first, are never cut: IDs, of which a part is of no use."""
+    """How many columns, from the first, are never cut: a part of an ID is useless."""
     expendable: tuple[str, ...] = ()
     """Headings of the columns that are shortened or left out first if there is little room."""
     seconds: bool = False

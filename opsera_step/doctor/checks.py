@@ -207,7 +207,7 @@ CHECKS = (
 
 
 def run_checks(exam: Examination) -> Iterator[Check]:
-    """Yield each check as soon as it is done; skip those of which a need is missing."""
+    """Yield each check as soon as it is done; skip those that lack a requirement."""
     blocked: dict[str, str] = {}
     for name, needs, function in CHECKS:
         reason = next((blocked[need] for need in needs if need in blocked), "")

@@ -63,7 +63,7 @@ _HEADERS = (
 )  # fmt: skip
 AS_ASSUMED, DIFFERS, NOT_SEEN = "as assumed", "different", "not seen"
 _PRESENT = ("etag", "date")
-"""Headers of which only the presence is recorded."""
+"""Headers whose values are not recorded, only that they are present."""
 
 
 class Probe:

@@ -40,7 +40,7 @@ QUESTIONS = (
     Question("logs", "Form of a run's log", DOCUMENTED, "bare", "list_format"),
     Question("tasks", "Form of the task list", DOCUMENTED, "counted", "counted_list_format"),
     Question("actions", "Form of user activity", DOCUMENTED, "counted", "counted_list_format"),
-    Question("count", "Items that count counts", ASSUMED, "returned", "count_field"),
+    Question("count", "Number in the field count", ASSUMED, "returned", "count_field"),
     Question("pipeline", "Form of a pipeline", ASSUMED, "bare", "object_format"),
     Question("tool", "Form of a tool", ASSUMED, "bare", "object_format"),
     Question("status", "Form of a run's status", DOCUMENTED, "bare", "action_format"),

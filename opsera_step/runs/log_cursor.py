@@ -84,7 +84,7 @@ class RecordState(NamedTuple):
         return self._replace(shown=end, base=base, base_hash=base_hash, lines=lines)
 
     def rewound(self, text: str, kept: int, kept_end: int) -> RecordState:
-        """Return the state for a text of which only the first `kept` hashed lines stayed."""
+        """Return the state for a text that kept only its first `kept` hashed lines."""
         base = min(self.base, kept_end)
         base_hash = self.base_hash if base == self.base else hash(text[:base])
         return self._replace(

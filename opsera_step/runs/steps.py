@@ -291,7 +291,7 @@ class StepHistory:
         return [one for _, _, one in sorted(keyed, key=lambda item: item[:2])]
 
     def _clipped_up_to(self, plan: Sequence[Step]) -> int:
-        """Return the index of the last step of which records may be missing; -1 for none."""
+        """Return the index of the last step whose records may be incomplete; -1 for none."""
         if not self._read:
             return len(plan)
         return max((max(0, self.index(step_id)) for step_id in self._clipped_at), default=-1)

@@ -85,9 +85,9 @@ def _lasting_status(
         TimedOut: if there was no time to see whether it lasts.
 
     """
-    began = read_at = clock.monotonic()
+    started = read_at = clock.monotonic()
     until = deadline.no_later_than(_LASTS)
-    while status.state.final and read_at < began + _LASTS:
+    while status.state.final and read_at < started + _LASTS:
         if until.expired:
             raise TimedOut("There was no time left to check whether the run has ended.")
         try:

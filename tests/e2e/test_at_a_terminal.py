@@ -69,7 +69,7 @@ class Terminal:
         """Wait for a question, press keys, and return the exit code."""
         while question not in self.shown:
             assert self._read(), self.shown
-        # Nobody types in the very instant: between the question and the read that waits for its
+        # No user types at this very instant: between the question and the read that waits for its
         # answer an interrupt would be heard only after seconds, by the thread that stands in.
         time.sleep(0.3)
         os.write(self._ours, keys)

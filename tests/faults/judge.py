@@ -206,7 +206,7 @@ def _truth(played: Played, job: Job) -> list[str]:
 def _came_after_reading(played: Played, number: int, printed: list[str], truth: list[str]) -> bool:
     """Whether only lines are missing that came when the log had been quiet, and was read no more.
 
-    A run's lines may go on after its end; a request that hangs makes the job's own end late.
+    A run's lines may continue after its end; a request that hangs makes the job's own end late.
     """
     asked = [one for one, _ in played.asked(number)]
     reads = [one.time for one in asked if one.call == "logs" and "type" in (one.body or {})]

@@ -28,7 +28,7 @@ class FileCommandError(Exception):
 class FileCommands:
     """Values in the order they are set, and the error that ended the reading, if one did.
 
-    What came before the error has been set all the same.
+    What came before the error has been set nevertheless.
     """
 
     pairs: list[tuple[str, str]] = field(default_factory=list)

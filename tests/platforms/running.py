@@ -15,7 +15,7 @@ _GRACE = 10
 
 
 class Missing(Exception):
-    """Equipment that this machine lacks, because of which tests are skipped."""
+    """Equipment that this machine lacks, so that tests are skipped."""
 
 
 class Result:

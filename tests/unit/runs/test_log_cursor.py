@@ -42,7 +42,7 @@ def record(number: int, text: str, created: float | None = 0.0, **fields: str) -
     )
 
 
-def newest_first(*records: LogRecord) -> list[LogRecord]:
+def latest_first(*records: LogRecord) -> list[LogRecord]:
     return list(reversed(records))
 
 
@@ -185,14 +185,14 @@ def test_a_record_that_leaves_the_window_gives_out_its_unfinished_line():
     """What was held back of a record that passed by comes then, and never twice."""
     old = record(1, "a\nb")
     later = [record(number, f"{number}\n", step="test") for number in range(2, 5)]
-    steps = shown(newest_first(old, *later[:2]), newest_first(*later), [old], window=3)
+    steps = shown(latest_first(old, *later[:2]), latest_first(*later), [old], window=3)
     assert steps == [["a", "2", "3"], ["b", "4"], [], []]
 
 
 def test_what_was_held_back_comes_out_in_order():
     """At the end the unfinished lines come in the order in which their records did."""
     records = [record(number, f"x\n{number}", step=f"step {number}") for number in range(1, 9)]
-    assert shown(newest_first(*records))[-1] == [str(number) for number in range(1, 9)]
+    assert shown(latest_first(*records))[-1] == [str(number) for number in range(1, 9)]
 
 
 class TestWithoutId:
@@ -201,7 +201,7 @@ class TestWithoutId:
     def test_they_come_once(self):
         """The same record without ID in two snapshots comes once."""
         records = [record(1, "a", id=""), record(2, "b", id="")]
-        assert shown(newest_first(*records[:1]), newest_first(*records)) == [["a"], ["b"], []]
+        assert shown(latest_first(*records[:1]), latest_first(*records)) == [["a"], ["b"], []]
 
     def test_equal_ones_all_come(self):
         """Two equal records without ID are two."""
@@ -222,7 +222,7 @@ class TestWithoutId:
     def test_without_time_too_a_new_line_is_no_growth_of_an_old_one(self):
         """Without ID and time, a line that starts like an old one stays complete."""
         rows = [record(1, f"line {n}", id="", created=None) for n in range(1, 20)]
-        steps = shown(*[newest_first(*rows[n : n + 5]) for n in range(15)], window=5)
+        steps = shown(*[latest_first(*rows[n : n + 5]) for n in range(15)], window=5)
         assert [line for step in steps for line in step] == [f"line {n}" for n in range(1, 20)]
 
     def test_a_thousand_tied_ones(self):
@@ -230,7 +230,7 @@ class TestWithoutId:
         rows = [record(1, f"line {n}\n" * 3, id="", created=None) for n in range(4000)]
         cursor = LogCursor()
         lines = [
-            lines_of([cursor.advance(newest_first(*rows[n : n + 1000]))])
+            lines_of([cursor.advance(latest_first(*rows[n : n + 1000]))])
             for n in range(0, 3001, 500)
         ]
         assert Counter(line for step in lines for line in step) == Counter(
@@ -243,7 +243,7 @@ class TestGap:
 
     def window(self, first: int, count: int = 10, **fields: str) -> list[LogRecord]:
         """A full window, latest first."""
-        return newest_first(*(record(n, f"{n}\n", **fields) for n in range(first, first + count)))
+        return latest_first(*(record(n, f"{n}\n", **fields) for n in range(first, first + count)))
 
     def gaps(self, *snapshots: list[LogRecord]) -> list[bool]:
         cursor = LogCursor(10)
@@ -292,9 +292,9 @@ class TestGrowingOutOfReach:
         cursor = LogCursor(window=3)
         cursor.advance([record(1, "a\n")])
         cursor.advance([record(1, "a\nb\n")])
-        hiding = newest_first(*(record(number, "x", step="test") for number in (2, 3)))
+        hiding = latest_first(*(record(number, "x", step="test") for number in (2, 3)))
         assert not cursor.advance([*hiding, record(1, "a\nb\nc\n")]).has_gap
-        flood = newest_first(*(record(number, "x", step="test") for number in (2, 3, 4)))
+        flood = latest_first(*(record(number, "x", step="test") for number in (2, 3, 4)))
         assert cursor.advance(flood).has_gap
         assert not cursor.advance(flood).has_gap
 
@@ -303,14 +303,14 @@ class TestGrowingOutOfReach:
         cursor = LogCursor(window=3)
         cursor.advance([record(1, "a\n")])
         cursor.advance([record(1, "a\nb\n")])
-        cursor.advance(newest_first(record(1, "a\nb\n"), record(2, "c\n")))
+        cursor.advance(latest_first(record(1, "a\nb\n"), record(2, "c\n")))
         others = [record(number, "x", step="test") for number in (3, 4)]
-        assert not cursor.advance(newest_first(record(2, "c\n"), *others)).has_gap
+        assert not cursor.advance(latest_first(record(2, "c\n"), *others)).has_gap
 
     def test_an_older_response_hides_nothing(self):
         """A full response from before the record existed does not matter, and cuts no line."""
         cursor = LogCursor(window=3)
-        before = newest_first(*(record(number, "x\n", step="test") for number in (1, 2, 3)))
+        before = latest_first(*(record(number, "x\n", step="test") for number in (1, 2, 3)))
         cursor.advance(before)
         texts = []
         for text in ("a\n", "a\nb\nhalf", None, "a\nb\nhalf of it\n"):
@@ -323,10 +323,10 @@ class TestGrowingOutOfReach:
         """Two growing records of two steps that go at the same time are one gap."""
         cursor = LogCursor(window=3)
         for text in ("a\n", "a\nb\n"):
-            cursor.advance(newest_first(record(1, text), record(2, text, step="deploy")))
+            cursor.advance(latest_first(record(1, text), record(2, text, step="deploy")))
         for last, gap in ((5, True), (6, False), (7, False)):
             flood = (record(number, "x", step="test") for number in range(last - 2, last + 1))
-            assert cursor.advance(newest_first(*flood)).has_gap is gap
+            assert cursor.advance(latest_first(*flood)).has_gap is gap
 
 
 @dataclass
@@ -544,7 +544,7 @@ def test_what_is_remembered_is_bounded():
     for first in range(0, 16_000, 80):
         ids = [object_id(n, f"{n:010x}") for n in range(first, first + 100)]
         cursor.advance(
-            newest_first(*(record(first + n, "x\n" * 200, id=name) for n, name in enumerate(ids)))
+            latest_first(*(record(first + n, "x\n" * 200, id=name) for n, name in enumerate(ids)))
         )
         sizes += [retained(cursor)] if first % 8000 == 7920 else []
     assert len(sizes) == 2
@@ -553,7 +553,7 @@ def test_what_is_remembered_is_bounded():
 
 def test_full_windows_that_stay_the_same():
     """A thousand records of 20 KB that are sent again and again bring no line again."""
-    rows = newest_first(*(record(n, f"{n} {'x' * 100}\n" * 190) for n in range(1000)))
+    rows = latest_first(*(record(n, f"{n} {'x' * 100}\n" * 190) for n in range(1000)))
     cursor = LogCursor()
     cursor.advance(rows)
     for _ in range(10):
