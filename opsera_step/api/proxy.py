@@ -15,7 +15,10 @@ from urllib.parse import unquote
 from opsera_step.errors import InvalidInput
 
 _VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
-_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s:\[\]@]+)(?::([0-9]{1,5}))?")
+_LABEL = r"[^\x00-\x20\x7f:\[\]@.]{1,63}"
+_HOST_AND_PORT = re.compile(
+    rf"(\[[0-9A-Fa-f:.%\w]+\]|{_LABEL}(?:\.{_LABEL})*\.?)(?::([0-9]{{1,5}}))?"
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

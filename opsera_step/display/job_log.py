@@ -136,6 +136,8 @@ class JobLog:
         self._progress = StepProgress(clock.monotonic)
         self._status = _StatusLine()
         self._started = self._withheld_reported_at = clock.monotonic()
+        self._withheld_step = ""
+        """The step of lines that were read and not printed since the last heartbeat about them."""
         self._queued = self._finished = False
         if limit.most_bytes is not None and limit.most_bytes == sink.auto_log_limit:
             limit.count_like(sink.log_size, lambda: sink.log_used)
@@ -197,7 +199,8 @@ class JobLog:
                 self.print_debug(f"Stopped following the run: {event.reason.value}")
                 self.finish()
             case events.Tick():
-                pass  # Only the progress is drawn again.
+                # Otherwise only the progress is drawn again.
+                self._report_withheld()
             case _:
                 self._show_message(event)
         if self._sink.room and not self._finished:
@@ -240,28 +243,31 @@ class JobLog:
             self._keeper.keep(event.step_id, step.name, step.tool, full, event.created)
         self.excerpts.add(event.step_id, step.name, lines)
         if not self._shows_log:
-            self._report_withheld(step.name)
+            self._withheld_step = step.name
+            self._report_withheld()
             return
         was_reached = self._limit.reached
         printed = self._groups.enter(step, self._lines.stamped(event, lines), event.created)
         admitted = self._limit.admit(printed)
         if admitted:
             self._groups.print(admitted)
+        self._withheld_step = step.name if self._limit.reached else ""
         if was_reached:
-            self._report_withheld(step.name)
+            self._report_withheld()
         elif self._limit.reached:
             self._withheld_reported_at = self._clock.monotonic()
             self.print_message(
                 "log_limit reached. Only the tail of the log will be printed.", "warning"
             )
 
-    def _report_withheld(self, name: str) -> None:
-        """Print a heartbeat once a minute while lines are not printed."""
-        now = self._clock.monotonic()
-        if now - self._withheld_reported_at >= _MINUTE and not self._sink.room:
-            self._withheld_reported_at = now
+    def _report_withheld(self) -> None:
+        """Print a heartbeat a minute after the last one if lines were read and not printed."""
+        now, step = self._clock.monotonic(), self._withheld_step
+        if step and now - self._withheld_reported_at >= _MINUTE and not self._sink.room:
+            self._withheld_reported_at, self._withheld_step = now, ""
+            lines = f"{self.line_count:,} line{'s' if self.line_count != 1 else ''}"
             self.print_message(
-                f"{self._status.run}: “{name}” still running, {self.line_count:,} lines read "
+                f"{self._status.run}: “{step}” still running, {lines} read "
                 f"(elapsed {self._elapsed})."
             )
 
@@ -340,6 +346,7 @@ class JobLog:
     def _show_heartbeat(self, event: events.Heartbeat) -> None:
         if event.step is not None:
             self._progress.line_seen(event.step.id)
+        self._withheld_reported_at = self._clock.monotonic()
         if not self._sink.room:
             # Where the progress is drawn, that shows that the job is alive.
             log_error = self._scrubber.inline(event.log_error, 200) if not event.error else ""

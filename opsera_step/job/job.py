@@ -232,11 +232,13 @@ class Job:
         """Save state for the cleanup after a killed job, if the platform supports it."""
         pipeline = self.state.pipeline
         where = {"pipeline": pipeline.id if pipeline else "", "base_url": self.inputs.base_url}
-        self.platform.save_state({**where, **values})
+        self._warn_once(self.platform.save_state({**where, **values}))
 
     def write_outputs(self, outputs: dict[str, str]) -> None:
         """Write outputs; a failure is a warning, since the run matters more."""
-        failure = self.put_outputs(outputs)
+        self._warn_once(self.put_outputs(outputs))
+
+    def _warn_once(self, failure: str) -> None:
         if failure and failure not in self._reported:
             self._reported.add(failure)
             self.log.print_message(failure, "warning")

@@ -182,8 +182,12 @@ class Platform:
         """How many bytes a summary may have; 0 if none is shown."""
         return 0
 
-    def save_state(self, state: Mapping[str, str]) -> None:
-        """Save state for the cleanup after a killed job, if the platform supports it."""
+    def save_state(self, state: Mapping[str, str]) -> str:
+        """Save state for the cleanup after a killed job, if the platform supports it.
+
+        Return what went wrong, or an empty string.
+        """
+        return ""
 
     def saved_state(self, file: str) -> dict[str, str]:
         """Read what the job left for the cleanup: here from its output file.

@@ -133,9 +133,10 @@ class GitHub(Platform):
             return f"Can't write the step summary: {files.reason_of(error)}."
         return ""
 
-    def save_state(self, state: Mapping[str, str]) -> None:
+    def save_state(self, state: Mapping[str, str]) -> str:
         """Leave state for the post step, which gets it as STATE_ variables."""
-        self._append("GITHUB_STATE", {f"opsera_{name}": value for name, value in state.items()})
+        values = {f"opsera_{name}": value for name, value in state.items()}
+        return self._append("GITHUB_STATE", values)
 
     def saved_state(self, file: str) -> dict[str, str]:
         """Read the state that the main step left."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -274,6 +275,29 @@ def test_logs_none_prints_no_line(tmp_path):
     assert "compiling" not in job.log
     assert simulator.count("logs") <= 3
     assert all("type" not in (one.body or {}) for one in simulator.requests if one.call == "logs")
+
+
+def test_lines_that_are_not_shown_do_not_make_the_job_look_dead(tmp_path):
+    """Lines that go only to the report don't put off the sign of life."""
+    moments = [{"text": f"{at}\n", "at": at} for at in (55, 100, 155, 290)]
+    job, _ = run(
+        scenes.scenario(scenes.step("Build", *moments)),
+        tmp_path,
+        logs="none",
+        report_dir=str(tmp_path / "report"),
+    )
+    signs = re.findall(r"still running, .* \(elapsed (\d+)m(?:(\d+)s)?\)", job.log)
+    seconds = [0, *(60 * int(sign[0]) + int(sign[1] or 0) for sign in signs), 290]
+    assert max(after - before for before, after in itertools.pairwise(seconds)) <= 66
+    assert len(signs) <= 8
+
+
+def test_a_state_that_can_not_be_saved_is_reported_once(tmp_path):
+    """Without it, the post step could not stop a run that a killed job left behind."""
+    (tmp_path / "github_state").mkdir()
+    job, _ = run(scenes.PASSES, tmp_path, platform="github")
+    assert job.code == 0
+    assert job.log.count("Can't write to the file of GITHUB_STATE") == 1
 
 
 def test_logs_all_prints_activity_too(tmp_path):

@@ -30,6 +30,8 @@ from opsera_step.runs import (
 from opsera_step.text import MASK
 
 _LONGEST_SETTING = 100
+_TICK = 5.0
+"""Seconds after which a minute without output is noticed at the latest."""
 """Characters to show of each runtime setting."""
 
 
@@ -148,7 +150,7 @@ def _follow(job: Job) -> CommandResult:
         # The report has the full log, also where none of it is to be printed.
         logs="console" if inputs.logs == "none" and inputs.report_dir else inputs.logs,
         poll_interval=inputs.poll_interval,
-        tick=job.platform.tick,
+        tick=job.platform.tick or _TICK,
         watched_by_person=job.platform.tick is not None,
     )
     ended: Ended | None = None

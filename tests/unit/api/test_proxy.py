@@ -71,7 +71,7 @@ def test_percent_encoding_is_decoded():
     "value",
     ["http://", "ftp://proxy.test", "http://[::1", "socks5://proxy.test", "http://proxy.test:0",
      "http://proxy.test:99999", "user:secret@", "user:secret@:3128", "http://user:secret@a b",
-     "proxy.test:port", "secret://x"],
+     "proxy.test:port", "secret://x", "\x7f", "a..b", ".", "x" * 64],
 )  # fmt: skip
 def test_what_is_no_address_is_invalid_input(value):
     """The variable is named, and its value is not shown."""

@@ -364,6 +364,18 @@ def test_a_log_that_is_not_shown_is_kept():
     assert sheet.printed == ["The run: “Build” still running, 61 lines read (elapsed 1m)."]
 
 
+def test_lines_that_are_not_shown_are_reported_a_minute_later_even_if_no_more_come():
+    """Lines that nobody sees don't postpone the sign of life; a step without lines has none."""
+    sheet, clock = Sheet(), FakeClock()
+    log = joblog(sheet, clock, keeper=Kept(), shows_log=False)
+    for second in range(200):
+        if second == 59:
+            log.show(lines("Build", "last"))
+        log.show(events.Tick())
+        clock.sleep(1.0)
+    assert sheet.printed == ["The run: “Build” still running, 1 line read (elapsed 1m)."]
+
+
 def test_colors_stay_within_their_step():
     """A color that a step leaves on continues in its own lines, and not in those of another."""
     sheet = Sheet(color=True)
