@@ -179,7 +179,7 @@ def _logs_command(_here: Invocation, typed: Typed) -> Command:
 
 
 def _seconds(since: str | None) -> float | None:
-    from opsera_step.config.parsers import parse_duration  # noqa: PLC0415 - few commands need it
+    from opsera_step.config import parse_duration  # noqa: PLC0415 - few commands need it
 
     if since is None:
         return None

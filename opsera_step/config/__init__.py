@@ -16,7 +16,7 @@ from opsera_step.config.inputs import (
     problem_of,
 )
 from opsera_step.config.parameters import Parameter
-from opsera_step.config.parsers import SHORTEST_TOKEN
+from opsera_step.config.parsers import SHORTEST_TOKEN, parse_duration
 from opsera_step.config.settings import (
     RawSettings,
     in_ci,
@@ -53,6 +53,7 @@ __all__ = [
     "is_alias",
     "known_aliases",
     "load_inputs",
+    "parse_duration",
     "problem_of",
     "read_settings",
     "read_token_file",

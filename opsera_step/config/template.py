@@ -6,8 +6,7 @@ import re
 
 from opsera_step.api.fields import is_object_id
 from opsera_step.config.schema import address
-from opsera_step.text import clean_inline
-from opsera_step.text.json_text import json_text
+from opsera_step.text import clean_inline, json_text
 
 EXAMPLE_ALIAS = "shop"
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from opsera_step.display.table import Answer, Table, table_lines
-from opsera_step.text import Scrubber
-from opsera_step.text.json_text import DANGEROUS, json_text
+from opsera_step.text import Scrubber, json_text
+from opsera_step.text.json_text import DANGEROUS
 
 _LONGEST_CELL = 32_000
 """Characters; spreadsheets take 32,767."""

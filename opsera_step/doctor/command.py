@@ -21,8 +21,7 @@ from opsera_step.outcome import Outcome
 from opsera_step.platforms import Platform, detect
 from opsera_step.report.answer import answer_summary
 from opsera_step.signals import InterruptibleClock, Signals
-from opsera_step.text import Scrubber
-from opsera_step.text.json_text import json_text
+from opsera_step.text import Scrubber, json_text
 
 
 def run(

@@ -39,8 +39,7 @@ from opsera_step.doctor.questions import QUESTIONS, Question
 from opsera_step.doctor.readings import Reply
 from opsera_step.doctor.redacted import message_of, names_in, public_word, shape_of, time_format
 from opsera_step.errors import ApiError, ExitCode
-from opsera_step.text import Scrubber
-from opsera_step.text.json_text import json_text
+from opsera_step.text import Scrubber, json_text
 
 if TYPE_CHECKING:
     from opsera_step.doctor.checks import Examination

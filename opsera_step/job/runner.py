@@ -42,7 +42,7 @@ from opsera_step.outcome import Outcome, with_hint
 from opsera_step.platforms import Platform, Split, detect
 from opsera_step.report import Report
 from opsera_step.signals import InterruptibleClock, Signals
-from opsera_step.text import Scrubber
+from opsera_step.text import Scrubber, json_text
 
 Command = Callable[[Job], CommandResult]
 T = TypeVar("T")
@@ -313,7 +313,6 @@ class _Ending:
         # Only queries wait for these to load.
         from opsera_step.display.formats import answer_lines  # noqa: PLC0415
         from opsera_step.display.views import outcome_answer  # noqa: PLC0415
-        from opsera_step.text.json_text import json_text  # noqa: PLC0415
 
         if answer is not None:
             outcome = outcome.but(answer=json_text(job.scrubber.data(answer.data), indent=None))
@@ -401,8 +400,6 @@ class _Ending:
         return Scrubber(token_to_mask(self._environ, self._options))
 
     def _print_error(self, outcome: Outcome) -> None:
-        from opsera_step.text.json_text import json_text  # noqa: PLC0415 - only where it is asked
-
         data = detect(self._environ, self._output.data or self._output.log, SystemClock())
         data.lines(json_text(_error_document(outcome)).split("\n"))
 

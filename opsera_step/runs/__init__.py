@@ -1,5 +1,6 @@
 """Start, follow, and stop a run. Pure: no output, no environment, no platform."""
 
+from opsera_step.runs import events
 from opsera_step.runs.events import (
     Ended,
     EndReason,
@@ -41,6 +42,7 @@ __all__ = [
     "StopResult",
     "call_with_retry",
     "confirm_end",
+    "events",
     "find_unconfirmed_run",
     "follow",
     "lines_of",

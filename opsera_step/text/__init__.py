@@ -1,5 +1,6 @@
 """Sanitize untrusted text: control characters, secrets, width."""
 
+from opsera_step.text.json_text import json_text
 from opsera_step.text.redaction import MASK
 from opsera_step.text.sanitize import LineCleaner, clean_inline, plain, split_lines
 from opsera_step.text.scrubber import LogStream, Scrubber
@@ -15,6 +16,7 @@ __all__ = [
     "columns_of",
     "cut",
     "did_you_mean",
+    "json_text",
     "nearest",
     "plain",
     "split_lines",
