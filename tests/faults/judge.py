@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from opsera_step.config.parsers import parse_duration
+from opsera_step.config import parse_duration
 from opsera_step.runs import LATE_STOP
-from opsera_step.runs.follow import LAST_LOOK
-from opsera_step.runs.log_reader import QUIET_FOR
-from opsera_step.runs.retry import HEARTBEAT, LONGEST_WAIT
-from opsera_step.runs.start import IDLE_PROOF
 from opsera_step.simulator import RunView
 from tests.faults.world import FINAL, KILLED, Job, Played
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
+
+IDLE_PROOF, QUIET_FOR, LONGEST_WAIT = 30.0, 3.0, 120.0
+"""Seconds of the guarantees: an idle pipeline proves that no run was started; a log without new
+lines is complete; a wait that a response asks for is cut."""
+HEARTBEAT, LAST_LOOK = 60.0, 4.0
+"""Seconds after which a job prints a line in any case, and that the last look at a run takes."""
 
 CHANCE = ""
 """What a rule yields where it could have been broken."""

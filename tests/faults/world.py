@@ -20,10 +20,8 @@ from pathlib import Path
 from typing import Protocol
 
 from opsera_step.clock import FakeClock
-from opsera_step.config import Setting
-from opsera_step.config.parsers import parse_duration
+from opsera_step.config import Setting, parse_duration
 from opsera_step.job import Output, run_job
-from opsera_step.platforms.base import read_dotenv
 from opsera_step.signals import Signals
 from opsera_step.simulator import (
     HttpRequest,
@@ -35,7 +33,7 @@ from opsera_step.simulator import (
 )
 from tests.faults.schedule import SIGNALS, Event, Schedule
 from tests.oracles import github_files
-from tests.support.jobs import Files, Process, inputs_for
+from tests.support.jobs import Files, Process, inputs_for, read_outputs
 
 FINAL = ("success", "failed", "stopped", "rejected")
 KILLED = -9
@@ -128,7 +126,7 @@ class Job:
     @property
     def outputs(self) -> dict[str, str]:
         """The outputs by their names without the prefix."""
-        found = read_dotenv(self.files["opsera.env"])
+        found = read_outputs(self.files["opsera.env"])
         return {name.removeprefix("OPSERA_"): value for name, value in found.items()}
 
 

@@ -16,7 +16,6 @@ from typing import Protocol
 
 from opsera_step.clock import FakeClock
 from opsera_step.job import Output, run_job
-from opsera_step.platforms.base import read_dotenv
 from opsera_step.signals import Signals
 from opsera_step.simulator import Simulator
 from tests.support import ROOT
@@ -26,6 +25,11 @@ MARKS: Mapping[str, Mapping[str, str]] = {
     "github": {"GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": os.devnull},
     "gitlab": {"GITLAB_CI": "true"},
 }
+
+
+def read_outputs(text: str) -> dict[str, str]:
+    """Read the `NAME=value` lines of an output file."""
+    return dict(line.split("=", 1) for line in text.splitlines())
 
 
 @dataclass
@@ -49,7 +53,7 @@ class Files:
     @property
     def outputs(self) -> dict[str, str]:
         """The values in the output file."""
-        return read_dotenv(self.text("opsera.env"))
+        return read_outputs(self.text("opsera.env"))
 
 
 @dataclass
