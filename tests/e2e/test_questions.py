@@ -10,7 +10,6 @@ import sys
 import pytest
 import yaml
 
-from opsera_step.api.models import unwrap
 from opsera_step.errors import ExitCode
 from opsera_step.simulator import Fault
 from tests.oracles import github_runner, terminal
@@ -91,6 +90,11 @@ def test_yaml_is_the_same(simulator, words):
     assert opsera(simulator, *words, "--format", "yaml").yaml == asked.json
 
 
+def objects(done):
+    """Return the objects of a list, however the response wraps it."""
+    return done.json["data"] if isinstance(done.json, dict) else done.json
+
+
 @pytest.mark.parametrize("words", QUESTIONS)
 def test_the_table_is_data_alone(simulator, words):
     """Stdout contains the complete table; messages are printed to stderr."""
@@ -99,7 +103,7 @@ def test_the_table_is_data_alone(simulator, words):
     assert terminal.effects(done.out) == []
     assert done.err.startswith("[opsera] ")
     if words[-1] == "list":
-        data = unwrap(opsera(simulator, *words, "--format", "json").json)
+        data = objects(opsera(simulator, *words, "--format", "json"))
         assert [one["_id"] for one in data if one["_id"] not in done.out] == []
 
 
@@ -261,7 +265,7 @@ class TestLimits:
     def test_a_full_list_has_a_warning(self, crowded, words):
         """A list of 1000 is never passed over as if it were all."""
         done = opsera(crowded, *words, "--format", "json")
-        assert (done.code, len(unwrap(done.json))) == (0, 1000)
+        assert (done.code, len(objects(done))) == (0, 1000)
         assert "The API returns at most 1,000; there may be more." in done.err
 
     def test_a_short_list_does_not(self, simulator):
@@ -272,7 +276,7 @@ class TestLimits:
     def test_a_name_that_may_be_there_twice(self, crowded, words):
         """A name found in a truncated list may not be unique, which is a warning."""
         listing = {"summary": ("pipelines",)}.get(words[0], (words[0], "list"))
-        first = unwrap(opsera(crowded, *listing, "--format", "json").json)[0]
+        first = objects(opsera(crowded, *listing, "--format", "json"))[0]
         done = opsera(crowded, *words, first["name"])
         assert (done.code, first["_id"] in done.out) == (0, True)
         assert "lists at most 1000" in done.err and "may exist" in done.err
@@ -303,7 +307,7 @@ class TestTaskLogs:
             done = opsera(long, "task", "logs", "Long", "--count", "0")
             assert done.out.splitlines() == lines
             some = opsera(long, "task", "logs", "Long", "--count", "1500", "--format", "json")
-            assert len({one["_id"] for one in unwrap(some.json)}) == 1500
+            assert len({one["_id"] for one in objects(some)}) == 1500
             assert "there may be more" in some.err
 
     @pytest.mark.parametrize("text", ["json", "text"])

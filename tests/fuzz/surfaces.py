@@ -26,8 +26,7 @@ from opsera_step.report import Report
 from opsera_step.report.summary import step_summary
 from opsera_step.runs import StepResult
 from opsera_step.runs.log_cursor import LogCursor
-from opsera_step.text import LogStream, Scrubber, columns_of, cut, split_lines
-from opsera_step.text.json_text import json_text
+from opsera_step.text import LogStream, Scrubber, columns_of, cut, json_text, split_lines
 from opsera_step.text.masking import mask_secrets
 from opsera_step.text.redaction import RedactionState, Redactor
 from tests.fuzz import Input, surface

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from opsera_step import __version__, cli
 from opsera_step.cli import invocation as host
+from opsera_step.config import COMMANDS as JOB_COMMANDS
 from opsera_step.config import Setting
-from opsera_step.config.inputs import PIPELINE_COMMANDS
 from opsera_step.errors import ExitCode, OpseraStepError
 from opsera_step.job import utf8
 from opsera_step.signals import Signals
@@ -90,7 +90,7 @@ def test_the_version():
     assert __version__ in CliRunner().invoke(cli.group, ["--version"]).output
 
 
-@pytest.mark.parametrize("command", [*PIPELINE_COMMANDS, "cleanup"])
+@pytest.mark.parametrize("command", JOB_COMMANDS)
 def test_the_pipeline_is_an_argument_or_an_option(asked, command):
     """`run ID` and `run --pipeline ID` are equivalent."""
     for arguments in (["abc"], ["--pipeline", "abc"], ["--pipeline=abc"]):

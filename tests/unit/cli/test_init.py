@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import jsonschema
 import pytest
+import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from opsera_step import __version__, cli
-from opsera_step.config import ConfigFile, Setting, alias_of, first_config, is_alias, problem_of
-from opsera_step.config.file import parse_config
-from opsera_step.config.schema import address, build
-from opsera_step.config.yaml import read_yaml_data
+from opsera_step.config import (
+    ConfigFile,
+    Setting,
+    alias_of,
+    first_config,
+    is_alias,
+    problem_of,
+    read_settings,
+)
 from opsera_step.simulator import Simulator
 from tests.support import ROOT
 
 ID = "65a4f00dc0ffee0123456789"
+SCHEMA = json.loads((ROOT / "opsera_step/schemas/opsera.schema.json").read_text("utf-8"))
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzY29wZSI6ImFwaSJ9.c2lnbmF0dXJl"
 
 
@@ -37,9 +46,10 @@ def directory(tmp_path, monkeypatch):
 
 def read(text: str) -> ConfigFile:
     """Read a file of the checkout, where it has to be valid."""
-    config = parse_config(text, "x")
+    Path("x.yml").write_text(text, "utf-8")
+    (config,) = read_settings({}, {"config": Setting("x.yml", "--config")}).files
     assert config.problems == ()
-    jsonschema.validate(read_yaml_data(text), build(__version__))
+    jsonschema.validate(yaml.safe_load(text), SCHEMA)
     return config
 
 
@@ -48,7 +58,7 @@ def test_the_template_is_a_good_file():
     text = first_config(__version__)
     config = read(text)
     assert (set(config.defaults), config.pipelines, config.tools) == ({"timeout"}, {}, {})
-    assert text.splitlines()[0] == f"# yaml-language-server: $schema={address(__version__)}"
+    assert text.splitlines()[0] == f"# yaml-language-server: $schema={SCHEMA['$id']}"
 
 
 @pytest.mark.parametrize("text", [first_config("1"), first_config("1", "shop", ID, "Deploy shop")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -28,7 +29,6 @@ from opsera_step.config import (
 from opsera_step.errors import InvalidInput
 from opsera_step.outcome import OUTPUTS
 from opsera_step.platforms import detect
-from opsera_step.platforms.base import output_variable
 
 ID, OTHER_ID = "65a4f00dc0ffee0123456789", "65a4f00dc0ffee012345678a"
 TOKEN = "s3cret-token-" + "x" * 20
@@ -165,8 +165,9 @@ def test_input_variables_count_only_where_they_are_ours():
 
 def test_inherited_outputs_are_no_inputs():
     """Outputs of an earlier job are not read, and bring no warning."""
-    inherited = {output_variable(name): "x" for name in OUTPUTS if name != "runCount"}
-    assert len(inherited) > 10
+    names = [re.sub("([A-Z])", r"_\1", name).upper() for name in OUTPUTS if name != "runCount"]
+    inherited = {f"OPSERA_{name}": "x" for name in names}
+    assert "OPSERA_FAILED_STEP" in inherited
     assert get(inherited) == get({})
 
 

@@ -26,10 +26,10 @@ from opsera_step.clock import FakeClock, SystemClock
 from opsera_step.config import Setting
 from opsera_step.doctor import CHECKS, command, network
 from opsera_step.errors import ExitCode
-from opsera_step.platforms.base import read_dotenv
 from opsera_step.signals import Signals
 from opsera_step.simulator import Fault, Simulator
 from tests.support.authority import Authority
+from tests.support.jobs import read_outputs
 from tests.support.tokens import jwt as make_jwt
 from tests.support.wire import Answer, Proxy, Wire, http, ok, sends, serving
 
@@ -756,7 +756,7 @@ def test_in_a_job(directory, platform):
     if platform == "github":
         assert "::error title=opsera-step doctor::1 problem. run: Run 42 is waiting" in screen.text
         assert '"summary":"1 problem."' in (directory / "out").read_text("utf-8")
-    outputs = read_dotenv((directory / "outputs.env").read_text("utf-8"))
+    outputs = read_outputs((directory / "outputs.env").read_text("utf-8"))
     assert outputs["OPSERA_STATUS"] == "error"
     if platform == "plain":
         assert json.loads(outputs["OPSERA_RESULT"])["exitCode"] == 8

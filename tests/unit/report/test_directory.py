@@ -14,7 +14,7 @@ import pytest
 from opsera_step.api import State
 from opsera_step.clock import FakeClock
 from opsera_step.outcome import Outcome
-from opsera_step.platforms.gitlab import GitLab
+from opsera_step.platforms import detect
 from opsera_step.report import Report
 from opsera_step.runs import StepResult
 
@@ -111,7 +111,6 @@ def test_a_full_disk_ends_nothing(tmp_path):
 import resource, signal
 from pathlib import Path
 from opsera_step.outcome import Outcome
-from opsera_step.platforms.gitlab import GitLab
 from opsera_step.report import Report
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
@@ -162,7 +161,8 @@ def test_no_file_of_a_report_follows_a_link(tmp_path, monkeypatch, target, capfd
         assert report.write(OUTCOME, NOW) == ""
     with Report("opsera-report", tmp_path / "ws", is_answer=True) as report:
         assert report.write(OUTCOME.but(answer="{}"), NOW) == ""
-    platform = GitLab({"CI_PROJECT_DIR": str(tmp_path / "ws")}, io.StringIO(), FakeClock())
+    environ = {"GITLAB_CI": "true", "CI_PROJECT_DIR": str(tmp_path / "ws")}
+    platform = detect(environ, io.StringIO(), FakeClock())
     assert platform.write_links("opsera-report", {"Opsera": "https://x"}) == ""
     assert [path.name for path in directory.iterdir() if path.is_symlink()] == []
     assert (directory / "log.txt").read_text() == "one\n"

@@ -10,7 +10,6 @@ import pytest
 from markdown_it import MarkdownIt
 
 from opsera_step.api import State
-from opsera_step.display.excerpt import Excerpts
 from opsera_step.outcome import Outcome
 from opsera_step.report.summary import (
     MOST_BARS,
@@ -23,9 +22,10 @@ from opsera_step.report.summary import (
     link_to,
     step_summary,
 )
-from opsera_step.runs import StepResult
+from opsera_step.runs import LogLines, StepResult
 from opsera_step.text import Scrubber
 from tests.oracles import github_files, hostile
+from tests.support.sheet import Sheet, joblog
 
 URL = "https://app.opsera.io/workflow/details/65a4/summary"
 NOON = 1_700_000_000.0
@@ -46,11 +46,11 @@ MARKUP = re.compile(r"[\\`*_\[\]<>|~!@]|&(?!#\d+;)|#(?!\d+;)")
 MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 
 
-def printed(*lines: str) -> Excerpts:
+def printed(*lines: str):
     """Return the excerpts of a step that printed these lines."""
-    excerpts = Excerpts()
-    excerpts.add("t", "Test", lines)
-    return excerpts
+    log = joblog(Sheet())
+    log.show(LogLines("t", "Test", "jenkins", lines))
+    return log.excerpts
 
 
 def named(text: str) -> Outcome:
