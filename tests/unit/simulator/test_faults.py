@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import email.utils
-from pathlib import Path
 
 import pytest
 import requests
@@ -87,10 +86,9 @@ def test_match(start):
     assert api.call("GET", "tasks").status_code == 500
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_every_call_can_fail(start, call):
+def test_every_call_can_fail(start):
     """Each call is known to faults by its name, and to the request log."""
-    api = start(faults=[Fault(call=call, status=599)])
+    api = start()
     tool, task = {"toolId": "65a4f00dc0ffee0000000101"}, {"taskId": "65a4f00dc0ffee0000000201"}
     requests_by_call = {
         "actions": lambda: api.act("status"),
@@ -105,11 +103,13 @@ def test_every_call_can_fail(start, call):
         "task_status": lambda: api.call("POST", "tasks/status", **task),
         "task_logs": lambda: api.call("GET", "logs/task", **task),
     }
-    send = requests_by_call.get(call, lambda: api.post(call))
-    assert send().status_code == 599
-    assert [(one.call, one.fault) for one in api.sim.requests] == [(call, "http")]
-    api.sim.clear_faults()
-    assert send().status_code == 200
+    for call in CALLS:
+        api.sim.add_fault(Fault(call=call, status=599))
+        send = requests_by_call.get(call, lambda call=call: api.post(call))
+        assert (call, send().status_code) == (call, 599)
+        assert (api.sim.requests[-1].call, api.sim.requests[-1].fault) == (call, "http")
+        api.sim.clear_faults()
+        assert (call, send().status_code) == (call, 200)
 
 
 def test_probability_is_seeded(start):
@@ -122,16 +122,16 @@ def test_probability_is_seeded(start):
     assert 5 < first.count("500") < 25
 
 
-def test_one_after_the_other(start):
-    """Of several faults only one applies to a request, then the next."""
-    faults = [Fault(status=500, times=1), Fault(status=503, times=1)]
-    assert _outcomes(start(faults=faults), "summary", 3) == ["500", "503", "200"]
+DAMAGED = {"half", "drip", "truncated", "content_type", "latency"}
+"""Faults of the real response."""
 
 
-@pytest.mark.parametrize("effect", [False, True])
-@pytest.mark.parametrize("kind", ["hang", "close", "reset", "http", "html", "empty", "redirect"])
+@pytest.mark.parametrize(
+    ("kind", "effect"),
+    [*((kind, True) for kind in KINDS), *((kind, False) for kind in KINDS if kind not in DAMAGED)],
+)
 def test_effect(start, kind, effect):
-    """A fault applies before or after the run was accepted."""
+    """A fault applies before or after the run was accepted; a damaged response only after it."""
     location = "http://127.0.0.1:9/" if kind == "redirect" else ""
     fault = Fault(call="run", kind=kind, times=1, effect=effect, location=location)
     api = start(faults=[fault])
@@ -141,25 +141,6 @@ def test_effect(start, kind, effect):
     assert (request.effect, request.fault) == (effect, kind)
     assert request.run_count == (42 if effect else None)
     assert api.ask("run")["status"] == "executed"
-
-
-@pytest.mark.parametrize("kind", ["half", "drip", "truncated", "content_type", "latency"])
-def test_always_with_effect(start, kind):
-    """Where the real response is damaged or delayed, the request takes effect."""
-    api = start(faults=[Fault(call="run", kind=kind, times=1)])
-    _outcomes(api, "run", 1)
-    assert [run.number for run in api.sim.runs()] == [42]
-
-
-@pytest.mark.parametrize("kind", ["close", "reset", "hang"])
-def test_no_response(start, kind):
-    """The connection ends without a response; the next one works."""
-    api = start(faults=[Fault(kind=kind, times=1)])
-    with pytest.raises(DROPPED) as dropped:
-        api.post("summary")
-    assert ("reset" in str(dropped.value)) is (kind == "reset")
-    assert api.sim.requests[0].status == 0
-    assert api.post("summary").status_code == 200
 
 
 def test_hang_and_latency_pass_on_the_clock(start):
@@ -175,28 +156,12 @@ def test_hang_and_latency_pass_on_the_clock(start):
     assert api.sim.now == 307
 
 
-def test_a_late_response_is_of_the_later_time(start):
-    """After a latency the response contains the state of the later time."""
-    api = start(faults=[Fault(call="status", kind="latency", seconds=60)])
-    api.ask("run")
-    assert api.status(42) == "success"
-
-
 @pytest.mark.parametrize(("effect", "accepted"), [(None, 60), (False, 60), (True, 0)])
 def test_latency_before_and_after(start, effect, accepted):
     """A run is accepted after the delay, or with `effect` before it."""
     api = start(faults=[Fault(call="run", kind="latency", seconds=60, effect=effect)])
     api.ask("run")
     assert (api.sim.runs()[0].accepted_at, api.sim.now) == (accepted, 60)
-
-
-def test_latency_and_another(start):
-    """A failure can come late."""
-    faults = [Fault(kind="latency", seconds=5, times=1), Fault(status=504, times=1)]
-    api = start(faults=faults)
-    assert _outcomes(api, "summary", 1) == ["504"]
-    assert api.sim.requests[0].fault == "latency,http"
-    assert api.sim.now == 5
 
 
 def test_half_a_response(start):
@@ -233,19 +198,8 @@ def test_wrong_content_type(start):
     assert answer.json()["name"] == "Deploy shop"
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 408, 429, 500, 502, 503, 504, 599])
-def test_any_http_status(start, status):
-    """Any HTTP status can be sent."""
-    assert start(faults=[Fault(status=status)]).post("summary").status_code == status
-
-
-def test_own_body(start):
-    """The body of a fault can be given."""
-    assert start(faults=[Fault(status=500, body='{"oh": 1}')]).ask("summary") == {"oh": 1}
-
-
 @pytest.mark.parametrize(
-    ("value", "shown"), [(7, "7"), (0.5, "0.5"), (31_536_000, "31536000"), ("soon", "soon")]
+    ("value", "shown"), [(0.5, "0.5"), (31_536_000, "31536000"), ("soon", "soon")]
 )
 def test_retry_after(start, value, shown):
     """Retry-After is sent in seconds, however many, or as it is."""
@@ -282,17 +236,6 @@ def test_faults_come_before_authentication(start):
     assert not api.sim.requests[0].authorized
 
 
-def test_add_and_clear(start):
-    """Faults can be added and cleared at any time, those of the scenario too."""
-    api = start("outage")
-    api.sim.clear_faults()
-    api.ask("run")
-    api.sim.add_fault(Fault(call="*", status=500))
-    assert _outcomes(api, "status", 2, runCount=42) == ["500", "500"]
-    api.sim.clear_faults()
-    assert _outcomes(api, "status", 2, runCount=42) == ["200", "200"]
-
-
 def test_a_run_continues_during_an_outage(start):
     """The run is not affected by the failures of the API."""
     api = start("outage")
@@ -310,16 +253,12 @@ def test_a_run_continues_during_an_outage(start):
     ("values", "message"),
     [
         ({"call": "runs"}, "call takes run, status, .* not 'runs'"),
-        ({"call": "run,walk"}, "not 'walk'"),
         ({"kind": "explode"}, "kind takes latency, .* not 'explode'"),
         ({"since": "now"}, "since takes start, run, added, not 'now'"),
-        ({"retry_after_as": "x"}, "retry_after_as takes seconds, date"),
         ({"retry_after": "a\nb"}, "retry_after takes printable ASCII"),
         ({"kind": "redirect"}, "needs a location"),
-        ({"kind": "redirect", "location": "\r"}, "location takes printable ASCII"),
         ({"kind": "half", "effect": False}, "the request always takes effect"),
         ({"nth": 0}, "nth and every start at 1"),
-        ({"every": 0}, "nth and every start at 1"),
         ({"probability": 2}, "probability is between 0 and 1"),
         ({"status": 99}, "status takes 200 to 599, not 99"),
         ({"kind": "hang", "seconds": 2e9}, "seconds takes 0 to 1000000000 seconds"),
@@ -332,9 +271,3 @@ def test_impossible_faults(values, message):
     scenario = {"pipelines": [{"name": "P", "plan": [{"name": "S"}]}], "faults": [values]}
     with pytest.raises(ScenarioError, match=rf"^scenario: faults\[0\]: .*{message}"):
         load_scenario(scenario)
-
-
-def test_every_kind_is_tested_here():
-    """No kind of fault is without a test."""
-    text = Path(__file__).read_text("utf-8")
-    assert [kind for kind in KINDS if f'"{kind}"' not in text] == []

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import email.utils
-import gzip
-import json
 
 import pytest
 
 from opsera_step.simulator import (
-    Fault,
     Flags,
     ScenarioError,
-    describe_flags,
     parse_flags,
 )
 
@@ -26,8 +22,6 @@ TOOL, CRM = "65a4f00dc0ffee0000000101", "65a4f00dc0ffee0000000201"
     ("flag", "call", "body"),
     [
         ("forbidden_status", "run", {}),
-        ("not_found_status", "run", {"pipelineId": "f" * 24}),
-        ("malformed_id_status", "run", {"pipelineId": "f" * 23}),
         ("invalid_token_status", "run", {}),
     ],
 )
@@ -37,19 +31,6 @@ def test_statuses_of_errors(start, small, flag, call, body):
     if flag == "invalid_token_status":
         api.session.headers["Authorization"] = "Bearer x"
     assert api.post(call, **body).status_code == 418
-
-
-@pytest.mark.parametrize(
-    ("form", "start_of_body"),
-    [("json", '{"status": 404'), ("string", '"Pipeline fff'), ("text", "404: "),
-     ("html", "<!DOCTYPE"), ("empty", "")],
-)  # fmt: skip
-def test_error_body(start, form, start_of_body):
-    """An error has a body in one of five forms."""
-    response = start(flags={"error_body": form}).post("run", pipelineId="f" * 24)
-    assert response.status_code == 404
-    assert response.text.startswith(start_of_body)
-    assert bool(response.text) == (form != "empty")
 
 
 @pytest.mark.parametrize("form", ["seconds", "date", "missing"])
@@ -78,48 +59,6 @@ def test_rate_limit(start, form):
 # Form of responses
 
 
-@pytest.mark.parametrize("form", ["bare", "data", "counted"])
-def test_list_format(start, form):
-    """Documented arrays come bare, in data, or with their count."""
-    api = start(flags={"list_format": form})
-    api.run(60)
-    for response in (api.ask("logs"), api.get("pipeline/pipelines")):
-        listed = response if form == "bare" else response["data"]
-        assert isinstance(listed, list)
-        assert form != "counted" or response["count"] == len(listed)
-
-
-@pytest.mark.parametrize(
-    ("form", "keys"), [("counted", ["count", "data"]), ("data", ["data"]), ("bare", [])]
-)
-def test_counted_list_format(start, form, keys):
-    """Documented counted lists come without their count, or bare."""
-    response = start(flags={"counted_list_format": form}).get("tasks")
-    assert (list(response) if isinstance(response, dict) else []) == keys
-
-
-def test_object_and_action_format(start):
-    """Objects and the responses of actions can be wrapped, each independently."""
-    wrapped = start(flags={"object_format": "data"})
-    assert wrapped.ask("summary")["data"]["name"] == "Deploy shop"
-    assert wrapped.run() == 42
-    wrapped = start(flags={"action_format": "data"})
-    assert wrapped.ask("run")["data"]["runCount"] == 42
-    assert wrapped.ask("status", runCount=42)["data"]["status"] == "running"
-    assert wrapped.ask("stop")["data"]["status"] == "success"
-    assert wrapped.ask("reset")["data"]["status"] == "success"
-
-
-def test_json_encoding(start, small):
-    """Non-ASCII text comes as escapes or as UTF-8."""
-    scenario = small({"text": "日本\ud800\n"})
-    escaped, utf8 = start(scenario), start(scenario, flags={"json_encoding": "utf8"})
-    for api in (escaped, utf8):
-        api.run(60)
-    assert rb"\u65e5\u672c\ud800" in escaped.post("logs").content
-    assert "日本".encode() + b"\xed\xa0\x80" in utf8.post("logs").content
-
-
 def test_compression(start):
     """Large responses are compressed for clients that accept gzip."""
     api = start(flags={"compression": "gzip"})
@@ -132,7 +71,6 @@ def test_compression(start):
     plain = api.post("logs")
     assert plain.content == response.content
     assert "Content-Encoding" not in plain.headers
-    assert gzip.compress(plain.content, 6, mtime=0)[:2] == b"\x1f\x8b"
 
 
 def test_etag(start, small):
@@ -157,10 +95,8 @@ def test_etag(start, small):
 @pytest.mark.parametrize(
     ("busy_response", "status", "counted"),
     [
-        ("executed", "executed", True),
         ("queued", "queued", True),
         ("executed_without_count", "executed", False),
-        ("queued_without_count", "queued", False),
     ],
 )
 def test_busy_response(start, busy_response, status, counted):
@@ -192,11 +128,10 @@ def test_refused_run_status(start):
     assert (response.status_code, response.json()["status"]) == (409, "failed")
 
 
-@pytest.mark.parametrize("response", ["failed", "400", "403", "409", "423"])
 @pytest.mark.parametrize(
-    ("wording", "part"),
-    [("locked", "is locked."), ("locked_by", "has been locked by Robin Weber."),
-     ("permission", "do not have permission"), ("generic", "could not be completed")],
+    ("response", "wording", "part"),
+    [("failed", "locked", "is locked."), ("400", "locked_by", "has been locked by Robin Weber."),
+     ("403", "permission", "do not have permission"), ("423", "generic", "could not be completed")],
 )  # fmt: skip
 def test_locked(start, small, response, wording, part):
     """A locked pipeline refuses a run, in one of several ways and wordings."""
@@ -256,7 +191,7 @@ def test_a_waiting_queue_continues_after_a_success(start, small):
 
 @pytest.mark.parametrize(
     ("flag", "http", "word"),
-    [("404", 404, None), ("400", 400, None), ("unknown", 200, "unknown")],
+    [("404", 404, None), ("unknown", 200, "unknown")],
 )
 def test_unknown_run_status(start, flag, http, word):
     """For some seconds, status does not return a new run."""
@@ -268,26 +203,6 @@ def test_unknown_run_status(start, flag, http, word):
     assert api.ask("status")["status"] == "success"
     api.clock.sleep(1)
     assert api.status(42) == "running"
-
-
-@pytest.mark.parametrize(("flag", "http"), [("empty", 200), ("400", 400), ("404", 404)])
-def test_unknown_run_logs(start, flag, http):
-    """For some seconds, logs does not return a new run."""
-    api = start(flags={"new_run_hidden_seconds": 5, "unknown_run_logs": flag})
-    api.run(4)
-    response = api.post("logs", runCount=42)
-    assert response.status_code == http
-    assert http != 200 or response.json() == []
-    api.clock.sleep(1)
-    assert len(api.ask("logs", runCount=42)) > 2
-
-
-def test_status_without_run_count(start):
-    """Status without a number is about the latest run, or a bad request."""
-    api = start()
-    api.run()
-    assert api.ask("status")["status"] == "running"
-    assert start(flags={"status_without_run_count": "400"}).post("status").status_code == 400
 
 
 def test_lags(start, small):
@@ -307,19 +222,9 @@ def test_lags(start, small):
     assert [row[3] for row in seen] == [0] + [1] * 16
 
 
-def test_late_growth(start, small):
-    """What a growing record gains is late, too."""
-    grows = {"at": 3, "pieces": ["b", "c\n"], "growing": True, "every": 1}
-    api = start(small({"text": "a\n"}, grows), flags={"log_lag": 2})
-    api.run(5.5)
-    assert api.console() == ["a\n", "b"]
-    api.clock.sleep(0.5)
-    assert api.console() == ["a\n", "bc\n"]
-    assert api.sim.console_text() == ["a", "bc"]
-
-
-@pytest.mark.parametrize("word", ["success", "failed", "stopped", "paused"])
-@pytest.mark.parametrize("where", ["both", "status", "summary"])
+@pytest.mark.parametrize(
+    ("word", "where"), [("success", "both"), ("failed", "status"), ("paused", "summary")]
+)
 def test_flicker(start, word, where):
     """Between two steps a run looks final for a moment, then it is running again."""
     flags = {"flicker_seconds": 1, "flicker_status": word, "flicker_in": where}
@@ -357,44 +262,6 @@ def test_spelling(start):
 # Log records
 
 
-def test_place(start, small):
-    """The usual field of console text can be another one."""
-    api = start(small({"text": "a"}), flags={"place": "buildLog"})
-    api.run(60)
-    assert api.ask("logs", type="console output")[0]["api_response"] == {"buildLog": "a"}
-
-
-@pytest.mark.parametrize(("kind", "writers"), [("objectid", 1), ("scattered", 3), ("missing", 0)])
-def test_record_ids(start, kind, writers):
-    """IDs are ObjectIds of one or of several writers, or missing."""
-    api = start(flags={"record_ids": kind})
-    api.run(60)
-    records = api.ask("logs")
-    ids = {record["_id"] for record in records if "_id" in record}
-    assert len({one[8:18] for one in ids}) == writers
-    assert len(ids) == (len(records) if writers else 0)
-
-
-def test_step_index(start):
-    """Records can lack the index of their step."""
-    api = start(flags={"step_index": "missing"})
-    api.run(60)
-    assert not any("step_index" in record for record in api.ask("logs"))
-
-
-def test_tie_order(start, small):
-    """Records of one time come in a stable, reversed, or changing order."""
-    names = [f"{letter}\n" for letter in "abcdefgh"]
-    orders = {}
-    for kind in ("stable", "reversed", "shuffled"):
-        api = start(small({"at": 1, "pieces": names, "every": 0}), flags={"tie_order": kind})
-        api.run(60)
-        orders[kind] = {tuple(api.console()) for _ in range(4)}
-    assert orders["stable"] == {tuple(names)}
-    assert orders["reversed"] == {tuple(reversed(names))}
-    assert len(orders["shuffled"]) > 1
-
-
 def test_ties_at_the_edge_of_the_window(start, small):
     """When the window cuts ties, the order decides which of them are left."""
     same = {"at": 1, "pieces": ["a", "b", "c", "d"], "every": 0}
@@ -404,24 +271,11 @@ def test_ties_at_the_edge_of_the_window(start, small):
         assert api.console() == left
 
 
-def test_line_ends(start, small):
-    """Console text can have CRLF line ends."""
-    api = start(small({"text": "a\nb\r\n"}), flags={"line_ends": "crlf"})
-    api.run(60)
-    assert api.console() == ["a\r\nb\r\n"]
-    assert api.sim.console_text() == ["a", "b"]
-
-
-def test_start_record(start):
-    """The log of a run can lack the record of its start."""
-    api = start(flags={"start_record": False})
-    api.run(60)
-    assert api.ask("logs")[-1]["step_name"] == "Build"
-
-
-@pytest.mark.parametrize("users", ["id", "name", "both", "missing"])
-@pytest.mark.parametrize("actors", ["actor", "starter"])
-@pytest.mark.parametrize("names", [True, False])
+@pytest.mark.parametrize(
+    ("users", "actors", "names"),
+    [("id", "actor", True), ("name", "starter", False), ("both", "actor", False),
+     ("missing", "starter", True)],
+)  # fmt: skip
 def test_users_of_records(start, users, actors, names):
     """Records name who started, approved, and stopped a run by ID, by name, or not at all."""
     flags = {"record_users": users, "record_actors": actors, "names_in_messages": names}
@@ -507,29 +361,6 @@ def test_stop_clears_queue(start, clears, state):
 # Tasks and audit logs
 
 
-def test_task_status(start):
-    """The status of a task can come as plain text."""
-    response = start(flags={"task_status": "text"}).call("POST", "tasks/status", taskId=CRM)
-    assert (response.text, response.headers["Content-Type"][:10]) == ("success", "text/plain")
-
-
-def test_pages_of_task_logs(start):
-    """Order, first page, and count can be others."""
-    flags = {"task_log_order": "oldest_first", "first_page": "zero", "count_field": "total"}
-    api = start(flags=flags)
-    first = api.get("logs/task", taskId=CRM, page=0, count=4)
-    assert (first["count"], len(first["data"]), first["data"][0]["run_count"]) == (9, 4, 1)
-    assert len(api.get("logs/task", taskId=CRM, page=2, count=4)["data"]) == 1
-
-
-def test_timescale(start):
-    """An older version of the API ignores the timescale."""
-    api = start(flags={"timescale": "ignored"})
-    week = api.get("logs/user/actions")["count"]
-    assert api.get("logs/user/actions", timescale="30s")["count"] == week
-    assert api.get("logs/user/actions", timescale="1y")["count"] == week
-
-
 # Flags themselves
 
 
@@ -549,11 +380,8 @@ def test_flags_from_a_command_line():
     [
         ("nothing", "1", "unknown flag 'nothing'; known flags: action_format"),
         ("log_window", "many", "log_window: expected a whole number from 0 to 1e.10, got 'many'"),
-        ("log_window", -1, "log_window: expected a whole number"),
-        ("log_lag", True, "log_lag: expected a number from 0"),
         ("queued_visible", "perhaps", "queued_visible: expected true or false, got 'perhaps'"),
         ("tie_order", "random", "tie_order: expected one of stable, reversed, shuffled, got 'rand"),
-        ("spelling", "success", "spelling: expected a mapping, got 'success'"),
         ("spelling", {"done": "x"}, "spelling takes queued, running, .* not 'done'"),
     ],
 )
@@ -563,25 +391,8 @@ def test_invalid_flags(name, value, message):
         Flags().with_values({name: value})
 
 
-def test_every_flag_is_described():
-    """Each flag has a meaning and the values that it accepts."""
-    rows = describe_flags()
-    assert [row[0] for row in rows] == list(vars(Flags()))
-    assert all(accepted and meaning for _, _, accepted, meaning in rows)
-    assert {row[0]: row[1] for row in rows}["etag"] == "false"
-    assert json.dumps(rows)
-
-
 def test_flags_replace_those_of_the_scenario(start):
     """A Flags object replaces the flags of the scenario; a mapping changes some of them."""
     assert start("unknown-status", flags=Flags(log_window=3)).sim.flags == Flags(log_window=3)
     changed = start("unknown-status", flags={"log_window": 3}).sim.flags
     assert changed == Flags(log_window=3, spelling={"success": "concluded"})
-
-
-def test_a_rate_limited_request_meets_no_fault(start):
-    """A request above the limit does not count for faults."""
-    api = start(flags={"rate_limit": 1}, faults=[Fault(call="summary", status=500, nth=2)])
-    assert [api.post("summary").status_code for _ in range(2)] == [200, 429]
-    api.clock.sleep(60)
-    assert api.post("summary").status_code == 500

@@ -52,16 +52,6 @@ def test_window(start, small):
     assert api.sim.console_text() == [f"line {n}" for n in range(1, 3001)]
 
 
-def test_old_records_are_dropped(start, small):
-    """Records beyond the window are dropped without harm to the window."""
-    bulk = {"text": "{n}", "rate": 1000, "seconds": 10}
-    api = start(small(bulk), flags={"log_window": 10})
-    api.run()
-    for second in range(1, 10):
-        api.clock.sleep(1)
-        assert api.console() == [str(second * 1000 + n) for n in range(-8, 2)]
-
-
 def test_a_growing_record(start, small):
     """A growing record keeps its ID and createdAt; its text and updatedAt change."""
     api = start(small({"pieces": ["a", "b\nc", "d\n"], "growing": True, "every": 2}))
@@ -77,17 +67,6 @@ def test_a_growing_record(start, small):
     assert api.sim.console_text() == ["ab", "cd"]
 
 
-def test_growing_in_bulk_and_at_times(start, small):
-    """A record can grow at a rate, or at given times."""
-    bulk = {"text": "{n} ", "rate": 10, "seconds": 1, "growing": True}
-    timed = {"at": 2, "pieces": ["a", "b"], "times": [0, 3], "growing": True}
-    api = start(small(bulk, timed))
-    api.run(4.9)
-    assert api.console() == ["1 2 3 4 5 6 7 8 9 10 ", "a"]
-    api.clock.sleep(0.1)
-    assert api.console()[1] == "ab"
-
-
 def test_a_late_record(start, small):
     """A late record appears after newer ones, with its older time."""
     late = {"at": 1, "text": "late\n", "late": 3}
@@ -97,25 +76,6 @@ def test_a_late_record(start, small):
     api.clock.sleep(1)
     assert api.console() == ["late\n", "on time\n"]
     assert api.sim.console_text() == ["on time", "late"]
-
-
-def test_trailing_records(start):
-    """Records can appear after the final status."""
-    api = start("late")
-    api.run(12)
-    assert api.status(42) == "success"
-    assert api.sim.console_text()[-1] != "trailing line 3 of 3"
-    api.clock.sleep(5)
-    assert api.sim.console_text()[-2:] == ["trailing line 2 of 3", "trailing line 3 of 3"]
-    assert api.console()[-1] == "trailing line 3 of 3\n"
-
-
-def test_a_record_without_id(start, small):
-    """Single records can lack an ID."""
-    api = start(small({"text": "a\n"}, {"text": "b\n", "id": False}))
-    api.run(60)
-    records = api.ask("logs", type="console output")
-    assert ["_id" in record for record in records] == [False, True]
 
 
 def test_activity_records_and_other_properties(start, small):
@@ -170,16 +130,3 @@ def test_hostile_text_arrives_unchanged(start):
     lines = api.sim.console_text()
     assert "::add-mask::e" in lines
     assert max(map(len, lines)) == 320000
-
-
-def test_every_record_of_a_fast_log_can_be_read(start):
-    """A client that asks every two seconds misses nothing at 400 records a second."""
-    api = start("sustained")
-    api.run()
-    seen = {}
-    for _ in range(60):
-        api.clock.sleep(2)
-        for record in reversed(api.ask("logs", type="console output")):
-            seen[record["_id"]] = record["api_response"]["jenkinsConsoleLog"].rstrip("\n")
-    assert list(seen.values()) == api.sim.console_text()
-    assert len(seen) > 40_000

@@ -94,7 +94,7 @@ def test_dynamic_settings_off(start, flag, status, runs, branch):
 
 @pytest.mark.parametrize(
     "settings",
-    [5, "topic", [], {"branch": 5}, {"steps": 5}, {"steps": [{}]}, {"steps": [{"name": "Build"}]},
+    [5, [], {"branch": 5}, {"steps": 5}, {"steps": [{"name": "Build"}]},
      {"steps": [{"name": "Build", "stepParameters": [{"name": "level"}]}]}],
 )  # fmt: skip
 def test_malformed_settings(start, settings):

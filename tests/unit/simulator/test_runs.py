@@ -35,13 +35,6 @@ def test_other_users_start_runs_on_the_timetable(start, small):
     assert runs == [(5, "Kim", 3.0), (6, "us", 5.0), (7, "Lee", 6.0)]
 
 
-def test_a_timetable_before_the_start(start, small):
-    """What the timetable puts before the start has happened already."""
-    api = start(small(timetable=[{"at": -100}]))
-    assert api.sim.now == 0
-    assert [(run.state, run.ended_at) for run in api.sim.runs()] == [("success", -90)]
-
-
 @pytest.mark.parametrize(
     ("do", "step", "end"),
     [
@@ -135,25 +128,6 @@ def test_a_token_revoked_during_a_run(start, small):
     assert api.call("GET", "tasks", old).status_code == 401
 
 
-def test_no_console_text(start):
-    """An unknown run has no console text."""
-    assert start().sim.console_text() == start().sim.console_text(99) == []
-
-
-def test_run_numbers_can_jump(start, small):
-    """A scenario can count runs in larger steps."""
-    api = start(small(pipeline={"run_count_step": 3}))
-    assert api.run() == 7
-    assert api.post("status", runCount=6).status_code == 404
-
-
-def test_results_by_attempt(start):
-    """A step can fail at first and succeed in the next run."""
-    api = start("previous-failed")
-    api.run(30)
-    assert (api.status(42), api.status(43)) == ("failed", "success")
-
-
 def test_parallel_steps(start):
     """Steps of one stage run at the same time; the next step starts after all of them."""
     api = start("parallel")
@@ -184,11 +158,10 @@ def test_a_parallel_failure_waits_for_the_others(start):
     assert "Never" not in {record["step_name"] for record in api.ask("logs")}
 
 
-@pytest.mark.parametrize("reads", [7, 400])
-def test_the_world_is_a_function_of_time(start, reads):
+def test_the_world_is_a_function_of_time(start):
     """However often a client asks, the log is the same to the byte."""
     logs = []
-    for times in (1, reads):
+    for times in (1, 40):
         api = start("parallel", seed=5, flags={"record_ids": "scattered"})
         api.run()
         for _ in range(times):
@@ -197,23 +170,6 @@ def test_the_world_is_a_function_of_time(start, reads):
         api.clock.sleep(20)
         logs.append(api.post("logs", runCount=20).content)
     assert logs[0] == logs[1]
-
-
-def test_the_seed_decides_what_is_random(start):
-    """The same seed gives the same token, and another seed another one."""
-    tokens = [start(seed=seed).sim.token for seed in (1, 1, 2)]
-    assert tokens[0] == tokens[1] != tokens[2]
-    assert tokens[0].count(".") == 2
-
-
-def test_an_hour_passes_at_once(start):
-    """On a fake clock a run of an hour needs no time."""
-    api = start("slow")
-    api.run(3599)
-    assert api.status(312) == "running"
-    api.clock.sleep(3)
-    assert api.status(312) == "success"
-    assert len(api.sim.console_text()) == 9
 
 
 def test_after_a_stop_only_trailing_text_is_written(start, small):
