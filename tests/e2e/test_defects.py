@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+from itertools import product
 
 import pytest
 from cryptography import x509
@@ -22,9 +23,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from opsera_step.clock import FakeClock
+from opsera_step.simulator import Fault, Simulator
 from tests.oracles import github_files, secrets
-from tests.support import ROOT
-from tests.support.jobs import Files, Process, wait_until
+from tests.support import ROOT, long_after, scenes
+from tests.support.jobs import Files, Process, play, wait_until
 from tests.support.standin import PIPELINE, RESET, Opsera, Record, Reply, only
 from tests.support.wire import Wire, http
 
@@ -61,17 +64,20 @@ class TestExcerpt:
         lines += [f"test {number} passed" for number in range(100)]
         lines += ["AssertionError: expected 200, got 500", "  at checkout.spec.js:88"]
         lines += [f"removing container {number}" for number in range(40)]
-        records = [Record(0.1, "\n".join(lines) + "\n")]
-        with Opsera([(0, "running"), (1, "failed")], records, ["Build"]) as opsera:
+        records = [Record(0, "\n".join(lines) + "\n")]
+        with Opsera([(0, "failed")], records) as opsera:
             job = Process(opsera, github(tmp_path), **FAST).wait()
         (error,) = (line for line in job.log.splitlines() if line.startswith("::error"))
         assert "expected 200, got 500" in error
         assert "expected 200, got 500" in job.files.text("github_step_summary")
 
-    @pytest.mark.parametrize("records", [[Record(0.1, "scanning\n")], []])
-    def test_a_failed_step_is_shown_as_failed(self, tmp_path, records):
-        with Opsera([(0, "running"), (1, "failed")], records, ["Code scan"]) as opsera:
-            job = Process(opsera, github(tmp_path), report_dir="report", **FAST).wait()
+    @pytest.mark.parametrize("command", ["run", "watch"])
+    def test_a_failed_step_is_shown_as_failed(self, tmp_path, command):
+        """The run that is watched has no log."""
+        records = [Record(0, "scanning\n")]
+        with Opsera([(0, "failed")], records, ["Code scan"], latest="failed") as opsera:
+            inputs = {"command": command, "report_dir": "report", **FAST}
+            job = Process(opsera, github(tmp_path), **inputs).wait()
         summary = job.files.text("github_step_summary")
         (row,) = (line for line in summary.splitlines() if line.startswith("| Code scan"))
         assert "failed" in row
@@ -83,19 +89,26 @@ class TestFinalStatus:
 
     @pytest.mark.parametrize(
         ("moment", "end", "code"),
-        [("success", "failed", 1), ("failed", "success", 0), ("stopped", "success", 0)],
-    )
+        long_after(1, [("success", "failed", 1), ("failed", "success", 0),
+                       ("stopped", "success", 0)]),
+    )  # fmt: skip
     def test_a_moment_does_not_end_the_job(self, tmp_path, moment, end, code):
-        timeline = [(0, "running"), (1, moment), (1.6, "running"), (4, end)]
-        records = [Record(0.1, "one\n"), Record(0.7, "two\n"), Record(3, "three\n", step=1)]
-        with Opsera(timeline, records) as opsera:
+        timeline = [(0, "running"), (0.5, moment), (1.2, "running"), (2, end)]
+        records = [Record(0.1, "one\n"), Record(1.5, "two\n", step=1)]
+        with Opsera(timeline, records, ["Build", "Deploy"]) as opsera:
             job = Process(opsera, github(tmp_path), **FAST).wait()
         assert (job.code, output(job.files, "status")) == (code, end)
-        assert "three" in job.log.splitlines()
+        assert "two" in job.log.splitlines()
 
 
-@pytest.mark.parametrize("reply", [Reply(400, {"message": "not running"}), Reply(503), None])
-@pytest.mark.parametrize(("end", "code"), [("success", 0), ("failed", 1)])
+REFUSED, UNAVAILABLE = Reply(400, {"message": "not running"}), Reply(503)
+
+
+@pytest.mark.parametrize(
+    ("reply", "end", "code"),
+    long_after(2, [(REFUSED, "success", 0), (None, "failed", 1), (UNAVAILABLE, "success", 0),
+                   (REFUSED, "failed", 1), (None, "success", 0), (UNAVAILABLE, "failed", 1)]),
+)  # fmt: skip
 def test_a_run_that_ends_at_the_timeout_is_reported_as_it_ended(tmp_path, reply, end, code):
     """The stop call comes too late, whatever it returns."""
     with Opsera([(0, "running"), (90, "success")]) as opsera:
@@ -105,16 +118,16 @@ def test_a_run_that_ends_at_the_timeout_is_reported_as_it_ended(tmp_path, reply,
             return reply or Reply(200, {"status": "success", "message": "stopped"})
 
         opsera.scripts = {"stop": ended}
-        job = Process(opsera, github(tmp_path), **{**FAST, "timeout": "3s"}).wait()
+        job = Process(opsera, github(tmp_path), **{**FAST, "timeout": "2s"}).wait()
     assert (job.code, output(job.files, "status")) == (code, end)
     assert "imed out" not in job.log
 
 
-@pytest.mark.parametrize("date", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "NaN"])
-def test_an_absurd_date_in_the_log_ends_nothing(tmp_path, date):
+def test_an_absurd_date_in_the_log_ends_nothing(tmp_path):
     """The job ends as the run did, and everything is written."""
-    odd = Record(0.5, "odd\n", fields={"createdAt": date})
-    with Opsera(records=[Record(0.1, "one\n"), odd, Record(0.6, "two\n")]) as opsera:
+    dates = ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "NaN")
+    odd = [Record(0.2, "odd\n", fields={"createdAt": date}) for date in dates]
+    with Opsera(records=[Record(0.1, "one\n"), *odd, Record(0.3, "two\n")]) as opsera:
         job = Process(opsera, github(tmp_path), report_dir="report", **FAST).wait()
     assert job.code == 0
     assert "Can't write" not in job.log
@@ -157,7 +170,7 @@ class TestGithubOutput:
     def test_a_missing_file_is_reported(self, tmp_path):
         files = github(tmp_path)
         with Opsera() as opsera:
-            job = Process(opsera, files, environ={"GITHUB_OUTPUT": ""}, **FAST).wait()
+            job = Process(opsera, files, environ={"GITHUB_OUTPUT": ""}, wait="false").wait()
         assert job.code == 0
         assert "GITHUB_OUTPUT" in job.log
 
@@ -165,9 +178,9 @@ class TestGithubOutput:
         files = github(tmp_path)
         (tmp_path / "github_output").write_text("mine=1")
         with Opsera() as opsera:
-            Process(opsera, files, **FAST).wait()
+            Process(opsera, files, wait="false").wait()
         assert output(files, "mine") == "1"
-        assert output(files, "status") == "success"
+        assert output(files, "status") == "running"
 
 
 class TestForeignInputs:
@@ -177,10 +190,9 @@ class TestForeignInputs:
     def test_inputs_of_another_action_are_not_read(self, tmp_path, environ):
         foreign = {"INPUT_TOKEN": FOREIGN_TOKEN, "INPUT_RESET": "always", **environ}
         with Opsera() as opsera:
-            files = Files(tmp_path)
-            job = Process(opsera, files, arguments=("run", PIPELINE), environ=foreign).wait()
-        assert job.code == 0
-        assert opsera.count("reset") == 0
+            words = ("run", PIPELINE, "--no-wait")
+            job = Process(opsera, Files(tmp_path), arguments=words, environ=foreign).wait()
+        assert (job.code, opsera.count("run"), opsera.count("reset")) == (0, 1, 0)
         assert {request.authorization for request in opsera.requests} == {f"Bearer {opsera.token}"}
 
     @pytest.mark.parametrize("command", ["watch", "status", "logs"])
@@ -204,22 +216,15 @@ class TestForeignInputs:
 class TestPostStep:
     """The post step of the action on GitHub."""
 
-    def test_it_needs_no_inputs_after_a_job_that_ended(self, tmp_path):
+    def test_it_needs_neither_inputs_nor_token_file_after_a_job_that_ended(self, tmp_path):
         files = github(tmp_path)
-        with Opsera() as opsera:
-            Process(opsera, files, **FAST).wait()
-            done = post_step(None, files)
-        assert done.code == 0, done.log
-
-    def test_it_needs_no_token_file_after_a_job_that_ended(self, tmp_path):
-        files = github(tmp_path)
-        with Opsera() as opsera:
+        with Opsera([(0, "failed")]) as opsera:
             (tmp_path / "token").write_text(opsera.token)
             inputs = {"token": None, "token_file": "token", **FAST}
-            assert Process(opsera, files, **inputs).wait().code == 0
+            assert Process(opsera, files, **inputs).wait().code == 1
             (tmp_path / "token").unlink()
-            done = post_step(opsera, files, **inputs)
-        assert done.code == 0, done.log
+            for done in (post_step(opsera, files, **inputs), post_step(None, files)):
+                assert done.code == 0, done.log
 
     def test_after_a_killed_job_it_needs_the_token_only(self, tmp_path):
         files = github(tmp_path)
@@ -232,13 +237,24 @@ class TestPostStep:
         assert (done.code, opsera.stopped) == (0, True), done.log
 
 
+LEFT = [
+    ("github", signal.SIGKILL, "watch"), ("gitlab", signal.SIGTERM, "attach"),
+    ("plain", "timeout", "watch"), ("github", "timeout", "attach"),
+]  # fmt: skip
+FOREIGN = product(
+    ("github", "gitlab", "plain"), (signal.SIGTERM, signal.SIGKILL, "timeout"), ("watch", "attach")
+)
+
+
 class TestForeignRun:
     """A run that the job did not start, which the cleanup after the job leaves alone, too."""
 
-    @pytest.mark.parametrize("platform", ["github", "gitlab", "plain"])
-    @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL, "timeout"])
-    @pytest.mark.parametrize("inputs", [{"command": "watch"}, {"on_busy": "attach"}])
-    def test_it_is_left(self, tmp_path, platform, end, inputs):
+    @pytest.mark.parametrize(
+        ("platform", "end", "how"),
+        long_after(4, [*LEFT, *(case for case in FOREIGN if case not in LEFT)]),
+    )
+    def test_it_is_left(self, tmp_path, platform, end, how):
+        inputs = {"command": "watch"} if how == "watch" else {"on_busy": "attach"}
         opsera = self.play(tmp_path, platform, end, **inputs)
         assert not opsera.count("stop")
 
@@ -256,7 +272,7 @@ class TestForeignRun:
     def play(self, tmp_path, platform, end, scripts=None, **inputs):
         """Follow run 6, which is in progress, to some end, and clean up as the platform does."""
         files = github(tmp_path) if platform == "github" else Files(tmp_path, platform)
-        limit = "4s" if end == "timeout" else "30s"
+        limit = "2s" if end == "timeout" else "30s"
         with Opsera(scripts=scripts, latest="running") as opsera:
             job = Process(opsera, files, **{**FAST, **inputs, "timeout": limit})
             if end != "timeout":
@@ -272,7 +288,7 @@ class TestForeignRun:
     ("platform", "number"), [("github", signal.SIGINT), ("gitlab", signal.SIGTERM)]
 )
 @pytest.mark.parametrize(
-    "reply", [Reply(503, {"message": "try later"}), Reply(429, {}, {"Retry-After": "1"}), Reply(0)]
+    "reply", [Reply(503, {"message": "try later"}), Reply(429, {}, {"Retry-After": "1"}), RESET]
 )
 def test_a_stop_call_that_fails_once_is_repeated(tmp_path, platform, number, reply):
     """By the cancelled job itself if there is time, otherwise by the cleanup after it."""
@@ -302,12 +318,13 @@ def test_a_retry_after_of_an_hour_does_not_cost_the_timeout(tmp_path, call):
 
 
 @pytest.mark.parametrize("logs", ["console", "all", "none"])
-@pytest.mark.parametrize("reply", [Reply(400, {"message": "no such run"}), Reply(503), RESET])
-def test_requests_keep_their_pace_after_a_failed_log_call(tmp_path, logs, reply):
-    with Opsera([(0, "running"), (4, "success")], scripts={"logs": only(0, reply)}) as opsera:
-        job = Process(opsera, github(tmp_path), logs=logs, timeout="40s").wait()
+@pytest.mark.parametrize("kind", [{"status": 400}, {"status": 503}, {"kind": "close"}])
+def test_requests_keep_their_pace_after_a_failed_log_call(tmp_path, logs, kind):
+    clock, fault = FakeClock(), Fault(call="logs", times=1, **kind)
+    with Simulator(scenes.PASSES, clock=clock, seed=1, faults=[fault]) as simulator:
+        job = play(simulator, clock, tmp_path, logs=logs)
     assert job.code == 0, job.log
-    assert opsera.count("logs") < 15
+    assert simulator.count("logs") < 15
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root, setpriv")
@@ -320,7 +337,7 @@ def test_files_of_a_root_job_belong_to_the_owner_of_the_workspace(tmp_path, umas
     workspace.mkdir()
     os.chown(workspace, 1001, 1001)
     workspace.chmod(0o755)
-    inputs = {"report_dir": "report", "output_file": "opsera.env", **FAST}
+    inputs = {"report_dir": "report", "output_file": "opsera.env", "wait": "false"}
     with Opsera() as opsera:
         wrapper = ("sh", "-c", f'umask {umask}; exec "$@"', "sh")
         Process(opsera, Files(workspace), wrapper=wrapper, **inputs).wait()

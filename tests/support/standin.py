@@ -1,7 +1,8 @@
 """A stand-in for Opsera whose every reply a test can decide, for what the simulator never does.
 
 It has one pipeline, with run 6 as its latest run; a run that is started follows `timeline` and
-writes `records`.
+writes `records`. By default a run is short, and its last step has records: after a success a job
+waits for those of steps that have none.
 """
 
 from __future__ import annotations
@@ -71,9 +72,9 @@ class Opsera:
 
     def __init__(
         self,
-        timeline: Sequence[tuple[float, str]] = ((0, "running"), (1, "success")),
-        records: Sequence[Record] = (Record(0.1, "compiling\n"), Record(0.6, "built\n")),
-        steps: Sequence[str] = ("Build", "Deploy"),
+        timeline: Sequence[tuple[float, str]] = ((0, "running"), (0.6, "success")),
+        records: Sequence[Record] = (Record(0.1, "compiling\n"), Record(0.3, "built\n")),
+        steps: Sequence[str] = ("Build",),
         scripts: Mapping[str, Script] | None = None,
         latest: str = "success",
     ) -> None:
@@ -107,10 +108,10 @@ class Opsera:
     @property
     def status(self) -> str:
         """The status of the latest run."""
-        if self._started is None:
-            return self.latest
         if self._stopped:
             return "stopped"
+        if self._started is None:
+            return self.latest
         elapsed = time.time() - self._started
         return [status for at, status in self.timeline if at <= elapsed][-1]
 
