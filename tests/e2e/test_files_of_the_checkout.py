@@ -45,10 +45,10 @@ def test_an_output_file_behind_a_link_in_the_checkout_is_written_through(checkou
     (checkout / "shared").mkdir()
     (checkout / "opsera.env").symlink_to("shared/outputs.env")
     with Opsera() as opsera:
-        job = Process(opsera, Files(checkout), **FAST).wait()
+        job = Process(opsera, Files(checkout), wait="false").wait()
     assert job.code == 0
     assert (checkout / "opsera.env").is_symlink()
-    assert "OPSERA_STATUS=success" in (checkout / "shared" / "outputs.env").read_text()
+    assert "OPSERA_STATUS=running" in (checkout / "shared" / "outputs.env").read_text()
 
 
 @pytest.mark.parametrize("path", [".", "../ws", "link", "link/report", "sub/link"])
@@ -90,13 +90,16 @@ def test_report_files_that_are_links_are_replaced(checkout):
 
 def test_two_jobs_in_one_report_directory(checkout):
     """The second one prints a warning and keeps the first report; sequential jobs are fine."""
-    with Opsera([(0, "running"), (6, "success")]) as opsera, Opsera() as other:
-        first = Process(opsera, Files(checkout), report_dir="r", **FAST)
+    inputs = {"report_dir": "r", "output_file": "o", "wait": "false"}
+    with Opsera([(0, "running"), (90, "success")]) as opsera:
+        first = Process(opsera, Files(checkout), **{**inputs, "wait": "true", **FAST})
         wait_until(lambda: "compiling" in Files(checkout).text("r/log.txt"))
-        second = Process(other, Files(checkout), report_dir="r", output_file="o", **FAST).wait()
-        done = first.wait()
-        third = Process(other, Files(checkout), report_dir="r", output_file="o", **FAST).wait()
-    assert (done.code, second.code, third.code) == (0, 0, 0)
+        with Opsera() as other:
+            second = Process(other, Files(checkout), **inputs).wait()
+            opsera.timeline = [(0, "failed")]
+            done = first.wait()
+            third = Process(other, Files(checkout), **inputs).wait()
+    assert (done.code, second.code, third.code) == (1, 0, 0)
     assert "Another job is writing a report to r, so this job doesn't write one." in second.log
     assert "Replacing the report of run 7" in third.log
 
@@ -104,11 +107,11 @@ def test_two_jobs_in_one_report_directory(checkout):
 def test_a_named_pipe_as_output_file_does_not_hang(checkout):
     """A job whose outputs cannot be written still ends with the result of its run."""
     os.mkfifo(checkout / "opsera.env")
-    with Opsera() as opsera:
+    with Opsera([(0, "failed")]) as opsera:
         job = Process(opsera, Files(checkout), output_file="opsera.env", **FAST)
         job.files = Files(checkout.parent)
         done = job.wait(40)
-    assert done.code == 0
+    assert done.code == 1
     assert "nothing reads this named pipe" in done.log
 
 

@@ -66,9 +66,9 @@ def inputs(opsera):
 
 def test_inputs_and_outputs_get_through(action, tmp_path):
     with Opsera() as opsera:
-        step = Step(action, tmp_path, **inputs(opsera), poll_interval="0.2")
+        step = Step(action, tmp_path, **inputs(opsera), wait="false")
         assert step.wait() == 0, step.log
-    assert (step.outputs["status"], step.outputs["runCount"]) == ("success", "7")
+    assert (step.outputs["status"], step.outputs["runCount"]) == ("running", "7")
 
 
 def test_a_cancelled_step_stops_its_run(action, tmp_path):
@@ -170,13 +170,12 @@ runpy.run_path(entry, run_name="__main__")
 
 
 @pytest.mark.parametrize(
-    ("interrupt", "code"), [(None, 0), (signal.SIGINT, 130), (signal.SIGUSR1, 143)]
+    ("interrupt", "code"), [(None, 1), (signal.SIGINT, 130), (signal.SIGUSR1, 143)]
 )
 def test_a_job_needs_nothing_that_windows_does_not_have(tmp_path, interrupt, code):
     """A substitute for Windows runners, which only the CI has."""
     files = Files(tmp_path, "github")
-    timeline = [(0, "running"), (90 if interrupt else 1, "success")]
-    with Opsera(timeline) as opsera:
+    with Opsera([(0, "running"), (90 if interrupt else 0.1, "failed")]) as opsera:
         environ = {
             "PATH": os.defpath, **files.environment(),
             **inputs_for(opsera, report_dir="report", poll_interval="0.2"),
@@ -193,6 +192,6 @@ def test_a_job_needs_nothing_that_windows_does_not_have(tmp_path, interrupt, cod
         assert process.returncode == code, log
         assert opsera.stopped == bool(interrupt)
     outputs = github_files.outputs((tmp_path / "github_output").read_bytes()).values
-    assert outputs["status"] == ("cancelled" if interrupt else "success")
+    assert outputs["status"] == ("cancelled" if interrupt else "failed")
     assert (tmp_path / "report/report.html").exists()
     assert (tmp_path / "github_step_summary").read_text("utf-8")

@@ -17,8 +17,9 @@ from tests.support import ROOT, scenes
 from tests.support.jobs import Files, Process, wait_until
 from tests.support.shell import TOOL
 
-# Simulated runs take a second or two.
+# Simulated runs take about a second.
 SPEED = 4.0
+FAST = {"poll_interval": "0.2"}
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def slow():
 
 def test_github(failing, tmp_path):
     """On GitHub: groups, annotations, outputs, state, summary, and mask."""
-    job = Process(failing, Files(tmp_path, "github")).wait()
+    job = Process(failing, Files(tmp_path, "github"), **FAST).wait()
     runner = github_runner.Runner()
     runner.feed(job.log.encode())
     outputs = github_files.outputs(job.files.text("github_output").encode())
@@ -70,7 +71,7 @@ def test_github(failing, tmp_path):
 
 def test_gitlab(passing, tmp_path):
     """On GitLab: balanced sections, and a valid dotenv report."""
-    job = Process(passing, Files(tmp_path, "gitlab")).wait()
+    job = Process(passing, Files(tmp_path, "gitlab"), **FAST).wait()
     log = gitlab_log.parse(job.log.encode())
     report = gitlab_dotenv.check((tmp_path / "opsera.env").read_bytes())
     assert (job.code, job.errors) == (0, "")
@@ -84,7 +85,7 @@ def test_gitlab(passing, tmp_path):
 
 def test_plain_and_jenkins(passing, tmp_path):
     """Elsewhere: a log without escape sequences, and the output file."""
-    job = Process(passing, Files(tmp_path)).wait()
+    job = Process(passing, Files(tmp_path), **FAST).wait()
     assert (job.code, job.errors) == (0, "")
     assert "\x1b" not in job.log
     assert "compiling\nlinking\nbuilt\n" in job.log
@@ -95,10 +96,10 @@ def test_plain_and_jenkins(passing, tmp_path):
 
 def test_lines_are_printed_while_the_run_is_in_progress(slow, tmp_path):
     """A line and the run number are available while the run is in progress."""
-    process = Process(slow, Files(tmp_path))
+    process = Process(slow, Files(tmp_path), **FAST)
     wait_until(lambda: process.files.outputs.get("OPSERA_RUN_COUNT") == "42")
     assert "OPSERA_STATUS" not in process.files.outputs
-    wait_until(lambda: slow.count("logs") > 2)
+    wait_until(lambda: slow.count("logs") > 6)
     process.send(signal.SIGTERM)
     job = process.wait()
     assert "working" in job.log
@@ -160,13 +161,13 @@ def test_a_signal_ends_it_even_when_the_api_hangs(slow, tmp_path):
 
 def test_a_hanging_api_does_not_make_it_late(slow, tmp_path):
     """If the API hangs at the timeout, the last requests have ten seconds."""
-    process = Process(slow, Files(tmp_path), timeout="4s")
+    process = Process(slow, Files(tmp_path), timeout="2s")
     wait_until(lambda: slow.count("logs") > 0)
     slow.add_fault(Fault(kind="hang", seconds=60))
     job = process.wait(60)
     assert job.code == 124
     # A busy machine may start it slowly; a request that is not cut off takes 30 seconds.
-    assert job.seconds < 4 + 10 + 12
+    assert job.seconds < 2 + 10 + 12
     assert "could not be stopped and may still be in progress" in job.outputs["OPSERA_MESSAGE"]
 
 
@@ -234,12 +235,12 @@ def test_cleanup_after_a_killed_job_elsewhere(slow, tmp_path):
     assert slow.count("stop") == 1
 
 
-def test_cleanup_does_nothing_after_a_job_that_ended(passing, tmp_path):
+def test_cleanup_does_nothing_after_a_job_that_ended(failing, tmp_path):
     """After a job that ended by itself, cleanup sends no request."""
-    Process(passing, Files(tmp_path)).wait()
-    before = len(passing.requests)
-    post = Process(passing, Files(tmp_path), arguments=("cleanup",)).wait()
-    assert (post.code, len(passing.requests)) == (0, before)
+    Process(failing, Files(tmp_path), **FAST).wait()
+    before = len(failing.requests)
+    post = Process(failing, Files(tmp_path), arguments=("cleanup",)).wait()
+    assert (post.code, len(failing.requests)) == (0, before)
 
 
 def test_modules_in_the_checkout_shadow_nothing(passing, tmp_path):
@@ -247,8 +248,8 @@ def test_modules_in_the_checkout_shadow_nothing(passing, tmp_path):
     for name in ("requests", "opsera_step", "json", "signal", "click", "ssl"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
     environ = {"PYTHONPATH": str(tmp_path), "HOME": "/nonexistent", "PYTHONSTARTUP": "x"}
-    job = Process(passing, Files(tmp_path), environ=environ).wait()
-    assert job.code == 0
+    job = Process(passing, Files(tmp_path), environ=environ, wait="false").wait()
+    assert (job.code, passing.count("run")) == (0, 1)
 
 
 def test_modules_in_the_checkout_do_not_shadow_a_module_run(tmp_path):
@@ -266,19 +267,18 @@ def test_modules_in_the_checkout_do_not_shadow_a_module_run(tmp_path):
     assert (done.returncode, "No access token" in done.stderr) == (2, True), done.stderr
 
 
-def test_a_closed_stdout(passing, tmp_path: Path):
+def test_a_closed_stdout(failing, tmp_path: Path):
     """If stdout is closed, the run is still followed and the outputs are written."""
-    process = Process(passing, Files(tmp_path))
+    process = Process(failing, Files(tmp_path), **FAST)
     process.close_log()
     job = process.wait()
-    assert (job.code, job.outputs["OPSERA_STATUS"]) == (0, "success")
+    assert (job.code, job.outputs["OPSERA_STATUS"]) == (1, "failed")
 
 
 def test_a_locale_without_utf8(passing, tmp_path):
     """Without a locale, as in containers, the log is UTF-8."""
-    job = Process(
-        passing, Files(tmp_path), environ={"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
-    ).wait()
+    environ = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    job = Process(passing, Files(tmp_path), environ=environ, wait="false").wait()
     assert "“Deploy shop”" in job.log
 
 
@@ -342,13 +342,13 @@ FLOOD = scenes.scenario(
 def _wait_for_full_pipe(simulator: Simulator) -> None:
     """Wait until the job, which writes far more than a pipe holds, sends no more requests."""
     wait_until(lambda: simulator.count("logs") > 0)
-    wait_until(lambda: simulator.now - simulator.requests[-1].time > 3)
+    wait_until(lambda: simulator.now - simulator.requests[-1].time > 1.5)
 
 
 def test_a_full_pipe_does_not_keep_a_run_alive(tmp_path):
     """If the pipe of the log is full, a cancelled job still stops its run at once."""
     with Simulator(FLOOD, clock=SpeedClock(1.0), seed=1) as simulator:
-        process = Process(simulator, Files(tmp_path))
+        process = Process(simulator, Files(tmp_path), **FAST)
         _wait_for_full_pipe(simulator)
         sent = simulator.now
         process.send(signal.SIGTERM)
@@ -365,7 +365,7 @@ def test_a_full_pipe_does_not_keep_a_run_alive(tmp_path):
 def test_a_full_pipe_leaves_the_run_with_on_cancel_leave(tmp_path):
     """The watchdog respects on_cancel: leave."""
     with Simulator(FLOOD, clock=SpeedClock(1.0), seed=1) as simulator:
-        process = Process(simulator, Files(tmp_path), on_cancel="leave")
+        process = Process(simulator, Files(tmp_path), on_cancel="leave", **FAST)
         _wait_for_full_pipe(simulator)
         process.send(signal.SIGTERM)
         job = process.wait(10)
