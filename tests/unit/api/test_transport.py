@@ -45,8 +45,8 @@ from tests.support.wire import Wire, close, http, ok, reset, sends, serving
 
 # --- statuses -------------------------------------------------------------------------------------
 
-REFUSED = (400, 402, 405, 406, 409, 410, 413, 415, 422, 423, 425, 431, 451)
-UNKNOWN = (408, 500, 501, 502, 503, 504, 520, 599)
+REFUSED = (400, 402, 409, 422, 425, 451)
+UNKNOWN = (408, 500, 502, 503, 504, 599)
 KINDS: dict[int, type[ApiError]] = {
     **dict.fromkeys((301, 302, 303, 304, 307, 308), Redirected),
     **dict.fromkeys(REFUSED, Rejected),
@@ -68,11 +68,7 @@ def test_each_status_is_an_error_of_its_kind(status):
     assert error.detail.startswith("POST http://127.0.0.1:")
     assert error.transient is (status in (302, 303, 304, 307, 429, *UNKNOWN))
     assert getattr(error, "throttled", False) is (status == 429)
-
-
-@pytest.mark.parametrize("status", KINDS)
-def test_what_was_certainly_not_accepted(status):
-    """429 and each 4xx but 408 were not accepted; a temporary redirect may have had an effect."""
+    # A temporary redirect may have had an effect.
     error = error_after(http(status, b"", Location="/elsewhere"))
     assert error.never_accepted is (status not in (*UNKNOWN, 302, 303, 304, 307))
 
@@ -87,18 +83,16 @@ def test_503_with_retry_after_is_a_refusal(value, refused):
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
-        ("7", 7), (" 7 ", 7), ("0", 0), ("120", 120),
-        ("Thu, 01 Jan 2026 00:02:00 GMT", 120),
+        (" 7 ", 7), ("0", 0),
         ("Thursday, 01-Jan-26 00:02:00 GMT", 120),
         ("Thu Jan  1 00:02:00 2026", 120),
         ("Thu, 01 Jan 2026 00:02:00 -0000", 120),
         ("Thu, 01 Jan 2026 01:02:00 +0100", 120),
         ("Wed, 31 Dec 2025 23:00:00 GMT", 0),
-        ("86400", MAX_RETRY_AFTER), ("9" * 400, MAX_RETRY_AFTER),
+        ("9" * 400, MAX_RETRY_AFTER),
         ("Thu, 01 Jan 2099 00:00:00 GMT", MAX_RETRY_AFTER),
-        ("", None), ("soon", None), ("-5", None), ("1.5", None), ("1e3", None), ("\xb2", None),
+        ("", None), ("soon", None), ("-5", None), ("1.5", None), ("\xb2", None),
         ("Thu, 99 Jan 2026 00:02:00 GMT", None), ("Thu, 01 Jan 99999 00:02:00 GMT", None),
-        (",", None), ("12:00", None),
     ],
 )  # fmt: skip
 def test_retry_after(monkeypatch, value, seconds):
@@ -130,7 +124,7 @@ def test_a_broken_body_does_not_hide_the_status():
 # --- where the token is sent ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [301, 307])
 def test_redirects_are_never_followed(status):
     """Neither to another host nor on this one; the error names the target."""
     with serving(ok(RUNNING)) as other:
@@ -142,16 +136,13 @@ def test_redirects_are_never_followed(status):
     assert other.connections == 0
 
 
-@pytest.mark.parametrize(
-    "target",
-    ["http://[::1", "/caf\xe9", "//", "http://", "javascript:alert(1)", "http://a b/", "\\\\x\\y",
-     "http://127.0.0.1:99999/", "x" * 5000, "http://user:pass@127.0.0.1/", ""],
-)  # fmt: skip
-def test_a_redirect_to_anything_is_readable(target):
+def test_a_redirect_to_anything_is_readable():
     """Whatever a redirect names, the error is one short line."""
-    error = error_after(http(302, Location=target))
-    assert type(error) is Redirected
-    assert_readable(error)
+    for target in ("http://[::1", "/caf\xe9", "//", "http://a b/", "http://127.0.0.1:99999/",
+                   "x" * 5000, "http://user:pass@127.0.0.1/", ""):  # fmt: skip
+        error = error_after(http(302, Location=target))
+        assert type(error) is Redirected
+        assert_readable(error)
 
 
 def test_a_redirect_that_adds_a_slash_has_a_remedy():
@@ -222,7 +213,7 @@ def test_an_unknown_host():
     assert_readable(error)
 
 
-@pytest.mark.parametrize("host", ["a" * 64 + ".invalid", "x..invalid", "caf\xe9 .invalid"])
+@pytest.mark.parametrize("host", ["a" * 64 + ".invalid", "caf\xe9 .invalid"])
 def test_a_host_that_can_not_exist(host):
     """Such an address is a wrong setting, and nothing was sent."""
     error = error_of(f"https://{host}")
@@ -252,17 +243,13 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 MAYBE_ACCEPTED = {
     "closed without a response": close,
     "reset": reset,
-    "half a status line": sends(b"HTTP/1."),
     "half the headers": sends(HEAD + b"Content-Type: appl"),
     "half a body": sends(HEAD + b"Content-Length: 100\r\n\r\n" + b'{"status": "success"'),
     "whole JSON, but cut off": sends(HEAD + b'Content-Length: 99\r\n\r\n{"status": "success"}'),
-    "no chunk": sends(CHUNKED),
     "half a chunk": sends(CHUNKED + b"40\r\n" + b'{"status": "success"}'),
     "no last chunk": sends(CHUNKED + b"15\r\n" + b'{"status": "success"}\r\n'),
     "no size of a chunk": sends(CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n"),
-    "a negative chunk": sends(CHUNKED + b"-5\r\n{}\r\n0\r\n\r\n"),
     "not HTTP": sends(b"SSH-2.0-OpenSSH_9.6\r\n"),
-    "no number": sends(b"HTTP/1.1 two OK\r\n\r\n{}"),
     "two lengths": sends(HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}"),
     "endless headers": sends(HEAD + b"X-A: b\r\n" * 200 + b"\r\n{}"),
     "a header of 100 KB": sends(HEAD + b"X-A: " + b"b" * 100_000 + b"\r\n\r\n{}"),
@@ -297,26 +284,23 @@ def test_an_earlier_error_is_not_taken_for_this_one():
 
 NOT_JSON = {
     "nothing": b"",
-    "space": b" \r\n ",
     "an HTML page": b"<!doctype html><title>Sign in</title>",
     "words": b"upstream connect error",
     "half a JSON": b'{"status": "success"',
-    "two JSONs": b"{}{}",
     "deep": b"[" * 200_000,
     "deep and complete": b"[" * 200_000 + b"]" * 200_000,
-    "NUL": b"\0" * 100,
     "UTF-16": json.dumps(RUNNING).encode("utf-16"),
 }
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/html"])
 @pytest.mark.parametrize("name", NOT_JSON)
-def test_a_body_that_is_not_json(name, content_type):
+def test_a_body_that_is_not_json(name):
     """It is malformed, shown with its start, and may have had an effect."""
-    error = error_after(http(200, NOT_JSON[name], Content_Type=content_type))
-    assert type(error) is Malformed and error.transient and not error.never_accepted
-    assert error.message.startswith("Can't read the run status: the response is ")
-    assert_readable(error)
+    for content_type in ("application/json", "text/html"):
+        error = error_after(http(200, NOT_JSON[name], Content_Type=content_type))
+        assert type(error) is Malformed and error.transient and not error.never_accepted
+        assert error.message.startswith("Can't read the run status: the response is ")
+        assert_readable(error)
 
 
 def test_an_html_page_is_named_by_its_title():
@@ -325,7 +309,7 @@ def test_an_html_page_is_named_by_its_title():
     assert "not JSON but an HTML page, “Sign in” (HTTP 200)" in error.message
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("status", [200, 204])
 def test_an_empty_response(status):
     """A good status without a body is reported as empty."""
     assert f"the response is empty (HTTP {status})" in error_after(http(status)).message
@@ -334,14 +318,12 @@ def test_an_empty_response(status):
 GOOD = json.dumps(RUNNING).encode()
 ENCODED = {
     "as a page": http(200, GOOD, Content_Type="text/html; charset=utf-16"),
-    "without a type": http(200, GOOD),
     "gzip": http(200, gzip.compress(GOOD), Content_Encoding="gzip"),
     "deflate": http(200, zlib.compress(GOOD), Content_Encoding="deflate"),
     "BOM": http(200, b"\xef\xbb\xbf" + GOOD),
     "chunks": CHUNKED + b"".join(b"1\r\n%c\r\n" % byte for byte in GOOD) + b"0\r\n\r\n",
     "trailers": CHUNKED + b"%x\r\n%s\r\n0\r\nX-A: b\r\n\r\n" % (len(GOOD), GOOD),
     "after 100 Continue": b"HTTP/1.1 100 Continue\r\n\r\n" + http(200, GOOD),
-    "padded": http(200, b"\r\n \t" + GOOD + b"\r\n"),
     "wrapped": ok({"data": RUNNING}),
     "in a list": ok([RUNNING]),
     "until the connection closes": sends(HEAD + b"\r\n" + GOOD),
@@ -366,13 +348,13 @@ HOSTILE = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 500])
-def test_hostile_bodies_make_one_short_line(status, body):
+def test_hostile_bodies_make_one_short_line(status):
     """Whatever is in the body of a bad response, the message is one line of bounded length."""
-    error = error_after(http(status, body))
-    assert len(error.message) < 400
-    assert "\n" not in error.message and "\r" not in error.message
+    for body in HOSTILE:
+        error = error_after(http(status, body))
+        assert len(error.message) < 400
+        assert "\n" not in error.message and "\r" not in error.message
 
 
 # --- time -----------------------------------------------------------------------------------------
