@@ -38,30 +38,25 @@ def is_job(arguments: Sequence[str]) -> bool:
 
 
 def _run_job(words: list[str], signals: Signals) -> int:
-    from opsera_step.config import (  # noqa: PLC0415 - after the signals
-        Setting,
-        input_variables_are_ours,
-        requested_command,
-    )
+    from opsera_step.config import Setting, requested_command  # noqa: PLC0415 - after the signals
     from opsera_step.job import Output, run_job, utf8  # noqa: PLC0415
+    from opsera_step.platforms import own_variables  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
-    is_action, out = input_variables_are_ours(os.environ, words), utf8(sys.stdout)
-    asked = words or requested_command(os.environ, reads_input_variables=is_action)
+    environ, out = own_variables(os.environ, is_job=True), utf8(sys.stdout)
+    asked = words or requested_command(environ)
     if needs_command_line(asked):
         # Only these commands wait for click.
         from opsera_step.cli import run_arguments  # noqa: PLC0415
 
-        return run_arguments(asked, os.environ, out, signals, reads_input_variables=is_action)
+        return run_arguments(asked, environ, out, signals)
     options = {}
     if asked == ["cleanup"]:
         from opsera_step.job.commands.cleanup import BY_INPUT  # noqa: PLC0415 - after the signals
 
         options["command"] = Setting("cleanup", "the command line" if words else BY_INPUT)
-    return run_job(
-        os.environ, Output(out), signals, options=options, reads_input_variables=is_action
-    )
+    return run_job(environ, Output(out), signals, options=options)
 
 
 def needs_command_line(words: Sequence[str]) -> bool:

@@ -151,17 +151,10 @@ def _harmless(text: str) -> str:
 
 
 def run_arguments(
-    words: Sequence[str],
-    environ: Mapping[str, str],
-    out: TextIO,
-    signals: Signals,
-    *,
-    reads_input_variables: bool,
+    words: Sequence[str], environ: Mapping[str, str], out: TextIO, signals: Signals
 ) -> int:
     """Run the arguments of a job's input `command`; outputs are written on every exit."""
-    here = Invocation(
-        environ, out, out, signals, is_job=True, reads_input_variables=reads_input_variables
-    )
+    here = Invocation(environ, out, out, signals, is_job=True)
     try:
         code = _invoke(words, here)
         if here.carried_out:
@@ -177,7 +170,7 @@ def run_arguments(
         failure = error
     except Exception as error:  # noqa: BLE001 - the last boundary: a bug of our own
         failure = InternalError(f"{type(error).__name__}: {error}")
-    return reject(environ, Output(out), failure, reads_input_variables=reads_input_variables)
+    return reject(environ, Output(out), failure)
 
 
 def _as_typed(words: Sequence[str]) -> str:

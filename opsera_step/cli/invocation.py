@@ -15,7 +15,7 @@ from opsera_step.cli.options import option_name
 from opsera_step.config import BY_NAME, Setting
 from opsera_step.errors import Cancelled
 from opsera_step.job import CommandResult, Job, Output, run_job, utf8
-from opsera_step.platforms import window_size
+from opsera_step.platforms import own_variables, window_size
 from opsera_step.signals import Signals
 
 Reply = TypeVar("Reply")
@@ -35,8 +35,6 @@ class Invocation:
     """Those of the process; None until they are needed."""
     is_job: bool = False
     """Whether the arguments are the input `command` of a job."""
-    reads_input_variables: bool = False
-    """Whether the INPUT_ variables are ours; see `load_inputs`."""
     carried_out: bool = False
     """Whether a command was carried out, so that the outputs are written."""
 
@@ -101,7 +99,6 @@ class Invocation:
             command=command,
             options=options,
             tool=tool,
-            reads_input_variables=self.reads_input_variables,
         )
 
     def options(self, command: str, typed: Mapping[str, Any]) -> dict[str, Setting]:
@@ -121,7 +118,8 @@ class Invocation:
 
 def this_process(signals: Signals | None = None) -> Invocation:
     """Return the invocation of this process's command line."""
-    return Invocation(os.environ, utf8(sys.stdout), utf8(sys.stderr), signals)
+    environ = own_variables(os.environ, is_job=False)
+    return Invocation(environ, utf8(sys.stdout), utf8(sys.stderr), signals)
 
 
 def invocation() -> Invocation:

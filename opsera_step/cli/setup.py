@@ -94,7 +94,6 @@ def doctor(
         options=here.options("doctor", typed),
         form=form,
         is_job=here.is_job,
-        reads_input_variables=here.reads_input_variables,
         width=here.width(),
         probe_file=probe_file if probe else "",
         err=here.err,

@@ -12,7 +12,6 @@ from opsera_step.config.inputs import (
     PlatformDefaults,
     Setting,
     from_environment,
-    input_variables_are_ours,
     problem_of,
 )
 from opsera_step.config.parameters import Parameter
@@ -49,7 +48,6 @@ __all__ = [
     "first_config",
     "from_environment",
     "in_ci",
-    "input_variables_are_ours",
     "is_alias",
     "known_aliases",
     "load_inputs",

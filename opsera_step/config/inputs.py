@@ -340,15 +340,6 @@ PREFIXES = ("INPUT_", "OPSERA_")
 """The prefixes of input variables, GitHub's first."""
 
 
-def input_variables_are_ours(environ: Mapping[str, str], arguments: Sequence[str]) -> bool:
-    """Whether INPUT_ variables are our inputs: in the action itself, and in its post step.
-
-    Anywhere else (a command line in another action's script, a Jenkins build parameter) they
-    belong to another program.
-    """
-    return environ.get("GITHUB_ACTIONS") == "true" and list(arguments) in ([], ["cleanup"])
-
-
 def from_environment(
     environ: Mapping[str, str], prefixes: Sequence[str] = PREFIXES
 ) -> dict[str, Setting]:

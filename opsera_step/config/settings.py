@@ -132,7 +132,6 @@ def load_inputs(
     options: Layer,
     platform: PlatformDefaults | None = None,
     *,
-    reads_input_variables: bool = False,
     tool: str = "",
     on_terminal: bool | None = None,
     system_file: Path = SYSTEM_FILE,
@@ -147,7 +146,6 @@ def load_inputs(
         environ,
         options,
         platform,
-        reads_input_variables=reads_input_variables,
         tool=tool,
         on_terminal=on_terminal,
         system_file=system_file,
@@ -160,7 +158,6 @@ def read_settings(
     options: Layer,
     platform: PlatformDefaults | None = None,
     *,
-    reads_input_variables: bool = False,
     tool: str = "",
     on_terminal: bool | None = None,
     system_file: Path = SYSTEM_FILE,
@@ -168,11 +165,9 @@ def read_settings(
     """Collect what is configured in all places; nothing is typed yet, and nothing raises.
 
     `options` is what was typed on the command line, and `tool` the tool that its command names.
-    `reads_input_variables` says whether INPUT_ variables are ours (`input_variables_are_ours`),
-    `on_terminal` whether a person started the command; None finds that out.
+    `on_terminal` says whether a person started the command; None finds that out.
     """
-    prefixes = PREFIXES if reads_input_variables else PREFIXES[1:]
-    typed = [options, *(from_environment(environ, (prefix,)) for prefix in prefixes)]
+    typed = [options, *(from_environment(environ, (prefix,)) for prefix in PREFIXES)]
     files, unread = read_config_files(
         _expanded(_merged(typed), environ).get("config"),
         environ,
@@ -186,7 +181,7 @@ def read_settings(
         del values["run_count"]
     warnings = (
         *unread,
-        *misspelled_variables(environ, prefixes, has_token="token" in values),
+        *misspelled_variables(environ, has_token="token" in values),
         *filter(None, [foreign]),
         *odd_name(values),
         *late_timeout(values, platform),
@@ -242,15 +237,13 @@ def resolve(
 def requested_command(
     environ: Mapping[str, str],
     *,
-    reads_input_variables: bool = False,
     system_file: Path = SYSTEM_FILE,
 ) -> list[str]:
     """Return the words of the command that a job's environment or config file names.
 
     It decides who reads the rest, which also reports an invalid command: that has no words.
     """
-    prefixes = PREFIXES if reads_input_variables else PREFIXES[1:]
-    typed = [from_environment(environ, (prefix,)) for prefix in prefixes]
+    typed = [from_environment(environ, (prefix,)) for prefix in PREFIXES]
     found = _merged(typed).get("command")
     if found is None:
         config = _expanded(_merged(typed), environ).get("config")
@@ -266,7 +259,7 @@ def requested_command(
 
 def known_aliases(environ: Mapping[str, str], options: Layer, group: str) -> list[str]:
     """Return the aliases that a person may type, for completion; `group` is pipelines or tools."""
-    typed = _expanded(_merged([options, from_environment(environ, PREFIXES[1:])]), environ)
+    typed = _expanded(_merged([options, from_environment(environ)]), environ)
     files, _ = read_config_files(typed.get("config"), environ, on_terminal=not in_ci(environ))
     return list(dict.fromkeys(alias for file in files for alias in getattr(file, group)))
 

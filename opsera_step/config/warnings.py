@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from urllib.parse import unquote
 
 from opsera_step.api.fields import is_object_id
@@ -11,6 +11,7 @@ from opsera_step.clock import format_duration
 from opsera_step.config.inputs import (
     BY_NAME,
     FOLLOWING_COMMANDS,
+    PREFIXES,
     RUN_COUNT_COMMANDS,
     Layer,
     PlatformDefaults,
@@ -33,13 +34,11 @@ _ID_IN_URL = re.compile(r"/([0-9a-fA-F]{24})(?:/|$)")
 _CLOSE = 0.8
 
 
-def misspelled_variables(
-    environ: Mapping[str, str], prefixes: Sequence[str], *, has_token: bool
-) -> Iterator[str]:
+def misspelled_variables(environ: Mapping[str, str], *, has_token: bool) -> Iterator[str]:
     """Yield a warning for each variable that is probably meant as an input."""
     known = {name.upper() for name in BY_NAME}
     for variable, value in environ.items():
-        prefix = next((one for one in prefixes if variable.startswith(one)), "")
+        prefix = next((one for one in PREFIXES if variable.startswith(one)), "")
         rest = variable.removeprefix(prefix)
         if not prefix or not value.strip() or rest in known or rest in _OUTPUTS:
             continue

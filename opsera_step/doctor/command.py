@@ -32,7 +32,6 @@ def run(
     options: Mapping[str, Setting],
     form: str = "table",
     is_job: bool = False,
-    reads_input_variables: bool = False,
     width: int | None = None,
     clock: Clock | None = None,
     probe_file: str = "",
@@ -53,9 +52,7 @@ def run(
     platform = detect(environ, out, clock)
     if problem := probe_file and files.output_file_problem(probe_file, platform.workspace):
         raise InvalidInput([f"--probe-file: {problem}"])
-    settings = read_settings(
-        environ, options, platform, reads_input_variables=reads_input_variables
-    )
+    settings = read_settings(environ, options, platform)
     token = settings.value("token")
     if is_job and token:
         platform.mask(token)

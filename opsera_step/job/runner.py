@@ -59,20 +59,17 @@ def run_job(
     command: Command | None = None,
     options: Mapping[str, Setting] | None = None,
     tool: str = "",
-    reads_input_variables: bool = False,
     clock: Clock | None = None,
     jitter: Callable[[], float] = random.random,
 ) -> int:
     """Run the job of the inputs and return the exit code; no exception escapes.
 
     `command` is what to do instead of the input `command`, and `tool` what it is about, by ID,
-    name, or alias. `reads_input_variables` says that the INPUT_ variables are ours.
+    name, or alias.
     """
     clock, options = clock or SystemClock(), dict(options or {})
-    if not reads_input_variables:
-        environ = {name: one for name, one in environ.items() if not name.startswith("INPUT_")}
     platform = detect(environ, output.log, clock)
-    end = _Ending(platform, output, environ, options, reads_input_variables=reads_input_variables)
+    end = _Ending(platform, output, environ, options)
     with ExitStack() as stack:
         try:
             if cleanup.is_requested(options):
@@ -81,9 +78,7 @@ def run_job(
                     platform.print_message(nothing)
                     return ExitCode.SUCCESS
                 environ, options = cleanup.needed_inputs(platform, environ, options)
-            inputs = load_inputs(
-                environ, options, platform, reads_input_variables=reads_input_variables, tool=tool
-            )
+            inputs = load_inputs(environ, options, platform, tool=tool)
             _check_files(inputs, platform)
             end.job = job = _connect(inputs, environ, output, platform, clock, signals, jitter)
             stack.enter_context(job.report)
@@ -106,12 +101,11 @@ def reject(
     output: Output,
     error: OpseraStepError,
     *,
-    reads_input_variables: bool = False,
     is_reported: bool = False,
 ) -> int:
     """Report a command that can't be run; the outputs are still written."""
     platform = detect(environ, output.log, SystemClock())
-    end = _Ending(platform, output, environ, {}, reads_input_variables=reads_input_variables)
+    end = _Ending(platform, output, environ, {})
     if is_reported:
         return int(end.write_rejection(error).exit_code)
     end.error = error
@@ -237,12 +231,9 @@ class _Ending:
         output: Output,
         environ: Mapping[str, str],
         options: Mapping[str, Setting],
-        *,
-        reads_input_variables: bool,
     ) -> None:
         self._platform, self._output = platform, output
         self._environ, self._options = environ, options
-        self._reads_input_variables = reads_input_variables
         self.job: Job | None = None
         """None until the inputs are loaded."""
         self.result: CommandResult | None = None
@@ -387,12 +378,7 @@ class _Ending:
         return outcome
 
     def _output_file(self) -> str:
-        settings = read_settings(
-            self._environ,
-            self._options,
-            self._platform,
-            reads_input_variables=self._reads_input_variables,
-        )
+        settings = read_settings(self._environ, self._options, self._platform)
         return settings.valid_inputs().output_file
 
     @cached_property

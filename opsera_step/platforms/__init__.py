@@ -22,6 +22,18 @@ def detect(environ: Mapping[str, str], out: TextIO, clock: Clock) -> Platform:
     return platform_class(name)(environ, out, clock)
 
 
+def own_variables(environ: Mapping[str, str], *, is_job: bool) -> dict[str, str]:
+    """Return the environment without INPUT_ variables that belong to another program.
+
+    They are ours in GitHub's action and in its post step, where the environment describes the
+    whole job. Anywhere else (a command line in another action's script, a Jenkins build
+    parameter), they aren't.
+    """
+    if is_job and environ.get("GITHUB_ACTIONS") == "true":
+        return dict(environ)
+    return {name: value for name, value in environ.items() if not name.startswith("INPUT_")}
+
+
 def platform_class(name: str) -> type[Platform]:
     """Return the class of a platform; GitHub's and GitLab's load only in their jobs."""
     if name == "github":
@@ -35,4 +47,13 @@ def platform_class(name: str) -> type[Platform]:
     return Terminal if name == "terminal" else Platform
 
 
-__all__ = ["OPEN", "ORIGIN", "Platform", "Split", "detect", "platform_class", "window_size"]
+__all__ = [
+    "OPEN",
+    "ORIGIN",
+    "Platform",
+    "Split",
+    "detect",
+    "own_variables",
+    "platform_class",
+    "window_size",
+]

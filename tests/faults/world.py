@@ -22,6 +22,7 @@ from typing import Protocol
 from opsera_step.clock import FakeClock
 from opsera_step.config import Setting, parse_duration
 from opsera_step.job import Output, run_job
+from opsera_step.platforms import own_variables
 from opsera_step.signals import Signals
 from opsera_step.simulator import (
     HttpRequest,
@@ -332,7 +333,8 @@ def _run(
     cleanup = {"command": Setting("cleanup", "the command line")} if kind == "post step" else {}
     jitter = random.Random(7).random
     try:
-        code = run_job(environ, Output(log), signals, options=cleanup, clock=clock, jitter=jitter)
+        own = own_variables(environ, is_job=False)
+        code = run_job(own, Output(log), signals, options=cleanup, clock=clock, jitter=jitter)
     except Killed:
         code = KILLED
     times = [*log.times, clock.monotonic()]

@@ -83,9 +83,9 @@ def command(simulator: Simulator, words: str, **environ: str) -> Typed:
     with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
         asked = requested_command(given)
         if needs_command_line(asked):
-            code = run_arguments(asked, given, out, Signals(), reads_input_variables=False)
+            code = run_arguments(asked, given, out, Signals())
         else:
-            code = run_job(given, Output(out), Signals(), reads_input_variables=False)
+            code = run_job(given, Output(out), Signals())
     return Typed(code, text_of(out), text_of(err))
 
 

@@ -14,7 +14,6 @@ from opsera_step.config import (
     TABLE,
     Setting,
     from_environment,
-    input_variables_are_ours,
     problem_of,
 )
 from opsera_step.config.inputs import PIPELINE_COMMANDS, command_words, listed, missing, parse
@@ -413,22 +412,6 @@ def test_variables():
         "logs": Setting("all", "OPSERA_LOGS"),
     }
     assert from_environment(environ, ("OPSERA_",))["timeout"].value == "9m"
-
-
-@pytest.mark.parametrize(
-    ("environ", "arguments", "ours"),
-    [
-        ({"GITHUB_ACTIONS": "true"}, [], True),
-        ({"GITHUB_ACTIONS": "true"}, ["cleanup"], True),
-        ({"GITHUB_ACTIONS": "true"}, ["run", ID], False),
-        ({"GITHUB_ACTIONS": "true"}, ["cleanup", "--pipeline", "x"], False),
-        ({"GITHUB_ACTIONS": "TRUE"}, [], False),
-        ({}, ["cleanup"], False),
-    ],
-)
-def test_input_variables_belong_to_the_action_alone(environ, arguments, ours):
-    """They are ours in the action and in its post step; elsewhere another program's."""
-    assert input_variables_are_ours(environ, arguments) is ours
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def working_directory(tmp_path, monkeypatch):
     return tmp_path
 
 
-def read(environ=None, options=None, platform=None, *, basics=True, ours=True, **kwargs):
+def read(environ=None, options=None, platform=None, *, basics=True, **kwargs):
     """Read the settings of a job; `basics` adds a token and a pipeline below everything else."""
     root = Path.cwd().parent
     usual = {"OPSERA_TOKEN": TOKEN, "OPSERA_PIPELINE": ID} if basics else {}
@@ -60,7 +60,7 @@ def read(environ=None, options=None, platform=None, *, basics=True, ours=True, *
     given_ = {name: Setting(value, f"--{name}") for name, value in (options or {}).items()}
     return read_settings(
         {**place, **usual, **(environ or {})}, given_, platform or Platform(),
-        reads_input_variables=ours, on_terminal=kwargs.pop("on_terminal", False),
+        on_terminal=kwargs.pop("on_terminal", False),
         system_file=root / "system.yml", **kwargs,
     )  # fmt: skip
 
@@ -151,15 +151,6 @@ def read_from(name, where, working_directory):
     return read(environ, options, Platform({name: where["platform"]}), basics=False)
 
 
-def test_input_variables_count_only_where_they_are_ours():
-    """Another program's INPUT_ variables change nothing, not even by a warning."""
-    foreign = {f"INPUT_{name.upper()}": first for name, (first, _) in TWO.items()}
-    foreign |= {"INPUT_TIMEUOT": "1h", "INPUT_ACCESS_TOKEN": "ghs_x"}
-    assert get(foreign, ours=False) == get({})
-    assert problems(foreign, basics=False, ours=False)[0].startswith("No access token.")
-    assert get({"INPUT_TIMEOUT": "5m"}).timeout == 300.0
-
-
 def test_inherited_outputs_are_no_inputs():
     """Outputs of an earlier job are not read, and bring no warning."""
     names = [re.sub("([A-Z])", r"_\1", name).upper() for name in OUTPUTS if name != "runCount"]
@@ -208,8 +199,7 @@ def test_what_is_valid_survives_a_problem(working_directory):
 def test_load_inputs_does_it_all_at_once():
     """Inputs or an error, in one call."""
     environ = {"OPSERA_TOKEN": TOKEN, "OPSERA_PIPELINE": ID, "INPUT_TIMEOUT": "5m"}
-    assert load_inputs(environ, {}).timeout == 3600.0
-    assert load_inputs(environ, {}, reads_input_variables=True).timeout == 300.0
+    assert load_inputs(environ, {}).timeout == 300.0
     with pytest.raises(InvalidInput):
         load_inputs({}, {})
 
@@ -649,19 +639,17 @@ class TestTimeLimit:
 class TestCommand:
     """Which command a job runs, before anything else is read."""
 
-    def words(self, environ, *, ours=True):
-        return requested_command(
-            {"GITHUB_WORKSPACE": str(Path.cwd()), **environ}, reads_input_variables=ours,
-            system_file=Path.cwd().parent / "system.yml",
-        )  # fmt: skip
+    def words(self, environ):
+        system_file = Path.cwd().parent / "system.yml"
+        environ = {"GITHUB_WORKSPACE": str(Path.cwd()), **environ}
+        return requested_command(environ, system_file=system_file)
 
     def test_of_the_environment(self):
-        """INPUT_ takes precedence over OPSERA_, where it is ours; an invalid command is empty."""
+        """INPUT_ takes precedence over OPSERA_; an invalid command is empty."""
         assert self.words({}) == []
         assert self.words({"OPSERA_COMMAND": "tool list"}) == ["tool", "list"]
         both = {"INPUT_COMMAND": "stop", "OPSERA_COMMAND": "tool list"}
         assert self.words(both) == ["stop"]
-        assert self.words(both, ours=False) == ["tool", "list"]
         assert self.words({"INPUT_COMMAND": "frob"}) == []
 
     def test_of_a_trusted_file(self, working_directory):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from opsera_step.clock import FakeClock
-from opsera_step.platforms import Platform, detect, platform_class
+from opsera_step.platforms import Platform, detect, own_variables, platform_class
 from opsera_step.platforms.base import (
     one_line,
     output_variable,
@@ -66,6 +66,19 @@ def test_the_platform_is_detected_from_its_variables(environ, out, name):
     """GitHub and GitLab set variables; a terminal in a CI job is watched by no person."""
     found = detect(environ, out, FakeClock())
     assert (found.name, type(found)) == (name, platform_class(name))
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_job", "ours"),
+    [({"GITHUB_ACTIONS": "true"}, True, True), ({"GITHUB_ACTIONS": "true"}, False, False),
+     ({"GITHUB_ACTIONS": "TRUE"}, True, False), ({"GITLAB_CI": "true"}, True, False),
+     ({}, True, False)],
+)  # fmt: skip
+def test_input_variables_belong_to_the_action_alone(environ, is_job, ours):
+    """They are ours in the action and in its post step; elsewhere another program's."""
+    environ |= {"INPUT_TOKEN": "x", "OPSERA_WAIT": "true"}
+    own = own_variables(environ, is_job=is_job)
+    assert own == environ if ours else set(environ) - set(own) == {"INPUT_TOKEN"}
 
 
 def test_lines_and_messages():
