@@ -29,7 +29,7 @@ MARKS: Mapping[str, Mapping[str, str]] = {
 
 def read_outputs(text: str) -> dict[str, str]:
     """Read the `NAME=value` lines of an output file."""
-    return dict(line.split("=", 1) for line in text.splitlines())
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
 @dataclass
