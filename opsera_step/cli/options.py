@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
+from opsera_step.clock import SystemClock
 from opsera_step.config import BY_NAME, PATHS, Input, Setting, is_alias, known_aliases
 from opsera_step.errors import InvalidInput
 from opsera_step.files import read_text, why_unreadable
-from opsera_step.platforms import own_variables
+from opsera_step.platforms import detect, own_variables
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -195,7 +197,9 @@ def completing_alias(group: str) -> Any:
     def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
         path = context.params.get("config")
         options = {"config": Setting(path, "--config")} if path else {}
-        aliases = known_aliases(own_variables(os.environ, is_job=False), options, group)
+        environ = own_variables(os.environ, is_job=False)
+        platform = detect(environ, sys.stdout, SystemClock())
+        aliases = known_aliases(environ, options, platform, group)
         # An alias that takes quotes would not reach the shell's line as one word.
         return [one for one in aliases if one.startswith(incomplete) and is_alias(one)]
 

@@ -18,7 +18,6 @@ from opsera_step.config.parameters import Parameter
 from opsera_step.config.parsers import SHORTEST_TOKEN, parse_duration
 from opsera_step.config.settings import (
     RawSettings,
-    in_ci,
     known_aliases,
     load_inputs,
     read_settings,
@@ -47,7 +46,6 @@ __all__ = [
     "alias_of",
     "first_config",
     "from_environment",
-    "in_ci",
     "is_alias",
     "known_aliases",
     "load_inputs",

@@ -8,7 +8,7 @@ outside of it are trusted with the rest, and none with the token.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,20 +78,17 @@ class ConfigFile:
 class Workspace:
     """The directories whose content the author of a pull request may control."""
 
-    _VARIABLES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE")
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, checkouts: Iterable[str]) -> None:
         try:
             directory = Path.cwd()
         except OSError:
             # It was removed. Then everything counts as inside, and nothing is trusted.
             directory = Path("/")
         self.directory = directory
-        named = [environ.get(variable, "") for variable in self._VARIABLES]
         # Unlike the methods of Path, these functions raise nothing where access is denied.
         git = (one for one in _upward(directory) if os.path.lexists(one / ".git"))
         repository = next(git, None)
-        found = [Path(one) for one in named if one and os.path.isdir(one)]  # noqa: PTH112
+        found = [Path(one) for one in checkouts if os.path.isdir(one)]  # noqa: PTH112
         found += [repository] if repository else []
         self.is_known = bool(found)
         """Whether the platform or a repository defines where it ends."""
@@ -149,15 +146,17 @@ def read_config_files(
     environ: Mapping[str, str],
     *,
     on_terminal: bool,
+    checkouts: Iterable[str] = (),
     system_file: Path = SYSTEM_FILE,
     only_trusted: bool = False,
 ) -> tuple[list[ConfigFile], list[str]]:
     """Read the config files of a job, in the order of precedence.
 
-    `named` is the input `config`; `on_terminal`: a user started the command. Returns
-    warnings about files that the user may expect to be read, too.
+    `named` is the input `config`; `on_terminal`: a user started the command; `checkouts`: the
+    directories that the platform names. Returns warnings about files that the user may expect to
+    be read, too.
     """
-    workspace = Workspace(environ)
+    workspace = Workspace(checkouts)
     if named is not None and (problem_of("config", named) or named.value.startswith("~/")):
         # It is reported with all other inputs.
         named = Setting(os.devnull, named.source)

@@ -111,6 +111,16 @@ class PlatformDefaults(Protocol):
         """Seconds until the platform ends the job; None if unknown."""
         ...
 
+    @property
+    def in_ci(self) -> bool:
+        """Whether this is a CI job, and no person started the command."""
+        ...
+
+    @property
+    def checkouts(self) -> Sequence[str]:
+        """The directories of the checkout, whose content is not trusted."""
+        ...
+
 
 @dataclass(frozen=True)
 class Inputs:

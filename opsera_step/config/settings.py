@@ -49,12 +49,6 @@ from opsera_step.errors import InvalidInput
 from opsera_step.files import read_text, why_unreadable
 from opsera_step.text import nearest
 
-_CI_VARIABLES = (
-    "CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "BUILD_NUMBER", "TF_BUILD",
-    "TEAMCITY_VERSION", "BUILDKITE", "CIRCLECI", "TRAVIS", "BITBUCKET_BUILD_NUMBER",
-    "CODEBUILD_BUILD_ID",
-)  # fmt: skip
-
 
 @dataclass(frozen=True)
 class RawSettings:
@@ -171,7 +165,8 @@ def read_settings(
     files, unread = read_config_files(
         _expanded(_merged(typed), environ).get("config"),
         environ,
-        on_terminal=is_on_terminal(environ) if on_terminal is None else on_terminal,
+        on_terminal=is_on_terminal(platform) if on_terminal is None else on_terminal,
+        checkouts=platform.checkouts if platform else (),
         system_file=system_file,
     )
     settings = resolve(typed, files, platform, environ, tool=tool)
@@ -236,6 +231,7 @@ def resolve(
 
 def requested_command(
     environ: Mapping[str, str],
+    platform: PlatformDefaults,
     *,
     system_file: Path = SYSTEM_FILE,
 ) -> list[str]:
@@ -249,7 +245,12 @@ def requested_command(
         config = _expanded(_merged(typed), environ).get("config")
         # Only a trusted file may name a command; another one is not even parsed.
         files, _ = read_config_files(
-            config, environ, on_terminal=False, system_file=system_file, only_trusted=True
+            config,
+            environ,
+            on_terminal=False,
+            checkouts=platform.checkouts,
+            system_file=system_file,
+            only_trusted=True,
         )
         named = _merged([*typed, *(one.defaults for one in files)]).get("pipeline")
         alias = find_alias(files, "pipelines", named.value) if named is not None else None
@@ -257,25 +258,26 @@ def requested_command(
     return command_words(found.value) if found is not None else []
 
 
-def known_aliases(environ: Mapping[str, str], options: Layer, group: str) -> list[str]:
+def known_aliases(
+    environ: Mapping[str, str], options: Layer, platform: PlatformDefaults, group: str
+) -> list[str]:
     """Return the aliases that a person may type, for completion; `group` is pipelines or tools."""
     typed = _expanded(_merged([options, from_environment(environ)]), environ)
-    files, _ = read_config_files(typed.get("config"), environ, on_terminal=not in_ci(environ))
+    files, _ = read_config_files(
+        typed.get("config"),
+        environ,
+        on_terminal=not platform.in_ci,
+        checkouts=platform.checkouts,
+    )
     return list(dict.fromkeys(alias for file in files for alias in getattr(file, group)))
 
 
-def is_on_terminal(environ: Mapping[str, str]) -> bool:
+def is_on_terminal(platform: PlatformDefaults | None) -> bool:
     """Whether a person started the command: on a terminal, and not in a CI job."""
     # A stream that was closed before the start is None.
     streams = (sys.stdin, sys.stdout)
-    return not in_ci(environ) and all(one is not None and one.isatty() for one in streams)
-
-
-def in_ci(environ: Mapping[str, str]) -> bool:
-    """Whether the environment is that of a CI job."""
-    return any(
-        environ.get(name, "").strip().lower() not in ("", "0", "false") for name in _CI_VARIABLES
-    )
+    is_person = platform is None or not platform.in_ci
+    return is_person and all(one is not None and one.isatty() for one in streams)
 
 
 # --- Merging --------------------------------------------------------------------------------------

@@ -16,6 +16,13 @@ RESULT_IS_IN_REPORT = "Set report_dir to get it as result.json or answer.json."
 """Where to find the output `result` if it does not fit the platform's limits."""
 SENTENCE_END = re.compile(r"(?<=[.!?…])\s+|\n+")
 """The separators of sentences and lines, but not dots within versions or URLs."""
+_CHECKOUT_VARIABLES = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "WORKSPACE")
+"""Variables that name the directory of the checkout, on any platform."""
+_CI_VARIABLES = (
+    "CI", "GITHUB_ACTIONS", "GITLAB_CI", "JENKINS_URL", "BUILD_NUMBER", "TF_BUILD",
+    "TEAMCITY_VERSION", "BUILDKITE", "CIRCLECI", "TRAVIS", "BITBUCKET_BUILD_NUMBER",
+    "CODEBUILD_BUILD_ID",
+)  # fmt: skip
 _WORD = re.compile(r"[\w-]+")
 _OURS = frozenset({"opsera", "opsera-step", "pipeline", "invalid", "input"})
 """Words of titles that every message would repeat."""
@@ -73,6 +80,19 @@ class Platform:
     def workspace(self) -> Path:
         """The top directory of the checkout, whose files and links are not trusted."""
         return files.workspace_of(self._environ.get(self.workspace_variable, ""))
+
+    @property
+    def checkouts(self) -> list[str]:
+        """The directories of the checkout, from the variables of all platforms.
+
+        Another platform's variable may be set in a container that runs in its job.
+        """
+        return [self._environ[one] for one in _CHECKOUT_VARIABLES if self._environ.get(one)]
+
+    @property
+    def in_ci(self) -> bool:
+        """Whether this is a CI job, and no person started the command."""
+        return in_ci(self._environ)
 
     @property
     def time_left(self) -> float | None:
@@ -226,6 +246,13 @@ class Platform:
             self._dead = True
             if not isinstance(error, BrokenPipeError):
                 self.lost = getattr(error, "strerror", None) or str(error)
+
+
+def in_ci(environ: Mapping[str, str]) -> bool:
+    """Whether the environment is that of a CI job."""
+    return any(
+        environ.get(name, "").strip().lower() not in ("", "0", "false") for name in _CI_VARIABLES
+    )
 
 
 def headed(title: str, text: str) -> str:

@@ -14,6 +14,7 @@ from opsera_step.platforms.base import (
     Platform,
     first_sentence,
     headed,
+    in_ci,
     label,
 )
 from opsera_step.text import columns_of, cut
@@ -36,8 +37,7 @@ def can_move_cursor(environ: Mapping[str, str], out: TextIO) -> bool:
 
     Some CI systems give their jobs a pseudo-terminal, and keep all that is drawn there.
     """
-    in_ci = environ.get("CI", "").lower() not in ("", "0", "false")
-    return not in_ci and out.isatty() and environ.get("TERM", "") not in ("", "dumb")
+    return not in_ci(environ) and out.isatty() and environ.get("TERM", "") not in ("", "dumb")
 
 
 def window_size(environ: Mapping[str, str], out: TextIO) -> os.terminal_size:

@@ -18,9 +18,11 @@ import yaml
 
 from opsera_step import cli
 from opsera_step.cli import run_arguments
+from opsera_step.clock import FakeClock
 from opsera_step.config import requested_command
 from opsera_step.job import Output, run_job
 from opsera_step.main import needs_command_line
+from opsera_step.platforms import detect
 from opsera_step.signals import Signals
 from opsera_step.simulator import Simulator, SpeedClock
 from tests.support import ROOT
@@ -81,7 +83,7 @@ def command(simulator: Simulator, words: str, **environ: str) -> Typed:
     out, err = stream(), stream()
     given = {**environment(simulator), "OPSERA_COMMAND": words, **environ}
     with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
-        asked = requested_command(given)
+        asked = requested_command(given, detect(given, out, FakeClock()))
         if needs_command_line(asked):
             code = run_arguments(asked, given, out, Signals())
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opsera_step.clock import FakeClock
 from opsera_step.config import BY_NAME, SYSTEM_FILE, TABLE, ConfigFile, Setting
 from opsera_step.config.file import (
     ALLOWED,
@@ -19,6 +21,7 @@ from opsera_step.config.file import (
     parse_config,
     read_config_files,
 )
+from opsera_step.platforms import detect
 
 ID = "65a4f00dc0ffee0123456789"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1cyJ9xx.c2lnbmF0dXJl"
@@ -306,6 +309,7 @@ def read(place, named: str = "", *, on_terminal=False, **environ: str):
         Setting(named, "OPSERA_CONFIG") if named else None,
         {name: value for name, value in environ.items() if value},
         on_terminal=on_terminal,
+        checkouts=detect(environ, io.StringIO(), FakeClock()).checkouts,
         system_file=place / "system.yml",
     )
     return [one.path for one in files], [p for one in files for p in one.problems], warnings
@@ -525,7 +529,7 @@ def test_bytes_that_editors_add(place):
 def test_a_mount_is_the_same_directory(place, monkeypatch):
     """Where the same directory has two paths, both are the workspace."""
     (place / "elsewhere/ci.yml").write_text("")
-    workspace = Workspace({"GITHUB_WORKSPACE": str(place / "workspace")})
+    workspace = Workspace([str(place / "workspace")])
     assert workspace.trusts(place / "elsewhere/ci.yml")
     real = Path.samefile
 

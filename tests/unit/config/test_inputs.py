@@ -64,6 +64,8 @@ class Platform:
     auto_log_limit = 700
     debug = True
     time_left = None
+    in_ci = False
+    checkouts = ()
 
 
 def test_defaults():

@@ -19,7 +19,6 @@ from opsera_step.config import (
     Inputs,
     Parameter,
     Setting,
-    in_ci,
     known_aliases,
     load_inputs,
     read_settings,
@@ -42,6 +41,8 @@ class Platform:
     auto_log_limit: int | None = None
     debug: bool = False
     time_left: float | None = None
+    in_ci: bool = False
+    checkouts: list[str] = field(default_factory=lambda: [str(Path.cwd())])
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +57,7 @@ def read(environ=None, options=None, platform=None, *, basics=True, **kwargs):
     """Read the settings of a job; `basics` adds a token and a pipeline below everything else."""
     root = Path.cwd().parent
     usual = {"OPSERA_TOKEN": TOKEN, "OPSERA_PIPELINE": ID} if basics else {}
-    place = {"HOME": str(root / "home"), "GITHUB_WORKSPACE": str(root / "workspace")}
+    place = {"HOME": str(root / "home")}
     given_ = {name: Setting(value, f"--{name}") for name, value in (options or {}).items()}
     return read_settings(
         {**place, **usual, **(environ or {})}, given_, platform or Platform(),
@@ -293,10 +294,11 @@ def test_an_alias_of_a_tool(aliases):
 def test_aliases_for_completion(aliases):
     """A person is offered those of the default file, or of the named one."""
     Path(".opsera.yml").write_text("pipelines: {mine: x}\n")
-    assert known_aliases({}, {}, "pipelines") == ["mine"]
-    assert known_aliases({"CI": "true"}, {}, "pipelines") == []
-    assert known_aliases(aliases, {}, "tools") == ["ci", "two"]
-    assert known_aliases({}, {"config": Setting("ci.yml", "--config")}, "tools") == ["ci", "two"]
+    assert known_aliases({}, {}, Platform(), "pipelines") == ["mine"]
+    assert known_aliases({}, {}, Platform(in_ci=True), "pipelines") == []
+    assert known_aliases(aliases, {}, Platform(), "tools") == ["ci", "two"]
+    typed = {"config": Setting("ci.yml", "--config")}
+    assert known_aliases({}, typed, Platform(), "tools") == ["ci", "two"]
 
 
 # --- Limits of the system's file ------------------------------------------------------------------
@@ -641,8 +643,7 @@ class TestCommand:
 
     def words(self, environ):
         system_file = Path.cwd().parent / "system.yml"
-        environ = {"GITHUB_WORKSPACE": str(Path.cwd()), **environ}
-        return requested_command(environ, system_file=system_file)
+        return requested_command(environ, Platform(), system_file=system_file)
 
     def test_of_the_environment(self):
         """INPUT_ takes precedence over OPSERA_; an invalid command is empty."""
@@ -669,17 +670,6 @@ class TestCommand:
         """A token's file may be a pipe, which can be read but once."""
         os.mkfifo("token")
         assert self.words({"OPSERA_TOKEN_FILE": "token"}) == []
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [({}, False), ({"CI": ""}, False), ({"CI": "false"}, False), ({"CI": "true"}, True),
-     ({"CI": "1"}, True), ({"JENKINS_URL": "http://x"}, True), ({"GITHUB_ACTIONS": "true"}, True),
-     ({"TF_BUILD": "True"}, True), ({"BUILD_NUMBER": "7"}, True)],
-)  # fmt: skip
-def test_ci(environ, expected):
-    """A CI job is no person, even with a pseudo-terminal."""
-    assert in_ci(environ) is expected
 
 
 # --- Anything -------------------------------------------------------------------------------------

@@ -81,6 +81,17 @@ def test_input_variables_belong_to_the_action_alone(environ, is_job, ours):
     assert own == environ if ours else set(environ) - set(own) == {"INPUT_TOKEN"}
 
 
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [({}, False), ({"CI": ""}, False), ({"CI": "false"}, False), ({"CI": "true"}, True),
+     ({"CI": "1"}, True), ({"JENKINS_URL": "http://x"}, True), ({"GITHUB_ACTIONS": "true"}, True),
+     ({"TF_BUILD": "True"}, True), ({"BUILD_NUMBER": "7"}, True)],
+)  # fmt: skip
+def test_ci(environ, expected):
+    """A CI job is no person, even with a pseudo-terminal."""
+    assert detect(environ, io.StringIO(), FakeClock()).in_ci is expected
+
+
 def test_lines_and_messages():
     """Log lines are printed as they are, our messages with a prefix and their level."""
     platform, out = plain()
