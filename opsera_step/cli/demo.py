@@ -19,6 +19,7 @@ from opsera_step.cli.runs import FOLLOWING, STARTING
 from opsera_step.config import Setting
 from opsera_step.errors import ExitCode, InvalidInput
 from opsera_step.job import Output, run_job
+from opsera_step.platforms import PLATFORMS, SUMMARY_FILE, emulate
 from opsera_step.signals import Signals
 from opsera_step.text import nearest
 
@@ -28,14 +29,7 @@ if TYPE_CHECKING:
 
 # Everything here loads the simulator late: most commands never need it.
 
-_PLATFORMS: Mapping[str, Mapping[str, str]] = {
-    "plain": {"TERM": "dumb"},
-    "github": {"GITHUB_ACTIONS": "true"},
-    "gitlab": {"GITLAB_CI": "true"},
-    "terminal": {"TERM": "xterm-256color"},
-}
-"""The variables that make a job look like one on a platform."""
-_GITHUB_FILES = ("GITHUB_OUTPUT", "GITHUB_STATE", "GITHUB_STEP_SUMMARY")
+_OUTPUT_FILE = "opsera.env"
 _KEPT = ("TERM", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "OPSERA_DEBUG")
 INPUTS = (
     "branch", "parameters", "wait", "timeout", "on_timeout", "on_cancel", "on_paused", "on_busy",
@@ -99,7 +93,7 @@ def _simulator_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--platform",
-    type=click.Choice(["auto", *_PLATFORMS]),
+    type=click.Choice(["auto", *PLATFORMS]),
     default="auto",
     show_default=True,
     help="Log format to emulate.",
@@ -202,7 +196,7 @@ def play(
             "base_url": simulated.url,
             "pipeline": simulated.pipeline_id,
             "token": simulated.token,
-            "output_file": str(Path(directory) / "opsera.env"),
+            "output_file": str(Path(directory, _OUTPUT_FILE)),
             "command": "run",
             # Neither a config file of this directory, nor a warning about one.
             "config": os.devnull,
@@ -214,7 +208,7 @@ def play(
         if show_outputs:
             # The exit code stays the same if the reader is gone.
             with suppress(BrokenPipeError):
-                _print_files(stage.out, environ, options["output_file"], exit_code)
+                _print_files(stage.out, Path(directory), exit_code)
                 stage.out.write(_NEXT)
     return exit_code
 
@@ -249,20 +243,18 @@ def _environment(stage: DemoHost, directory: Path) -> dict[str, str]:
     """Return the environment of a job on the platform to emulate; `auto` is the current one."""
     inputs = [f"OPSERA_{name.upper()}" for name in INPUTS]
     kept = {name: stage.environ[name] for name in (*_KEPT, *inputs) if name in stage.environ}
-    if stage.platform == "github":
-        kept |= {name: str(directory / name.lower()) for name in _GITHUB_FILES}
-    return {**kept, **_PLATFORMS.get(stage.platform, {})}
+    return kept if stage.platform == "auto" else kept | emulate(stage.platform, directory)
 
 
-def _print_files(out: TextIO, environ: Mapping[str, str], output_file: str, exit_code: int) -> None:
+def _print_files(out: TextIO, directory: Path, exit_code: int) -> None:
     """Print what later CI steps can read, and the step summary."""
+    output_file, summary = directory / _OUTPUT_FILE, directory / SUMMARY_FILE
     out.write(f"\nExit code {exit_code}. Outputs for later steps:\n")
-    outputs = Path(output_file).read_text("utf-8") if Path(output_file).exists() else ""
+    outputs = output_file.read_text("utf-8") if output_file.exists() else ""
     shortened = (line if len(line) < 160 else f"{line[:160]}…" for line in outputs.splitlines())
     out.writelines(f"  {line}\n" for line in shortened)
-    if "GITHUB_STEP_SUMMARY" in environ:
-        out.write("\nStep summary (Markdown):\n")
-        out.write(Path(environ["GITHUB_STEP_SUMMARY"]).read_text("utf-8"))
+    if summary.exists():
+        out.write(f"\nStep summary (Markdown):\n{summary.read_text('utf-8')}")
 
 
 @contextmanager

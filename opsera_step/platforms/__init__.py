@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TextIO
 
 from opsera_step.clock import Clock
 from opsera_step.platforms.base import OPEN, ORIGIN, Platform
 from opsera_step.platforms.split import Split
 from opsera_step.platforms.terminal import Terminal, can_move_cursor, window_size
+
+PLATFORMS = ("plain", "github", "gitlab", "terminal")
+SUMMARY_FILE = "summary.md"
+"""Name of the file that `emulate` names for the step summary, where there is one."""
 
 
 def detect(environ: Mapping[str, str], out: TextIO, clock: Clock) -> Platform:
@@ -20,6 +25,20 @@ def detect(environ: Mapping[str, str], out: TextIO, clock: Clock) -> Platform:
     else:
         name = "terminal" if can_move_cursor(environ, out) else "plain"
     return platform_class(name)(environ, out, clock)
+
+
+def emulate(name: str, directory: Path) -> dict[str, str]:
+    """Return the variables that make a job look like one on a platform."""
+    if name == "github":
+        return {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_OUTPUT": str(directory / "outputs"),
+            "GITHUB_STATE": str(directory / "state"),
+            "GITHUB_STEP_SUMMARY": str(directory / SUMMARY_FILE),
+        }
+    if name == "gitlab":
+        return {"GITLAB_CI": "true"}
+    return {"TERM": "xterm-256color" if name == "terminal" else "dumb"}
 
 
 def own_variables(environ: Mapping[str, str], *, is_job: bool) -> dict[str, str]:
@@ -50,9 +69,12 @@ def platform_class(name: str) -> type[Platform]:
 __all__ = [
     "OPEN",
     "ORIGIN",
+    "PLATFORMS",
+    "SUMMARY_FILE",
     "Platform",
     "Split",
     "detect",
+    "emulate",
     "own_variables",
     "platform_class",
     "window_size",
