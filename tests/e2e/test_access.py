@@ -11,6 +11,7 @@ from opsera_step.clock import FakeClock
 from opsera_step.errors import ExitCode
 from opsera_step.simulator import Simulator
 from tests.support import scenes
+from tests.support.jobs import play
 from tests.support.shell import LOCKED_TASK, LOCKED_TOOL, TASK, TOOL, ask, fast, opsera
 
 API, READ_API = "api", "api api-readonly"
@@ -124,18 +125,19 @@ def test_a_bad_token(words):
             assert bad not in done.out + done.err
 
 
-@pytest.mark.parametrize("words", [("watch",), ("status",), ("logs",)])
-@pytest.mark.parametrize("run_count", [(), ("--run-count", "42")])
-def test_a_token_for_status_and_logs_is_enough(words, run_count):
+@pytest.mark.parametrize("command", ["watch", "status", "logs"])
+@pytest.mark.parametrize("run_count", [{}, {"run_count": "42"}])
+def test_a_token_for_status_and_logs_is_enough(tmp_path, command, run_count):
     """With the pipeline's ID these need no summary, as the vendor's page grants it."""
     clock = FakeClock()
     with Simulator(scenes.PASSES, clock=clock, seed=1) as simulator:
         simulator.start_run()
         clock.sleep(60)
         token = simulator.issue_token(scope="pipeline-readonly")
-        typed = opsera(simulator, *words, *run_count, token=token)
-    assert typed.code == 0, typed.err
-    assert "42" in typed.out + typed.err
+        inputs = {"command": command, "token": token, **run_count}
+        job = play(simulator, clock, tmp_path, **inputs)
+    assert job.code == 0, job.log
+    assert "42" in job.log
 
 
 @pytest.mark.parametrize("words", [("watch",), ("status",), ("logs",)])

@@ -19,7 +19,7 @@ from opsera_step.simulator import Simulator, SpeedClock
 from opsera_step.text import columns_of
 from tests.support import ROOT, scenes
 from tests.support.jobs import Files, Process
-from tests.support.shell import TOOL, environment, fast, opsera, to_a_full_disk
+from tests.support.shell import TOOL, environment, fast, run_to_its_end, to_a_full_disk
 
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 UPDATE = ("tool", "update", TOOL, "--set", "description=new")
@@ -29,7 +29,7 @@ UPDATE = ("tool", "update", TOOL, "--set", "description=new")
 def simulator():
     """Serve a world in which one run is over."""
     with fast() as running:
-        assert opsera(running, "run").code == 0
+        run_to_its_end(running)
         yield running
 
 
@@ -139,9 +139,9 @@ def _shown(simulator: Simulator, columns: int, *words: str) -> str:
 @pytest.mark.parametrize("ci", ["true", ""])
 def test_a_ci_job_with_a_pseudo_terminal_gets_plain_lines(ci):
     """Buildkite and CircleCI keep all that is drawn; only a person sees it redrawn."""
-    with fast() as running:
+    with fast("failure") as running:
         terminal = Terminal(running, "run", TERM="xterm-256color", CI=ci)
-        assert terminal.end() == 0
+        assert terminal.end() == 1
     assert ("\x1b[A" in terminal.shown or "\r\x1b[K" in terminal.shown) is (not ci)
     assert ("[opsera] Started run" in terminal.shown) is bool(ci)
 
@@ -149,7 +149,8 @@ def test_a_ci_job_with_a_pseudo_terminal_gets_plain_lines(ci):
 @pytest.mark.parametrize(
     ("command", "code"),
     [("status", 2), ("stop", 2), ("reset", 2), ("summary", 2), ("logs", 2), ("logs --follow", 2),
-     ("run", 0), ("watch", 0), ("run --format json", 0)],
+     ("watch", 0), pytest.param("run", 0, marks=pytest.mark.long),
+     pytest.param("run --format json", 0, marks=pytest.mark.long)],
 )  # fmt: skip
 def test_what_can_not_be_written_is_no_success(simulator, command, code):
     """It is reported on stderr; the result of a followed run is unchanged."""

@@ -145,7 +145,7 @@ class TestQuiet:
 
     def test_a_log_that_is_followed(self, failed):
         """Its lines are the data."""
-        usual, quiet = opsera(failed, "logs", "-f"), opsera(failed, "logs", "-f", "-q")
+        usual, quiet = opsera(failed, "logs"), opsera(failed, "logs", "-f", "-q")
         assert (quiet.out, quiet.err) == (usual.out, "")
 
     def test_errors_stay(self, failed):

@@ -37,12 +37,13 @@ runpy.run_path(entry, run_name="__main__")
 def modules_of_a_job(tmp_path, platform, **inputs):
     """Return the modules that a job has loaded at its first connection, and at its end."""
     files = Files(tmp_path, platform)
-    with Simulator(scenes.PASSES, clock=SpeedClock(100.0), seed=1) as simulator:
+    with Simulator(scenes.FAILS, clock=SpeedClock(100.0), seed=1) as simulator:
         environ = {**files.environment(), **inputs_for(simulator, **inputs)}
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-Iu", "-c", PROBE, str(ROOT / "entrypoint.py")],
-            cwd=tmp_path, env=environ, check=True, capture_output=True,
+            cwd=tmp_path, env=environ, check=False, capture_output=True,
         )  # fmt: skip
+    assert done.returncode == 1
     first, last = json.loads((tmp_path / "modules.json").read_text("utf-8"))
     return {name.partition(".")[0] for name in first}, {name.partition(".")[0] for name in last}
 

@@ -26,6 +26,7 @@ from tests.support.shell import (
     fast,
     opsera,
     process,
+    run_to_its_end,
     to_a_full_disk,
 )
 from tests.support.standin import Opsera, step_id
@@ -67,7 +68,7 @@ SHAPES = [
 def simulator():
     """Serve one world for all that only ask; one run is over."""
     with fast() as running:
-        assert opsera(running, "run").code == 0
+        run_to_its_end(running)
         yield running
 
 
@@ -226,7 +227,7 @@ class TestLogs:
     def test_more_than_the_api_gives(self):
         """If a log has more than 1000 records, a warning reports that the oldest are missing."""
         with fast("flood") as flood:
-            opsera(flood, "run", "--logs", "none")
+            run_to_its_end(flood)
             for form in ("text", "json"):
                 done = opsera(flood, "logs", "--format", form)
                 assert done.code == 0
@@ -559,7 +560,7 @@ class TestInputCommand:
         """Options after a job's own command are read, and its outputs are those that it has."""
         file = tmp_path / "outputs"
         with fast() as running:
-            opsera(running, "run", "--poll-interval", "0.1", "--logs", "none")
+            run_to_its_end(running)
             done = command(running, words, GITHUB_OUTPUT=str(file), GITHUB_ACTIONS="true")
         assert (done.code, done.err) == (0, "")
         found = self.outputs(file)
@@ -648,7 +649,7 @@ class TestInputCommand:
         ("tool list --format json", 2, "Can't write the data to stdout: No space left on"),
         ("status --format yaml", 2, "Can't write the data to stdout: No space left on"),
         ("doctor --format json", 2, "Can't write to stdout: No space left on device"),
-        ("run --format json", 0, "succeeded"),
+        ("watch --format json", 0, "succeeded"),
     ],
 )
 def test_a_full_disk(simulator, tmp_path, words, code, expected):

@@ -26,6 +26,7 @@ from opsera_step.platforms import detect
 from opsera_step.signals import Signals
 from opsera_step.simulator import Simulator, SpeedClock
 from tests.support import ROOT
+from tests.support.jobs import wait_until
 
 TOOL, TASK = "65a4f00dc0ffee0000000101", "65a4f00dc0ffee0000000201"
 LOCKED_TOOL, LOCKED_TASK = "65a4f00dc0ffee0000000105", "65a4f00dc0ffee0000000205"
@@ -116,6 +117,13 @@ def to_a_full_disk(*arguments: str, **environ: str) -> subprocess.CompletedProce
 def fast(scenario: Any = "success", speed: float = 100.0, **options: Any) -> Simulator:
     """Return a simulator whose runs take next to no time."""
     return Simulator(scenario, clock=SpeedClock(speed), **options)
+
+
+def run_to_its_end(simulator: Simulator) -> None:
+    """Start a run from the command line, and wait until it is over."""
+    assert opsera(simulator, "run", "--no-wait").code == 0
+    status = ("status", "--format", "json")
+    wait_until(lambda: opsera(simulator, *status).json["status"] != "running")
 
 
 def ask(simulator: Simulator, method: str, path: str, **sent: Any) -> Any:

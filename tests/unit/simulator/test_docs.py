@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -23,8 +22,8 @@ from opsera_step.simulator import (
 )
 from opsera_step.simulator.scenario.spec import TIMETABLE_ACTIONS
 from opsera_step.simulator.server.admin import PREFIX, paths
+from tests.support import ROOT, long_after
 
-ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "simulator.md").read_text("utf-8")
 
 
@@ -55,11 +54,13 @@ def _run(words, directory, shell):
     )
 
 
-@pytest.mark.parametrize("block", [one for one in _blocks("python") if "def test_" in one])
-def test_examples_of_tests_pass(block, tmp_path, shell):
-    """The examples that are tests pass as they are."""
+@pytest.mark.parametrize("cases", long_after(1, ["failure", "success"]))
+def test_the_example_of_a_test_passes(cases, tmp_path, shell):
+    """It passes as it is."""
+    (block,) = [one for one in _blocks("python") if "def test_" in one]
     (tmp_path / "test_example.py").write_text(block)
-    done = _run([sys.executable, "-m", "pytest", "-q", "test_example.py"], tmp_path, shell)
+    words = [sys.executable, "-m", "pytest", "-q", "test_example.py", "-k", cases]
+    done = _run(words, tmp_path, shell)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
 
