@@ -17,9 +17,14 @@ def main(arguments: Sequence[str] = ()) -> int:
     """Run the job that the environment describes, or the command line; return the exit code."""
     # What loads stays, so looking for garbage in between only takes time.
     gc.disable()
+    # As PID 1 a process ignores SIGTERM until it has a handler; loading takes a third of a second.
     signals = Signals()
     signals.install()
-    # As PID 1 a process ignores SIGTERM until it has a handler; loading takes a third of a second.
+    return run(arguments, signals)
+
+
+def run(arguments: Sequence[str], signals: Signals) -> int:
+    """Run the job or the command line, with handlers that are installed, if any."""
     if _COMPLETION in os.environ or not is_job(arguments):
         from opsera_step import cli  # noqa: PLC0415 - a job doesn't wait for click
 

@@ -1,4 +1,4 @@
-"""What a user sees after a mistake or a failure: the real entry point, played against a simulator.
+"""What a user sees after a mistake or a failure: the entry point, played against a simulator.
 
 A screen is the command or job, its output (`out|` and `err|` for the two streams), and the exit
 code. What differs from one time to the next is replaced.
@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from opsera_step.simulator import Simulator, SpeedClock
-from tests.support import ROOT
 from tests.support.jobs import MARKS
+from tests.support.shell import entry
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,10 @@ def play(case: Case, directory: Path, shared: Simulator) -> str:
         place = Place(simulator, directory, stack)
         environ = _environment(case, place)
         words = shlex.split((case.words or "").replace("{port}", simulator.url.rpartition(":")[2]))
-        done = subprocess.run(
-            [sys.executable, "-Iu", str(ROOT / "entrypoint.py"), *words],
-            cwd=directory, env=environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
-            check=False,
-        )  # fmt: skip
-        streams = {"out": done.stdout.decode(), "err": done.stderr.decode()}
-        return _screen(case, place, environ, streams, done.returncode)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(directory)
+            done = entry(words, environ)
+        return _screen(case, place, environ, {"out": done.out, "err": done.err}, done.code)
 
 
 def _environment(case: Case, place: Place) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +18,7 @@ from unittest import mock
 import requests
 import yaml
 
-from opsera_step import cli
-from opsera_step.cli import run_arguments
-from opsera_step.clock import FakeClock
-from opsera_step.config import requested_command
-from opsera_step.job import Output, run_job
-from opsera_step.main import needs_command_line
-from opsera_step.platforms import detect
+from opsera_step import cli, main
 from opsera_step.signals import Signals
 from opsera_step.simulator import Simulator, SpeedClock
 from tests.support import ROOT
@@ -72,23 +68,31 @@ def environment(simulator: Simulator | None, token: str = "", **environ: str) ->
 
 def opsera(simulator: Simulator | None, *words: str, token: str = "", **environ: str) -> Typed:
     """Run a command in this process, without a terminal."""
-    out, err = stream(), stream()
     given = environment(simulator, token, **environ)
-    with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
-        code = cli.main(list(words), Signals())
-    return Typed(code, text_of(out), text_of(err))
+    return _captured(lambda: cli.main(list(words), Signals()), given)
 
 
 def command(simulator: Simulator, words: str, **environ: str) -> Typed:
     """Run a job whose input `command` is `words`."""
+    return entry((), {**environment(simulator), "OPSERA_COMMAND": words, **environ})
+
+
+def entry(arguments: Sequence[str], environ: Mapping[str, str]) -> Typed:
+    """Run the entry point in this process, without its signal handlers."""
+    try:
+        return _captured(lambda: main.run(arguments, Signals()), environ)
+    finally:
+        # It takes all objects for its own, which a process keeps to its end.
+        gc.unfreeze()
+
+
+def _captured(run: Callable[[], int], environ: Mapping[str, str]) -> Typed:
     out, err = stream(), stream()
-    given = {**environment(simulator), "OPSERA_COMMAND": words, **environ}
-    with mock.patch.dict(os.environ, given, clear=True), redirect_stdout(out), redirect_stderr(err):
-        asked = requested_command(given, detect(given, out, FakeClock()))
-        if needs_command_line(asked):
-            code = run_arguments(asked, given, out, Signals())
-        else:
-            code = run_job(given, Output(out), Signals())
+    # The process's handlers of signals stay those of the tests.
+    untouched = mock.patch.multiple(Signals, ignore=mock.DEFAULT, restore=mock.DEFAULT)
+    patched = mock.patch.dict(os.environ, environ, clear=True)
+    with patched, untouched, redirect_stdout(out), redirect_stderr(err):
+        code = run()
     return Typed(code, text_of(out), text_of(err))
 
 
