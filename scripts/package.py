@@ -20,12 +20,6 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 _PACKAGE = "opsera_step"
-_LEFT_OUT = (
-    "simulator/scenarios/recordings/README.md",
-    "simulator/scenarios/recordings/record.py",
-    "simulator/scenarios/recordings/shop/",
-)
-"""How the recordings were made; the image doesn't have it either."""
 _WHEELS = (
     "--only-binary=:all:", "--implementation=cp", "--python-version=3.10", "--abi=cp310",
     "--abi=none", "--platform=manylinux2014_x86_64", "--platform=any",
@@ -55,9 +49,8 @@ def own_files(root: Path = ROOT) -> Iterator[tuple[str, bytes]]:
     yield "__main__.py", (root / "entrypoint.py").read_bytes()
     yield "LICENSE", (root / "LICENSE").read_bytes()
     for path in (root / _PACKAGE).rglob("*"):
-        name = path.relative_to(root / _PACKAGE).as_posix()
-        if path.is_file() and "__pycache__" not in path.parts and not name.startswith(_LEFT_OUT):
-            yield f"{_PACKAGE}/{name}", path.read_bytes()
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path.relative_to(root).as_posix(), path.read_bytes()
 
 
 def _download(lock: Path, directory: Path) -> None:

@@ -1,1 +1,0 @@
-"""A small shop, just big enough to be tested."""
