@@ -1,7 +1,6 @@
 """Events as lines of the job log.
 
-All API text is sanitized here before it is printed: no control characters, no token. The sink
-decides where lines are printed, and handles the commands of its platform.
+All API text is sanitized here before it is printed: no control characters, no token.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from opsera_step.api import State, Step, format_timestamp
 from opsera_step.clock import Clock, format_duration
 from opsera_step.display.log_limit import LogLimit
-from opsera_step.display.progress import Line, StepProgress
+from opsera_step.display.progress import StepProgress
+from opsera_step.platforms import Platform
 from opsera_step.runs import events
 from opsera_step.text import LogStream, Scrubber, cut, plain
 
@@ -32,59 +32,6 @@ _LONG_WAIT = 120.0
 _PARALLEL_SECONDS, _PARALLEL_RECORDS = 15.0, 8
 """After a step whose lines came back between those of others, steps count as parallel this long."""
 _PREFIX_WIDTH = 24
-
-
-class Sink(Protocol):
-    """The destination of the job log."""
-
-    color: bool
-
-    @property
-    def folds(self) -> bool:
-        """Whether the viewer folds groups, so that their lines may be out of sight."""
-        ...
-
-    @property
-    def quotes_details(self) -> bool:
-        """Whether annotations quote lines of the log, which need not be repeated then."""
-        ...
-
-    @property
-    def room(self) -> int:
-        """How many lines it can redraw below the log; 0 if it can't."""
-        ...
-
-    @property
-    def auto_log_limit(self) -> int | None:
-        """The limit of the platform, in bytes; None if it has none."""
-        ...
-
-    @property
-    def log_used(self) -> int:
-        """How many bytes of that limit are used up."""
-        ...
-
-    def log_size(self, text: str) -> int:
-        """Return how many bytes of that limit a text takes."""
-        ...
-
-    def print_message(self, text: str, level: str = "") -> None:
-        """Print one of our messages."""
-
-    def lines(self, lines: Sequence[str]) -> None:
-        """Print lines of the run's log."""
-
-    def open_group(self, title: str) -> None:
-        """Start a group of lines."""
-
-    def close_group(self) -> None:
-        """End the open group."""
-
-    def annotate(self, level: str, title: str, text: str, details: Sequence[str] = ()) -> None:
-        """Show a message prominently; the details only where it is read apart from the log."""
-
-    def draw(self, lines: Sequence[Line]) -> None:
-        """Show the progress below the log, in place of what was drawn before."""
 
 
 class Keeper(Protocol):
@@ -110,37 +57,43 @@ class JobLog:
 
     def __init__(
         self,
-        sink: Sink,
+        platform: Platform,
         scrubber: Scrubber,
         clock: Clock,
         limit: LogLimit,
         keeper: Keeper | None = None,
         *,
+        data: Platform | None = None,
         shows_log: bool = True,
         timestamps: bool = False,
         waits_when_paused: bool = False,
         verbose: bool = False,
         is_quiet: bool = False,
     ) -> None:
-        """Take the sink, and who keeps the full log, even if none of it is to be shown.
+        """Take the platform, and who keeps the full log, even if none of it is to be shown.
 
+        `data` is another stream that gets the lines, while messages go to the platform;
         `timestamps` puts the time of its record before each line; `waits_when_paused` says that
         the job keeps waiting for an approval, which a user should know of at once; `verbose`
         prints the debug log; `is_quiet` leaves out all but warnings and errors.
         """
-        self._sink, self._scrubber, self._clock, self._limit = sink, scrubber, clock, limit
+        self._platform, self._scrubber = platform, scrubber
+        self._clock, self._limit = clock, limit
+        data = data or platform
         self._keeper, self._shows_log, self._waits = keeper, shows_log, waits_when_paused
         self._verbose, self._quiet = verbose, is_quiet
-        self._lines = _LineReader(scrubber, sink, timestamps=timestamps, full=keeper is not None)
-        self._groups = _Groups(sink, clock, shows_titles=not is_quiet)
+        self._lines = _LineReader(
+            scrubber, data.color, timestamps=timestamps, full=keeper is not None
+        )
+        self._groups = _Groups(platform, data, clock, shows_titles=not is_quiet)
         self._progress = StepProgress(clock.monotonic)
         self._status = _StatusLine()
         self._started = self._withheld_reported_at = clock.monotonic()
         self._withheld_step = ""
         """The step of lines that were read and not printed since the last heartbeat about them."""
         self._queued = self._finished = False
-        if limit.most_bytes is not None and limit.most_bytes == sink.auto_log_limit:
-            limit.count_like(sink.log_size, lambda: sink.log_used)
+        if limit.most_bytes is not None and limit.most_bytes == data.auto_log_limit:
+            limit.count_like(data.log_size, lambda: data.log_used)
         self.link = ""
         """URL of the pipeline in the portal; empty if it is unknown."""
         self.line_count = 0
@@ -160,7 +113,7 @@ class JobLog:
         if self._quiet and level not in ("warning", "error"):
             return
         for line in self._scrubber.text(text).split("\n"):
-            self._sink.print_message(line, level)
+            self._platform.print_message(line, level)
 
     def print_debug(self, text: str) -> None:
         """Print a line of the debug log, if there is one; it never closes a group."""
@@ -176,7 +129,7 @@ class JobLog:
         """Show a message prominently, outside of the groups; the details are lines of a log."""
         self.end_group()
         title, text = self._scrubber.text(title), self._scrubber.text(text)
-        self._sink.annotate(level, title, text, details)
+        self._platform.annotate(level, title, text, details)
 
     def set_plan(self, plan: Sequence[Step]) -> None:
         """Take the pipeline's plan, to show the progress of its steps."""
@@ -203,21 +156,21 @@ class JobLog:
                 self._report_withheld()
             case _:
                 self._show_message(event)
-        if self._sink.room and not self._finished:
+        if self._platform.room and not self._finished:
             self._draw()
 
     def repeat_last_lines(self, step_id: str, step_name: str) -> None:
         """Print the last lines of a step again, unless they are in sight or quoted anyway."""
         found = self.excerpts.of(step_id, step_name)
-        in_sight = step_name == self._groups.last_name or self._sink.quotes_details
+        in_sight = step_name == self._groups.last_name or self._platform.quotes_details
         if found is None or in_sight or not self._shows_log:
             return
         self.print_message(f"Last lines of “{step_name}”:")
-        self._sink.lines(found.tail)
+        self._groups.write(found.tail)
 
     def end_group(self) -> None:
         """Close the open group; the next line of the log opens one again."""
-        self._sink.draw(())
+        self._platform.draw(())
         self._groups.close()
 
     def finish(self) -> None:
@@ -229,7 +182,7 @@ class JobLog:
                 size = f"{self._limit.omitted_lines:,} lines ({_size(self._limit.omitted_bytes)})"
                 full = "is in report_dir" if self._keeper else "can be kept with report_dir"
                 self.print_message(f"{size} omitted because of log_limit. The full log {full}.")
-            self._sink.lines(tail)
+            self._groups.write(tail)
         self._finished = True
         self.end_group()
 
@@ -263,7 +216,7 @@ class JobLog:
     def _report_withheld(self) -> None:
         """Print a heartbeat a minute after the last one if lines were read and not printed."""
         now, step = self._clock.monotonic(), self._withheld_step
-        if step and now - self._withheld_reported_at >= _MINUTE and not self._sink.room:
+        if step and now - self._withheld_reported_at >= _MINUTE and not self._platform.room:
             self._withheld_reported_at, self._withheld_step = now, ""
             lines = f"{self.line_count:,} line{'s' if self.line_count != 1 else ''}"
             self.print_message(
@@ -347,7 +300,7 @@ class JobLog:
         if event.step is not None:
             self._progress.line_seen(event.step.id)
         self._withheld_reported_at = self._clock.monotonic()
-        if not self._sink.room:
+        if not self._platform.room:
             # Where the progress is drawn, that shows that the job is alive.
             log_error = self._scrubber.inline(event.log_error, 200) if not event.error else ""
             text = f"{self._heartbeat(event)} (elapsed {self._elapsed}). {log_error}"
@@ -374,7 +327,7 @@ class JobLog:
 
     def _print_apart(self, text: str, level: str = "") -> None:
         """Print a message outside of groups that a viewer folds."""
-        if self._sink.folds:
+        if self._groups.are_folded:
             self.end_group()
         self.print_message(text, level)
 
@@ -385,7 +338,7 @@ class JobLog:
     def _draw(self) -> None:
         shows_lines = self._shows_log and not self._limit.reached
         status = self._status.text(self._elapsed, with_last_line=not shows_lines)
-        self._sink.draw([*self._progress.lines(self._sink.room - 1), (status, "")])
+        self._platform.draw([*self._progress.lines(self._platform.room - 1), (status, "")])
 
 
 class _Step(NamedTuple):
@@ -399,10 +352,10 @@ class _Step(NamedTuple):
 class _LineReader:
     """Makes the lines of each step safe to print, as one stream per step."""
 
-    def __init__(self, scrubber: Scrubber, sink: Sink, *, timestamps: bool, full: bool) -> None:
+    def __init__(self, scrubber: Scrubber, color: bool, *, timestamps: bool, full: bool) -> None:
         self._scrubber, self._timestamps = scrubber, timestamps
-        self._shows_colors = sink.color
-        self._keeps_colors = sink.color or full
+        self._shows_colors = color
+        self._keeps_colors = color or full
         self._streams: dict[str, LogStream] = {}
 
     def step_of(self, event: events.LogLines) -> _Step:
@@ -436,8 +389,11 @@ class _Groups:
     never more than two groups per step.
     """
 
-    def __init__(self, sink: Sink, clock: Clock, *, shows_titles: bool = True) -> None:
-        self._sink, self._clock, self._shows_titles = sink, clock, shows_titles
+    def __init__(
+        self, platform: Platform, data: Platform, clock: Clock, *, shows_titles: bool = True
+    ) -> None:
+        self._platform, self._data = platform, data
+        self._clock, self._shows_titles = clock, shows_titles
         self.plan: dict[str, int] = {}
         """The place of each step in the plan, by its ID."""
         self._furthest = -1
@@ -492,17 +448,33 @@ class _Groups:
             self._opened.add(self._wanted)
             self.open(f"{self._title}{again}")
             self._open = self._wanted
-        self._sink.lines(lines)
+        self.write(lines)
+
+    def write(self, lines: Sequence[str]) -> None:
+        """Print lines; what is drawn beside another stream makes room first."""
+        if self._data is not self._platform:
+            self._platform.draw(())
+        self._data.lines(lines)
+
+    @property
+    def are_folded(self) -> bool:
+        """Whether the viewer of the lines folds groups, so that their lines may be out of sight."""
+        return self._data.folds
+
+    @property
+    def _titled(self) -> Platform:
+        """What prints the titles: the stream of the lines only where its viewer folds groups."""
+        return self._data if self._data.folds else self._platform
 
     def open(self, title: str) -> None:
         """Open a group that belongs to no step."""
         if self._shows_titles:
-            self._sink.open_group(title)
+            self._titled.open_group(title)
         self._open = (0, "")
 
     def close(self) -> None:
         """Close the open group; the next lines open one again."""
-        self._sink.close_group()
+        self._titled.close_group()
         self._open = None
 
     def _start_parallel(self, last: _Step, step: _Step) -> None:

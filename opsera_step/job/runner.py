@@ -39,7 +39,7 @@ from opsera_step.job.commands import cleanup, table
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.job.output import Output
 from opsera_step.outcome import Outcome, with_hint
-from opsera_step.platforms import Platform, Split, detect
+from opsera_step.platforms import Platform, detect
 from opsera_step.report import Report
 from opsera_step.signals import InterruptibleClock, Signals
 from opsera_step.text import Scrubber, json_text
@@ -171,11 +171,12 @@ def _connect(
     # The lines of a log are the data of the command `logs`; all else is progress.
     lines_apart = data is not None and not output.form and inputs.command == "logs"
     log = JobLog(
-        Split(platform, data) if data is not None and lines_apart else platform,
+        platform,
         scrubber,
         interruptible,
         LogLimit(inputs.log_limit),
         report if report.keeps_log else None,
+        data=data if lines_apart else None,
         shows_log=inputs.logs != "none" and (not output.is_quiet or lines_apart),
         is_quiet=output.is_quiet,
         timestamps=inputs.timestamps,

@@ -8,7 +8,6 @@ from typing import TextIO
 
 from opsera_step.clock import Clock
 from opsera_step.platforms.base import OPEN, ORIGIN, Platform
-from opsera_step.platforms.split import Split
 from opsera_step.platforms.terminal import Terminal, can_move_cursor, window_size
 
 PLATFORMS = ("plain", "github", "gitlab", "terminal")
@@ -72,7 +71,6 @@ __all__ = [
     "PLATFORMS",
     "SUMMARY_FILE",
     "Platform",
-    "Split",
     "detect",
     "emulate",
     "own_variables",
