@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from copy import copy
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from typing import Any
@@ -76,74 +77,45 @@ def pipeline() -> None:
     """List and show pipelines and their runs."""
 
 
-def _pipelines(name: str, **typed: Any) -> int:
+@pipeline.command(
+    "list",
+    cls=HelpfulCommand,
+    short_help="List the pipelines.",
+    examples=[
+        "opsera-step pipeline list --filter shop",
+        "opsera-step pipeline list --format json | jq -r '.[].name'",
+    ],
+)
+@_list_options
+@format_option(csv=True)
+@_inputs()
+def pipeline_list(**typed: Any) -> int:
     """List the pipelines that the token's owner sees; needs the Power User role."""
-    return _list_command(name, commands.list_pipelines, typed)
+    return _list_command("pipeline list", commands.list_pipelines, typed)
 
 
-def _summary(
-    name: str,
-    pipeline_argument: str | None,
-    form: str,
-    *,
-    show_secrets: bool,
-    web: bool,
-    **typed: Any,
+@pipeline.command(
+    "show",
+    cls=HelpfulCommand,
+    short_help="Show a pipeline and its steps.",
+    examples=[
+        "opsera-step pipeline show 65a4f00dc0ffee0123456789",
+        'opsera-step pipeline show "Deploy shop" --format json | jq .workflow.plan',
+    ],
+)
+@_pipeline_argument
+@_show_secrets
+@click.option("--web", is_flag=True, help=WEB_HELP)
+@format_option()
+@_inputs("pipeline")
+def pipeline_show(
+    pipeline_argument: str | None, form: str, *, show_secrets: bool, web: bool, **typed: Any
 ) -> int:
     """Show a pipeline, its steps, and the parameters that a run can set."""
     name_pipeline(typed, pipeline_argument)
     here = invocation()
     act = partial(open_portal, browser=here.is_interactive) if web else commands.show_pipeline
-    return here.run(name, typed, act, form=form, show_secrets=show_secrets)
-
-
-def _list_pipelines_command(words: str, examples: Sequence[str]) -> click.Command:
-    act = _named(_pipelines, words)
-    decorated = _list_options(format_option(csv=True)(_inputs()(act)))
-    return click.command(words.rsplit(maxsplit=1)[-1], cls=HelpfulCommand,
-                         short_help="List the pipelines.",
-                         examples=examples)(decorated)  # fmt: skip
-
-
-def _show_pipeline_command(words: str, examples: Sequence[str]) -> click.Command:
-    shared = format_option()(_inputs("pipeline")(_named(_summary, words)))
-    web = click.option("--web", is_flag=True, help=WEB_HELP)
-    decorated = _show_secrets(_pipeline_argument(web(shared)))
-    return click.command(words.rsplit(maxsplit=1)[-1], cls=HelpfulCommand,
-                         short_help="Show a pipeline and its steps.",
-                         examples=examples)(decorated)  # fmt: skip
-
-
-def _named(function: Callable[..., int], name: str) -> Callable[..., int]:
-    """Return a function of its own for each command: click notes its options at the function."""
-
-    def command(**typed: Any) -> int:
-        return function(name, **typed)
-
-    command.__doc__ = function.__doc__
-    return command
-
-
-pipelines = _list_pipelines_command("pipelines", ["opsera-step pipelines"])
-summary = _show_pipeline_command("summary", ["opsera-step summary shop"])
-pipeline.add_command(
-    _list_pipelines_command(
-        "pipeline list",
-        [
-            "opsera-step pipeline list --filter shop",
-            "opsera-step pipeline list --format json | jq -r '.[].name'",
-        ],
-    )
-)
-pipeline.add_command(
-    _show_pipeline_command(
-        "pipeline show",
-        [
-            "opsera-step pipeline show 65a4f00dc0ffee0123456789",
-            'opsera-step pipeline show "Deploy shop" --format json | jq .workflow.plan',
-        ],
-    )
-)
+    return here.run("pipeline show", typed, act, form=form, show_secrets=show_secrets)
 
 
 @pipeline.command(
@@ -518,4 +490,13 @@ def api(
     return invocation().run("api", typed, request.send, form=form, show_secrets=show_secrets)
 
 
-ACCOUNT_COMMANDS: tuple[click.Command, ...] = (pipeline, tool, task, audit, api, summary, pipelines)
+def _alias(command: click.Command, name: str) -> click.Command:
+    alias = copy(command)
+    alias.name = name
+    return alias
+
+
+ACCOUNT_COMMANDS: tuple[click.Command, ...] = (
+    pipeline, tool, task, audit, api,
+    _alias(pipeline_show, "summary"), _alias(pipeline_list, "pipelines"),
+)  # fmt: skip
