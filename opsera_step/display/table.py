@@ -53,13 +53,14 @@ def table_lines(table: Table, width: int | None) -> list[str]:
     rows = [row for row in (table.headings, *with_short_times(table)) if row]
     count = max(map(len, rows), default=0)
     rows = [(*row, *("",) * (count - len(row))) for row in rows]
-    widths = [max(columns_of(row[place]) for row in rows) for place in range(count)]
+    widths = {place: max(columns_of(row[place]) for row in rows) for place in range(count)}
     if width is None or _needed(widths) <= width:
         return [_line(row, widths, is_cut=False) for row in rows]
-    shown = _shown(table, widths, width)
+    expendable = [table.headings.index(one) for one in table.expendable if one in table.headings]
+    shown = _shown(table, widths, expendable, width)
     more = _GAP + _MORE if len(shown) < count else ""
-    fitted = _fitted(table, widths, shown, width - len(more))
-    lines = [_line([row[place] for place in shown], fitted, is_cut=True) for row in rows]
+    _narrow(shown, expendable, table.uncut, width - len(more))
+    lines = [_line(row, shown, is_cut=True) for row in rows]
     if more and columns_of(lines[0] + more) <= width:
         lines[0] += more
     return lines
@@ -75,71 +76,48 @@ def with_short_times(table: Table) -> Sequence[tuple[str, ...]]:
     ]
 
 
-def _needed(widths: Sequence[int]) -> int:
-    return sum(widths) + len(_GAP) * max(0, len(widths) - 1)
+def _needed(widths: dict[int, int]) -> int:
+    return sum(widths.values()) + len(_GAP) * max(0, len(widths) - 1)
 
 
-def _expendable(table: Table) -> list[int]:
-    known = (table.headings.index(one) for one in table.expendable if one in table.headings)
-    return list(dict.fromkeys(known))
-
-
-def _shown(table: Table, widths: Sequence[int], width: int) -> list[int]:
-    """Choose the columns to show: so many that each of them can be read."""
-    expendable = _expendable(table)
-    bounds = {place: _SHORT if place in expendable else _READABLE for place in range(len(widths))}
-    shown = list(range(len(widths)))
+def _shown(
+    table: Table, widths: dict[int, int], expendable: Sequence[int], width: int
+) -> dict[int, int]:
+    """Choose the columns to show, with their widths: so many that each of them can be read."""
+    shown = dict(widths)
+    readable = {place: _SHORT if place in expendable else _READABLE for place in widths}
     for place in expendable:
-        if _needed(_bounded(table, widths, shown, bounds)) <= width:
-            break
-        shown.remove(place)
-    bounds = dict.fromkeys(bounds, _LEAST)
-    while table.headings and len(shown) > table.uncut + 1:
-        if _needed(_bounded(table, widths, shown, bounds)) <= width:
-            break
-        shown.pop()
+        if _needed(_bounded(shown, readable, table.uncut)) > width:
+            shown.pop(place, None)
+    least = dict.fromkeys(widths, _LEAST)
+    for place in range(len(widths) - 1, table.uncut, -1) if table.headings else ():
+        if _needed(_bounded(shown, least, table.uncut)) > width:
+            shown.pop(place, None)
     return shown
 
 
-def _bounded(
-    table: Table, widths: Sequence[int], shown: Sequence[int], bounds: dict[int, int]
-) -> list[int]:
-    return [
-        widths[place] if place < table.uncut else min(widths[place], bounds[place])
-        for place in shown
-    ]
+def _bounded(widths: dict[int, int], bounds: dict[int, int], uncut: int) -> dict[int, int]:
+    return {
+        place: columns if place < uncut else min(columns, bounds[place])
+        for place, columns in widths.items()
+    }
 
 
-def _fitted(table: Table, widths: Sequence[int], shown: Sequence[int], width: int) -> list[int]:
+def _narrow(widths: dict[int, int], expendable: Sequence[int], uncut: int, width: int) -> None:
     """Narrow the columns until all fit: first the expendable ones, then the widest."""
-    left = {place: widths[place] for place in shown}
-    for place in _expendable(table):
-        if place in left:
-            excess = max(0, _needed(list(left.values())) - width)
-            left[place] -= min(excess, max(0, left[place] - _SHORT))
-    kept = [left[place] for place in shown if place < table.uncut]
-    others = [left[place] for place in shown if place >= table.uncut]
-    return kept + _shrunk(others, width - len(_GAP) * (len(shown) - 1) - sum(kept))
-
-
-def _shrunk(widths: Sequence[int], room: int) -> list[int]:
-    """Narrow the widest columns until all fit, or none can give any more."""
-    widths = list(widths)
-    while widths and sum(widths) > room:
-        widest = max(widths)
-        if widest <= _LEAST:
+    for place in expendable:
+        if place >= uncut and place in widths:
+            excess = max(0, _needed(widths) - width)
+            widths[place] -= min(excess, max(0, widths[place] - _SHORT))
+    while _needed(widths) > width:
+        widest = max((one for one in widths if one >= uncut), key=widths.__getitem__, default=-1)
+        if widths.get(widest, 0) <= _LEAST:
             break
-        places = [place for place, one in enumerate(widths) if one == widest]
-        below = max((one for one in widths if one < widest), default=_LEAST)
-        step = min(widest - max(below, _LEAST), -(-(sum(widths) - room) // len(places)))
-        for place in places:
-            widths[place] -= min(max(step, 1), max(0, sum(widths) - room))
-    return widths
+        widths[widest] -= 1
 
 
-def _line(row: Sequence[str], widths: Sequence[int], *, is_cut: bool) -> str:
-    cells = (cut(cell, width) if is_cut else cell for cell, width in zip(row, widths, strict=True))
-    padded = (
-        cell + " " * (width - columns_of(cell)) for cell, width in zip(cells, widths, strict=True)
-    )
-    return _GAP.join(padded).rstrip()
+def _line(row: Sequence[str], widths: dict[int, int], *, is_cut: bool) -> str:
+    cells = [
+        (cut(row[place], width) if is_cut else row[place], width) for place, width in widths.items()
+    ]
+    return _GAP.join(cell + " " * (width - columns_of(cell)) for cell, width in cells).rstrip()
