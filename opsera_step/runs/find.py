@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterable
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from opsera_step.api import (
-    Listing,
     LogRecord,
+    OpseraClient,
     Pipeline,
     Run,
     State,
@@ -22,7 +22,7 @@ from opsera_step.api import (
 from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import ApiError, RunUncertain, TimedOut
 from opsera_step.runs.events import Event, Note
-from opsera_step.runs.retry import Contact, Heartbeats, Jitter, call_with_retry
+from opsera_step.runs.retry import Heartbeats, Jitter, call_with_retry
 
 POLL_INTERVAL = 2.0
 EAGER_FOR = 30.0
@@ -41,18 +41,6 @@ T = TypeVar("T")
 Steps = Generator[Event, None, T]
 
 
-class Api(Contact, Protocol):
-    """What finding a run needs of the client."""
-
-    def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
-        """Get the pipeline."""
-        ...
-
-    def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> Listing[LogRecord]:
-        """Get the latest log records of a run, latest first."""
-        ...
-
-
 class Idle(NamedTuple):
     """Our run has not appeared, and the pipeline was idle and untouched for long enough."""
 
@@ -63,7 +51,7 @@ class RunOwnership:
     """Picks our run out of the runs that appeared after our request."""
 
     def __init__(
-        self, client: Api, identities: frozenset[str], clock: Clock, deadline: Deadline
+        self, client: OpseraClient, identities: frozenset[str], clock: Clock, deadline: Deadline
     ) -> None:
         self._client, self._clock, self._deadline = client, clock, deadline
         self._identities = identities
@@ -127,7 +115,7 @@ class RunFinder:
 
     def __init__(
         self,
-        client: Api,
+        client: OpseraClient,
         identities: frozenset[str],
         clock: Clock,
         deadline: Deadline,
@@ -205,13 +193,15 @@ class RunFinder:
             raise RunUncertain("No new run has appeared, but the pipeline was changed meanwhile.")
 
 
-def started_by_other(client: Api, run: Run, token: str, clock: Clock, deadline: Deadline) -> bool:
+def started_by_other(
+    client: OpseraClient, run: Run, token: str, clock: Clock, deadline: Deadline
+) -> bool:
     """Whether a run is known to be another user's than the token's owner."""
     return RunOwnership(client, token_identities(token), clock, deadline).started_by_other(run)
 
 
 def find_unconfirmed_run(
-    client: Api,
+    client: OpseraClient,
     pipeline_id: str,
     before: int,
     token: str,
@@ -246,7 +236,7 @@ def find_unconfirmed_run(
 
 
 def warn_about_duplicate_runs(
-    client: Api,
+    client: OpseraClient,
     run: Run,
     before: int,
     identities: frozenset[str],

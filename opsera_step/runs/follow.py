@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from opsera_step.api import Listing, LogRecord, Pipeline, Run, RunStatus, State, Step, state_of
+from opsera_step.api import (
+    Listing,
+    LogRecord,
+    OpseraClient,
+    Pipeline,
+    Run,
+    RunStatus,
+    State,
+    Step,
+    state_of,
+)
 from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import ApiError, Rejected, Unauthorized, Unavailable
-from opsera_step.runs import find
 from opsera_step.runs.events import (
     Ended,
     EndReason,
@@ -74,14 +83,6 @@ _UNKNOWN_LOOKS = 3
 _MIN_SLEEP = 0.05
 
 
-class Api(find.Api, Protocol):
-    """What following needs of the client."""
-
-    def status(self, run: Run, deadline: Deadline) -> RunStatus:
-        """Get the status of a run."""
-        ...
-
-
 class FollowPolicy(NamedTuple):
     """How to follow a run; durations in seconds."""
 
@@ -118,7 +119,7 @@ class Observation(NamedTuple):
 
 
 def follow(
-    client: Api,
+    client: OpseraClient,
     state: RunState,
     policy: FollowPolicy,
     clock: Clock,
@@ -152,7 +153,7 @@ def follow(
 
 
 def read_details(
-    client: Api, run: Run, deadline: Deadline, status: RunStatus | None = None
+    client: OpseraClient, run: Run, deadline: Deadline, status: RunStatus | None = None
 ) -> RunDetails:
     """Return what the pipeline and the latest records say about a run that was not followed.
 
@@ -173,7 +174,12 @@ def read_details(
 
 
 def _observe(
-    client: Api, run: Run, plan: Plan, clock: Clock, deadline: Deadline, policy: FollowPolicy
+    client: OpseraClient,
+    run: Run,
+    plan: Plan,
+    clock: Clock,
+    deadline: Deadline,
+    policy: FollowPolicy,
 ) -> Observation:
     """Send one request."""
     if plan.limit is not None:
@@ -197,7 +203,7 @@ def _observe(
 
 
 def _warn_about_duplicates(
-    client: Api, state: RunState, run: Run, clock: Clock
+    client: OpseraClient, state: RunState, run: Run, clock: Clock
 ) -> Generator[Event, None, None]:
     if state.in_doubt_since is not None:
         until = Deadline.after(clock, DETAILS_LIMIT)

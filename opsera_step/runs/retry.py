@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from opsera_step.api import OpseraClient
 from opsera_step.clock import Clock, Deadline, format_duration
 from opsera_step.errors import ApiError, TimedOut, Unauthorized, Unreachable
 from opsera_step.runs.events import Event, Heartbeat, Recovered, Retrying
@@ -36,15 +37,6 @@ def backoff(attempt: int, jitter: float, base: float = 1.0, cap: float = 30.0) -
     """
     step = min(cap, base * 2.0 ** min(attempt, 32))
     return step / 2 + step / 2 * jitter
-
-
-class Contact(Protocol):
-    """Whether the API was ever reached."""
-
-    @property
-    def ever_responded(self) -> bool:
-        """Whether any request was successful."""
-        ...
 
 
 class RetryState:
@@ -129,7 +121,7 @@ class Heartbeats:
 
 def call_with_retry(
     call: Callable[[Deadline], T],
-    client: Contact,
+    client: OpseraClient,
     clock: Clock,
     deadline: Deadline,
     jitter: Jitter,

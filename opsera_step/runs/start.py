@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from opsera_step.api import (
     Ack,
+    OpseraClient,
     Pipeline,
     Run,
     RunResponse,
-    RunStatus,
     State,
     is_locked,
     state_of,
@@ -59,24 +59,6 @@ T = TypeVar("T")
 Steps = Generator[Event, None, T]
 
 
-class Api(find.Api, Protocol):
-    """What starting a run needs of the client."""
-
-    def run(
-        self, pipeline_id: str, deadline: Deadline, settings: dict[str, Any] | None = None
-    ) -> RunResponse:
-        """Start a run."""
-        ...
-
-    def reset(self, pipeline_id: str, deadline: Deadline) -> Ack:
-        """Reset the pipeline to its first step."""
-        ...
-
-    def status(self, run: Run, deadline: Deadline) -> RunStatus:
-        """Get the status of a run."""
-        ...
-
-
 class StartPolicy(NamedTuple):
     """How to start: the inputs `on_busy` and `reset`, and the runtime settings of the run."""
 
@@ -109,7 +91,7 @@ class Unknown(NamedTuple):
 
 
 def start_run(
-    client: Api,
+    client: OpseraClient,
     pipeline: Pipeline,
     policy: StartPolicy,
     *,
@@ -145,7 +127,7 @@ def start_run(
 class _Starter:
     def __init__(
         self,
-        client: Api,
+        client: OpseraClient,
         policy: StartPolicy,
         settings: dict[str, Any] | None,
         clock: Clock,

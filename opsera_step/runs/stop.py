@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Protocol, TypeGuard
+from typing import TypeGuard
 
-from opsera_step.api import Ack, Pipeline, Run, RunStatus, State, state_of
+from opsera_step.api import Ack, OpseraClient, Pipeline, Run, RunStatus, State, state_of
 from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import ApiError, Rejected, TimedOut, Unauthorized
 from opsera_step.runs.retry import UNAUTHORIZED_RETRIES
@@ -22,24 +22,8 @@ _SHARE_OF_CALL = 0.6
 """Part of the remaining time that one stop call may take, so that the status can be checked."""
 
 
-class Api(Protocol):
-    """What stopping needs of the client."""
-
-    def stop(self, pipeline_id: str, deadline: Deadline) -> Ack:
-        """Stop the pipeline after its current operation."""
-        ...
-
-    def status(self, run: Run, deadline: Deadline) -> RunStatus:
-        """Get the status of a run."""
-        ...
-
-    def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
-        """Get the pipeline."""
-        ...
-
-
 def stop_run(
-    client: Api,
+    client: OpseraClient,
     state: RunState,
     clock: Clock,
     deadline: Deadline,
@@ -67,7 +51,7 @@ def stop_run(
     return result
 
 
-def confirm_end(client: Api, state: RunState, clock: Clock, deadline: Deadline) -> None:
+def confirm_end(client: OpseraClient, state: RunState, clock: Clock, deadline: Deadline) -> None:
     """Ask again for the status of a run that seems to have ended; `state` holds what it is then."""
     run, status = state.run, state.status
     if run is not None and status is not None and status.state.final:
@@ -77,7 +61,7 @@ def confirm_end(client: Api, state: RunState, clock: Clock, deadline: Deadline) 
 
 
 def _lasting_status(
-    client: Api, run: Run, status: RunStatus, clock: Clock, deadline: Deadline
+    client: OpseraClient, run: Run, status: RunStatus, clock: Clock, deadline: Deadline
 ) -> RunStatus:
     """Return the status of a run, asked for again while it is final but may not last.
 
@@ -111,7 +95,7 @@ def _recorded_status(pipeline: Pipeline, run: Run) -> RunStatus | None:
 
 
 class _Stopping:
-    def __init__(self, client: Api, run: Run, clock: Clock, deadline: Deadline) -> None:
+    def __init__(self, client: OpseraClient, run: Run, clock: Clock, deadline: Deadline) -> None:
         self._client, self._run, self._clock, self._deadline = client, run, clock, deadline
         self._unauthorized = 0
 
