@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from benchmarks import image, load, machine, memory, startup, watching
+from benchmarks import image, load, memory, startup, watching
 from benchmarks.__main__ import parts
-from benchmarks.figures import Figure, Section, Table, figure, from_json, percentile, spell, to_json
+from benchmarks.figures import Figure, Section, Table, figure, spell
 from benchmarks.latency import ROUND_TRIP, watch
-from benchmarks.page import markdown, render
+from benchmarks.page import render
 from benchmarks.throughput import Load, line, play
 from benchmarks.traces import TRACES, long_bursts, polled
 from benchmarks.turns import TurnClock
@@ -50,16 +49,6 @@ class TestFigures:
         """Three digits are enough."""
         assert spell(value) == text
 
-    def test_percentiles(self):
-        """A percentile is a value that was measured."""
-        values = list(range(1, 101))
-        assert [percentile(values, share) for share in (0.5, 0.95, 0.99, 1)] == [50, 95, 99, 100]
-        assert percentile([7], 0.01) == 7
-
-    def test_json_there_and_back(self):
-        """Results that were kept are the same when they are read again."""
-        assert from_json(json.loads(json.dumps(to_json(SECTION)))) == SECTION
-
 
 class TestPage:
     """The results page."""
@@ -71,17 +60,6 @@ class TestPage:
         for part in ("--quick", "| processor | one |", "## Speed", "- A note.", "| 2 s | 1 s |"):
             assert part in text
         assert "| this \\| that | 2.00 s (1.00–3.00) |" in text
-
-    def test_tables_have_one_width(self):
-        """Each row has as many cells as the head."""
-        rows = markdown(SECTION.tables[0]).replace("\\|", "").splitlines()
-        assert {row.count("|") for row in rows} == {3}
-
-    def test_the_machine_is_described(self):
-        """Processor, system and versions are known."""
-        assert {"processor", "system", "Python", "opsera-step", "requests"} <= set(
-            machine.describe()
-        )
 
 
 class TestTraces:

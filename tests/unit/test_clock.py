@@ -18,11 +18,6 @@ SECONDS = st.floats(0, 1000)
 class TestFakeClock:
     """A clock that moves when a thread sleeps on it."""
 
-    def test_it_starts_at_zero_in_2026(self):
-        """Nothing passes by itself."""
-        clock = FakeClock()
-        assert (clock.monotonic(), clock.time()) == (0.0, 1_767_225_600.0)
-
     @FIXED
     @given(st.lists(SECONDS))
     def test_sleeping_moves_it(self, pauses: list[float]):
@@ -32,12 +27,6 @@ class TestFakeClock:
             clock.sleep(pause)
         assert clock.monotonic() == pytest.approx(sum(pauses))
         assert clock.time() == pytest.approx(1000 + sum(pauses))
-
-    def test_no_time_passes_backwards(self):
-        """A negative pause is none."""
-        clock = FakeClock()
-        clock.sleep(-5)
-        assert clock.monotonic() == 0
 
     def test_the_wall_clock_may_jump(self):
         """Setting the wall clock does not move the monotonic one."""
@@ -82,14 +71,6 @@ class TestFakeClock:
         clock.sleep(2)
         assert log == [3, 6]
         assert clock.monotonic() == 6
-
-    def test_a_callback_for_the_past_runs_next(self):
-        """What is planned for a moment that is over runs as soon as the clock is moved."""
-        clock, log = FakeClock(), []
-        clock.sleep(5)
-        clock.call_at(1, lambda: log.append(clock.monotonic()))
-        clock.sleep(0)
-        assert log == [5]
 
     def test_a_callback_that_raises_ends_the_sleep(self):
         """Like a signal handler, it ends the sleep at that moment; the rest stays planned."""
@@ -148,10 +129,6 @@ class TestDeadline:
         clock.sleep(1e9)
         assert (deadline.at, deadline.remaining, deadline.expired) == (None, float("inf"), False)
 
-    def test_no_time_at_all_is_over_at_once(self):
-        """Zero seconds are over at once."""
-        assert Deadline.after(FakeClock(), 0).expired
-
     @pytest.mark.parametrize(
         ("seconds", "cap", "remaining"), [(10, 3, 3), (3, 10, 3), (None, 3, 3), (0, 3, 0)]
     )
@@ -163,20 +140,10 @@ class TestDeadline:
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (-1, "0s"),
-        (0, "0s"),
-        (0.4, "0s"),
-        (8.2, "8s"),
-        (59.4, "59s"),
-        (59.6, "1m"),
-        (61, "1m01s"),
-        (185, "3m05s"),
-        (3599, "59m59s"),
-        (3599.7, "1h"),
-        (3720, "1h02m"),
-        (100 * 3600, "100h"),
+        (-1, "0s"), (0.4, "0s"), (59.4, "59s"), (59.6, "1m"), (61, "1m01s"), (3599, "59m59s"),
+        (3599.7, "1h"), (3720, "1h02m"), (100 * 3600, "100h"),
     ],
-)
+)  # fmt: skip
 def test_durations_for_people(seconds: float, text: str):
     """A duration is rounded as a whole, so that no part of it is ever 60."""
     assert format_duration(seconds) == text

@@ -12,11 +12,11 @@ from tests.fuzz.campaign import campaign, run_case
 assert surfaces  # importing it registers the surfaces
 
 
-@pytest.mark.parametrize("case", [0, 1, 2])
 @pytest.mark.parametrize("name", SURFACES)
-def test_some_inputs(name: str, case: int):
+def test_some_inputs(name: str):
     """Every surface handles some inputs; longer campaigns are run by hand and in CI."""
-    assert str(run_case(SURFACES[name], 1, case)[1] or "") == ""
+    for case in (0, 1):
+        assert str(run_case(SURFACES[name], 1, case)[1] or "") == ""
 
 
 @pytest.mark.long

@@ -24,19 +24,6 @@ def signals() -> Signals:
     return Signals()
 
 
-def test_nothing_happens_without_a_signal(signals):
-    """A guard without a signal is nothing."""
-    with signals.guard():
-        pass
-    assert signals.number is None
-
-
-def test_outside_of_a_guard_a_signal_is_only_noted(signals):
-    """Where the program works, a signal does not tear it out of what it does."""
-    signals.notice(signal.SIGTERM)
-    assert signals.number == signal.SIGTERM
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_in_a_guard_a_signal_raises_at_once(signals, number, code):
     """Where the program waits, a signal raises Cancelled with its exit code."""
@@ -75,15 +62,6 @@ def test_a_second_signal_changes_nothing(signals):
     assert signals.number == signal.SIGTERM
 
 
-def test_two_signals_before_the_first_guard(signals):
-    """Of two signals that were noted, the first counts."""
-    signals.notice(signal.SIGINT)
-    signals.notice(signal.SIGTERM)
-    with pytest.raises(Cancelled) as caught, signals.guard():
-        pass
-    assert caught.value.exit_code == 130
-
-
 def test_a_guard_within_a_guard_ends_only_itself(signals):
     """After an inner guard the outer one still lets a signal raise."""
     inner = signals.guard()
@@ -110,15 +88,6 @@ def test_an_interruptible_sleep_ends_with_the_signal(signals):
     with pytest.raises(Cancelled):
         clock.sleep(60)
     assert clock.monotonic() == 3.0
-
-
-def test_an_interruptible_clock_is_its_clock(signals):
-    """Else it is the clock that it wraps."""
-    inner = FakeClock()
-    clock = InterruptibleClock(inner, signals)
-    clock.sleep(5)
-    assert clock.monotonic() == inner.monotonic() == 5
-    assert clock.time() == inner.time()
 
 
 def test_no_sleep_starts_after_a_signal(signals):

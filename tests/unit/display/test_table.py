@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from opsera_step.display import Table
 from opsera_step.display.table import table_lines
-from opsera_step.text import columns_of, cut
+from opsera_step.text import columns_of
 
 CELLS = st.text(
     st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=40
@@ -52,36 +52,6 @@ def test_a_table_fits_its_terminal(table, width):
     least = sum(uncut) + (count - len(uncut)) * 6 + 2 * max(0, count - 1)
     for line in table_lines(table, width):
         assert columns_of(line) <= max(width, least)
-
-
-@given(CELLS, st.integers(0, 50))
-def test_a_cut_text_has_an_ellipsis_and_fits(text, width):
-    """A text that fits stays; of any other the beginning is kept, with an ellipsis."""
-    short = cut(text, width)
-    assert columns_of(short) <= width or width == 0
-    if columns_of(text) <= width:
-        assert short == text
-    elif width > 0:
-        assert short.endswith("…")
-        assert text.startswith(short[:-1])
-
-
-@pytest.mark.parametrize(
-    ("text", "columns"),
-    [
-        ("\u1112\u1161\u11ab\u1100\u1173\u11af", 4),
-        ("abc", 3),
-        ("日本", 4),
-        ("e\u0301", 1),
-        ("ｆ", 2),
-        ("a\u200db", 2),
-        ("", 0),
-        ("é", 1),
-    ],
-)
-def test_columns(text, columns):
-    """Wide characters take two columns; combining ones and those without width take none."""
-    assert columns_of(text) == columns
 
 
 def test_how_it_looks():
