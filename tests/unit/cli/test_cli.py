@@ -12,7 +12,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from opsera_step import __version__, cli
+from opsera_step import cli
 from opsera_step.cli import invocation as host
 from opsera_step.config import COMMANDS as JOB_COMMANDS
 from opsera_step.config import Setting
@@ -60,20 +60,19 @@ def values(options: dict[str, Setting]) -> dict[str, str]:
     return {name: given.value for name, given in options.items()}
 
 
-@pytest.mark.parametrize("command", EVERY_COMMAND)
-def test_every_command_helps(command):
+def test_every_command_helps():
     """Each command has a description, and help for each of its options."""
-    result = CliRunner().invoke(cli.group, [*command.split(), "--help"])
-    found = EVERY_COMMAND[command]
-    assert result.exit_code == 0
-    assert result.output.startswith("Usage: ")
-    assert found.help
-    assert hasattr(found, "commands") or "Examples:" in result.output
-    assert all(f"  {line}\n" in result.output for line in getattr(found, "examples", ()))
-    for option in found.params:
-        if option.param_type_name == "option":
-            assert option.help, f"{command} {option.opts[0]} has no help"
-            assert option.opts[0] in result.output
+    for command, found in EVERY_COMMAND.items():
+        result = CliRunner().invoke(cli.group, [*command.split(), "--help"])
+        assert result.exit_code == 0
+        assert result.output.startswith("Usage: ")
+        assert found.help
+        assert hasattr(found, "commands") or "Examples:" in result.output
+        assert all(f"  {line}\n" in result.output for line in getattr(found, "examples", ()))
+        for option in found.params:
+            if option.param_type_name == "option":
+                assert option.help, f"{command} {option.opts[0]} has no help"
+                assert option.opts[0] in result.output
 
 
 def test_the_group_lists_every_command():
@@ -85,23 +84,14 @@ def test_the_group_lists_every_command():
     assert "OPSERA_TOKEN" in result.output
 
 
-def test_the_version():
-    """`--version` prints the package's version."""
-    assert __version__ in CliRunner().invoke(cli.group, ["--version"]).output
-
-
-@pytest.mark.parametrize("command", JOB_COMMANDS)
-def test_the_pipeline_is_an_argument_or_an_option(asked, command):
-    """`run ID` and `run --pipeline ID` are equivalent."""
-    for arguments in (["abc"], ["--pipeline", "abc"], ["--pipeline=abc"]):
-        assert cli.main([command, *arguments]) == 0
-    assert [values(one) for one in asked] == [{"pipeline": "abc", "command": command}] * 3
-
-
-def test_an_option_has_its_source(asked):
-    """What was typed carries the option's name, so that a fault of it can name it."""
-    cli.main(["run", "--on-paused", "wait"])
-    assert asked[0]["on_paused"] == Setting("wait", "--on-paused")
+def test_the_pipeline_is_an_argument_or_an_option(asked):
+    """`run ID` and `run --pipeline ID` are equivalent; an option carries its name."""
+    for command in JOB_COMMANDS:
+        asked.clear()
+        for arguments in (["abc"], ["--pipeline", "abc"], ["--pipeline=abc"]):
+            assert cli.main([command, *arguments]) == 0
+        assert [values(one) for one in asked] == [{"pipeline": "abc", "command": command}] * 3
+        assert asked[1]["pipeline"] == Setting("abc", "--pipeline")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +99,6 @@ def test_an_option_has_its_source(asked):
     [
         ([], None),
         (["--wait"], "true"),
-        (["--wait", "false"], "false"),
         (["--wait=no"], "no"),
         (["--no-wait"], "false"),
     ],
@@ -120,12 +109,12 @@ def test_ways_to_wait(asked, typed, wait):
     assert values(asked[0]).get("wait") == wait
 
 
-@pytest.mark.parametrize("switch", ["--wait", "--timestamps", "--verbose"])
+@pytest.mark.parametrize("switch", ["--wait", "--timestamps"])
 @pytest.mark.parametrize(
     ("typed", "value", "pipeline"),
-    [(["shop"], "true", "shop"), (["shop", "--timeout", "1h"], "true", "shop"),
-     (["false", "shop"], "false", "shop"), (["--timeout", "1h", "shop"], "true", "shop"),
-     (["maybe", "--", "shop"], "true", None), (["", "shop"], None, "shop")],
+    [(["shop", "--timeout", "1h"], "true", "shop"), (["false", "shop"], "false", "shop"),
+     (["--timeout", "1h", "shop"], "true", "shop"), (["maybe", "--", "shop"], "true", None),
+     (["", "shop"], None, "shop")],
 )  # fmt: skip
 def test_a_switch_does_not_swallow_the_pipeline(asked, switch, typed, value, pipeline):
     """Only a boolean after it is its value; anything else is the next argument."""
@@ -145,9 +134,8 @@ def test_what_is_empty_was_not_given(asked):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["frobnicate"], ["run", "--nonsense"], ["run", "--token", "x"], ["run", "a", "b"],
-        ["run", "--timeout"], ["demo", "--platform", "nowhere"], ["demo", "--speed", "fast"],
-        ["demo", "--speed", "0"], ["demo", "--flag", "busy_response"], ["status", "--wait", "true"],
+        ["frobnicate"], ["run", "--token", "x"], ["run", "a", "b"], ["run", "--timeout"],
+        ["demo", "--platform", "nowhere"], ["demo", "--speed", "0"], ["status", "--wait", "true"],
     ],
 )  # fmt: skip
 def test_wrong_options_are_bad_input(capsys, arguments):
@@ -164,7 +152,7 @@ def test_no_command_is_bad_input(capsys):
     assert "Runs:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("code", [0, 1, 3, 4, 8, 70, 124, 130, 143])
+@pytest.mark.parametrize("code", [0, 8, 143])
 def test_the_exit_code_is_the_jobs(monkeypatch, asked, code):
     """What the job ends with is what the process ends with."""
     monkeypatch.setattr(host, "run_job", lambda *_, **__: code)
@@ -222,7 +210,7 @@ def test_a_broken_pipe_is_no_traceback():
     assert done.stderr.strip() == ""
 
 
-@pytest.mark.parametrize("words", ["--help", "completion bash"])
+@pytest.mark.parametrize("words", ["completion bash", "demo --speed 100"])
 def test_a_full_disk_is_a_sentence(words):
     """What could not be written is no success, and no traceback."""
     done = to_a_full_disk(*words.split())
@@ -230,17 +218,10 @@ def test_a_full_disk_is_a_sentence(words):
     assert done.stderr == "Can't write to stdout: No space left on device.\n"
 
 
-def test_a_demo_to_a_full_disk_is_not_blamed_on_the_simulator():
-    """Errors of the demo are reported like those of any other command."""
-    done = to_a_full_disk("demo", "--speed", "100")
-    assert done.returncode == ExitCode.INVALID_INPUT
-    assert done.stderr == "Can't write to stdout: No space left on device.\n"
-
-
 @pytest.mark.parametrize(
     ("words", "closed"),
-    [("--help", 1), ("demo --list", 1), ("completion zsh", 1), ("doctor --timeout x", 1),
-     ("init --force --config /dev/null", 0), ("demo --list", 0), ("--help", 2)],
+    [("--help", 1), ("doctor --timeout x", 1), ("init --force --config /dev/null", 0),
+     ("--help", 2)],
 )  # fmt: skip
 def test_streams_that_are_closed(words, closed):
     """`>&-` and `<&-` are no reason for a traceback."""
@@ -282,9 +263,8 @@ A_TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzY29wZSI6ImFwaSJ9.c2lnbmF0dXJlLXNpZ25hdHVyZQ"
 
 @pytest.mark.parametrize(
     "words",
-    [[A_TOKEN], ["run", "--token", A_TOKEN], ["run", "x", A_TOKEN], ["run", f"--foo={A_TOKEN}"],
-     ["tool", "update", "x", "--set", A_TOKEN], ["tool", "update", "x", "--file", A_TOKEN],
-     ["audit", "actions", "--date", A_TOKEN], ["init", A_TOKEN]],
+    [[A_TOKEN], ["run", "x", A_TOKEN], ["run", f"--foo={A_TOKEN}"],
+     ["tool", "update", "x", "--set", A_TOKEN], ["audit", "actions", "--date", A_TOKEN]],
 )  # fmt: skip
 def test_a_token_in_a_wrong_place_is_not_shown(words, tmp_path):
     """Whatever is wrong with a command, a token in it shows nowhere: typed or as a job's input."""
@@ -300,9 +280,9 @@ def test_a_token_in_a_wrong_place_is_not_shown(words, tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [["run", "x", "y\n::error::pwn"], ["run", "--foo\n::error::pwn"], ["run", "x", "##[error]pwn"],
-     ["tool", "update", "x", "--set", "a\n::error::p=1", "--set", "a\n::error::p=2"],
-     ["simulator", "--flag", "y\n::error::pwn"], ["run", "x", "\x1b[31mred\x1b]0;t\x07"]],
+    [["run", "--foo\n::error::pwn"],
+     ["run", "x", "y\n::error::pwn ##[error]pwn \x1b[31mred\x1b]0;t\x07"],
+     ["tool", "update", "x", "--set", "a\n::error::p=1", "--set", "a\n::error::p=2"]],
 )  # fmt: skip
 def test_arguments_in_errors_are_data(words):
     """Invalid input that is quoted in an error can't control the job log or a terminal."""

@@ -87,8 +87,7 @@ def test_any_pipeline_can_be_named(pipeline, name):
 
 @pytest.mark.parametrize(
     ("name", "alias"),
-    [("Deploy shop", "deploy-shop"), ("  Über/Größe 2 ", "ber-gr-e-2"), ("日本", "shop"),
-     (ID, "shop"), ("x" * 90, "x" * 40)],
+    [("  Über/Größe 2 ", "ber-gr-e-2"), ("日本", "shop"), (ID, "shop"), ("x" * 90, "x" * 40)],
 )  # fmt: skip
 def test_aliases_are_made_of_names(name, alias):
     """Lowercase words with hyphens; an ID can't be an alias, because it would be ambiguous."""
@@ -147,7 +146,7 @@ def test_what_has_no_place_in_the_file(directory, capsys, typed, expected):
 
 @pytest.mark.parametrize(
     ("pipeline", "alias", "expected"),
-    [(ID, "deploy-shop", ""), ("Deploy shop", "deploy-shop", ""),
+    [(ID, "deploy-shop", ""),
      ("nosuch", "nosuch", "Warning: No pipeline is named “nosuch”. Use its exact name"),
      ("deploy shop", "deploy-shop", "Did you mean “Deploy shop”? Names are case-sensitive."),
      (ID[::-1], "shop", f"not found (HTTP 404: Pipeline {ID[::-1]} was")],
@@ -181,12 +180,6 @@ def test_a_pipeline_that_cannot_be_looked_for(directory, capsys, monkeypatch, ad
     assert error.startswith("Could not look up the pipeline: ") and expected in error
     assert "s3cret" not in error
     assert "deploy-shop" in read((directory / ".opsera.yml").read_text("utf-8")).pipelines
-
-
-def test_a_file_that_cannot_be_written(capsys):
-    """It is reported in a sentence."""
-    assert cli.main(["init", "--config", "/dev/null/x.yml"]) == 2
-    assert "Can't write /dev/null/x.yml: " in capsys.readouterr().err
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

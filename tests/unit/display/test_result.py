@@ -26,7 +26,6 @@ def printed(outcome: Outcome, sheet: Sheet | None = None, **options) -> list[str
     ("status", "code", "shown"),
     [
         ("success", 0, "Run 42 of “Shop” succeeded. Do this."),
-        ("failed", 0, "Run 42 of “Shop” failed. Do this."),
         ("paused", 0, "Run 42 of “Shop” is paused. Do this."),
         ("running", 0, "Do this."),
         ("failed", 1, "!error Opsera pipeline failed: Run 42 of “Shop” failed.\nDo this."),
@@ -42,13 +41,6 @@ def test_only_what_fails_the_job_is_an_error(status, code, shown):
     outcome = RUN.but(status=status, exit_code=code, message=message)
     assert printed(outcome) == [shown, f"View in Opsera: {LINK}"]
     assert printed(outcome, with_link=False) == [shown]
-
-
-def test_a_timeout_without_a_run_is_not_the_pipelines():
-    """The time may have run out before any run was known, or in a query about a run."""
-    outcome = RUN.but(status="timeout", exit_code=124, message="M.")
-    for other in (outcome.but(run_count=None), outcome.but(about_run=False)):
-        assert printed(other)[0] == "!error opsera-step: M.\nDo this."
 
 
 def test_a_job_that_fails_because_of_a_pause_has_an_error_annotation():
@@ -99,7 +91,6 @@ def test_each_failed_step_has_an_error_as_far_as_they_are_shown():
 @pytest.mark.parametrize(
     ("status", "code", "complete", "wanted", "warned"),
     [
-        ("success", 0, False, True, True),
         ("failed", 1, False, True, True),
         ("success", 0, True, True, False),
         ("success", 0, False, False, False),

@@ -91,8 +91,6 @@ PIPELINES = Table(
     [
         (96, ["NAME                        STATE      RUNS  OWNER        UPDATED",
               "Nightly integration         success    42    Robin Weber  2026-11-24…"]),
-        (80, ["NAME                   STATE      RUNS  OWNER  …",
-              "Nightly integration    success    42    Robin Weber"]),
         (60, ["NAME            STATE      RUNS  …",
               "Nightly integ…  success    42"]),
         (44, ["NAME  …",

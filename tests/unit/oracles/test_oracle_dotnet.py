@@ -7,21 +7,15 @@ import pytest
 from tests.oracles import dotnet
 
 
-@pytest.mark.parametrize("char", ["\t", "\x0b", "\x85", "\xa0", "\u2028", "\u3000"])
-def test_white_space(char: str) -> None:
-    assert char in dotnet.WHITE_SPACE
-
-
-@pytest.mark.parametrize("char", ["\x1c", "\x1f", "\u180e", "\u200b", "\ufeff", "\0", "\x08"])
-def test_not_white_space(char: str) -> None:
-    assert char not in dotnet.WHITE_SPACE
+def test_white_space() -> None:
+    """It is that of .NET, which is not Python's."""
+    assert set("\t\x0b\x85\xa0\u2028\u3000") <= set(dotnet.WHITE_SPACE)
+    assert not set("\x1c\x1f\u180e\u200b\ufeff\0\x08") & set(dotnet.WHITE_SPACE)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", []),
-        ("a", ["a"]),
         ("a\n", ["a"]),
         ("a\r\nb\rc\nd", ["a", "b", "c", "d"]),
         ("\n\r", ["", ""]),
@@ -35,11 +29,9 @@ def test_read_lines(text: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"caf\xc3\xa9", "café"),
         (b"a\xff\xe2\x82b", "a\ufffd\ufffdb"),
         (b"\xef\xbb\xbfa", "a"),
         (b"\xff\xfea\x00", "a"),
-        (b"\xfe\xff\x00a", "a"),
         (b"\xff\xfe\x00\x00a\x00\x00\x00", "a"),
         (b"a\xef\xbb\xbf", "a\ufeff"),
     ],
@@ -51,21 +43,14 @@ def test_decode(data: bytes, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a=b", ["a", "b"]),
         ("a=b=c=", ["a", "b=c="]),
-        ("a==b", ["a", "b"]),
-        ("=a=b", ["a", "b"]),
+        ("=a==b", ["a", "b"]),
         ("a=", ["a"]),
         ("=", []),
-        ("a", ["a"]),
     ],
 )
 def test_split_in_two(text: str, expected: list[str]) -> None:
     assert dotnet.split_some(text, "=", 2) == expected
-
-
-def test_split_all() -> None:
-    assert dotnet.split_some(",a,,b,", ",") == ["a", "b"]
 
 
 def test_utf16() -> None:

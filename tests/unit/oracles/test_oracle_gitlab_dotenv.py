@@ -28,39 +28,20 @@ def test_refused_by_the_parser(data: bytes) -> None:
     assert report.violations
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"A=b c\n",
-        b"A= b\n",
-        b"A=b\r\n",
-        b"A=b\tc\n",
-        b"A=\x1b[31m\n",
-        b"A='b'\n",
-        b'A="b"\n',
-        b"A=\xff\n",
-        b"\xef\xbb\xbfA=1\n",
-        b"A=1\nA=2\n",
-        b" A=1\n",
-        b"A=$HOME\n",
-        b"A=${HOME}\n",
-        b"A=%PATH%\n",
+def test_against_the_rules_only() -> None:
+    """The parser takes these, but they are not what the documentation allows."""
+    for data in (
+        b"A=b c\n", b"A= b\n", b"A=b\r\n", b"A=\x1b[m\n", b"A='b'\n", b'A="b"\n', b"A=\xff\n",
+        b"\xef\xbb\xbfA=1\n", b"A=1\nA=2\n", b" A=1\n", b"A=$HOME\n", b"A=%PATH%\n",
         b"A=a\xc2\xa0b\n",
-    ],
-)
-def test_against_the_rules_only(data: bytes) -> None:
-    report = check(data)
-    assert report.error is None
-    assert report.violations
-    assert not report.ok
+    ):  # fmt: skip
+        report = check(data)
+        assert (report.error, report.ok) == (None, False)
+        assert report.violations, data
 
 
 def test_the_parser_strips() -> None:
     assert check(b" A =\t b=c \r\n").variables == {"A": "b=c"}
-
-
-def test_a_comment_may_pass_as_a_key() -> None:
-    assert check(b"#A=1\n").error == "Key '#A' is invalid"
 
 
 def test_size_limit_is_exclusive() -> None:
@@ -75,11 +56,9 @@ def test_number_of_variables() -> None:
     assert check(data, variable_limit=50).ok
 
 
-@pytest.mark.parametrize("value", ["$A", "${A}", "%A%", "$$", "$1", "cost$5", "$(id)$?", "a$_b"])
-def test_expansions(value: str) -> None:
-    assert expansions(value)
-
-
-@pytest.mark.parametrize("value", ["", "a", "50%", "5$", "%%", "%20%3A", "$.", "a%b c%", "{$}"])
-def test_no_expansions(value: str) -> None:
-    assert not expansions(value)
+def test_expansions() -> None:
+    """A variable of a shell or of Windows is expanded, wherever it is."""
+    for value in ("$A", "${A}", "%A%", "$$", "$1", "cost$5", "$(id)$?", "a$_b"):
+        assert expansions(value), value
+    for value in ("", "a", "50%", "5$", "%%", "%20%3A", "$.", "a%b c%", "{$}"):
+        assert not expansions(value), value

@@ -7,83 +7,37 @@ import pytest
 from tests.oracles import terminal
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "plain\ttext\r\nnext\n",
-        "\x1b[31mred\x1b[0m\n",
-        "\x1b[1;4;38;5;196mx\x1b[m",
-        "\x1b[38;2;1;2;3mx\x1b[39m",
-        "\x1b[38:2::1:2:3mx\x1b[39m",
-        "\x1b[4:3mx\x1b[4:0m",
-        "\x1b[1mx\x1b[22m\x1b[7my\x1b[27m",
-        "\x1b[48;5;1;1mx\x1b[49;22m",
-        "日本語 עברית 🎉 \u200e\u200d\ufeff",
-        "\x1b[0m\x1b[39;49m\n",
-    ],
-)
-def test_harmless(text: str) -> None:
-    assert terminal.effects(text) == []
+def test_harmless() -> None:
+    for text in (
+        "", "plain\ttext\r\nnext\n", "\x1b[31mred\x1b[0m\n", "\x1b[1;4;38;5;196mx\x1b[m",
+        "\x1b[38:2::1:2:3mx\x1b[39m", "\x1b[4:3mx\x1b[4:0m", "\x1b[1mx\x1b[22m\x1b[7my\x1b[27m",
+        "\x1b[48;5;1;1mx\x1b[49;22m", "日本語 עברית 🎉 \u200e\u200d\ufeff", "\x1b[0m\x1b[39;49m\n",
+    ):  # fmt: skip
+        assert terminal.effects(text) == [], text
 
 
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("a\rb", "cursor"),
-        ("a\bb", "cursor"),
-        ("\x0b", "cursor"),
-        ("\x1b[5A", "cursor"),
-        ("\x1b[1;1H", "cursor"),
-        ("\x1b7", "cursor"),
-        ("\x1bM", "cursor"),
-        ("\x1b[2J", "erase"),
-        ("\x1b[K", "erase"),
-        ("\x1b#8", "erase"),
-        ("\x1b[?25l", "mode"),
-        ("\x1b[>4;1m", "mode"),
-        ("\x1b=", "mode"),
-        ("\x1b[2;5r", "margins"),
-        ("\x1b[6n", "report"),
-        ("\x1bZ", "report"),
-        ("\x1b[9b", "repeat"),
-        ("\x1b[3g", "tabs"),
-        ("\x1b[5i", "print"),
-        ("\x1b[8;1;1t", "window"),
-        ("\x1b[!p", "reset"),
-        ("\x1bc", "reset"),
-        ("\x1b(0", "charset"),
-        ("\x1b%@", "charset"),
-        ("\x0e", "charset"),
-        ("\x1b]0;t\x07", "osc"),
-        ("\x1b]8;;u\x1b\\", "osc"),
-        ("\x1bPq\x1b\\", "dcs"),
-        ("\x1bXq\x1b\\", "sos"),
-        ("\x1b^q\x9c", "pm"),
-        ("\x1b_q\x1b\\", "apc"),
-        ("\x9b31m", "c1"),
-        ("\x85", "c1"),
-        ("\x07", "bell"),
-        ("\u202ecba", "bidi"),
-        ("\u2067", "bidi"),
-        ("\x1b[8mhidden\x1b[28m", "conceal"),
-        ("\0", "control"),
-        ("\x7f", "control"),
-        ("\x1b[z", "csi"),
-        ("\x1b1", "escape"),
-        ("\x1b", "unfinished"),
-        ("\x1b[31", "unfinished"),
-        ("\x1b]0;t", "unfinished"),
-        ("\x1b[3\x18x", "unfinished"),
-        ("\x1b[31mred", "sgr-leak"),
-        ("\x1b[31mred\nstill\x1b[0m", "sgr-leak"),
-        ("\x1b[1;31mred\x1b[39m\n", "sgr-leak"),
-        ("\x9b31mred\n", "sgr-leak"),
-        ("\x1b[" + "1" * 5000 + "\ax", "bell"),
-    ],
-)
-def test_effects(text: str, kind: str) -> None:
-    assert kind in {effect.kind for effect in terminal.effects(text)}
+EFFECTS = {
+    "cursor": ("a\rb", "a\bb", "\x0b", "\x1b[5A", "\x1b[1;1H", "\x1b7", "\x1bM"),
+    "erase": ("\x1b[2J", "\x1b[K", "\x1b#8"),
+    "mode": ("\x1b[?25l", "\x1b[>4;1m", "\x1b="),
+    "margins": ("\x1b[2;5r",), "report": ("\x1b[6n", "\x1bZ"), "repeat": ("\x1b[9b",),
+    "tabs": ("\x1b[3g",), "print": ("\x1b[5i",), "window": ("\x1b[8;1;1t",),
+    "reset": ("\x1b[!p", "\x1bc"), "charset": ("\x1b(0", "\x1b%@", "\x0e"),
+    "osc": ("\x1b]0;t\x07", "\x1b]8;;u\x1b\\"), "dcs": ("\x1bPq\x1b\\",),
+    "sos": ("\x1bXq\x1b\\",), "pm": ("\x1b^q\x9c",), "apc": ("\x1b_q\x1b\\",),
+    "c1": ("\x9b31m", "\x85"), "bell": ("\x07", "\x1b[" + "1" * 5000 + "\ax"),
+    "bidi": ("\u202ecba", "\u2067"), "conceal": ("\x1b[8mhidden\x1b[28m",),
+    "control": ("\0", "\x7f"), "csi": ("\x1b[z",), "escape": ("\x1b1",),
+    "unfinished": ("\x1b", "\x1b[31", "\x1b]0;t", "\x1b[3\x18x"),
+    "sgr-leak": ("\x1b[31mred", "\x1b[31mred\nstill\x1b[0m", "\x1b[1;31mred\x1b[39m\n"),
+}  # fmt: skip
+"""What a terminal does besides printing, and texts that make it do that."""
+
+
+@pytest.mark.parametrize("kind", EFFECTS)
+def test_effects(kind: str) -> None:
+    for text in EFFECTS[kind]:
+        assert kind in {effect.kind for effect in terminal.effects(text)}, text
 
 
 def test_places() -> None:

@@ -14,11 +14,9 @@ from opsera_step.clock import FakeClock
 from opsera_step.platforms import Platform, detect, own_variables, platform_class
 from opsera_step.platforms.base import (
     one_line,
-    output_variable,
     read_dotenv,
     wants_color,
 )
-from tests.support.scenes import OUTPUTS
 
 
 class Broken(io.StringIO):
@@ -46,9 +44,7 @@ def plain(environ: dict[str, str] | None = None) -> tuple[Platform, io.StringIO]
 @pytest.mark.parametrize(
     ("environ", "out", "name"),
     [
-        ({}, io.StringIO(), "plain"),
         ({"JENKINS_URL": "https://ci"}, io.StringIO(), "plain"),
-        ({"CI": "true"}, io.StringIO(), "plain"),
         ({"GITHUB_ACTIONS": "true"}, Tty(), "github"),
         ({"GITHUB_ACTIONS": ""}, io.StringIO(), "plain"),
         ({"GITLAB_CI": "true"}, Tty(), "gitlab"),
@@ -56,9 +52,7 @@ def plain(environ: dict[str, str] | None = None) -> tuple[Platform, io.StringIO]
         ({"TERM": "xterm"}, io.StringIO(), "plain"),
         ({"TERM": "dumb"}, Tty(), "plain"),
         ({"TERM": "xterm", "CI": "true"}, Tty(), "plain"),
-        ({"TERM": "xterm", "CI": "1", "BUILDKITE": "true"}, Tty(), "plain"),
         ({"TERM": "xterm", "CI": "false"}, Tty(), "terminal"),
-        ({"TERM": "xterm", "CI": ""}, Tty(), "terminal"),
         ({}, Tty(), "plain"),
     ],
 )
@@ -114,10 +108,7 @@ def test_lines_and_messages():
     ("title", "text", "shown"),
     [
         ("Opsera pipeline failed", "Run 42 failed at step “X”.", "Run 42 failed at step “X”."),
-        ("Opsera pipeline timed out", "Timed out: run 4.", "Timed out: run 4."),
-        ("opsera-step: invalid input", "Invalid value 'x' for y.", "Invalid value 'x' for y."),
         ("opsera-step", "Opsera rejected the token.", "Opsera rejected the token."),
-        ("Opsera log incomplete", "Not all.", "Opsera log incomplete: Not all."),
         ("Opsera step “X” failed", "No host.", "Opsera step “X” failed: No host."),
     ],
 )
@@ -131,8 +122,6 @@ def test_a_title_is_left_out_if_the_text_repeats_it(title, text, shown):
 @pytest.mark.parametrize(
     ("environ", "default", "wanted"),
     [
-        ({}, True, True),
-        ({}, False, False),
         ({"NO_COLOR": "1"}, True, False),
         ({"NO_COLOR": ""}, True, True),
         ({"FORCE_COLOR": "1"}, False, True),
@@ -160,45 +149,18 @@ def test_a_log_that_is_not_read_ends_nothing(error):
     assert out.writes == 1
 
 
-def test_output_variables():
-    """The output runCount is the variable OPSERA_RUN_COUNT."""
-    assert [output_variable(name) for name in OUTPUTS] == [
-        "OPSERA_RUN_COUNT", "OPSERA_STATUS", "OPSERA_MESSAGE", "OPSERA_PIPELINE_ID",
-        "OPSERA_PIPELINE_NAME", "OPSERA_URL", "OPSERA_DURATION",
-        "OPSERA_STARTED_AT", "OPSERA_FINISHED_AT", "OPSERA_FAILED_STEP",
-        "OPSERA_LOG_LINES", "OPSERA_LOG_COMPLETE", "OPSERA_RESULT",
-    ]  # fmt: skip
-
-
-ENDS = ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"]
-
-
-@pytest.mark.parametrize("end", ENDS)
-def test_a_value_is_one_line_for_every_reader(tmp_path, end):
+def test_a_value_is_one_line_for_every_reader(tmp_path):
     """No line end of any kind in a value makes a second variable."""
     platform, _ = plain()
-    values = {"message": f"a{end}OPSERA_STATUS=success", "status": "failed"}
-    assert platform.write_outputs(values, str(tmp_path / "o")) == ""
-    text = (tmp_path / "o").read_text("utf-8")
-    assert text.splitlines() == ["OPSERA_MESSAGE=a OPSERA_STATUS=success", "OPSERA_STATUS=failed"]
-    assert read_dotenv(text)["OPSERA_STATUS"] == "failed"
-    assert one_line(f"{end}a{end}{end}") == "a"
-
-
-def test_a_lone_surrogate_is_written_as_a_question_mark(tmp_path):
-    """Invalid Unicode does not end a job."""
-    platform, _ = plain()
-    assert platform.write_outputs({"message": "a\ud800b"}, str(tmp_path / "o")) == ""
-    assert (tmp_path / "o").read_text("utf-8") == "OPSERA_MESSAGE=a?b\n"
-
-
-def test_the_output_file_is_created_with_its_directory(tmp_path):
-    """Later steps that run as another user can read it."""
-    file = tmp_path / "deep" / "er" / "opsera.env"
-    platform, _ = plain()
-    assert platform.write_outputs({"status": "success"}, str(file)) == ""
-    assert file.stat().st_mode & 0o777 == 0o644
-    assert list(file.parent.iterdir()) == [file]
+    for end in ("\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"):
+        values = {"message": f"a{end}OPSERA_STATUS=success", "status": "failed\ud800"}
+        assert platform.write_outputs(values, str(tmp_path / "o")) == ""
+        text = (tmp_path / "o").read_text("utf-8")
+        assert text.splitlines() == [
+            "OPSERA_MESSAGE=a OPSERA_STATUS=success", "OPSERA_STATUS=failed?",
+        ]  # fmt: skip
+        assert read_dotenv(text)["OPSERA_STATUS"] == "failed?"
+        assert one_line(f"{end}a{end}{end}") == "a"
 
 
 @pytest.mark.parametrize("file", ["directory", "file/opsera.env"])
@@ -209,12 +171,6 @@ def test_an_output_file_that_cannot_be_written_is_reported(tmp_path, file):
     platform, _ = plain()
     expected = platform.write_outputs({"status": "success"}, str(tmp_path / file))
     assert expected.startswith(f"Can't write the outputs to {tmp_path / file}: ")
-
-
-def test_no_output_file_is_no_error():
-    """Without a file nothing is written and nothing is wrong."""
-    platform, _ = plain()
-    assert platform.write_outputs({"status": "success"}, "") == ""
 
 
 def test_outputs_of_an_earlier_job_do_not_survive(tmp_path):
@@ -291,11 +247,3 @@ def test_a_system_without_poll(monkeypatch, missing):
         if missing == "file":
             out.close()
         assert not Platform({}, out, FakeClock()).is_unread
-
-
-def test_there_is_no_summary_here():
-    """The plain platform has no page for a summary."""
-    platform, out = plain()
-    platform.save_state({"run_count": "42"})
-    assert (platform.summary_room, platform.write_summary("# x"), out.getvalue()) == (0, "", "")
-    assert platform.room == 0

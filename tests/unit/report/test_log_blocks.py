@@ -63,14 +63,6 @@ def test_a_block_is_written_as_soon_as_it_is_full():
     assert sum(1 for _ in page.lines()) > 9_000
 
 
-def test_many_steps_with_few_lines_are_not_kept_either():
-    """Steps whose blocks do not fill are written when all of them together are much."""
-    page = Page()
-    for step in range(400):
-        page.blocks.add(f"id{step}", "S", "", ["x" * 15_000] * 4)
-    assert len(page.lines()) > 1200
-
-
 def test_what_is_known_of_each_step():
     """Name, count, the first and the last number, and the last lines without colors."""
     page = Page()
@@ -98,10 +90,10 @@ def test_steps_are_distinguished_by_their_ids():
     assert len(page.lines()) == 2002
 
 
-@pytest.mark.parametrize("most_bytes", [20_000, 200_000])
-def test_a_page_has_room_for_so_much_and_keeps_head_and_tail(most_bytes):
+def test_a_page_has_room_for_so_much_and_keeps_head_and_tail():
     """Of a log that is too long, the middle is left out, and its lines are counted."""
-    page, count = Page(most_bytes), 50_000
+    most_bytes, count = 100_000, 30_000
+    page = Page(most_bytes)
     for first in range(0, count, 1000):
         lines = [f"{n} {n * 2654435761 % 2**32:x}" for n in range(first, first + 1000)]
         page.blocks.add("a", "A", "", lines)

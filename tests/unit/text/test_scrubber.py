@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 from hypothesis import given, settings
@@ -85,6 +86,18 @@ JSON = st.recursive(
 def test_data_without_a_token_stays(data: object):
     """What holds no token is not changed, whatever control characters it has."""
     assert Scrubber(TOKEN).data(data) == data
+
+
+def test_data_in_60_disguises():
+    """A token with hidden characters in any places is redacted before it is encoded."""
+    rng = random.Random(7)
+    for _ in range(60):
+        pieces = list(TOKEN)
+        for _ in range(rng.randrange(1, 9)):
+            at = rng.randrange(1, len(pieces))
+            pieces.insert(at, rng.choice(("\u200b", "\x1b[0m", "\n", "\u2066", "\xad", "\x07")))
+        text = "".join(pieces)
+        assert Scrubber(TOKEN).data({"k": f"x {text}"}) == {"k": f"x {MASK}"}
 
 
 def test_lone_surrogates_become_a_character_that_jq_reads():
