@@ -22,6 +22,7 @@ from tests.support.shell import (
     TOOL,
     ask,
     command,
+    entry,
     environment,
     fast,
     opsera,
@@ -764,8 +765,8 @@ def test_an_update_shows_only_what_changed():
 def test_a_wrong_command_line_is_json_too(tmp_path, words):
     """Where JSON is asked for, stdout has the error; the outputs are written."""
     file = tmp_path / "outputs.env"
-    done = process(*words.split(), OPSERA_OUTPUT_FILE=str(file), HOME="/nonexistent")
-    error = json.loads(done.stdout)["error"]
-    assert (done.returncode, error["exitCode"]) == (2, 2)
-    assert error["message"] and error["message"].rstrip(".") in " ".join(done.stderr.split())
+    done = entry(words.split(), {"OPSERA_OUTPUT_FILE": str(file), "HOME": "/nonexistent"})
+    error = done.json["error"]
+    assert (done.code, error["exitCode"]) == (2, 2)
+    assert error["message"] and error["message"].rstrip(".") in " ".join(done.err.split())
     assert file.exists() is not words.startswith("doctor")

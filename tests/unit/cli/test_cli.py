@@ -20,7 +20,7 @@ from opsera_step.errors import ExitCode, OpseraStepError
 from opsera_step.job import utf8
 from opsera_step.signals import Signals
 from tests.support import ROOT
-from tests.support.shell import process, to_a_full_disk
+from tests.support.shell import entry, process, to_a_full_disk
 
 COMMANDS = sorted(cli.group.commands)
 
@@ -182,17 +182,18 @@ def test_an_interrupt_is_130(monkeypatch, asked):
 
 def test_options_go_before_the_environment():
     """An option wins over OPSERA_; all problems come at once, with their sources."""
-    done = process(
-        "run", "shop", "--timeout", "soon", "--on-busy", "hope",
-        OPSERA_TIMEOUT="1h", OPSERA_ON_BUSY="fail", OPSERA_ON_PAUSED="pray",
-        OPSERA_TOKEN="s3cret-token", INPUT_RESET="nonsense", INPUT_TOKEN="ghs_another-program",
-    )  # fmt: skip
-    assert done.returncode == ExitCode.INVALID_INPUT
-    assert "'soon' for timeout (from --timeout)" in done.stdout
-    assert "'hope' for on_busy (from --on-busy)" in done.stdout
-    assert "'pray' for on_paused (from OPSERA_ON_PAUSED)" in done.stdout
-    assert "1h" not in done.stdout and "INPUT_" not in done.stdout
-    assert done.stderr == ""
+    environ = {
+        "OPSERA_TIMEOUT": "1h", "OPSERA_ON_BUSY": "fail", "OPSERA_ON_PAUSED": "pray",
+        "OPSERA_TOKEN": "s3cret-token", "INPUT_RESET": "nonsense",
+        "INPUT_TOKEN": "ghs_another-program",
+    }  # fmt: skip
+    done = entry(("run", "shop", "--timeout", "soon", "--on-busy", "hope"), environ)
+    assert done.code == ExitCode.INVALID_INPUT
+    assert "'soon' for timeout (from --timeout)" in done.out
+    assert "'hope' for on_busy (from --on-busy)" in done.out
+    assert "'pray' for on_paused (from OPSERA_ON_PAUSED)" in done.out
+    assert "1h" not in done.out and "INPUT_" not in done.out
+    assert done.err == ""
 
 
 def test_a_broken_pipe_is_no_traceback():
@@ -237,10 +238,10 @@ def test_streams_that_are_closed(words, closed):
 def test_a_simulator_that_cannot_listen_is_an_error():
     """A taken port is a sentence, with the system's reason."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = process("simulator", "--port", str(taken.getsockname()[1]))
-    assert done.returncode == ExitCode.INVALID_INPUT
-    assert "cannot listen on this address: Address already in use" in done.stderr
-    assert "Traceback" not in done.stderr
+        done = entry(("simulator", "--port", str(taken.getsockname()[1])), {})
+    assert done.code == ExitCode.INVALID_INPUT
+    assert "cannot listen on this address: Address already in use" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_completing_starts_no_job():
@@ -270,11 +271,11 @@ def test_a_token_in_a_wrong_place_is_not_shown(words, tmp_path):
     """Whatever is wrong with a command, a token in it shows nowhere: typed or as a job's input."""
     job = {"INPUT_COMMAND": " ".join(words), "OPSERA_TOKEN": ""}
     for typed, environ in ((words, {"OPSERA_TOKEN": A_TOKEN}), ([], job)):
-        done = process(*typed, GITHUB_OUTPUT=str(tmp_path / "out"), GITHUB_ACTIONS="true",
-                       **environ)  # fmt: skip
-        assert done.returncode == 2
+        files = {"GITHUB_OUTPUT": str(tmp_path / "out"), "GITHUB_ACTIONS": "true"}
+        done = entry(typed, {**files, **environ})
+        assert done.code == 2
         written = (tmp_path / "out").read_text("utf-8") if (tmp_path / "out").exists() else ""
-        shown = done.stdout.replace(f"::add-mask::{A_TOKEN}", "") + done.stderr + written
+        shown = done.out.replace(f"::add-mask::{A_TOKEN}", "") + done.err + written
         assert A_TOKEN[:20] not in shown
 
 
@@ -286,7 +287,7 @@ def test_a_token_in_a_wrong_place_is_not_shown(words, tmp_path):
 )  # fmt: skip
 def test_arguments_in_errors_are_data(words):
     """Invalid input that is quoted in an error can't control the job log or a terminal."""
-    done = process(*words)
-    assert done.returncode == 2
-    assert not [line for line in done.stderr.split("\n") if line.lstrip().startswith("::")]
-    assert "##[" not in done.stderr and "\x1b" not in done.stderr
+    done = entry(words, {})
+    assert done.code == 2
+    assert not [line for line in done.err.split("\n") if line.lstrip().startswith("::")]
+    assert "##[" not in done.err and "\x1b" not in done.err
