@@ -6,19 +6,17 @@ import threading
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.clock import Deadline, FakeClock, SystemClock, format_duration
 
-FIXED = settings(derandomize=True, deadline=None, max_examples=200, database=None)
 SECONDS = st.floats(0, 1000)
 
 
 class TestFakeClock:
     """A clock that moves when a thread sleeps on it."""
 
-    @FIXED
     @given(st.lists(SECONDS))
     def test_sleeping_moves_it(self, pauses: list[float]):
         """Both times move on by what was slept."""
@@ -34,7 +32,6 @@ class TestFakeClock:
         clock.jump_wall(-300)
         assert (clock.monotonic(), clock.time()) == (0.0, 700.0)
 
-    @FIXED
     @given(st.lists(SECONDS), st.lists(SECONDS))
     def test_callbacks_come_in_their_order(self, times: list[float], pauses: list[float]):
         """Each callback runs once, at its time, in the order of times and then of planning."""

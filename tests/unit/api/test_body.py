@@ -43,7 +43,7 @@ def _threshold(request, monkeypatch) -> None:
 
 
 @pytest.mark.usefixtures("_threshold")
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RECORDS | WRAPPED | JSON, st.integers(1, 50), st.booleans(), st.sampled_from([None, 2]))
 def test_it_is_the_json_that_came(value, size, ascii_only, indent):
     """However the chunks are cut, and however it is written."""
@@ -54,7 +54,7 @@ def test_it_is_the_json_that_came(value, size, ascii_only, indent):
 
 
 @pytest.mark.usefixtures("_threshold")
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RECORDS, st.integers(1, 50), st.data())
 def test_of_a_cut_list_the_whole_records_are_there(records, size, data):
     """Records that arrived before the cut are used, in their order, and nothing else."""

@@ -6,12 +6,11 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.api import Pipeline, Run, RunResponse, RunStatus, State, Step, models
 
-FIXED = settings(derandomize=True, deadline=None, max_examples=300, database=None)
 ID = "61017a3d5c7d1b0012f4ac1e"
 STEP = "61017a3d5c7d1b0012f4ac2f"
 
@@ -39,7 +38,6 @@ class TestStates:
             for spelled in (word, word.upper(), word.title(), f" {word}\n"):
                 assert models.state_of(spelled) is state
 
-    @FIXED
     @given(st.text())
     def test_only_three_values_are_success(self, word: str):
         """Any other value is never success."""
@@ -319,7 +317,6 @@ JSON = st.recursive(
 )
 
 
-@FIXED
 @given(JSON)
 def test_no_json_raises(value: Any):
     """For any JSON, each parser returns a value of its type."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from opsera_step import __version__, cli
@@ -70,7 +70,6 @@ def test_what_is_commented_out_is_good_too(text):
     assert "shop" in config.pipelines and set(config.tools) == {"jenkins"}
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
 @given(
     st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda name: name.strip())
     | st.sampled_from(["null", "yes", "0123", "1e3", ID]),

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.clock import FakeClock
@@ -201,7 +201,6 @@ ENTRIES = st.dictionaries(st.sampled_from([*BY_NAME, "pipelines", "tools", "x"])
 FILES = ENTRIES.map(lambda found: "\n".join(f"{key}: {text}" for key, text in found.items()))
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
 @given(st.text(max_size=60) | FILES, st.booleans())
 def test_arbitrary_text_is_read_or_reported(text, is_trusted):
     """Nothing is raised, whatever a file holds, and no token is shown."""

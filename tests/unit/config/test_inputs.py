@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.config import (
@@ -462,7 +462,6 @@ ODD = st.one_of(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
 @given(st.dictionaries(st.sampled_from(sorted(BY_NAME)), ODD, max_size=6))
 def test_arbitrary_text_is_valid_or_reported(values):
     """Whatever is in the inputs, they are typed or reported, and the token is not shown."""
@@ -473,7 +472,6 @@ def test_arbitrary_text_is_valid_or_reported(values):
     assert len(token) < 8 or token not in "".join(problems.values())
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
 @given(ODD)
 def test_a_normal_address_stays_as_it_is(value):
     """To normalize twice is to normalize once."""

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.config.yaml import (
@@ -154,7 +154,6 @@ JSON = st.recursive(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
 @given(JSON, st.booleans())
 def test_json_is_yaml(data, ascii_only):
     """Every JSON text is read as what it is, surrogates included."""
@@ -179,7 +178,6 @@ Core.add_constructor("tag:yaml.org,2002:int", lambda _loader, node: int(node.val
 Core.add_constructor("tag:yaml.org,2002:float", lambda _loader, node: float(node.value))
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
 @given(JSON, st.booleans())
 def test_every_reader_reads_what_is_written(data, ascii_only):
     """Our reader, YAML 1.1 (PyYAML), and YAML 1.2's core schema read back what was written."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.display import LogLimit
 
-FIXED = settings(derandomize=True, deadline=None, max_examples=200, database=None)
 BATCHES = st.lists(st.lists(st.text("aé🎉", max_size=12), max_size=5), max_size=20)
 
 
@@ -80,7 +79,6 @@ def test_a_limit_can_count_as_the_platform_does():
     assert limit.omitted_lines == 1
 
 
-@FIXED
 @given(st.integers(0, 200), BATCHES)
 def test_the_limit_holds_and_nothing_is_lost(most: int, batches: list[list[str]]):
     """Head, omitted lines, and tail are the log in its order; head and tail fit the limit."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import xmlschema
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from opsera_step.api import State
@@ -155,7 +155,6 @@ def test_tests_of_the_same_name_are_numbered():
     ]
 
 
-@settings(deadline=None, max_examples=50)
 @example(" ")
 @given(st.text(st.characters(), max_size=30))
 def test_any_text_makes_valid_xml(text):

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.api import LogRecord
 from opsera_step.runs.log_cursor import Batch, LogCursor, RecordState, in_order, merge
 from opsera_step.text import split_lines
 
-FIXED = settings(derandomize=True, deadline=None, max_examples=250, database=None)
 PROCESS = "0123456789"
 
 
@@ -423,7 +422,6 @@ def faulty(server: Server, kind: str, choice: int, shuffle: random.Random) -> li
     return server.answer(kept[-server.window + 1 :], shuffle)
 
 
-@FIXED
 @given(st.sampled_from([4, 10, 50]), st.lists(APPEND | GROW | GROW | READ | FAULT, max_size=60))
 def test_everything_that_was_shown_comes_exactly_once(window: int, events: list[tuple]):
     """Growth, late and tied records, older and torn responses: each character comes once."""
@@ -433,7 +431,6 @@ def test_everything_that_was_shown_comes_exactly_once(window: int, events: list[
     assert re.sub(r"<\d+>|\n", "", output) == ""
 
 
-@FIXED
 @given(st.sampled_from([4, 10]), st.lists(APPEND | GROW | READ, max_size=60))
 def test_records_without_id_come_exactly_once(window: int, events: list[tuple]):
     """Without IDs, too, each character comes once, as long as the responses are complete."""
@@ -442,7 +439,6 @@ def test_records_without_id_come_exactly_once(window: int, events: list[tuple]):
     assert Counter(chunks_of(output)) == Counter(server.seen)
 
 
-@FIXED
 @given(st.sampled_from([4, 10]), st.lists(APPEND | GROW | READ | FAULT, max_size=60))
 def test_the_order_is_that_of_the_server(window: int, events: list[tuple]):
     """Within a record the text keeps its order, and so do records first seen in one response."""
@@ -460,7 +456,6 @@ def test_the_order_is_that_of_the_server(window: int, events: list[tuple]):
             place[piece.record.id] = max(numbers, default=0)
 
 
-@FIXED
 @given(st.sampled_from([4, 10]), st.lists(APPEND | GROW | READ, max_size=60))
 def test_a_line_is_cut_only_where_a_response_showed_it_unfinished(window: int, events: list[tuple]):
     """Lines come as they are in the text; one that was shown half may come in parts."""
@@ -486,7 +481,6 @@ def test_a_line_is_cut_only_where_a_response_showed_it_unfinished(window: int, e
             position[name] += line_end.end() if line_end else 0
 
 
-@FIXED
 @given(
     st.sampled_from([4, 10]),
     st.lists(st.integers(0, 25), min_size=1, max_size=12),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.api import Pipeline, Run, State
@@ -180,7 +180,6 @@ def _check_busy(played: Played, policy: StartPolicy, state: str, case: object) -
 SOME_LAGS = st.sampled_from([0.0, 1.0, 7.0, 20.0])
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
 @given(
     state=st.sampled_from(["success", "failed", "stopped", "never", "running", "paused"]),
     script=st.lists(st.sampled_from(WAYS), max_size=4),

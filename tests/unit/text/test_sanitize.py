@@ -6,14 +6,13 @@ import tracemalloc
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from opsera_step.text import LineCleaner, clean_inline, split_lines
 from opsera_step.text.sanitize import RESET
 from tests.oracles import hostile, terminal
 
-FIXED = settings(derandomize=True, deadline=None, max_examples=200, database=None)
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 
@@ -25,7 +24,6 @@ def cleaned(text: str, *, color: bool = True) -> list[str]:
 class TestLineCleaner:
     """No effects but colors, and those end with their line."""
 
-    @FIXED
     @given(hostile.strategy())
     def test_a_terminal_does_nothing_but_print(self, sample: hostile.Sample):
         """Whatever comes in, a terminal only prints, and colors end with their line."""
@@ -33,14 +31,12 @@ class TestLineCleaner:
         assert terminal.effects("\n".join(lines)) == []
         assert not any("\n" in line or "\r" in line for line in lines)
 
-    @FIXED
     @given(hostile.strategy())
     def test_what_is_harmless_stays(self, sample: hostile.Sample):
         """Readable text of any script is unchanged."""
         if sample.harmless:
             assert cleaned(sample.text) == [sample.text]
 
-    @FIXED
     @given(ANY_TEXT)
     def test_a_single_line_is_safe_even_if_it_is_none(self, text: str):
         """A text that was not split at its line ends comes out as one safe line too."""
@@ -49,7 +45,6 @@ class TestLineCleaner:
         assert line.splitlines() in ([line], [])
         line.encode()
 
-    @FIXED
     @given(ANY_TEXT)
     def test_every_readable_character_stays(self, text: str):
         """But for control and direction characters each character outside of escapes stays."""
@@ -60,7 +55,6 @@ class TestLineCleaner:
                 assert character in printed
         assert len(printed) >= len(text)
 
-    @FIXED
     @given(hostile.strategy())
     def test_without_color(self, sample: hostile.Sample):
         """With colors off the same text comes, without any escape."""
@@ -204,7 +198,6 @@ class TestSplitLines:
         assert cleaned(text)[-1] == whole.clean(text.partition("\n")[2])
         assert kept == "b"
 
-    @FIXED
     @given(
         st.lists(
             st.sampled_from(["", "10%", "20%", "a 1", "a 2", "b 1", "b", "\x1b[1m"]), max_size=8
@@ -218,7 +211,6 @@ class TestSplitLines:
         visible = [frame for frame in frames if frame.strip() and "\x1b" not in frame]
         assert not visible or lines[-1] == visible[-1]
 
-    @FIXED
     @given(st.text("ab\n \t", max_size=40))
     def test_without_carriage_returns_it_is_split(self, text: str):
         """Text without CR is split at line ends, and nothing else happens to it."""
@@ -228,7 +220,6 @@ class TestSplitLines:
 class TestCleanInline:
     """Names and messages as one line."""
 
-    @FIXED
     @given(hostile.strategy(), st.integers(1, 50))
     def test_it_is_one_short_safe_line(self, sample: hostile.Sample, limit: int):
         """Whatever comes in, one line without escapes of at most that length comes out."""
