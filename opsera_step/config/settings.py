@@ -127,8 +127,6 @@ def load_inputs(
     platform: PlatformDefaults | None = None,
     *,
     tool: str = "",
-    on_terminal: bool | None = None,
-    system_file: Path = SYSTEM_FILE,
 ) -> Inputs:
     """Return the inputs of a job from all places; see `read_settings`.
 
@@ -136,15 +134,7 @@ def load_inputs(
         InvalidInput: with everything that is wrong in all places.
 
     """
-    settings = read_settings(
-        environ,
-        options,
-        platform,
-        tool=tool,
-        on_terminal=on_terminal,
-        system_file=system_file,
-    )
-    return settings.inputs()
+    return read_settings(environ, options, platform, tool=tool).inputs()
 
 
 def read_settings(

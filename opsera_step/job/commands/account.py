@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from opsera_step.api import (
     LIST_LIMIT,
@@ -28,6 +28,8 @@ from opsera_step.job.job import CommandResult, Job
 from opsera_step.runs import RunDetails, read_details
 from opsera_step.text import LogStream, split_lines
 
+T = TypeVar("T", Task, Tool)
+
 
 class ListOptions(NamedTuple):
     """What to show of a list."""
@@ -46,7 +48,7 @@ class ListOptions(NamedTuple):
         return listing if len(chosen) == len(listing.items) else listing.only(chosen)
 
 
-def list_pipelines(job: Job, options: ListOptions = ListOptions()) -> CommandResult:  # noqa: B008
+def list_pipelines(job: Job, options: ListOptions) -> CommandResult:
     """List the pipelines."""
     return _list(job, job.client.pipelines, "pipeline", views.pipelines_table, options)
 
@@ -95,7 +97,7 @@ def _moment(seconds: float | None) -> str | None:
     return None if seconds is None else format_timestamp(seconds)
 
 
-def list_tools(job: Job, options: ListOptions = ListOptions()) -> CommandResult:  # noqa: B008
+def list_tools(job: Job, options: ListOptions) -> CommandResult:
     """List the tools of the registry."""
     return _list(job, job.client.account.tools, "tool", views.tools_table, options)
 
@@ -107,7 +109,7 @@ def show_tool(job: Job) -> CommandResult:
     return query_result(job, answer, f"Tool {called(job, tool)}.")
 
 
-def list_tasks(job: Job, options: ListOptions = ListOptions()) -> CommandResult:  # noqa: B008
+def list_tasks(job: Job, options: ListOptions) -> CommandResult:
     """List the tasks."""
     return _list(job, job.client.account.tasks, "task", views.tasks_table, options)
 
@@ -212,15 +214,8 @@ class TaskCommands:
         )
 
     def _find(self, job: Job) -> Task:
-        find = by_id_or_name(
-            "task",
-            self.name.lower() if is_object_id(self.name) else self.name,
-            is_id=is_object_id(self.name),
-            get=job.client.account.task,
-            list_all=job.client.account.tasks,
-            warn=job.warn,
-        )
-        return job.retry(find)
+        calls = job.client.account
+        return _find(job, "task", self.name, calls.task, calls.tasks)
 
     def _identify(self, job: Job) -> tuple[str, str]:
         """Return the task's ID, and its name for messages; an ID needs no request."""
@@ -286,15 +281,20 @@ class AuditCommands:
 
 def find_tool(job: Job) -> Tool:
     """Look up the user's tool, retrying while the API has problems."""
-    name = job.inputs.tool
-    find = by_id_or_name(
-        "tool",
-        name.lower() if is_object_id(name) else name,
-        is_id=is_object_id(name),
-        get=job.client.account.tool,
-        list_all=job.client.account.tools,
-        warn=job.warn,
-    )
+    calls = job.client.account
+    return _find(job, "tool", job.inputs.tool, calls.tool, calls.tools)
+
+
+def _find(
+    job: Job,
+    kind: str,
+    name: str,
+    get: Callable[[str, Deadline], T],
+    list_all: Callable[[Deadline], Listing[T]],
+) -> T:
+    is_id = is_object_id(name)
+    name = name.lower() if is_id else name
+    find = by_id_or_name(kind, name, is_id=is_id, get=get, list_all=list_all, warn=job.warn)
     return job.retry(find)
 
 
