@@ -7,13 +7,6 @@ from opsera_step.display.table import Answer, Table
 from opsera_step.display.views import records_table
 
 __all__ = [
-    "Answer",
-    "JobLog",
-    "LogLimit",
-    "Table",
-    "is_only_running",
-    "print_result",
-    "print_steps",
-    "records_table",
-    "step_lines",
-]
+    "Answer", "JobLog", "LogLimit", "Table", "is_only_running", "print_result", "print_steps",
+    "records_table", "step_lines",
+]  # fmt: skip

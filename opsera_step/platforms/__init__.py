@@ -66,14 +66,6 @@ def platform_class(name: str) -> type[Platform]:
 
 
 __all__ = [
-    "OPEN",
-    "ORIGIN",
-    "PLATFORMS",
-    "SUMMARY_FILE",
-    "Platform",
-    "detect",
-    "emulate",
-    "own_variables",
-    "platform_class",
-    "window_size",
-]
+    "OPEN", "ORIGIN", "PLATFORMS", "SUMMARY_FILE", "Platform", "detect", "emulate", "own_variables",
+    "platform_class", "window_size",
+]  # fmt: skip

@@ -24,24 +24,7 @@ from opsera_step.simulator.simulator import Simulator
 from opsera_step.simulator.world.views import RunView
 
 __all__ = [
-    "CALLS",
-    "KINDS",
-    "PLACES",
-    "ROLES",
-    "SCOPES",
-    "STATES",
-    "FakeClock",
-    "Fault",
-    "Flags",
-    "HttpRequest",
-    "LoggedRequest",
-    "Response",
-    "RunView",
-    "ScenarioError",
-    "Simulator",
-    "SpeedClock",
-    "describe_flags",
-    "load_scenario",
-    "parse_flags",
-    "scenario_names",
-]
+    "CALLS", "KINDS", "PLACES", "ROLES", "SCOPES", "STATES", "FakeClock", "Fault", "Flags",
+    "HttpRequest", "LoggedRequest", "Response", "RunView", "ScenarioError", "Simulator",
+    "SpeedClock", "describe_flags", "load_scenario", "parse_flags", "scenario_names",
+]  # fmt: skip
