@@ -222,11 +222,7 @@ def _final_state(ended: Ended | None, stop: StopResult | None) -> State | None:
 
 
 def _timed_out(
-    known: Outcome,
-    ended: Ended | None,
-    stop: StopResult | None,
-    left: str,
-    timeout: float | None,
+    known: Outcome, ended: Ended | None, stop: StopResult | None, left: str, timeout: float | None
 ) -> str:
     run = f"run {known.run_count}" if known.run_count else "the run"
     was_stopped, limit = _was_stopped(stop), format_duration(timeout or 0)

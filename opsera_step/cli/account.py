@@ -262,10 +262,7 @@ def task() -> None:
 
 
 @task.command(
-    "list",
-    cls=HelpfulCommand,
-    short_help="List the tasks.",
-    examples=["opsera-step task list"],
+    "list", cls=HelpfulCommand, short_help="List the tasks.", examples=["opsera-step task list"]
 )
 @_list_options
 @format_option(csv=True)
@@ -371,10 +368,7 @@ def _range_options(function: Any) -> Any:
         click.option("--to", callback=_day, metavar="YYYY-MM-DD", help="Last date (today)."),
         click.option("--from", "start", callback=_day, metavar="YYYY-MM-DD", help="First date."),
         click.option(
-            "--since",
-            callback=_period,
-            metavar="PERIOD",
-            help="Last days (UTC dates): 3d, 2w.",
+            "--since", callback=_period, metavar="PERIOD", help="Last days (UTC dates): 3d, 2w."
         ),
         click.option("--date", "day", callback=_day, metavar="YYYY-MM-DD", help="Only this date."),
     ):

@@ -15,13 +15,7 @@ from typing import TYPE_CHECKING
 
 from opsera_step.api.fields import is_object_id
 from opsera_step.api.token import contains_token
-from opsera_step.config.inputs import (
-    BY_NAME,
-    Layer,
-    Setting,
-    listed,
-    problem_of,
-)
+from opsera_step.config.inputs import BY_NAME, Layer, Setting, listed, problem_of
 from opsera_step.files import read_text, why_unreadable
 from opsera_step.text import did_you_mean
 

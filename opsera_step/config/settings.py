@@ -220,10 +220,7 @@ def resolve(
 
 
 def requested_command(
-    environ: Mapping[str, str],
-    platform: PlatformDefaults,
-    *,
-    system_file: Path = SYSTEM_FILE,
+    environ: Mapping[str, str], platform: PlatformDefaults, *, system_file: Path = SYSTEM_FILE
 ) -> list[str]:
     """Return the words of the command that a job's environment or config file names.
 
@@ -254,10 +251,7 @@ def known_aliases(
     """Return the aliases that a person may type, for completion; `group` is pipelines or tools."""
     typed = _expanded(_merged([options, from_environment(environ)]), environ)
     files, _ = read_config_files(
-        typed.get("config"),
-        environ,
-        on_terminal=not platform.in_ci,
-        checkouts=platform.checkouts,
+        typed.get("config"), environ, on_terminal=not platform.in_ci, checkouts=platform.checkouts
     )
     return list(dict.fromkeys(alias for file in files for alias in getattr(file, group)))
 

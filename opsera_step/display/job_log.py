@@ -38,12 +38,7 @@ class Keeper(Protocol):
     """Gets each line for the full log."""
 
     def keep(
-        self,
-        step_id: str,
-        name: str,
-        tool: str,
-        lines: Sequence[str],
-        created: float | None = None,
+        self, step_id: str, name: str, tool: str, lines: Sequence[str], created: float | None = None
     ) -> None:
         """Take lines of a step, safe to show and with their colors; `created` is their time."""
 

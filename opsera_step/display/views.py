@@ -153,13 +153,7 @@ def records_table(records: Sequence[LogRecord]) -> Table:
     return Table(
         ("TIME", "STEP", "ACTION", "STATUS", "TEXT"),
         [
-            (
-                text_at(one.data, "createdAt"),
-                one.step_name,
-                one.action,
-                one.status,
-                one.text,
-            )
+            (text_at(one.data, "createdAt"), one.step_name, one.action, one.status, one.text)
             for one in records
         ],
         expendable=("ACTION", "STATUS", "STEP"),

@@ -13,13 +13,7 @@ from opsera_step.clock import Clock, Deadline, SystemClock
 from opsera_step.errors import ApiError, Cancelled, OpseraStepError
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.outcome import Outcome, outcome_of
-from opsera_step.runs import (
-    STARTED,
-    StopResult,
-    confirm_end,
-    find_unconfirmed_run,
-    stop_run,
-)
+from opsera_step.runs import STARTED, StopResult, confirm_end, find_unconfirmed_run, stop_run
 
 CANCEL_BUDGET = 4.0
 """Seconds that stopping the run of a cancelled job may take."""

@@ -97,11 +97,7 @@ def run_job(
 
 
 def reject(
-    environ: Mapping[str, str],
-    output: Output,
-    error: OpseraStepError,
-    *,
-    is_reported: bool = False,
+    environ: Mapping[str, str], output: Output, error: OpseraStepError, *, is_reported: bool = False
 ) -> int:
     """Report a command that can't be run; the outputs are still written."""
     platform = detect(environ, output.log, SystemClock())

@@ -84,12 +84,7 @@ class Report:
             self._directory.close()
 
     def keep(
-        self,
-        step_id: str,
-        name: str,
-        tool: str,
-        lines: Sequence[str],
-        created: float | None = None,
+        self, step_id: str, name: str, tool: str, lines: Sequence[str], created: float | None = None
     ) -> None:
         """Add lines of a step to the full log. They are safe to show and may have colors.
 

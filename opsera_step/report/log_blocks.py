@@ -131,12 +131,7 @@ class LogBlocks:
         return tuple(self._steps.values())
 
     def add(
-        self,
-        step_id: str,
-        name: str,
-        tool: str,
-        lines: Sequence[str],
-        created: float | None = None,
+        self, step_id: str, name: str, tool: str, lines: Sequence[str], created: float | None = None
     ) -> None:
         """Take lines of one step, with the time of their record in seconds since 1970."""
         step = self._step(step_id, name, tool)

@@ -9,13 +9,7 @@ from opsera_step.clock import FakeClock
 from opsera_step.simulator.clock import SpeedClock
 from opsera_step.simulator.faults import CALLS, KINDS, Fault
 from opsera_step.simulator.responses import HttpRequest, Response
-from opsera_step.simulator.scenario.flags import (
-    PLACES,
-    STATES,
-    Flags,
-    describe_flags,
-    parse_flags,
-)
+from opsera_step.simulator.scenario.flags import PLACES, STATES, Flags, describe_flags, parse_flags
 from opsera_step.simulator.scenario.loader import load_scenario, scenario_names
 from opsera_step.simulator.scenario.reader import ScenarioError
 from opsera_step.simulator.scenario.spec import ROLES, SCOPES

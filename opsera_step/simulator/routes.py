@@ -570,11 +570,7 @@ def _listed(call: Call, texts: list[str]) -> Result:
 
 
 def _counted_list(
-    call: Call,
-    items: Iterable[Mapping[str, object]],
-    *,
-    start: int = 0,
-    size: int = LIST_LIMIT,
+    call: Call, items: Iterable[Mapping[str, object]], *, start: int = 0, size: int = LIST_LIMIT
 ) -> Result:
     """Return a list that is documented with a count: `size` of its items from `start` on."""
     every = list(items)

@@ -155,10 +155,7 @@ class Simulation:
     # What other users do
 
     def start_run(
-        self,
-        pipeline_id: str | None = None,
-        user: str = OTHER_USER.name,
-        branch: str = "",
+        self, pipeline_id: str | None = None, user: str = OTHER_USER.name, branch: str = ""
     ) -> int:
         """Start or queue a run as another user; return its number."""
         with self._dispatcher.lock:

@@ -129,7 +129,4 @@ def _as_json() -> Response:
     return json_response(json.loads(json.dumps(yaml.safe_load(_DESCRIPTION.read_text("utf-8")))))
 
 
-_PAGES: dict[str, Callable[[], Response]] = {
-    "openapi.json": _as_json,
-    "openapi.yml": _as_yaml,
-}
+_PAGES: dict[str, Callable[[], Response]] = {"openapi.json": _as_json, "openapi.yml": _as_yaml}
