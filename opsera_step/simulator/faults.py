@@ -9,24 +9,10 @@ from dataclasses import asdict, dataclass
 from random import Random
 
 CALLS = (
-    "run",
-    "status",
-    "summary",
-    "logs",
-    "stop",
-    "reset",
-    "pipelines",
-    "actions",
-    "tools",
-    "tool_summary",
-    "tool_update",
-    "user_actions",
-    "token_uses",
-    "tasks",
-    "task_summary",
-    "task_status",
-    "task_logs",
-)
+    "run", "status", "summary", "logs", "stop", "reset", "pipelines", "actions", "tools",
+    "tool_summary", "tool_update", "user_actions", "token_uses", "tasks", "task_summary",
+    "task_status", "task_logs",
+)  # fmt: skip
 """The calls of the API, as faults and the request log name them."""
 
 KINDS = {

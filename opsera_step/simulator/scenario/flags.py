@@ -14,18 +14,9 @@ from typing import Any
 from opsera_step.simulator.scenario.reader import Place, ScenarioError, build, setting
 
 PLACES = (
-    "jenkinsConsoleLog",
-    "jenkins_console_log",
-    "consoleLog",
-    "consoleLog_parts",
-    "octopus",
-    "buildLog",
-    "api_response",
-    "apiResponse",
-    "api_response_message",
-    "message",
-    "json",
-)
+    "jenkinsConsoleLog", "jenkins_console_log", "consoleLog", "consoleLog_parts", "octopus",
+    "buildLog", "api_response", "apiResponse", "api_response_message", "message", "json",
+)  # fmt: skip
 """The fields of a log record that can hold its console text."""
 
 STATES = ("queued", "running", "paused", "success", "failed", "rejected", "stopped")
@@ -50,9 +41,8 @@ class Flags:
     scopes: str = _flag(
         "scopes that each call accepts: only those that the API's page states, or read-only "
         "scopes for everything that reads",
-        "page",
-        "wide",
-    )
+        "page", "wide",
+    )  # fmt: skip
     invalid_token_status: int = _flag(
         "HTTP status for a missing, wrong, expired, or inactive token", 401
     )
@@ -61,12 +51,8 @@ class Flags:
     malformed_id_status: int = _flag("HTTP status for an ID that is not 24 hex digits (v1)", 404)
     error_body: str = _flag(
         "body of an error: an object, a JSON string, plain text, HTML, or nothing",
-        "json",
-        "string",
-        "text",
-        "html",
-        "empty",
-    )
+        "json", "string", "text", "html", "empty",
+    )  # fmt: skip
     rate_limit: int = _flag("requests per minute before 429 with Retry-After; 0: no limit", 0)
     rate_limit_retry_after: str = _flag("form of that Retry-After", "seconds", "date", "missing")
 
@@ -93,57 +79,40 @@ class Flags:
     run_response: str = _flag("response to run on an idle pipeline", "with_count", "without_count")
     busy_response: str = _flag(
         "response to run while another run is in progress; all but `refused` queue the run",
-        "executed",
-        "queued",
-        "executed_without_count",
-        "queued_without_count",
-        "refused",
-    )
+        "executed", "queued", "executed_without_count", "queued_without_count", "refused",
+    )  # fmt: skip
     run_count_type: str = _flag("JSON type of runCount in responses", "number", "string")
     refused_run_status: int = _flag("HTTP status of a refused run", 200)
     locked_response: str = _flag(
         "run on a locked pipeline: status failed, or an HTTP status",
-        "failed",
-        "400",
-        "403",
-        "409",
-        "423",
-    )
+        "failed", "400", "403", "409", "423",
+    )  # fmt: skip
     locked_message: str = _flag(
         "wording of that refusal", "locked", "locked_by", "permission", "generic"
     )
     run_settings: str = _flag(
         "runtime settings in run: honored, ignored, or refused with an HTTP status",
-        "honored",
-        "ignored",
-        "400",
-        "422",
-    )
+        "honored", "ignored", "400", "422",
+    )  # fmt: skip
     settings_when_off: str = _flag(
         "honored settings where the pipeline has dynamic settings off: still honored, ignored, "
         "or the run is refused with status failed or an HTTP status",
-        "ignored",
-        "honored",
-        "failed",
-        "400",
-    )
+        "ignored", "honored", "failed", "400",
+    )  # fmt: skip
 
     # The queue
     queued_visible: bool = _flag("status and logs return a queued run", True)
     queued_run_count: str = _flag(
         "workflow.run_count counts a queued run when it starts, or at once",
-        "at_start",
-        "at_request",
-    )
+        "at_start", "at_request",
+    )  # fmt: skip
     queued_numbers: str = _flag(
         "numbers of queued runs after one was deleted or moved", "kept", "renumbered"
     )
     queue_after_failure: str = _flag(
         "after a run that did not succeed, the queue starts, waits, or is dropped",
-        "start",
-        "wait",
-        "drop",
-    )
+        "start", "wait", "drop",
+    )  # fmt: skip
 
     # What is known when
     new_run_hidden_seconds: float = _flag("seconds for which a new run is unknown", 0.0)
@@ -170,10 +139,8 @@ class Flags:
     place: str = _flag("field with the console text, unless the step sets one", *PLACES)
     record_ids: str = _flag(
         "_id of log records: ObjectIds of one writer, of several, or none",
-        "objectid",
-        "scattered",
-        "missing",
-    )
+        "objectid", "scattered", "missing",
+    )  # fmt: skip
     step_index: str = _flag("step_index of log records", "from_zero", "missing")
     tie_order: str = _flag(
         "order of records with the same createdAt", "stable", "reversed", "shuffled"
@@ -182,16 +149,12 @@ class Flags:
     start_record: bool = _flag("a run's log begins with a record of its start", True)
     record_users: str = _flag(
         "user of log records: user_id with an ID, or with a name, or an ID and user_name, or none",
-        "id",
-        "name",
-        "both",
-        "missing",
-    )
+        "id", "name", "both", "missing",
+    )  # fmt: skip
     record_actors: str = _flag(
         "user of stop and approval records: the one who acted, or who started the run",
-        "actor",
-        "starter",
-    )
+        "actor", "starter",
+    )  # fmt: skip
     names_in_messages: bool = _flag("messages of log records contain names of users", True)
 
     # Stopping, resetting, approving

@@ -15,17 +15,9 @@ APPROVAL_TOOLS = ("approval", "user-action", "servicenow")
 """Tools whose steps pause the pipeline until a user decides."""
 
 TIMETABLE_ACTIONS = (
-    "run",
-    "stop",
-    "reset",
-    "approve",
-    "reject",
-    "delete",
-    "move_to_front",
-    "lock",
-    "unlock",
+    "run", "stop", "reset", "approve", "reject", "delete", "move_to_front", "lock", "unlock",
     "revoke_token",
-)
+)  # fmt: skip
 """What can happen on the timetable."""
 
 SITE_ADMIN, POWER_USER, PLAIN = "Site Admin", "Power User", "plain"
@@ -33,16 +25,9 @@ ROLES = (SITE_ADMIN, POWER_USER, PLAIN)
 """The roles of users, the most powerful first."""
 
 SCOPES = (
-    "api",
-    "api-readonly",
-    "pipeline",
-    "pipeline-readonly",
-    "registry",
-    "registry-readonly",
-    "tasks",
-    "tasks-readonly",
-    "security-logs",
-)
+    "api", "api-readonly", "pipeline", "pipeline-readonly", "registry", "registry-readonly",
+    "tasks", "tasks-readonly", "security-logs",
+)  # fmt: skip
 """The scopes that a token can have."""
 
 ACCOUNT = "org-shop-acc0"
