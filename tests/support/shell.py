@@ -124,10 +124,11 @@ def fast(scenario: Any = "success", speed: float = 100.0, **options: Any) -> Sim
 
 
 def run_to_its_end(simulator: Simulator) -> None:
-    """Start a run from the command line, and wait until it is over."""
+    """Start a run from the command line; wait until it and the account's tasks are over."""
     assert opsera(simulator, "run", "--no-wait").code == 0
     status = ("status", "--format", "json")
     wait_until(lambda: opsera(simulator, *status).json["status"] != "running")
+    wait_until(lambda: simulator.now > 60)
 
 
 def ask(simulator: Simulator, method: str, path: str, **sent: Any) -> Any:

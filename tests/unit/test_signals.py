@@ -133,6 +133,7 @@ try:
         hang()
 except Cancelled as cancelled:
     os.write(1, b"cleaned up\\n")
+    signals.ignore()
     sys.exit(cancelled.exit_code)
 """
 FAILING = "def fail(*_): raise RuntimeError\nEmergency.write_outputs = fail\n" + HANGS

@@ -213,7 +213,7 @@ class TestRecordsOutOfReach:
         """Nothing grows with the square of the number of steps."""
         plan = tuple(Step(f"s{n}", f"Step {n}") for n in range(12_000))
         found = StepHistory(Pipeline("p", "P", 7, State.SUCCESS, plan))
-        started = time.perf_counter()
+        started = time.thread_time()
         for first in range(0, 24_000, 900):
             rows = [
                 record(f"s{n // 2}", float(n), ("running", "success")[n % 2], id=str(n))
@@ -221,7 +221,7 @@ class TestRecordsOutOfReach:
             ]
             found.add(rows[::-1])
         steps = found.details(Run("p", 7), State.SUCCESS).steps
-        assert time.perf_counter() - started < 5.0
+        assert time.thread_time() - started < 5.0
         assert {step.state for step in steps} == {State.SUCCESS}
         assert not any(step.out_of_reach for step in steps)
 
