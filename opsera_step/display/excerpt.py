@@ -105,7 +105,7 @@ class _Lines:
     first: str
     last: str
     position: int
-    """Number of the last one, counted over all lines of the step."""
+    """Number of the last one."""
     count: int = 1
 
     def quoted(self) -> Iterator[str]:
@@ -131,8 +131,9 @@ class Excerpt:
         self._last: deque[_Lines] = deque(maxlen=_KEPT_RUNS)
         self._errors: dict[bytes, _Lines] = {}
 
-    def add(self, lines: Sequence[str]) -> None:
-        """Take the next lines, without their colors."""
+    def add(self, lines: Sequence[str], first: int | None = None) -> None:
+        """Take the next lines, without their colors; `first` is the number of the first one."""
+        self._count = self._count if first is None else first - 1
         quoted = [line if len(line) <= WIDTH else shortened(line) for line in lines]
         text = "\n".join(quoted).encode("utf-8", "replace")
         shapes = (
@@ -167,9 +168,9 @@ class Excerpt:
         return [one.folded() for one in self._likely_errors()]
 
     @property
-    def error_positions(self) -> list[int]:
-        """Where these lines are among all lines of the step, counted from 1."""
-        return [one.position for one in self._likely_errors()]
+    def numbered_errors(self) -> list[tuple[int, str]]:
+        """These lines with their numbers; of similar ones the last."""
+        return [(one.position, one.last) for one in self._likely_errors()]
 
     @property
     def tail(self) -> list[str]:
@@ -185,11 +186,6 @@ class Excerpt:
         while lines and not lines[0].strip():
             lines.pop(0)
         return lines
-
-    @property
-    def relevant(self) -> list[str]:
-        """The lines that matter: those that report errors, or else some of the last ones."""
-        return self.errors or self.tail[-MOST_ERRORS:]
 
     @property
     def headline(self) -> str:
@@ -233,14 +229,17 @@ class Excerpts:
     def __init__(self) -> None:
         self._steps: dict[str, Excerpt] = {}
 
-    def add(self, step_id: str, name: str, lines: Sequence[str]) -> None:
-        """Take lines of a step; of hundreds of steps the first ones are forgotten."""
+    def add(self, step_id: str, name: str, lines: Sequence[str], first: int | None = None) -> None:
+        """Take lines of a step; of hundreds of steps the first ones are forgotten.
+
+        `first` is the number of the first line in the whole log.
+        """
         key = step_id or name
         if key not in self._steps:
             if len(self._steps) >= _STEPS:
                 del self._steps[next(iter(self._steps))]
             self._steps[key] = Excerpt(name)
-        self._steps[key].add([plain(line) for line in lines])
+        self._steps[key].add([plain(line) for line in lines], first)
 
     def of(self, step_id: str, name: str) -> Excerpt | None:
         """Find a step by its ID, or else the last one of that name."""

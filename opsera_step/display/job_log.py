@@ -189,7 +189,7 @@ class JobLog:
         self._progress.line_seen(event.step_id)
         if self._keeper is not None:
             self._keeper.keep(event.step_id, step.name, step.tool, full, event.created)
-        self.excerpts.add(event.step_id, step.name, lines)
+        self.excerpts.add(event.step_id, step.name, lines, self.line_count - len(lines) + 1)
         if not self._shows_log:
             self._withheld_step = step.name
             self._report_withheld()

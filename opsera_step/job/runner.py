@@ -254,7 +254,7 @@ class _Ending:
             job.signals.emergency.settled = outcome
         for what, sink in (
             ("the job log", lambda: self._print_log(job, result, outcome)),
-            ("the report", lambda: job.report.write(outcome, job.clock.time())),
+            ("the report", lambda: _write_report(job, outcome)),
             ("the links", lambda: _write_links(job, outcome)),
             ("the step summary", lambda: _write_summary(job, result, outcome)),
             ("the state", lambda: _save_state(job, result)),
@@ -448,6 +448,11 @@ def _hint(job: Job, error: OpseraStepError) -> str:
     if near == (inputs.tool or inputs.pipeline):
         return f"“{near}” is an alias itself; an alias can't refer to another alias. {error.hint}"
     return f"The config file has the alias “{near}”. {error.hint}"
+
+
+def _write_report(job: Job, outcome: Outcome) -> str:
+    excerpts = job.log.excerpts if job.report.keeps_log else None
+    return job.report.write(outcome, job.clock.time(), excerpts)
 
 
 def _write_links(job: Job, outcome: Outcome) -> str:

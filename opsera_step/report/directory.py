@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TextIO
 
@@ -21,14 +20,11 @@ from opsera_step.outcome import Outcome
 from opsera_step.text import clean_inline, plain
 
 if TYPE_CHECKING:
-    from opsera_step.report.log_blocks import StepLog
+    from opsera_step.display.excerpt import Excerpts
 
 LOG, RESULT, PAGE, TESTS = "log.txt", "result.json", "report.html", "junit.xml"
 ANSWER = "answer.json"
 
-_BLOCK_HEAD = 100
-_MOST_SEARCHED = 500_000
-"""Lines of a step that are searched for errors."""
 _MOST_READ = 1 << 20
 
 
@@ -93,10 +89,11 @@ class Report:
         if self._log is not None:
             self._try(lambda: self._keep(step_id, name, tool, lines, created))
 
-    def write(self, outcome: Outcome, now: float) -> str:
+    def write(self, outcome: Outcome, now: float, excerpts: Excerpts | None = None) -> str:
         """Write what follows from the outcome; return a sentence if anything failed.
 
-        `now` is the time of the wall clock, in seconds since 1970.
+        `now` is the time of the wall clock, in seconds since 1970; `excerpts` has the lines to
+        quote of the step at which the run ended.
         """
         if self._directory is None:
             return self._failure
@@ -107,7 +104,7 @@ class Report:
         if self._with_log:
             self._try(self._blocks.finish)
             self._write(TESTS, lambda file: self._write_tests(file, outcome, now))
-            self._write(PAGE, lambda file: self._write_page(file, outcome))
+            self._write(PAGE, lambda file: self._write_page(file, outcome, excerpts))
         self._try(self._close_log)
         return self._failure
 
@@ -166,45 +163,18 @@ class Report:
         if self._spool is not None:
             self._spool.write(block)
 
-    def _errors(self, log: StepLog) -> tuple[tuple[int, str], ...]:
-        """Return the lines of one step that report errors, with their numbers."""
-        from opsera_step.display.excerpt import Excerpt, shortened  # noqa: PLC0415 - at the end only
-
-        skipped = max(0, log.count - _MOST_SEARCHED)
-        found = Excerpt(log.name)
-        for _, line in islice(self._lines_of(log), skipped, None):
-            found.add([plain(line)])
-        wanted = {skipped + position for position in found.error_positions}
-        lines = enumerate(self._lines_of(log), 1) if wanted else ()
-        return tuple(
-            (number, shortened(plain(line)))
-            for position, (number, line) in lines
-            if position in wanted
-        )
-
-    def _lines_of(self, log: StepLog) -> Iterator[tuple[int, str]]:
-        """Yield the lines of one step with their numbers, from what was spooled."""
-        from opsera_step.report.log_blocks import unpack  # noqa: PLC0415 - at the end only
-
-        if self._spool is None:
-            return
-        self._spool.seek(0)
-        mark = f'data-step="{log.number}" '
-        for block in self._spool:
-            if mark in block[:_BLOCK_HEAD]:
-                yield from ((number, line) for _, number, line in unpack(block))
-
     def _write_tests(self, file: TextIO, outcome: Outcome, now: float) -> None:
         from opsera_step.report import junit  # noqa: PLC0415 - only a report needs it
 
         file.write(junit.junit(outcome, self._blocks.steps, now))
 
-    def _write_page(self, file: TextIO, outcome: Outcome) -> None:
+    def _write_page(self, file: TextIO, outcome: Outcome, excerpts: Excerpts | None) -> None:
         from opsera_step.report import html  # noqa: PLC0415 - only a report needs it
 
         logs = self._blocks.steps
         bad = html.ended_at(outcome, logs)
-        errors = self._errors(bad) if bad else ()
+        found = excerpts.of(bad.step_id, bad.name) if bad and excerpts else None
+        errors = found.numbered_errors if found else ()
         file.write(html.head(outcome, logs, self._blocks.left_out, errors))
         if self._spool is not None:
             self._spool.seek(0)

@@ -10,7 +10,7 @@ import base64
 import re
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from opsera_step.text import plain
@@ -29,24 +29,6 @@ _KEPT_AT_END = 2**23
 _PARTS = 500
 _TAIL_WIDTH = 2000
 _CUT_COLOR = re.compile(r"\x1b[^m]*\Z")
-_BLOCK = re.compile(
-    r'<script type="text/plain" data-step="(\d+)" data-lines="([\d,]+)"(?: data-times="[\d,]+")?>'
-    r"([A-Za-z0-9+/=]*)</script>\n?"
-)
-
-
-def unpack(block: str) -> Iterator[tuple[int, int, str]]:
-    """Return the lines of a block: the number of its step, their own numbers, and their texts."""
-    found = _BLOCK.fullmatch(block)
-    if found is None:
-        return
-    step, ranges, packed = found.groups()
-    text = zlib.decompress(base64.b64decode(packed), -zlib.MAX_WBITS).decode("utf-8")
-    numbers = [int(number) for number in ranges.split(",")]
-    pairs = zip(numbers[::2], numbers[1::2], strict=True)
-    places = (number for first, count in pairs for number in range(first, first + count))
-    for place, line in zip(places, text.split("\n"), strict=True):
-        yield int(step), place, line
 
 
 @dataclass

@@ -9,6 +9,7 @@ from opsera_step.api import State
 from opsera_step.outcome import Outcome
 from opsera_step.report import Report
 from opsera_step.runs import StepResult
+from tests.support.sheet import Sheet, joblog
 
 START = 1_767_225_600.0
 URL = "https://app.opsera.io/workflow/details/65a4f00dc0ffee0123456789/summary"
@@ -91,11 +92,13 @@ def write(directory: Path, outcome: Outcome, logs: Mapping[str, Sequence[str]]) 
     """Write a report; the logs are by the steps' IDs. Return its page."""
     names = {step.id: step for step in outcome.steps}
     with Report(str(directory)) as report:
+        excerpts, count = joblog(Sheet()).excerpts, 0
         for step_id, lines in logs.items():
             step = names.get(step_id, StepResult(step_id or "Log"))
             report.keep(step_id, step.name, step.tool, lines, step.started_at)
-        count = sum(map(len, logs.values()))
-        assert report.write(outcome.but(log_lines=count), START) == ""
+            excerpts.add(step_id, step.name, lines, count + 1)
+            count += len(lines)
+        assert report.write(outcome.but(log_lines=count), START, excerpts) == ""
     return directory / "report.html"
 
 

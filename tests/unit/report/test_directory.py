@@ -15,7 +15,8 @@ from opsera_step.clock import FakeClock
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import detect
 from opsera_step.report import Report
-from opsera_step.runs import StepResult
+from opsera_step.runs import LogLines, StepResult
+from tests.support.sheet import Sheet, joblog
 
 OUTCOME = Outcome("failed", 1, "Größe", run_count=42)
 FILES = {"log.txt", "result.json", "junit.xml", "report.html"}
@@ -43,12 +44,16 @@ def test_the_page_quotes_the_errors_near_the_end_of_the_failed_step(tmp_path):
     """With their numbers in the whole log, together with the last lines."""
     step = StepResult("Build", "", State.FAILED, id="b")
     with Report(str(tmp_path)) as report:
-        report.keep("other", "Other", "", ["error: of another step"])
-        keep(report, *(f"retry {n}: error: connection refused" for n in range(50)))
-        keep(report, "\x1b[31mAssertionError: expected 3\x1b[0m")
-        report.keep("other", "Other", "", ["between"])
-        keep(report, *(f"cleaning up {chr(97 + n)}" for n in range(26)))
-        assert report.write(OUTCOME.but(steps=(step,)), NOW) == ""
+        log = joblog(Sheet(), keeper=report)
+        for step_id, lines in (
+            ("other", ["error: of another step"]),
+            ("b", [f"retry {n}: error: connection refused" for n in range(50)]),
+            ("b", ["\x1b[31mAssertionError: expected 3\x1b[0m"]),
+            ("other", ["between"]),
+            ("b", [f"cleaning up {chr(97 + n)}" for n in range(26)]),
+        ):
+            log.show(LogLines(step_id, step_id, "", tuple(lines)))
+        assert report.write(OUTCOME.but(steps=(step,)), NOW, log.excerpts) == ""
     head = (tmp_path / "report.html").read_text("utf-8").partition("Steps and log</h2>")[0]
     shown = re.findall(r'<span class="number">|href="#L(\d+)"[^>]*>\d+</a>', head)
     texts = re.findall(r'class="text">([^<]*)<', head)

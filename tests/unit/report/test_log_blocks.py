@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from opsera_step.report.log_blocks import LONGEST_LINE, TAIL, LogBlocks, unpack
+from opsera_step.report.log_blocks import LONGEST_LINE, TAIL, LogBlocks
 
 _BLOCK = re.compile(
     r'<script type="text/plain" data-step="(\d+)" data-lines="([\d,]+)"(?: data-times="[\d,]+")?>'
@@ -105,23 +105,6 @@ def test_a_page_has_room_for_so_much_and_keeps_head_and_tail():
     assert page.blocks.left_out == count - len(numbers) > 0
     gaps = [(a, b) for a, b in itertools.pairwise(numbers) if b != a + 1]
     assert len(gaps) == 1
-
-
-def test_a_block_can_be_read_again():
-    """Its step's number, and each line's; what is no block has no lines."""
-    page = Page()
-    page.blocks.add("a", "A", "", ["one"])
-    page.blocks.add("b", "B", "", ["\x1b[1mtwo\x1b[0m", ""])
-    page.blocks.add("a", "A", "", ["é"])
-    page.blocks.finish()
-    lines = [line for block in page.written for line in unpack(block)]
-    assert sorted(lines, key=lambda line: line[1]) == [
-        (1, 1, "one"),
-        (2, 2, "\x1b[1mtwo\x1b[0m"),
-        (2, 3, ""),
-        (1, 4, "é"),
-    ]
-    assert list(unpack("<script>")) == []
 
 
 def test_the_time_of_each_line():
