@@ -23,7 +23,6 @@ from opsera_step.simulator.responses import (
 )
 from opsera_step.simulator.scenario.flags import Flags
 from opsera_step.simulator.scenario.spec import Member, RunSettings, User
-from opsera_step.simulator.world.accounts import Owned
 from opsera_step.simulator.world.audit import AuditLog, span_of
 from opsera_step.simulator.world.log_store import CONSOLE
 from opsera_step.simulator.world.pipeline import Pipeline
@@ -493,8 +492,7 @@ def _found(call: Call, objects: Mapping[str, T], value: object, name: str) -> T:
         known_form = is_object_id(value)
         status = flags.not_found_status if known_form else flags.malformed_id_status
         raise Refusal(status, f"{kind} {value} was not found.")
-    owned: Owned = found.spec
-    if not call.world.accounts.may_use(call.member, owned):
+    if not call.world.accounts.may_use(call.member, found.spec):
         raise Refusal(call.flags.forbidden_status, "Forbidden")
     return found
 

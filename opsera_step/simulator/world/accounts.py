@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Protocol
 
 from opsera_step.simulator.identifiers import ObjectIds, jwt
 from opsera_step.simulator.scenario.spec import (
@@ -15,6 +14,8 @@ from opsera_step.simulator.scenario.spec import (
     SITE_ADMIN,
     Access,
     Member,
+    ObjectSpec,
+    PipelineSpec,
     User,
 )
 
@@ -33,25 +34,6 @@ class Token:
     owner: str
     expires: float
     active: bool = True
-
-
-class Owned(Protocol):
-    """What a user can have access to."""
-
-    @property
-    def id(self) -> str:
-        """Its ID."""
-        ...
-
-    @property
-    def owner(self) -> User:
-        """Its owner."""
-        ...
-
-    @property
-    def access(self) -> Access:
-        """Who else may use it."""
-        ...
 
 
 class Accounts:
@@ -104,7 +86,7 @@ class Accounts:
         """Change who may use an object."""
         self._access[object_id] = access
 
-    def may_use(self, member: Member, thing: Owned) -> bool:
+    def may_use(self, member: Member, thing: PipelineSpec | ObjectSpec) -> bool:
         """Return whether a user may use an object.
 
         Site Admins, the owner, and the users that the object names always may. Open objects are
