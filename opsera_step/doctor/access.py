@@ -5,41 +5,27 @@ Only requests that change nothing are sent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from opsera_step.api import (
-    CONSOLE_OUTPUT,
-    LOGS,
     PIPELINES,
     RUN,
     SCOPE_LABELS,
-    STATUS,
     SUMMARY,
-    TASKS,
     TOOL_UPDATE,
-    TOOLS,
-    USER_ACTIONS,
-    Endpoint,
     TokenFacts,
     describe_scopes,
     explain_malformed,
     format_span,
 )
 from opsera_step.doctor.check import Check, fail, fail_with, ok, skip, warn
+from opsera_step.doctor.examination import Ability, Examination
 from opsera_step.errors import (
     ExitCode,
     Forbidden,
     Malformed,
-    NotFound,
-    OpseraStepError,
     Unauthorized,
 )
-
-if TYPE_CHECKING:
-    from opsera_step.doctor.checks import Examination
 
 SOON = 7 * 86400.0
 """Seconds before its expiry at which a token is worth a warning."""
@@ -100,65 +86,6 @@ def _describe(exam: Examination) -> str:
         parts.append(f"valid only in {format_span(facts.not_before - now)}{whose} (claim nbf)")
     parts.append(f"scope {describe_scopes(facts.scopes)}" if facts.scopes else "scope unknown")
     return ", ".join(parts)
-
-
-@dataclass(frozen=True)
-class Ability:
-    """A permission that a token may have."""
-
-    name: str
-    endpoint: Endpoint
-    error: OpseraStepError | None = None
-    needed: bool = False
-    """Whether no run can be followed without it."""
-
-    @property
-    def is_allowed(self) -> bool:
-        """Whether the request was successful."""
-        return self.error is None
-
-    @property
-    def is_denied(self) -> bool:
-        """Whether the request was refused, so that a retry would not help."""
-        return isinstance(self.error, (Forbidden, NotFound))
-
-
-def try_abilities(exam: Examination) -> list[Ability]:
-    """Test what a token allows; a pipeline given by name requires more."""
-    return list(_try_all(exam))
-
-
-def _try_all(exam: Examination) -> Iterator[Ability]:
-    pipeline, failure = exam.found
-    by_name = bool(exam.inputs.pipeline) and not exam.inputs.pipeline_is_id
-    yield Ability("list pipelines", PIPELINES, exam.probe(), needed=by_name)
-    if pipeline is not None or (failure is not None and not by_name):
-        yield Ability("read the pipeline", SUMMARY, failure)
-    pipeline_id = pipeline.id if pipeline is not None else exam.inputs.pipeline
-    if pipeline is not None or (isinstance(failure, Forbidden) and not by_name):
-        count = exam.inputs.run_count or (pipeline.run_count if pipeline is not None else 0)
-        body: dict[str, object] = {"pipelineId": pipeline_id}
-        if count:
-            body["runCount"] = count
-            yield _try(exam, "read the status of runs", STATUS, body, needed=True)
-        if count or pipeline is None:
-            log = {**body, "type": CONSOLE_OUTPUT}
-            yield _try(exam, "read their logs", LOGS, log, needed=True)
-    yield _try(exam, "list tools", TOOLS)
-    yield _try(exam, "list tasks", TASKS)
-    yield _try(exam, "read audit logs", USER_ACTIONS.with_query(count=1))
-
-
-def _try(
-    exam: Examination,
-    name: str,
-    endpoint: Endpoint,
-    body: dict[str, object] | None = None,
-    *,
-    needed: bool = False,
-) -> Ability:
-    error = exam.attempt(lambda deadline: exam.client.probe(endpoint, body, deadline))
-    return Ability(name, endpoint, error, needed)
 
 
 def check_access(exam: Examination) -> Check:

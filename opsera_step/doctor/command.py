@@ -13,7 +13,8 @@ from opsera_step.display import Answer, Table
 from opsera_step.display.formats import yaml_text
 from opsera_step.display.table import table_lines
 from opsera_step.doctor.check import Check, Level, exit_code_of, fail, warn
-from opsera_step.doctor.checks import Examination, run_checks
+from opsera_step.doctor.checks import run_checks
+from opsera_step.doctor.examination import Examination
 from opsera_step.doctor.probe import Probe
 from opsera_step.doctor.screen import can_merge, ending, lines, merge, one_line, summary
 from opsera_step.errors import Cancelled, ExitCode, InternalError, InvalidInput

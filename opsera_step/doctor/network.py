@@ -10,14 +10,13 @@ import socket
 import threading
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from opsera_step.api import HINT_NOT_OPSERA, format_span
 from opsera_step.clock import format_duration
 from opsera_step.doctor.check import Check, fail, fail_with, ok, skip, warn, warn_with
+from opsera_step.doctor.examination import MAX_SKEW, Examination, NotTested
 from opsera_step.errors import (
-    ApiError,
     AuthError,
     ExitCode,
     Forbidden,
@@ -26,10 +25,6 @@ from opsera_step.errors import (
     Unreachable,
 )
 
-if TYPE_CHECKING:
-    from opsera_step.doctor.checks import Examination
-
-MAX_SKEW = 60.0
 _CERTIFICATE_SOON = 14 * 86400.0
 """Seconds before its expiry at which a certificate is worth a warning."""
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
@@ -154,10 +149,6 @@ def check_api(exam: Examination) -> Check:
     if isinstance(error, NotFound):
         return warn_with("api", error)
     return fail_with("api", error)
-
-
-class NotTested(ApiError):
-    """A request was not sent because the time for all checks is over."""
 
 
 def is_ip_address(host: str) -> bool:

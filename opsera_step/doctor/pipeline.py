@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from opsera_step.api import Pipeline, State, object_at
 from opsera_step.doctor.access import may_start
 from opsera_step.doctor.check import Check, fail, fail_with, ok, skip, warn
+from opsera_step.doctor.examination import Examination
 from opsera_step.errors import ExitCode, Forbidden
-
-if TYPE_CHECKING:
-    from opsera_step.doctor.checks import Examination
 
 _UNTESTED = "(starting a run is not tested)"
 

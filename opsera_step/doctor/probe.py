@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opsera_step import __version__, files
 from opsera_step.api import (
@@ -35,14 +35,12 @@ from opsera_step.clock import Deadline
 from opsera_step.display import Table
 from opsera_step.doctor import readings
 from opsera_step.doctor.check import Check, fail, ok, skip
+from opsera_step.doctor.examination import Examination
 from opsera_step.doctor.questions import QUESTIONS, Question
 from opsera_step.doctor.readings import Reply
 from opsera_step.doctor.redacted import message_of, names_in, public_word, shape_of, time_format
 from opsera_step.errors import ApiError, ExitCode
 from opsera_step.text import Scrubber, json_text
-
-if TYPE_CHECKING:
-    from opsera_step.doctor.checks import Examination
 
 TOTAL_SECONDS = 90.0
 """The most seconds for all requests of the probe."""

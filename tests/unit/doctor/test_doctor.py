@@ -244,7 +244,7 @@ def test_a_lookup_that_takes_too_long(monkeypatch):
 
 def test_a_host_that_does_not_respond(monkeypatch):
     """A firewall that drops everything makes the connection time out."""
-    monkeypatch.setattr("opsera_step.doctor.checks.STEP_SECONDS", 0.3)
+    monkeypatch.setattr("opsera_step.doctor.examination.STEP_SECONDS", 0.3)
     with socket.socket() as listener, Fillers() as fillers:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
