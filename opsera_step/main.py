@@ -43,15 +43,14 @@ def is_job(arguments: Sequence[str]) -> bool:
 
 
 def _run_job(words: list[str], signals: Signals) -> int:
-    from opsera_step.clock import SystemClock  # noqa: PLC0415 - after the signals
-    from opsera_step.config import Setting, requested_command  # noqa: PLC0415
+    from opsera_step.config import Setting, requested_command  # noqa: PLC0415 - after the signals
     from opsera_step.job import Output, run_job, utf8  # noqa: PLC0415
     from opsera_step.platforms import detect, own_variables  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
     environ, out = own_variables(os.environ, is_job=True), utf8(sys.stdout)
-    asked = words or requested_command(environ, detect(environ, out, SystemClock()))
+    asked = words or requested_command(environ, detect(environ, out))
     if needs_command_line(asked):
         # Only these commands wait for click.
         from opsera_step.cli import run_arguments  # noqa: PLC0415

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from opsera_step.clock import SystemClock
 from opsera_step.config import BY_NAME, PATHS, Input, Setting, is_alias, known_aliases
 from opsera_step.errors import InvalidInput
 from opsera_step.files import read_text, why_unreadable
@@ -198,7 +197,7 @@ def completing_alias(group: str) -> Any:
         path = context.params.get("config")
         options = {"config": Setting(path, "--config")} if path else {}
         environ = own_variables(os.environ, is_job=False)
-        platform = detect(environ, sys.stdout, SystemClock())
+        platform = detect(environ, sys.stdout)
         aliases = known_aliases(environ, options, platform, group)
         # An alias that takes quotes would not reach the shell's line as one word.
         return [one for one in aliases if one.startswith(incomplete) and is_alias(one)]

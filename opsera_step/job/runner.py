@@ -100,7 +100,7 @@ def reject(
     environ: Mapping[str, str], output: Output, error: OpseraStepError, *, is_reported: bool = False
 ) -> int:
     """Report a command that can't be run; the outputs are still written."""
-    platform = detect(environ, output.log, SystemClock())
+    platform = detect(environ, output.log)
     end = _Ending(platform, output, environ, {})
     if is_reported:
         return int(end.write_rejection(error).exit_code)
@@ -383,7 +383,7 @@ class _Ending:
         return Scrubber(token_to_mask(self._environ, self._options))
 
     def _print_error(self, outcome: Outcome) -> None:
-        data = detect(self._environ, self._output.data or self._output.log, SystemClock())
+        data = detect(self._environ, self._output.data or self._output.log)
         data.lines(json_text(_error_document(outcome)).split("\n"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TextIO
 
-from opsera_step.clock import Clock
+from opsera_step.clock import Clock, SystemClock
 from opsera_step.platforms.base import OPEN, ORIGIN, Platform
 from opsera_step.platforms.terminal import Terminal, can_move_cursor, window_size
 
@@ -15,7 +15,7 @@ SUMMARY_FILE = "summary.md"
 """Name of the file that `emulate` names for the step summary, where there is one."""
 
 
-def detect(environ: Mapping[str, str], out: TextIO, clock: Clock) -> Platform:
+def detect(environ: Mapping[str, str], out: TextIO, clock: Clock | None = None) -> Platform:
     """Return the platform, from the variables that it sets in each job; any other one is plain."""
     if environ.get("GITHUB_ACTIONS") == "true":
         name = "github"
@@ -23,7 +23,7 @@ def detect(environ: Mapping[str, str], out: TextIO, clock: Clock) -> Platform:
         name = "gitlab"
     else:
         name = "terminal" if can_move_cursor(environ, out) else "plain"
-    return platform_class(name)(environ, out, clock)
+    return platform_class(name)(environ, out, clock or SystemClock())
 
 
 def emulate(name: str, directory: Path) -> dict[str, str]:
