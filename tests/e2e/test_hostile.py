@@ -50,11 +50,9 @@ def obeyed_on_github(log: bytes) -> github_runner.Runner:
     assert {found.name for found in runner.commands} <= OWN_COMMANDS
     assert all(found.version == 2 for found in runner.commands)
     assert runner.forged == []
-    assert runner.faults == []
     assert runner.unrecognized == []
     assert not runner.stopped
     assert runner.balanced
-    assert not (runner.outputs or runner.state or runner.env or runner.path or runner.matchers)
     return runner
 
 

@@ -104,12 +104,6 @@ def utf16_length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def utf16_cut(text: str, limit: int) -> str:
-    """The first `limit` UTF-16 code units; half a pair at the end is dropped."""
-    units = text.encode("utf-16-le", "surrogatepass")[: limit * 2]
-    return units.decode("utf-16-le", "ignore")
-
-
 def joins(char: str) -> bool:
     """Whether a character with a weight belongs to the one before it, such as an accent.
 

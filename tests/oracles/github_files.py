@@ -1,4 +1,4 @@
-"""How GitHub's runner reads GITHUB_OUTPUT, GITHUB_STATE, GITHUB_ENV and GITHUB_STEP_SUMMARY.
+"""How GitHub's runner reads GITHUB_OUTPUT, GITHUB_STATE, and GITHUB_STEP_SUMMARY.
 
 The rules are those of `EnvFileKeyValuePairs` and `CreateStepSummaryCommand` in actions/runner,
 `src/Runner.Worker/FileCommandManager.cs`, on Linux.
@@ -13,11 +13,6 @@ from . import dotnet
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes of a step summary beyond which it is not shown at all (FileCommandManager.cs)."""
-
-OUTPUTS_LIMIT = 1024 * 1024
-"""Bytes of all outputs of a job together, counted as UTF-16.
-
-Source: github/docs, data/reusables/actions/output-limitations.md."""
 
 
 class FileCommandError(Exception):
@@ -39,11 +34,6 @@ class FileCommands:
         """The values by name; the last one of a name wins."""
         return dict(self.pairs)
 
-    @property
-    def utf16_size(self) -> int:
-        """What the values weigh against OUTPUTS_LIMIT."""
-        return sum(2 * dotnet.utf16_length(name + value) for name, value in self.pairs)
-
 
 @dataclass(frozen=True)
 class Summary:
@@ -61,14 +51,6 @@ def outputs(data: bytes) -> FileCommands:
 def state(data: bytes) -> FileCommands:
     """Read a GITHUB_STATE file (`SaveStateFileCommand`)."""
     return _collect(data, needs_name=False)
-
-
-def env(data: bytes) -> FileCommands:
-    """Read a GITHUB_ENV file (`SetEnvFileCommand`). NODE_OPTIONS is refused, the rest is set."""
-    found = _collect(data, needs_name=True)
-    kept = [pair for pair in found.pairs if pair[0].upper() != "NODE_OPTIONS"]
-    blocked = "Can't store NODE_OPTIONS" if len(kept) < len(found.pairs) else None
-    return FileCommands(kept, found.error or blocked)
 
 
 def summary(data: bytes) -> Summary:

@@ -11,53 +11,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from . import dotnet
 
-REGISTERED = frozenset(
-    {
-        "add-mask",
-        "add-matcher",
-        "add-path",
-        "debug",
-        "echo",
-        "endgroup",
-        "error",
-        "group",
-        "notice",
-        "remove-matcher",
-        "save-state",
-        "set-env",
-        "set-output",
-        "stop-commands",
-        "warning",
-    }
-)
+REGISTERED = frozenset({
+    "add-mask", "add-matcher", "add-path", "debug", "echo", "endgroup", "error", "group", "notice",
+    "remove-matcher", "save-state", "set-env", "set-output", "stop-commands", "warning",
+})  # fmt: skip
 """Names that run: the extensions in ActionCommandManager.cs, and `stop-commands`."""
 
-MESSAGE_LIMIT = 4096
-"""UTF-16 units of an annotation's message that are kept (ExecutionContext.cs)."""
-
-ANNOTATION_LIMIT = 10
-"""Annotations of one level that a step may show; the rest is only logged (ExecutionContext.cs)."""
-
-UI_MARKERS = frozenset(
-    {
-        "command",
-        "debug",
-        "endgroup",
-        "error",
-        "group",
-        "icon",
-        "info",
-        "notice",
-        "section",
-        "verbose",
-        "warning",
-    }
-)
+UI_MARKERS = frozenset({
+    "command", "debug", "endgroup", "error", "group", "icon", "info", "notice", "section",
+    "verbose", "warning",
+})  # fmt: skip
 """`##[name]` texts that a log viewer renders although the runner did not write them.
 
 Source: github/vscode-github-actions, `src/logs/parser.ts` (names), `src/logs/model.ts`
@@ -94,23 +62,16 @@ class Marker:
 
 @dataclass(frozen=True)
 class Annotation:
-    """An error, a warning or a notice, decoded; `shown` is false past the tenth of its level."""
+    """An error, a warning or a notice, decoded."""
 
     level: str
     message: str
     properties: dict[str, str]
-    shown: bool
-    cut: bool
 
     @property
     def title(self) -> str:
         """The title property, or nothing."""
         return self.properties.get("title", "")
-
-    @property
-    def file(self) -> str:
-        """The file property, or nothing."""
-        return self.properties.get("file", "")
 
 
 @dataclass
@@ -236,43 +197,24 @@ def _properties(pairs: list[str], table: tuple[tuple[str, str], ...]) -> dict[st
     return found
 
 
-class CommandFault(Exception):
-    """A command that the runner refuses; it logs an error and marks the step as failed."""
-
-
 @dataclass
 class Runner:
     """A step's life in the runner: feed it what the process wrote, then read what came of it.
 
-    `debug` stands for a run with debug logging (which also echoes commands), `allow_unsecure` for
-    ACTIONS_ALLOW_UNSECURE_COMMANDS. Problem matchers are not run; the files named for them are
-    kept in `matchers`.
+    Each command that the runner would run is in `commands`; of what they do, only folds,
+    annotations, masks, and `stop-commands` are carried out.
     """
 
-    debug: bool = False
-    allow_unsecure: bool = False
     commands: list[Command] = field(default_factory=list)
     annotations: list[Annotation] = field(default_factory=list)
     masks: list[str] = field(default_factory=list)
-    outputs: dict[str, str] = field(default_factory=dict)
-    state: dict[str, str] = field(default_factory=dict)
-    env: dict[str, str] = field(default_factory=dict)
-    path: list[str] = field(default_factory=list)
-    matchers: list[str] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
     unrecognized: list[str] = field(default_factory=list)
     """Lines that may be commands, but in which .NET 8 does not find the separators."""
     log: list[str] = field(default_factory=list)
     stop_token: str | None = None
 
     def __post_init__(self) -> None:
-        self.echo = self.debug
         self._own_markers: set[int] = set()
-
-    @property
-    def failed(self) -> bool:
-        """Whether a command alone failed the step, whatever its exit code."""
-        return bool(self.faults)
 
     @property
     def stopped(self) -> bool:
@@ -293,10 +235,6 @@ class Runner:
             self.unrecognized.append(line)
         if found is None or not self._process(line, found):
             self._write(line)
-
-    def shown(self, level: str) -> list[Annotation]:
-        """Annotations of a level that reach the summary page."""
-        return [item for item in self.annotations if item.level == level and item.shown]
 
     @property
     def groups(self) -> list[Group]:
@@ -348,29 +286,24 @@ class Runner:
         if name == "stop-commands":
             self._stop(line, found.data)
         else:
-            self._execute(line, name, found)
+            self._execute(name, found)
         return True
 
     def _stop(self, line: str, token: str) -> None:
         if not token or _lower(token) in REGISTERED or _lower(token) == "pause-logging":
-            # Thrown while the line is read, outside the handler that reports other faults.
-            self.faults.append(f"stop-commands: token {token!r} is not allowed")
-            return
+            return  # The runner fails the step.
         self.stop_token = token
         if dotnet.utf16_length(token) > 6:
             self.masks.append(token)
         self._write(line)
 
-    def _execute(self, line: str, name: str, found: Command) -> None:
-        quiet = name in {"add-mask", "debug", "error", "notice", "warning"}
-        if self.echo and not quiet:
-            self._write(line)
-        try:
-            _ACTIONS[name](self, found)
-        except CommandFault as fault:
-            self.faults.append(f"{name}: {fault}")
-            self._issue("error", f"Unable to process command '{name if quiet else line}'", {})
-            self._issue("error", str(fault), {})
+    def _execute(self, name: str, found: Command) -> None:
+        if name in {"error", "warning", "notice"}:
+            self._annotate(name, found)
+        elif name in {"group", "endgroup"}:
+            self._write(f"##[{name}]{found.data if name == 'group' else ''}", own=True)
+        elif name == "add-mask":
+            self._add_mask(found.data)
 
     def _write(self, text: str, *, own: bool = False) -> None:
         """Write to the log. A decoded line end makes a further line, with nothing before it."""
@@ -380,94 +313,15 @@ class Runner:
             self._own_markers.add(len(self.log))
         self.log.extend(re.split("\r\n|\r|\n", text))
 
-    def _issue(self, level: str, message: str, properties: dict[str, str]) -> None:
-        before = sum(item.level == level for item in self.annotations)
-        kept = dotnet.utf16_cut(message, MESSAGE_LIMIT)
-        annotation = Annotation(level, kept, properties, before < ANNOTATION_LIMIT, kept != message)
-        self.annotations.append(annotation)
-        if kept:
-            self._write(f"##[{level}]{kept}", own=True)
-
-    def _add_mask(self, found: Command) -> None:
-        if not found.data.strip(dotnet.WHITE_SPACE):
-            self._issue("warning", "Can't add secret mask for empty string", {})
-            return
-        if self.echo:
-            self._write("::add-mask::***")
-        parts = [part for part in re.split("[\r\n]", found.data) if part]
-        self.masks += dict.fromkeys([found.data, *parts])
-
-    def _named(self, found: Command) -> str:
-        name = found.properties.get("name", "")
-        if not name:
-            raise CommandFault(f"Required field 'name' is missing in {found.name}")
-        return name
-
-    def _secured(self, found: Command) -> None:
-        if not self.allow_unsecure:
-            raise CommandFault(f"The `{found.name}` command is disabled")
-
-    def _set_env(self, found: Command) -> None:
-        self._secured(found)
-        name = self._named(found)
-        if name.upper() == "NODE_OPTIONS":
-            self._issue("error", f"Can't update {name} environment variable", {})
-        else:
-            self.env[name] = found.data
-
-    def _add_path(self, found: Command) -> None:
-        self._secured(found)
-        if not found.data:
-            raise CommandFault("path")
-        self.path.append(found.data)
-
-    def _set_output(self, found: Command) -> None:
-        self.outputs[self._named(found)] = found.data
-
-    def _save_state(self, found: Command) -> None:
-        self.state[self._named(found)] = found.data
-
-    def _add_matcher(self, found: Command) -> None:
+    def _annotate(self, level: str, found: Command) -> None:
+        self.annotations.append(Annotation(level, found.data, dict(found.properties)))
         if found.data:
-            self.matchers.append(found.data)
-        else:
-            self._issue("warning", "File path must be specified.", {})
+            self._write(f"##[{level}]{found.data}", own=True)
 
-    def _remove_matcher(self, found: Command) -> None:
-        if bool(found.properties.get("owner")) == bool(found.data):
-            self._issue("warning", "Give either an owner or a file", {})
-
-    def _echo_switch(self, found: Command) -> None:
-        wanted = found.data.strip(dotnet.WHITE_SPACE).upper()
-        if wanted not in {"ON", "OFF"}:
-            raise CommandFault(f"Invalid echo command value: {found.data!r}")
-        self.echo = wanted == "ON"
-
-    def _debug(self, found: Command) -> None:
-        for part in re.split("\r?\n", found.data) if self.debug else []:
-            self._write(f"##[debug]{part}", own=True)
-
-    def _mark(self, found: Command) -> None:
-        name = _lower(found.name)
-        self._write(f"##[{name}]{found.data if name == 'group' else ''}", own=True)
-
-    def _annotate(self, found: Command) -> None:
-        self._issue(_lower(found.name), found.data, dict(found.properties))
-
-
-_ACTIONS: dict[str, Callable[[Runner, Command], None]] = {
-    "add-mask": Runner._add_mask,
-    "add-matcher": Runner._add_matcher,
-    "add-path": Runner._add_path,
-    "debug": Runner._debug,
-    "echo": Runner._echo_switch,
-    "endgroup": Runner._mark,
-    "error": Runner._annotate,
-    "group": Runner._mark,
-    "notice": Runner._annotate,
-    "remove-matcher": Runner._remove_matcher,
-    "save-state": Runner._save_state,
-    "set-env": Runner._set_env,
-    "set-output": Runner._set_output,
-    "warning": Runner._annotate,
-}
+    def _add_mask(self, data: str) -> None:
+        if not data.strip(dotnet.WHITE_SPACE):
+            warning = "Can't add secret mask for empty string"
+            self.annotations.append(Annotation("warning", warning, {}))
+            return
+        parts = [part for part in re.split("[\r\n]", data) if part]
+        self.masks += dict.fromkeys([data, *parts])

@@ -141,33 +141,6 @@ def stamp(data: bytes, moment: bytes = b"2026-01-01T00:00:00.000000Z") -> bytes:
     return bytes(stored)
 
 
-def cut(data: bytes, limit: int = OUTPUT_LIMIT) -> tuple[bytes, bool]:
-    """What the runner keeps of a job's output, and whether it cut.
-
-    A log that just reaches the limit is cut already; a notice is put where the rest would be.
-    """
-    if len(data) < limit:
-        return data, False
-    kept = data[:limit]
-    for _ in range(4):
-        kept = kept if _ends_whole(kept) else kept[:-1]
-    notice = f"\n\x1b[33;1mJob's log exceeded limit of {limit} bytes.\n".encode()
-    more = b"Job execution will continue but no more output will be collected.\x1b[0;m\n"
-    return kept + notice + more, True
-
-
-def _ends_whole(data: bytes) -> bool:
-    """Whether the last character is complete."""
-    return any(_decodes(data[-length:]) for length in range(1, 5)) or not data
-
-
-def _decodes(data: bytes) -> bool:
-    try:
-        return len(data.decode()) == 1
-    except UnicodeDecodeError:
-        return False
-
-
 class _Reader:
     def __init__(self, engine: int, *, stamped: bool) -> None:
         self.log = Log()

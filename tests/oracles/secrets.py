@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import bisect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 _ANSI = rb"\x1b\[[0-?]*[ -/]*[@-~]|\xc2\x9b[0-?]*[ -/]*[@-~]"
@@ -35,16 +35,13 @@ class Leak:
     whole: bool
 
 
-def find(
-    secret: str, data: bytes, *, min_run: int = 12, prefixes: Sequence[bytes] = ()
-) -> list[Leak]:
+def find(secret: str, data: bytes, *, min_run: int = 12) -> list[Leak]:
     """All traces of a secret in data. `min_run` is the number of consecutive characters of the
-    secret that counts as a leak already (a shorter secret must appear whole); `prefixes` are
-    texts known to stand at the start of lines, besides the usual `| ` and time stamps."""
+    secret that counts as a leak already (a shorter secret must appear whole)."""
     if not secret:
         raise ValueError("an empty secret is everywhere")
     leaks: dict[tuple[int, int], Leak] = {}
-    for view in _views(data, prefixes):
+    for view in _views(data):
         for leak in _search(secret.encode("utf-8", "surrogatepass"), view, min_run):
             leaks.setdefault((leak.start, leak.end), leak)
     return sorted(leaks.values(), key=lambda leak: (leak.start, leak.end))
@@ -64,22 +61,21 @@ class _View:
         return self.origins[piece] + position - self.starts[piece]
 
 
-def _views(data: bytes, prefixes: Sequence[bytes]) -> Iterator[_View]:
+def _views(data: bytes) -> Iterator[_View]:
     plain = _View("", data, (0,), (0,))
     seen: set[bytes] = set()
-    for base in (plain, *_joined(plain, prefixes)):
+    for base in (plain, *_joined(plain)):
         for view in (base, *_decoded(base)):
             if view.data not in seen:
                 seen.add(view.data)
                 yield view
 
 
-def _joined(plain: _View, prefixes: Sequence[bytes]) -> Iterator[_View]:
-    """Line ends are taken out alone, then with a guessed prefix, then with each given one, since
-    a prefix may look like a part of the secret."""
-    known = [re.escape(prefix) for prefix in prefixes]
+def _joined(plain: _View) -> Iterator[_View]:
+    """Line ends are taken out alone, then with a guessed prefix, since that may look like a part
+    of the secret."""
     codes = rb"(?:" + _ANSI + rb"|" + _WEIGHTLESS + rb")*"
-    for prefix in [b"", _STAMP + _PREFIX, *known]:
+    for prefix in (b"", _STAMP + _PREFIX):
         lead = rb"[\r\n]+" + codes + prefix
         pattern = re.compile(lead + rb"|" + _ANSI + rb"|" + _WEIGHTLESS)
         yield _transform(plain, "split", pattern, lambda match: b"")

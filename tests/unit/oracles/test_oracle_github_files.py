@@ -54,12 +54,6 @@ def test_a_value_can_end_its_heredoc() -> None:
     assert files.outputs(forged).error is not None
 
 
-def test_env_blocks_node_options() -> None:
-    found = files.env(b"Node_Options=x\nA=b\n")
-    assert found.values == {"A": "b"}
-    assert found.error is not None
-
-
 def test_summary_limit() -> None:
     assert files.summary(b"x" * files.SUMMARY_LIMIT).error is None
     too_big = files.summary(b"x" * (files.SUMMARY_LIMIT + 1))

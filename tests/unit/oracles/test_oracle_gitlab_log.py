@@ -108,16 +108,6 @@ def test_an_unfinished_sequence_glues_lines(engine: int, tail: bytes) -> None:
     assert log.text == ("a\nb" if (engine, tail) == (2, b"\x1b") else "ab")
 
 
-def test_cut() -> None:
-    assert gitlab_log.cut(b"x" * 9, 10) == (b"x" * 9, False)
-    kept, was_cut = gitlab_log.cut(b"x" * 10, 10)
-    assert was_cut
-    assert kept.startswith(b"x" * 10 + b"\n\x1b[33;1mJob's log exceeded")
-    assert gitlab_log.cut("ééé".encode(), 3)[0].startswith("é\n".encode())
-    assert gitlab_log.cut(b"")[1] is False
-    assert gitlab_log.OUTPUT_LIMIT == 4194304
-
-
 @pytest.mark.parametrize("engine", [1, 2])
 def test_stamped_lines_read_as_the_others(engine: int) -> None:
     data = START % b"a" + b"Title\nx\n" + b"y" * 20_000 + b"\n" + END % b"a" + b"after\n"

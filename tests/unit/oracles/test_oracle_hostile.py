@@ -94,7 +94,7 @@ def test_weak_defences_are_seen_through() -> None:
 @settings(suppress_health_check=list(HealthCheck))
 def test_no_oracle_breaks(sample: Sample) -> None:
     data = sample.text.encode("utf-8", "surrogatepass")
-    github_runner.Runner(debug=True, allow_unsecure=True).feed(data)
+    github_runner.Runner().feed(data)
     gitlab_log.parse(data)
     gitlab_log.parse(data, engine=2)
     screen = terminal.screen(sample.text)

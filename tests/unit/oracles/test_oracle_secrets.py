@@ -63,12 +63,6 @@ def test_split(at: int) -> None:
         assert "raw in split" in forms(split(RAW, at, joint)), joint
 
 
-def test_split_with_a_known_prefix() -> None:
-    data = split(RAW, 9, b"\n[opsera] ")
-    assert not forms(data)
-    assert any(leak.whole for leak in secrets.find(SECRET, data, prefixes=[b"[opsera] "]))
-
-
 def test_split_and_encoded() -> None:
     assert "raw in split, url" in forms(split(quote(SECRET, safe="").encode(), 8, b"\n| "))
 
