@@ -278,10 +278,6 @@ class TestFailure:
         rows = [record("b", 1.0, "failure"), record("t", 2.0, "failed", message="2 of 9")]
         assert self.failure(3, *rows) == (TEST, "2 of 9")
 
-    def test_console_records_do_not_count(self):
-        """A status in a console record is not a failure; then the pipeline's own status counts."""
-        assert self.failure(7, console("b", 1.0, "failed")).step == TEST
-
     def test_the_pipeline_has_only_its_latest_run(self):
         """For an older run, the pipeline's last step is ignored."""
         assert self.failure(6) is None
