@@ -50,7 +50,7 @@ def stop(job: Job, client: OpseraClient, clock: Clock, deadline: Deadline) -> St
         if state.run is None:
             state.run = _find_unconfirmed(job, client, clock, deadline)
         if state.run is not None:
-            stop_run(client, state, clock, deadline)
+            stop_run(client, state.run, state, clock, deadline)
     except ApiError as error:
         state.stop = StopResult(
             f"Could not check whether a run was started: {error.message}", failure=error

@@ -24,21 +24,19 @@ _SHARE_OF_CALL = 0.6
 
 def stop_run(
     client: OpseraClient,
+    run: Run,
     state: RunState,
     clock: Clock,
     deadline: Deadline,
     *,
     is_active: bool | None = None,
 ) -> StopResult:
-    """Stop the run of `state` if the pipeline is in that run; `state` holds the result too.
+    """Stop a run if the pipeline is in that run; its `state` holds the result too.
 
     `is_active` overrides what the state says about it. A stop call that failed is repeated while
     there is time, if it certainly had no effect or the run is still active afterwards. Never raises
     an ApiError: the result has it.
     """
-    run = state.run
-    if run is None:
-        return StopResult("There is no run to stop.")
     if is_active is None:
         is_active = state.is_active(clock.monotonic())
     stopping = _Stopping(client, run, clock, deadline)

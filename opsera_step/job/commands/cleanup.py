@@ -83,7 +83,7 @@ def cleanup(job: Job) -> CommandResult:
     job.state.run = left
     with job.change(f"run {left.count} was being stopped"):
         until = job.deadline.no_later_than(LONGEST_STOP)
-        stopped = stop_run(job.client, job.state, job.clock, until, is_active=False)
+        stopped = stop_run(job.client, left, job.state, job.clock, until, is_active=False)
     if stopped.failure is not None:
         raise stopped.failure
     message = job.scrubber.inline(stopped.sentence)

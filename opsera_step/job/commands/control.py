@@ -83,7 +83,7 @@ def stop(job: Job) -> CommandResult:
     with job.change(f"run {run.count} was being stopped"):
         until = job.deadline.no_later_than(LONGEST_STOP)
         stopped = stop_run(
-            job.client, job.state, job.clock, until, is_active=job.inputs.run_count is None
+            job.client, run, job.state, job.clock, until, is_active=job.inputs.run_count is None
         )
     if stopped.failure is not None:
         raise stopped.failure

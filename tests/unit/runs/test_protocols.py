@@ -214,7 +214,7 @@ def _stop(choose: Choose, users: tuple[str, ...], depth: int) -> None:
     deadline = Deadline.after(clock, budget)
     state = RunState.watching(Run(PIPELINE, ours.count))
     is_active = is_ours and choose([True, False])
-    result = stop_run(api, state, clock, deadline, is_active=is_active)
+    result = stop_run(api, state.run, state, clock, deadline, is_active=is_active)
     assert clock.monotonic() - started <= 4.5, "it took too long"
     for run in api.runs:
         assert run is ours or not run.stopped, f"run {run.count} of another user was stopped"

@@ -57,8 +57,8 @@ def world(*users, state="success", duration=600.0, **rest):
 def stop(api, count, *, is_active=False, budget=BUDGET) -> StopResult:
     started = api.clock.monotonic()
     deadline = Deadline.after(api.clock, budget)
-    state = RunState.watching(Run(PIPELINE, count))
-    result = stop_run(api, state, api.clock, deadline, is_active=is_active)
+    state = RunState.watching(run := Run(PIPELINE, count))
+    result = stop_run(api, run, state, api.clock, deadline, is_active=is_active)
     assert api.clock.monotonic() - started <= budget + 0.5, "it has to end in its time"
     for run in api.runs:
         assert run.user == US or not run.stopped, "another user's run was stopped"
@@ -366,9 +366,3 @@ class TestWhenAStopIsSafe:
         state = RunState(run=Run(PIPELINE, 6), origin=STARTED, behind=behind)
         assert state.is_active(0.0) is active
         assert not RunState.watching(Run(PIPELINE, 6)).is_active(0.0)
-
-    def test_without_a_run_there_is_nothing_to_stop(self):
-        """The result says so."""
-        api = world(US)
-        result = stop_run(api, RunState(), api.clock, Deadline.after(api.clock, 4.0))
-        assert (result.sentence, api.calls) == ("There is no run to stop.", [])
