@@ -34,7 +34,11 @@ OWNER_KNOWN_WITHIN = 10.0
 """Seconds until the log of a new run shows who started it, if it ever does."""
 MAX_CANDIDATES = 10
 """Most new runs to look through; with more, which is ours can't be known anyway."""
+OWNER_CHECKED_FOR = 2.0
+"""Seconds for which a cancelled job, or its cleanup, waits for the log to show that."""
 _CALL_LIMIT = 10.0
+_URGENT_INTERVAL = 0.3
+"""Seconds between two requests of a job that is being cancelled."""
 _MAX_DUPLICATES = 5
 
 T = TypeVar("T")
@@ -59,24 +63,25 @@ class RunOwnership:
         self.others: set[int] = set()
         """Numbers of runs that other users started."""
 
-    def pick_own_run(self, pipeline_id: str, before: int, latest: int) -> Steps[int | None]:
+    def pick_own_run(self, before: int, now: Pipeline) -> Steps[int | None]:
         """Return our run among those after `before`; None while no run can be taken as ours.
 
         Raises:
             RunUncertain: if several could be ours.
 
         """
+        latest = now.run_count
         if latest - before > MAX_CANDIDATES + len(self.others):
             raise _ambiguous(f"{before + 1} to {latest}")
         candidates = sorted(set(range(before + 1, latest + 1)) - self.others)
-        is_ours = {count: self._is_ours(Run(pipeline_id, count)) for count in candidates}
+        is_ours = {count: self.is_ours(Run(now.id, count)) for count in candidates}
         started_by_others = [count for count in candidates if is_ours[count] is False]
         if started_by_others:
             self.others.update(started_by_others)
             yield Note(f"{_name(started_by_others)} started by another user; still looking.", True)
         ours = [count for count in candidates if is_ours[count]]
         unknown = [count for count in candidates if is_ours[count] is None]
-        if self._may_become_known(unknown):
+        if self._may_become_known(unknown, now, has_ours=bool(ours)):
             return None
         possible = ours or unknown
         if len(possible) > 1:
@@ -86,17 +91,17 @@ class RunOwnership:
         yield _found(possible[0], known=bool(ours))
         return possible[0]
 
-    def started_by_other(self, run: Run) -> bool:
-        """Whether a run is known to be another user's."""
-        return self._is_ours(run) is False
-
-    def _may_become_known(self, unknown: Iterable[int]) -> bool:
+    def _may_become_known(self, unknown: Iterable[int], now: Pipeline, *, has_ours: bool) -> bool:
         """Whether the logs may yet say who started these runs: they lag behind the run numbers."""
-        now = self._clock.monotonic()
-        ages = [now - self._seen_at.setdefault(count, now) for count in unknown]
+        at, last = self._clock.monotonic(), now.last_run_count
+        for count in unknown:
+            if not has_ours and last is not None and count > last + 1:
+                # It is queued, and has no log yet.
+                self._seen_at[count] = at
+        ages = [at - self._seen_at.setdefault(count, at) for count in unknown]
         return bool(self._identities) and min(ages, default=math.inf) < OWNER_KNOWN_WITHIN
 
-    def _is_ours(self, run: Run) -> bool | None:
+    def is_ours(self, run: Run) -> bool | None:
         """Compare who started a run with the token's owner; None if either is unknown."""
         if not self._identities:
             return None
@@ -139,9 +144,7 @@ class RunFinder:
         while True:
             now = yield from self._read(before.id)
             if now.run_count > before.run_count:
-                count = yield from self._ownership.pick_own_run(
-                    before.id, before.run_count, now.run_count
-                )
+                count = yield from self._ownership.pick_own_run(before.run_count, now)
                 if count is not None:
                     return count
             at = self._clock.monotonic()
@@ -196,8 +199,12 @@ class RunFinder:
 def started_by_other(
     client: OpseraClient, run: Run, token: str, clock: Clock, deadline: Deadline
 ) -> bool:
-    """Whether a run is known to be another user's than the token's owner."""
-    return RunOwnership(client, token_identities(token), clock, deadline).started_by_other(run)
+    """Whether a run is known to be another user's; the log of a new run gets time to show it."""
+    identities, until = token_identities(token), deadline.no_later_than(OWNER_CHECKED_FOR)
+    ownership = RunOwnership(client, identities, clock, deadline)
+    while (is_ours := ownership.is_ours(run)) is None and identities and not until.expired:
+        clock.sleep(min(_URGENT_INTERVAL, until.remaining))
+    return is_ours is False
 
 
 def find_unconfirmed_run(
@@ -229,7 +236,7 @@ def find_unconfirmed_run(
             return None if started_by_other(client, run, token, clock, deadline) else run
         if count > before or deadline.expired:
             break
-        clock.sleep(min(0.3, deadline.remaining))
+        clock.sleep(min(_URGENT_INTERVAL, deadline.remaining))
     if failed is not None:
         raise failed
     return None
@@ -257,7 +264,7 @@ def warn_about_duplicate_runs(
     may_be_ours = [
         one.count
         for one in others[:_MAX_DUPLICATES]
-        if one != run and not ownership.started_by_other(one)
+        if one != run and ownership.is_ours(one) is not False
     ]
     if may_be_ours:
         numbers = " and ".join(map(str, may_be_ours))

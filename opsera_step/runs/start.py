@@ -173,8 +173,8 @@ class _Starter:
 
     def _submit(self, now: Pipeline) -> Steps[Accepted | NotAccepted | Unknown]:
         """Send the request once."""
-        if self._deadline.expired:
-            raise self._timed_out("The timeout expired before the run was requested.")
+        if self._deadline.remaining <= (MIN_TIME_TO_SEND if self._requests else 0.0):
+            raise self._timed_out("The timeout expired before the run could be requested.")
         state = self._state
         state.before, state.requested = now.run_count, True
         self._requests += 1

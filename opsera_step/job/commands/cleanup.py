@@ -17,7 +17,13 @@ from opsera_step.config import PREFIXES, Setting, from_environment
 from opsera_step.errors import ExitCode
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.platforms import Platform
-from opsera_step.runs import LONGEST_STOP, STARTED, started_by_other, stop_run
+from opsera_step.runs import (
+    LONGEST_STOP,
+    STARTED,
+    find_unconfirmed_run,
+    started_by_other,
+    stop_run,
+)
 
 _NEEDED = frozenset(
     {
@@ -27,6 +33,13 @@ _NEEDED = frozenset(
 )  # fmt: skip
 """The inputs that a cleanup uses; others may be invalid without consequences."""
 _NOTHING = "Nothing to clean up."
+_UNSEEN = (
+    "The job may have requested a run, but none of its runs has appeared. If one does, stop it in "
+    "Opsera."
+)
+_APPEARS_WITHIN = 4.0
+"""Seconds to wait for the run of a job that was killed while its request may have been in flight.
+"""
 BY_INPUT = "the input command"
 """The inputs that select the run in a separate cleanup step."""
 
@@ -76,9 +89,12 @@ def needed_inputs(
 def cleanup(job: Job) -> CommandResult:
     """Stop the run that a killed job left behind; do nothing after a job that ended by itself."""
     state = job.platform.saved_state(job.inputs.output_file)
-    left = _left_run(job, state)
-    if left is None or not _is_to_be_stopped(job, state):
-        outcome = job.known("success", ExitCode.SUCCESS).but(message=_NOTHING, about_run=False)
+    is_wanted = _is_to_be_stopped(job, state)
+    left = _left_run(job, state) if is_wanted else None
+    if left is None:
+        is_unseen = is_wanted and job.inputs.run_count is None and not state.get("run_count")
+        message = _UNSEEN if is_unseen else _NOTHING
+        outcome = job.known("success", ExitCode.SUCCESS).but(message=message, about_run=False)
         return CommandResult(outcome, writes_outputs=False)
     job.state.run = left
     with job.change(f"run {left.count} was being stopped"):
@@ -123,9 +139,11 @@ def _left_run(job: Job, state: Mapping[str, str]) -> Run | None:
         run = Run(pipeline.id, job.inputs.run_count)
     elif count is not None:
         run = Run(pipeline.id, count)
-    elif before is not None and pipeline.run_count == before + 1:
-        # Killed while the request was in flight: only the very next run can be ours.
-        run = Run(pipeline.id, pipeline.run_count)
+    elif before is not None:
+        until = job.deadline.no_later_than(_APPEARS_WITHIN)
+        return find_unconfirmed_run(
+            job.client, pipeline.id, before, job.inputs.token, job.clock, until
+        )
     else:
         return None
     foreign = started_by_other(job.client, run, job.inputs.token, job.clock, job.deadline)

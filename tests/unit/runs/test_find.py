@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsera_step.api import Listing, token_identities
+from opsera_step.api import Listing, Pipeline, State, token_identities
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import RunUncertain, Unavailable
 from opsera_step.runs.events import Note
@@ -35,7 +35,7 @@ def pick(api, *, token=None, after=0.0, before=5, latest=6):
     identities = token_identities(token or token_of(US))
     ownership = RunOwnership(api, identities, clock, Deadline.after(clock, None))
     while True:
-        picking = ownership.pick_own_run("p", before, latest)
+        picking = ownership.pick_own_run(before, Pipeline("p", "", latest, State.RUNNING))
         try:
             while True:
                 notes.append(next(picking))

@@ -498,6 +498,13 @@ class TestResponses:
         assert "as you wish" in played.error.message
         assert played.clock.monotonic() <= 30.0
 
+    def test_a_request_is_not_sent_again_without_time_for_its_response(self):
+        """Its run would only be lost."""
+        api = FakeOpsera(FakeClock(), "running", duration=0.5, script=["refused"])
+        played = play(api, timeout=3.0)
+        assert isinstance(played.error, TimedOut)
+        assert (api.times("run"), api.ours()) == (1, [])
+
     @pytest.mark.parametrize("way", ["unknown no", "failed with count"])
     def test_an_unrecognized_response_is_looked_into(self, way):
         """An unclear response is never followed by a second request."""
@@ -543,6 +550,14 @@ class TestWhoseRun:
         assert (played.followed, api.ours()) == (7, [7])
         assert "Run 6 was started by another user" in played.notes[1]
 
+    def test_a_queued_run_has_no_log_yet(self):
+        """Who started it is known when it has started: another user's is not taken for ours."""
+        api = FakeOpsera(FakeClock(), "running", script=["lost request"], counts_at_once=True)
+        api.around = ["after"]
+        played = play(api)
+        assert isinstance(played.error, RunUncertain)
+        assert (played.followed, api.times("run")) == (None, 1)
+
     def test_without_a_name_the_only_run_is_taken_with_a_warning(self):
         """If the log does not show who started a run, the job log mentions that."""
         for named, token in ((False, token_of(US)), (True, "opaque")):
@@ -587,6 +602,13 @@ class TestWhoseRun:
         until = Deadline.after(api.clock, 2.0)
         run = find_unconfirmed_run(api, PIPELINE, 5, token_of(US), api.clock, until)
         assert run == (None if found is None else Run(PIPELINE, found))
+
+    def test_the_log_of_a_new_run_gets_time_to_show_who_started_it(self):
+        """A cancelled job would stop another user's run if the log lags behind the run number."""
+        api = FakeOpsera(FakeClock(), log_lag=1.5)
+        api.accept(OTHER)
+        until = Deadline.after(api.clock, 4.0)
+        assert find_unconfirmed_run(api, PIPELINE, 5, token_of(US), api.clock, until) is None
 
     def test_the_search_for_it_outlives_one_error(self):
         """One 503 while the job is being cancelled does not leave the run behind."""
