@@ -119,7 +119,9 @@ class _Stopping:
             if not self._may_pass(failure):
                 # A refused stop call is normal if the run has ended by itself.
                 status = self._status() if isinstance(failure, Rejected) else None
-                return self._ended(status) if _is_final(status) else self._failed(failure, status)
+                if not _is_final(status):
+                    return self._failed(failure, status)
+                return self._ended(status) if self._lasts(status) else self._failed(failure)
             if self._deadline.remaining <= _RETRY_INTERVAL:
                 return self._failed(failure)
             self._clock.sleep(_RETRY_INTERVAL)
@@ -147,6 +149,7 @@ class _Stopping:
             status = self._client.status(run, deadline)
         except Rejected:
             return self._reason_in_summary(self._client.summary(run.pipeline_id, deadline))
+        seemed_final = status.state.final
         status = _lasting_status(self._client, run, status, self._clock, deadline)
         if status.is_waiting:
             return self._queued()
@@ -155,6 +158,8 @@ class _Stopping:
                 f"Nothing to stop: run {run.count} already finished ({_word(status)}).", status
             )
         if status.state is State.UNKNOWN:
+            if seemed_final:
+                return self._uncertain()
             return self._reason_in_summary(self._client.summary(run.pipeline_id, deadline))
         return None
 
@@ -169,17 +174,20 @@ class _Stopping:
             return None
         if last >= run.count or not (last or pipeline.state.active):
             return StopResult(f"Nothing to stop: run {run.count} is not in progress.")
-        return StopResult(
-            f"It is not known whether run {run.count} is in progress. Stopping now could stop "
-            "another run, so it was left as is.",
-            is_unknown=True,
-        )
+        return self._uncertain()
 
     def _queued(self) -> StopResult:
         return StopResult(
             f"Run {self._run.count} is still queued and can't be cancelled without stopping the "
             "active run; left as is.",
             is_queued=True,
+        )
+
+    def _uncertain(self) -> StopResult:
+        return StopResult(
+            f"It is not known whether run {self._run.count} is in progress. Stopping now could "
+            "stop another run, so it was left as is.",
+            is_unknown=True,
         )
 
     def _after_failure(self, result: StopResult, failure: ApiError | None) -> StopResult:

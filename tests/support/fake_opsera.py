@@ -129,10 +129,12 @@ class FakeOpsera:
         """The runtime settings of each request."""
         self.words = "as you wish"
         """Opsera's response to a request."""
+        self.edits = 0
+        """How often the pipeline was changed otherwise than by a run."""
         self.broken_off = False
         """Whether a run in progress was reset."""
         self.around: list[str] = []
-        """Other actors who start a run in the same second: "before" or "after" ours."""
+        """Runs that others start in the same second, each "before" or "after" ours."""
         self.rest = self.state if self.state in ("failed", "stopped", "never") else "success"
         self.count = 0 if self.state == "never" else self.count
         if self.state in ("running", "paused"):
@@ -203,12 +205,12 @@ class FakeOpsera:
         self.settings.append(settings)
         least = LATENCY if self.times("run") == 1 else 3.0
         assert deadline.remaining + LATENCY >= least, "too little time is left to start anything"
-        if "before" in self.around:
+        for _ in range(self.around.count("before")):
             self.accept(OTHER)
         what = self.script.pop(0) if self.script else "fine"
         accepts = FAULTS[what][0] if what in FAULTS else ANSWERS[what][0]
         run = self.accept(US) if accepts else None
-        if "after" in self.around:
+        for _ in range(self.around.count("after")):
             self.accept(OTHER)
         self.around.clear()
         if what in FAULTS:
@@ -245,13 +247,15 @@ class FakeOpsera:
         active_run = self.active_run(seen_at)
         ended = [run.count for run in self.runs if run.ends <= seen_at]
         first = 1 if self.runs and self.runs[0].count == self.count else 0
+        last = max([self.count - first, *ended])
         return Pipeline(
             PIPELINE,
             "Deploy shop",
             max([self.count, *(run.count for run in shown)]),
             self._state(active_run, seen_at),
-            last_run_count=max([self.count - first, *ended]) or None,
-            data={"updatedAt": str(len(self.runs))} if self.notes_changes else {},
+            last_run_count=last or None,
+            last_run_status=self._last_word(last),
+            data={"updatedAt": f"{len(self.runs)} {self.edits}"} if self.notes_changes else {},
         )
 
     def logs(self, run: Run, deadline: Deadline, *, console_only: bool) -> Listing[LogRecord]:
@@ -304,6 +308,10 @@ class FakeOpsera:
         if active_run is not None:
             return State.PAUSED if self._paused(now) else State.RUNNING
         return State.STOPPED if self.rest == "never" else state_of(self.rest)
+
+    def _last_word(self, count: int) -> str:
+        run = self.run_of(count)
+        return self.rest if run is None else run.word
 
     def _word(self, run: FakeRun, now: float) -> str:
         if run.begins > now:

@@ -1,13 +1,16 @@
-"""Exhaustive search: play something once for each sequence of choices that it can make."""
+"""Exhaustive search: play something once for each sequence of choices, and see what it reaches."""
 
 from __future__ import annotations
 
-import inspect
-import sys
+import json
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import CodeType, FrameType
-from typing import Any, Protocol, TypeVar
+from pathlib import Path
+from types import ModuleType
+from typing import Protocol, TypeVar
+
+from coverage import Coverage
 
 T = TypeVar("T")
 
@@ -21,39 +24,43 @@ class Choose(Protocol):
 class _Path:
     """The choices of one play: those of `start`, then always the first option."""
 
-    def __init__(self, start: Sequence[int]) -> None:
+    def __init__(self, start: Sequence[int], most: int) -> None:
         self.made: list[tuple[int, int]] = []
         """The index and the number of options of each choice."""
         self.chosen: list[object] = []
-        self._start = start
+        """The options that are not the first ones."""
+        self._start, self._most = start, most
 
     def __call__(self, options: Sequence[T]) -> T:
         at = len(self.made)
         index = self._start[at] if at < len(self._start) else 0
-        self.made.append((index, len(options)))
-        self.chosen.append(options[index])
+        self.made.append((index, len(options) if len(self.chosen) < self._most else 1))
+        if index:
+            self.chosen.append(options[index])
         return options[index]
 
     def next(self) -> list[int] | None:
         """Return the start of the next path; None after the last."""
         left = list(self.made)
-        while left and left[-1][0] + 1 == left[-1][1]:
+        while left and left[-1][0] + 1 >= left[-1][1]:
             left.pop()
         return [*(index for index, _ in left[:-1]), left[-1][0] + 1] if left else None
 
 
-def explore(play: Callable[[Choose], None]) -> int:
-    """Play until every sequence of choices was made; return how many there are.
+def explore(play: Callable[[Choose], None], most: int) -> int:
+    """Play every sequence of choices with at most so many that are not the first option.
 
-    An error of a play gets the choices that led to it.
+    The first option is what usually happens. Like a search with bounded preemptions (Musuvathi and
+    Qadeer, PLDI 2007), this reaches any depth at a cost that is polynomial. Return the number of
+    plays. An error of a play gets the choices that led to it.
     """
     plays, start = 0, list[int]()
     while True:
-        path = _Path(start)
+        path = _Path(start, most)
         try:
             play(path)
-        except AssertionError as error:
-            raise AssertionError(f"{error}\nafter the choices {path.chosen}") from error
+        except Exception as error:
+            raise AssertionError(f"{error!r}\nafter the choices {path.chosen}") from error
         plays += 1
         following = path.next()
         if following is None:
@@ -62,38 +69,22 @@ def explore(play: Callable[[Choose], None]) -> int:
 
 
 @contextmanager
-def unreached(*places: Callable[..., Any]) -> Iterator[set[str]]:
-    """Provide the lines of functions and classes that are not reached in this block, at its end."""
-    functions = [
-        function
-        for place in places
-        for function in (vars(place).values() if inspect.isclass(place) else (place,))
-        if inspect.isfunction(function)
-    ]
-    codes = [code for one in functions for code in _codes(one.__code__)]
-    left = {(code, line) for code in codes for _, _, line in code.co_lines() if line}
+def unreached_branches(*modules: ModuleType) -> Iterator[set[str]]:
+    """Provide the branches in functions of modules that are not taken in this block, at its end."""
+    files = [str(module.__file__) for module in modules]
+    measured = Coverage(data_file=None, branch=True, config_file=False, include=files)
+    measured.exclude(r"class \w+\(.*Protocol\)")
     found: set[str] = set()
-
-    def trace(frame: FrameType, event: str, _: object) -> Callable[..., Any] | None:
-        if frame.f_code not in known:
-            return None
-        left.discard((frame.f_code, frame.f_lineno))
-        return trace
-
-    known, before = set(codes), sys.gettrace()
-    sys.settrace(trace)
-    try:
+    with measured.collect():
         yield found
-    finally:
-        sys.settrace(before)
-        found.update(
-            f"{code.co_name}, line {line}" for code, line in left if line != code.co_firstlineno
-        )
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield the code of a function and of the functions in it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)
+    with tempfile.TemporaryDirectory() as directory:
+        page = Path(directory, "report.json")
+        measured.json_report(outfile=str(page))
+        report = json.loads(page.read_text("utf-8"))
+    for file, lines in report["files"].items():
+        for name, function in lines["functions"].items():
+            # The rest of a module is carried out when it is imported.
+            for start, end in function["missing_branches"] if name else ():
+                found.add(f"{file}:{start} to {end}, in {name}")
+            for line in function["missing_lines"] if name else ():
+                found.add(f"{file}:{line}, in {name}")

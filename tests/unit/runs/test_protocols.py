@@ -1,110 +1,141 @@
 """The start protocol and the stop protocol against everything that can happen, to a depth.
 
-Each response is chosen from all that there are, in every combination: the first ones of each call,
-after which the API works.
+Each response, each input, and what happens before each request is chosen: every combination of so
+many choices that differ from the usual.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 import pytest
 
 from opsera_step.api import Run, RunStatus, State
 from opsera_step.clock import Deadline, FakeClock
-from opsera_step.errors import ApiError, Forbidden, NotFound, Rejected, RunUncertain, TimedOut
-from opsera_step.runs import ATTACHED, STARTED, Event, RunState, StartPolicy, start_run, stop_run
-from opsera_step.runs.events import Note
-from opsera_step.runs.find import MAX_CANDIDATES, RunFinder, RunOwnership
-from opsera_step.runs.start import IDLE_PROOF, _Starter
-from opsera_step.runs.stop import _Stopping
-from tests.support.fake_opsera import (
-    OTHER,
-    PIPELINE,
-    US,
-    FakeOpsera,
-    token_of,
-    unavailable,
-    unreachable,
+from opsera_step.errors import ApiError, Cancelled, NotFound, RunUncertain, TimedOut
+from opsera_step.runs import (
+    ATTACHED,
+    STARTED,
+    Event,
+    RunState,
+    RuntimeSettings,
+    StartPolicy,
+    StopResult,
+    confirm_end,
+    find,
+    find_unconfirmed_run,
+    start,
+    start_run,
+    started_by_other,
+    stop,
+    stop_run,
 )
-from tests.support.search import Choose, explore, unreached
+from opsera_step.runs.events import Note
+from opsera_step.runs.start import IDLE_PROOF
+from tests.support.fake_opsera import FOREVER, HOUR, OTHER, PIPELINE, US, token_of
+from tests.support.search import Choose, explore, unreached_branches
+from tests.support.searched_opsera import SearchedOpsera
 
-HOUR = 3600.0
-REQUESTS = (
-    "fine", "lost request", "lost answer", "429", "no count", "unknown word", "unknown no",
-    "refused",
-)  # fmt: skip
-OTHERS = ((), ("before",), ("after",), ("before",) * MAX_CANDIDATES)
-"""Runs that other users start in the second of our request."""
-LONG_AGO = 25.0
-"""Seconds by which a stale summary is late: less than the proof takes."""
+BUDGET = 4.0
+"""Seconds that a cancelled job takes to stop its run."""
 
 
-class Starting(FakeOpsera):
-    """An Opsera whose responses to the first requests are chosen."""
-
-    choose: Choose
-    depth = 2
-    has_begun = False
-
-    def run(self, pipeline_id, deadline, settings=None):
-        self.script = [self.choose(REQUESTS)] if self.times("run") < self.depth else []
-        if self.times("run") == 0:
-            others = self.choose(OTHERS if self.depth == 1 else OTHERS[:-1])
-            self.counts_at_once = len(others) > 1
-            self.around = list(others[:1])
-            for _ in others[1:]:
-                self.accept(OTHER)
-        self.chosen = 0
-        return super().run(pipeline_id, deadline, settings)
-
-    def summary(self, pipeline_id, deadline):
-        self.count_lag = self.state_lag = 0.0
-        if self.has_begun and self.chosen < self.depth:
-            self.chosen += 1
-            shown = self.choose(["current", "stale", "503"])
-            self.summary_faults = [unavailable(503)] if shown == "503" else []
-            self.count_lag = self.state_lag = LONG_AGO if shown == "stale" else 0.0
-        return super().summary(pipeline_id, deadline)
-
-    chosen = depth
+# Starting
 
 
-def _start(choose: Choose, states: tuple[str, ...], depth: int) -> None:
+@dataclass
+class Started:
+    """A job that started a run, or tried to."""
+
+    api: SearchedOpsera
+    token: str
+    state: RunState = field(default_factory=RunState)
+    events: list[Event] = field(default_factory=list)
+    error: ApiError | None = None
+    stop: StopResult | None = None
+
+    @property
+    def said(self) -> str:
+        """What the job printed."""
+        notes = [one.text for one in self.events if isinstance(one, Note)]
+        return "\n".join([*notes, self.error.message if self.error else ""])
+
+    @property
+    def knows_owners(self) -> bool:
+        """Whether the logs and the token tell our runs from those of others."""
+        return self.api.log_names_user and self.token == token_of(US) and not self.api.is_mute
+
+
+def _start(choose: Choose, base: tuple[str, str, str, str], depth: float) -> None:
+    """Start a run; where a signal comes, stop it as a cancelled job or its post step does."""
+    world, on_busy, reset, owner = base
     clock = FakeClock()
     clock.sleep(HOUR)
-    api = Starting(clock, choose(states), duration=40.0, log_names_user=choose([True, False]))
-    api.depth = depth
-    api.choose = choose
+    api = SearchedOpsera(
+        choose, clock, state=world, count=choose([5, 0]), duration=40.0,
+        log_names_user=owner != "not shown", counts_at_once=choose([False, True]),
+        notes_changes=choose([False, True]),
+    )  # fmt: skip
     for run in api.runs:
         run.ends += HOUR
-    timeouts = [HOUR, IDLE_PROOF + 4.0, 0.0] if depth == 1 else [HOUR]
-    deadline = Deadline.after(clock, choose(timeouts))
-    pipeline, state, events = api.summary(PIPELINE, deadline), RunState(), list[Event]()
-    pipeline = replace(pipeline, has_run_count=choose([True, False] if depth == 1 else [True]))
-    api.has_begun, api.chosen = True, depth
-    policy = StartPolicy(choose(["queue", "attach"]))
-    error: ApiError | None = None
+    timeout = choose([600.0, IDLE_PROOF + 4.0, 3.0, 0.0, None])
+    deadline, began = Deadline.after(clock, timeout), clock.monotonic()
+    pipeline = api.summary(PIPELINE, deadline)
+    pipeline = replace(pipeline, has_run_count=choose([True, False]))
+    policy = StartPolicy(on_busy, reset, choose([None, RuntimeSettings(branch="main")]))
+    job = Started(api, token_of(US) if owner != "unknown" else "opaque")
+    api.search(depth)
     try:
         for event in start_run(
-            api, pipeline, policy, token=token_of(US), clock=clock, deadline=deadline,
-            jitter=lambda: 0.5, state=state,
+            api, pipeline, policy, token=job.token, clock=clock, deadline=deadline,
+            jitter=lambda: 0.5, state=job.state,
         ):  # fmt: skip
-            events.append(event)
-    except ApiError as raised:
-        error = raised
-    _judge_start(api, state, events, error)
+            job.events.append(event)
+    except ApiError as error:
+        job.error = error
+    except Cancelled:
+        _cancel(job, clock, is_killed=choose([False, True]))
+    else:
+        if choose(["follow", "cancel"]) == "cancel":
+            api.is_cancelled = True
+            _cancel(job, clock, is_killed=choose([False, True]))
+    if timeout is not None:
+        assert clock.monotonic() - began <= timeout + BUDGET + 2.0, "it took too long"
+    _judge_start(job)
 
 
-def _judge_start(
-    api: Starting, state: RunState, events: list[Event], error: ApiError | None
-) -> None:
-    ours, run = api.ours(), state.run
+def _cancel(job: Started, clock: FakeClock, *, is_killed: bool) -> None:
+    """Stop the run as a cancelled job does, or as the post step of a killed one."""
+    api, state, until = job.api, job.state, Deadline.after(clock, BUDGET)
+    if state.origin == ATTACHED or not (state.run or state.requested):
+        return
+    try:
+        if state.run is None:
+            half = until.no_later_than(BUDGET / 2)
+            state.run = find_unconfirmed_run(
+                api, PIPELINE, state.before or 0, job.token, clock, half
+            )
+        elif is_killed and started_by_other(api, state.run, job.token, clock, until):
+            return
+        if state.run is not None:
+            is_active = False if is_killed else None
+            job.stop = stop_run(api, state.run, state, clock, until, is_active=is_active)
+    except ApiError as error:
+        job.stop = StopResult(error.message, failure=error)
+
+
+def _judge_start(job: Started) -> None:
+    api, state, run, ours = job.api, job.state, job.state.run, job.api.ours()
     assert len(ours) <= 1, "two runs of ours"
-    if error is not None:
+    _judge_stop(api, job)
+    if api.is_cancelled:
+        assert state.requested or not ours, "a cancellation would not look for the run"
+        return
+    if job.error is not None:
         assert run is None
-        uncertain = isinstance(error, (RunUncertain, TimedOut))
-        assert uncertain or not ours, f"it says that no run was started: {error.message}"
+        uncertain = isinstance(job.error, (RunUncertain, TimedOut)) or "earlier request" in job.said
+        assert uncertain or not ours, f"it says that no run was started: {job.error.message}"
         assert state.requested or not ours, "a cancellation would not look for the run"
         return
     assert run is not None
@@ -112,136 +143,124 @@ def _judge_start(
         assert not ours
         return
     assert state.origin == STARTED
-    if api.log_names_user:
+    if job.knows_owners:
         assert [run.count] == ours, "another user's run is followed"
     elif [run.count] != ours:
-        said = [one.text for one in events if isinstance(one, Note)]
-        assert any("does not say who" in text for text in said), said
-    found = api.run_of(run.count)
-    ahead = api.active_run(found.accepted) if found is not None else None
-    if ahead is not None and ahead is not found:
-        assert state.behind is not None, "a stop call would hit another run"
+        assert "does not say who" in job.said, job.said
 
 
-@pytest.mark.parametrize(
-    ("states", "depth"),
-    [
-        (("success",), 1),
-        pytest.param(("success", "failed"), 2, marks=pytest.mark.long),
-        pytest.param(("running",), 2, marks=pytest.mark.long),
-        pytest.param(("paused",), 2, marks=pytest.mark.long),
-    ],
+def _judge_stop(api: SearchedOpsera, job: Started) -> None:
+    if not api.is_cancelled:
+        assert not api.stopped
+    ours = next((one for one in api.runs if one.user == US), None)
+    if job.knows_owners or not api.stopped:
+        assert api.hit == []
+    if job.state.origin == ATTACHED:
+        assert not api.stopped
+    elif job.knows_owners and ours is not None and ours.ends > api.clock.monotonic():
+        result = job.stop
+        is_reported = result is None or result.failure or result.is_queued or result.is_unknown
+        assert ours.count in api.stopped or is_reported, "it was left without a word"
+
+
+STARTS = (
+    ("success", "queue", "never", "shown"),
+    ("success", "queue", "never", "not shown"),
+    ("success", "queue", "never", "unknown"),
+    ("running", "queue", "never", "shown"),
+    ("running", "attach", "never", "shown"),
+    ("running", "fail", "always", "shown"),
+    ("paused", "queue", "never", "shown"),
+    ("paused", "attach", "auto", "shown"),
+    ("failed", "queue", "auto", "shown"),
 )
-@pytest.mark.timeout(300)
-def test_every_way_to_start(states, depth):
+"""The pipeline at the start, the inputs on_busy and reset, and the owners of runs in the log."""
+
+
+DEPTHS = (
+    (2, 2),
+    pytest.param(2, FOREVER, marks=pytest.mark.long),
+)
+"""How many choices differ from the usual, and at how many calls of each kind."""
+
+
+@pytest.mark.parametrize("base", STARTS)
+@pytest.mark.parametrize(("most", "depth"), DEPTHS)
+@pytest.mark.timeout(600)
+def test_every_way_to_start(base, most, depth):
     """Lost before or after, stale or current, another run, and again: at most one run, ours."""
-    assert explore(lambda choose: _start(choose, states, depth)) > 400
+    assert explore(lambda choose: _start(choose, base, depth), most) > 100
 
 
-STARTING = (
-    _Starter._submit, _Starter._read_response, _Starter._resolve, RunFinder.find,
-    RunOwnership.pick_own_run,
-)  # fmt: skip
+# Stopping
 
-
-def test_the_search_for_starts_reaches_every_line():
-    """The depth is enough: there is no line that it does not reach."""
-    with unreached(*STARTING) as lines:
-        explore(lambda choose: _start(choose, ("success", "running"), 1))
-    assert lines == set()
-
-
-STOPS = {
-    "fine": (True, None),
-    "slow": (True, None),
-    "lost before": (False, unreachable(never_accepted=False)),
-    "lost after": (True, unreachable(never_accepted=False)),
-    "not sent": (False, unreachable(never_accepted=True)),
-    "refused": (False, Rejected("HTTP 400.")),
-}
-
-
-class Ending(FakeOpsera):
-    """An Opsera whose responses to the first requests of a stop are chosen."""
-
-    choose: Choose
-    depth = 2
-
-    def stop(self, pipeline_id, deadline):
-        way = self.choose(list(STOPS)) if self.times("stop") < self.depth else "fine"
-        self.stop_faults = [STOPS[way]]
-        try:
-            return super().stop(pipeline_id, deadline)
-        finally:
-            self._end_stopped(HOUR if way == "slow" else 0.0)
-
-    def _end_stopped(self, seconds):
-        """Let a stopped run end in so many seconds, and start the next one then."""
-        for run, queued in zip(self.runs, [*self.runs[1:], None], strict=True):
-            if run.stopped and run.ends > (now := self.clock.monotonic()):
-                run.ends = now + seconds
-                if queued is not None:
-                    queued.begins, queued.ends = run.ends, run.ends + self.duration
-
-    def status(self, run, deadline):
-        if self.times("status") < self.depth:
-            shown = self.choose(["current", "unknown", "404", "403", "503"])
-            if shown == "unknown":
-                return RunStatus(State.UNKNOWN, "finishing")
-            errors = {"404": NotFound("404."), "403": Forbidden("403."), "503": unavailable(503)}
-            self.status_faults = [errors[shown]] if shown in errors else []
-        return super().status(run, deadline)
-
-    def summary(self, pipeline_id, deadline):
-        self.state_lag = 0.0
-        if self.times("summary") < self.depth:
-            shown = self.choose(["current", "stale", "503"])
-            self.summary_faults = [unavailable(503)] if shown == "503" else []
-            self.state_lag = LONG_AGO if shown == "stale" else 0.0
-        return super().summary(pipeline_id, deadline)
-
-
-def _stop(choose: Choose, users: tuple[str, ...], depth: int) -> None:
-    clock = FakeClock()
-    api = Ending(clock, counts_at_once=choose([False, True]), duration=20.0)
-    api.choose, api.depth = choose, depth
-    for user in users:
-        api.accept(user)
-    clock.sleep(choose([1.0, 30.0, 50.0][: len(users) + 1]))
-    ours = api.runs[users.index(US)]
-    is_ours = api.active_run(clock.monotonic()) is ours
-    started, budget = clock.monotonic(), choose([4.0, 0.1] if depth == 1 else [4.0])
-    deadline = Deadline.after(clock, budget)
-    state = RunState.watching(Run(PIPELINE, ours.count))
-    is_active = is_ours and choose([True, False])
-    result = stop_run(api, state.run, state, clock, deadline, is_active=is_active)
-    assert clock.monotonic() - started <= 4.5, "it took too long"
-    for run in api.runs:
-        assert run is ours or not run.stopped, f"run {run.count} of another user was stopped"
-    if "stopped." in result.sentence and result.failure is None:
-        assert ours.stopped, result.sentence
-    if result.status is not None and result.status.state.final:
-        assert ours.ends <= clock.monotonic(), "it has not ended"
-    if is_ours and not ours.stopped:
-        is_reported = result.failure is not None or result.is_queued or result.is_unknown
-        assert is_reported, f"it was left without a word: {result.sentence}"
-
-
+MOMENTS = (1.0, 30.0, 50.0, 70.0)
+"""Seconds after the requests; each run takes 20."""
 USERS = ((US,), (OTHER, US), (US, OTHER), (OTHER, US, OTHER))
 """Who started the runs, one behind the other."""
 
 
+def _stop(choose: Choose, users: tuple[str, ...], moment: float, depth: float) -> None:
+    """Stop our run at a moment, as a job does that follows it, or a post step."""
+    clock = FakeClock()
+    api = SearchedOpsera(
+        choose, clock, duration=20.0, counts_at_once=choose([False, True]),
+        knows_queued=choose([True, False]),
+    )  # fmt: skip
+    for user in users:
+        api.accept(user)
+    clock.sleep(moment)
+    api.is_cancelled = True
+    ours = api.runs[users.index(US)]
+    run = Run(PIPELINE, ours.count)
+    state = RunState.watching(run)
+    known = choose(["nothing", "status", "a final status"])
+    if known == "status":
+        with suppress(NotFound):
+            state.observe(api.status(run, Deadline(clock, None)), clock.monotonic())
+    elif known == "a final status":
+        state.observe(RunStatus(State.FAILED, "failed"), clock.monotonic())
+    api.search(depth)
+    began, budget = clock.monotonic(), choose([BUDGET, 0.1])
+    deadline = Deadline.after(clock, budget)
+    confirm_end(api, state, clock, deadline)
+    if state.status is not None and state.status.state.final:
+        return
+    result = stop_run(api, run, state, clock, deadline)
+    assert clock.monotonic() - began <= BUDGET + 0.5, "it took too long"
+    assert api.hit == []
+    if "stopped." in result.sentence and result.failure is None:
+        assert ours.word == "stopped", result.sentence
+    if result.status is not None and result.status.state.final:
+        assert ours.ends <= clock.monotonic(), "it has not ended"
+    if ours.count not in api.stopped and ours.ends > clock.monotonic():
+        is_reported = result.failure is not None or result.is_queued or result.is_unknown
+        assert is_reported, f"it was left without a word: {result.sentence}"
+
+
+def _stop_at_any_time(users: tuple[str, ...], depth: float, most: int) -> int:
+    """Search all moments, from the first run in progress to the end of the last."""
+    return sum(
+        explore(lambda choose, moment=moment: _stop(choose, users, moment, depth), most)
+        for moment in MOMENTS[: len(users) + 1]
+    )
+
+
 @pytest.mark.parametrize("users", USERS)
-@pytest.mark.parametrize("depth", [1, pytest.param(2, marks=pytest.mark.long)])
-@pytest.mark.timeout(300)
-def test_every_way_to_stop(users, depth):
+@pytest.mark.parametrize(("most", "depth"), DEPTHS)
+@pytest.mark.timeout(600)
+def test_every_way_to_stop(users, most, depth):
     """Lost or refused stops, stale or missing responses, runs ahead and behind: only ours."""
-    assert explore(lambda choose: _stop(choose, users, depth)) > 100
+    assert _stop_at_any_time(users, depth, most) > 100
 
 
-def test_the_search_for_stops_reaches_every_line():
-    """The depth is enough: there is no line that it does not reach."""
-    with unreached(_Stopping) as lines:
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_the_search_reaches_every_branch():
+    """With three choices that differ from the usual, there is no branch that it does not reach."""
+    with unreached_branches(find, start, stop) as branches:
+        for base in STARTS:
+            explore(lambda choose, base=base: _start(choose, base, 2), 3)
         for users in USERS:
-            explore(lambda choose, users=users: _stop(choose, users, 1))
-    assert lines == set()
+            _stop_at_any_time(users, 2, 3)
+    assert branches == set()

@@ -310,6 +310,24 @@ class TestUnknownRuns:
         result = stop(api, 6, is_active=True)
         assert result.sentence.startswith("Run 6 is stopping") and result.status is None
 
+    def test_a_final_status_after_a_rejected_stop_call_that_does_not_last(self):
+        """A run that only looks final did not end before the stop request."""
+        api = world(US)
+        api.stop_faults = [(False, Rejected("HTTP 400."))]
+        statuses, usual = [RunStatus(State.SUCCESS, "success")], api.status
+        api.status = lambda run, deadline: statuses.pop() if statuses else usual(run, deadline)
+        result = stop(api, 6, is_active=True)
+        assert result.sentence.startswith("Run 6 could not be stopped")
+
+    def test_a_final_status_that_turns_into_an_unknown_one(self):
+        """A run that seemed to have ended may have ended, although a late summary denies it."""
+        api = world(US, OTHER, duration=20.0, count_lag=25.0, state_lag=25.0)
+        api.clock.sleep(29.0)
+        statuses = [RunStatus(State.UNKNOWN, "finishing"), RunStatus(State.SUCCESS, "success")]
+        api.status = lambda run, deadline: statuses.pop()
+        assert stop(api, 6).is_unknown
+        assert api.times("stop") == 0
+
     def test_an_idle_pipeline_is_not_stopped(self):
         """An unknown run of an idle pipeline is over."""
         api = world(US, duration=5.0)
