@@ -1,8 +1,9 @@
 """`python -m tests.faults`: run a campaign of fault schedules, and print a page about it.
 
 Without options for a minute on a fake clock; with `--process` with the real entry point, in real
-time. It fails if a schedule breaks a rule, or if a situation never happens in a campaign that is
-long enough. `--seed N --runs 1` plays one schedule again and prints its job logs.
+time, and each schedule aims at a signal, a suspension, or a kill in some phase. It fails if a
+schedule breaks a rule, or if a situation never happens in a campaign that is long enough.
+`--seed N --runs 1` plays one schedule again and prints its job logs.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 
-from tests.faults.campaign import Ledger, shrink
-from tests.faults.schedule import CELLS, make
+from tests.faults.campaign import Ledger, Play, shrink
+from tests.faults.schedule import CELLS, INTERRUPTS, Schedule, make, make_interrupted
 from tests.faults.world import play, play_process
 
 ROUNDS = 3
@@ -25,9 +26,9 @@ ROUNDS = 3
 def main() -> int:
     """Run the campaign; 1 if anything was broken or missing."""
     options = _options()
-    one = play_process if options.process else play
+    one, made = (play_process, make_interrupted) if options.process else (play, make)
     if options.runs == 1:
-        return _show(options.seed, shrinks=options.shrink)
+        return _show(made(options.seed), one, shrinks=options.shrink)
     minutes = options.minutes or (float("inf") if options.runs else 1.0)
     ledger, until = Ledger(), time.monotonic() + 60 * minutes
 
@@ -37,7 +38,7 @@ def main() -> int:
         for seed in seeds:
             if time.monotonic() > until:
                 return
-            ledger.run(make(seed), one)
+            ledger.run(made(seed), one)
             for sentence in ledger.broken.get(seed, ()):
                 sys.stdout.write(f"BROKEN (seed {seed}): {sentence}\n")
                 sys.stdout.flush()
@@ -45,16 +46,17 @@ def main() -> int:
     jobs = options.jobs if options.process else 1
     with ThreadPoolExecutor(jobs) as pool:
         list(pool.map(work, range(jobs)))
-    sys.stdout.write(f"{ledger.page()}\n")
-    is_long = ledger.schedules >= ROUNDS * len(CELLS) and not options.process
-    return int(bool(ledger.broken or (is_long and ledger.missing())))
+    missing = ledger.missing_interrupts() if options.process else ledger.missing()
+    sys.stdout.write(f"{ledger.page(missing)}\n")
+    is_long = ledger.schedules >= ROUNDS * len(INTERRUPTS if options.process else CELLS)
+    return int(bool(ledger.broken or (is_long and missing)))
 
 
-def _show(seed: int, *, shrinks: bool) -> int:
+def _show(schedule: Schedule, play: Play, *, shrinks: bool) -> int:
     """Play one schedule, the smallest that fails if asked to, and print all of it."""
-    ledger, schedule = Ledger(), make(seed)
-    schedule = shrink(schedule) if shrinks else schedule
-    played = ledger.run(schedule)
+    ledger = Ledger()
+    schedule = shrink(schedule, play) if shrinks else schedule
+    played = ledger.run(schedule, play)
     sys.stdout.write(f"{schedule.describe()}\n")
     for job in played.jobs if played is not None else ():
         sys.stdout.write(f"--- {job.kind}, exit code {job.code}\n{job.log}")
@@ -66,7 +68,7 @@ def _show(seed: int, *, shrinks: bool) -> int:
             sys.stdout.write(f"{at:9.2f} {event}\n")
         for run in played.runs:
             sys.stdout.write(f"{run}\n")
-    for sentence in ledger.broken.get(seed, ()):
+    for sentence in ledger.broken.get(schedule.seed, ()):
         sys.stdout.write(f"BROKEN: {sentence}\n")
     return int(bool(ledger.broken))
 

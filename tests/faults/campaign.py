@@ -12,8 +12,8 @@ from pathlib import Path
 
 from opsera_step.simulator import LoggedRequest
 from tests.faults.judge import RULES, judge, observed
-from tests.faults.schedule import CELLS, EVENTS, KINDS, PHASES, Schedule
-from tests.faults.world import Played, play
+from tests.faults.schedule import CELLS, EVENTS, INTERRUPTS, KINDS, PHASES, Schedule
+from tests.faults.world import KILLED, Played, play
 
 Cell = tuple[str, str, str]
 Play = Callable[[Schedule, Path], Played]
@@ -26,6 +26,8 @@ class Ledger:
     schedules: int = 0
     cells: Counter[Cell] = field(default_factory=Counter)
     """Faults by kind, call, and phase."""
+    interrupts: Counter[Cell] = field(default_factory=Counter)
+    """What happened to the process of a job by phase, and what came after a kill."""
     events: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
     """In how many schedules each rule could have been broken."""
@@ -56,6 +58,12 @@ class Ledger:
         for request, moment in zip(played.requests, played.moments, strict=False):
             self.cells.update((kind, request.call, moment.phase) for kind in _kinds(request))
         self.events.update(event.do for _, event in played.happened)
+        then = played.jobs[1].kind if len(played.jobs) > 1 else ""
+        for _, event in played.happened:
+            if event.do != "kill":
+                self.interrupts[event.do, event.phase, ""] += 1
+            elif played.jobs[0].code == KILLED:
+                self.interrupts[event.do, event.phase, then] += 1
         self.codes.update(job.code for job in played.jobs)
         for name, value in observed(played):
             self.bounds[name] = max(value, self.bounds.get(name, 0.0))
@@ -66,20 +74,30 @@ class Ledger:
         rules = [f"a chance to break “{name}”" for name in RULES if not self.rules[name]]
         return [*cells, *rules, *(f"event {name}" for name in EVENTS if not self.events[name])]
 
-    def page(self) -> str:
-        """Return all of it on a page."""
+    def missing_interrupts(self) -> list[str]:
+        """Return the interrupts that never happened."""
+        missing = [cell for cell in INTERRUPTS if not self.interrupts[cell]]
+        return [" × ".join(filter(None, cell)) for cell in missing]
+
+    def page(self, missing: list[str]) -> str:
+        """Return all of it on a page, with the situations that should have happened."""
         kinds = "".join(f"{kind[:7]:>8}" for kind in KINDS)
         lines = [f"{self.schedules} schedules, {len(self.broken)} broken", "", f"{'':24}{kinds}"]
         for phase, calls in PHASES.items():
             for call in calls:
                 counts = "".join(f"{self.cells[kind, call, phase]:>8}" for kind in KINDS)
                 lines.append(f"{phase:14} {call:9}{counts}")
+        interrupts = list(dict.fromkeys((do, then) for do, _, then in INTERRUPTS))
+        names = "".join(f"{f'{do}, {then}' if then else do:>22}" for do, then in interrupts)
+        lines += ["", f"{'':14}{names}"]
+        for phase in list(PHASES)[:-1]:
+            counts = "".join(f"{self.interrupts[do, phase, then]:>22}" for do, then in interrupts)
+            lines.append(f"{phase:14}{counts}")
         lines += ["", "Events: " + _counted(self.events), "Exit codes: " + _counted(self.codes)]
         lines += ["", "Schedules in which each rule could have been broken:"]
         lines += [f"{self.rules[name]:8}  {name}" for name in RULES]
         lines += ["", "Longest times observed:"]
         lines += [f"{value:8.1f}s {name}" for name, value in sorted(self.bounds.items())]
-        missing = self.missing()
         lines += ["", f"{len(missing)} situations never happened", *missing]
         return "\n".join(lines)
 

@@ -318,7 +318,7 @@ def _no_orphan(played: Played) -> Iterator[str]:
         unseen = "If one does, stop it in Opsera", "Could not check whether a run was started"
         is_reported = "still queued" in post.log + job.log or (
             (run.state == "queued" or played.schedule.flags.get("run_count_lag", 0.0) > 0)
-            and any(text in job.log for text in unseen)
+            and any(text in post.log + job.log for text in unseen)
         )
         # Where nothing says who started a run, another user's can be taken for ours.
         is_reported |= post.code != 0 or "does not say who started it" in job.log

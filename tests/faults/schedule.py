@@ -64,6 +64,19 @@ CLASSES = (
 )
 """What a schedule may leave out as a whole. Refusals end a job, so that only some have any."""
 
+INTERRUPTS = [
+    (do, phase, then)
+    for phase in PHASES
+    if phase != "post step"
+    for do, then in (
+        *((name, "") for name in (*SIGNALS, "suspend")),
+        ("kill", "post step"),
+        ("kill", "second attempt"),
+    )
+]
+"""What can happen to a process, in each phase, and what comes after a kill: all of these have to
+happen in a campaign with real processes."""
+
 PLATFORMS = ("plain", "github", "gitlab")
 NAME = "Deploy shop"
 
@@ -158,6 +171,17 @@ def make(seed: int) -> Schedule:
         classes=classes,
     )
     return _aimed(rng, schedule)
+
+
+def make_interrupted(seed: int) -> Schedule:
+    """Make the schedule of a seed that also aims at an interrupt."""
+    do, phase, then = INTERRUPTS[seed % len(INTERRUPTS)]
+    schedule = next(one for one in map(make, count(31 * seed)) if one.cell[2] == phase)
+    # Without others, which would keep the phase from coming; stopping starts with a signal.
+    before = schedule.events[-1:] if phase == "stopping" and schedule.cell[1] != "logs" else ()
+    interrupt = Event(do, phase, amount=20.0 * (do == "suspend"))
+    events = (*before, interrupt)
+    return replace(schedule, seed=seed, faults=(), events=events, then=then or schedule.then)
 
 
 def _count(rng: random.Random, most: int) -> int:
