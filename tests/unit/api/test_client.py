@@ -118,13 +118,6 @@ def test_a_refusal_with_http_200_is_an_error(name):
     assert caught.value.message.endswith(": not now.")
 
 
-def test_a_refused_action_of_the_second_version():
-    """The message of the v2 envelope is found in its metadata."""
-    refusal = {"status": "failed", "data": {}, "metadata": {"message": "nothing to approve"}}
-    with serving(ok(refusal)) as wire, pytest.raises(Rejected, match="nothing to approve"):
-        connect(wire.url).act("approve", PIPELINE, soon())
-
-
 @pytest.mark.parametrize(
     ("response", "message"),
     [({"status": "success", "metadata": {"message": "done"}}, "done"), ({"message": "ok"}, "ok"),
@@ -234,13 +227,6 @@ def test_a_probe_reads_the_start_of_a_long_list_only():
     with serving(head + objects) as wire:
         # The second half never comes.
         connect(wire.url).probe(PIPELINES, None, soon(20))
-
-
-@pytest.mark.parametrize("data", [[], [{"_id": "a"}], {"data": []}, {"data": [{}]}])
-def test_a_probe_of_a_short_list(data):
-    """A short list is read to its end."""
-    with serving(ok(data)) as wire:
-        connect(wire.url).probe(PIPELINES, None, soon())
 
 
 @pytest.mark.parametrize(

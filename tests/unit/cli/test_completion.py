@@ -16,13 +16,10 @@ from tests.support import ROOT
 
 ASKED = {
     "opsera-step ta": ["task"],
-    "opsera-step tool ": ["list", "show", "update"],
     "opsera-step run --on-": ["--on-busy", "--on-cancel", "--on-paused", "--on-timeout"],
     "opsera-step run --on-busy ": ["attach", "fail", "queue"],
     "opsera-step run --wait t": ["true"],
     "opsera-step tool list --format ": ["csv", "json", "table", "yaml"],
-    "opsera-step logs --format t": ["table", "text"],
-    "opsera-step completion ": ["bash", "fish", "zsh"],
     "opsera-step demo --scenario re": [one for one in scenario_names() if one.startswith("re")],
 }
 """What is typed, and what a shell offers then, in the order of the alphabet."""
@@ -109,14 +106,10 @@ what: is wrong hides nothing else
 """
 TYPED = {
     "opsera-step run ": ["shop", "shop-release"],
-    "opsera-step status shop-": ["shop-release"],
-    "opsera-step summary s": ["shop", "shop-release"],
-    "opsera-step doctor s": ["shop", "shop-release"],
+    "opsera-step doctor shop-": ["shop-release"],
     "opsera-step watch --pipeline s": ["shop", "shop-release"],
     "opsera-step tool show ": ["jenkins"],
-    "opsera-step tool update j": ["jenkins"],
     "opsera-step run --config other.yml ": ["other"],
-    "opsera-step run --config gone.yml s": [],
     "opsera-step run --config broken.yml s": [],
     "opsera-step run --config . s": [],
 }

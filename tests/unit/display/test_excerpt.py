@@ -134,3 +134,12 @@ def test_a_step_is_found_by_its_id_or_name():
     excerpts.add("", "Log", ["c"])
     found = [excerpts.of(*asked) for asked in (("1", ""), ("", "Scan"), ("9", "Log"), ("", ""))]
     assert [one.tail if one else None for one in found] == [["a"], ["b"], ["c"], None]
+
+
+def test_of_very_many_steps_the_first_are_forgotten():
+    """However many steps there are, some hundreds are remembered."""
+    excerpts = Excerpts()
+    for number in range(600):
+        excerpts.add(str(number), "Step", ["x"])
+    assert excerpts.of("0", "") is None
+    assert excerpts.of("599", "") is not None

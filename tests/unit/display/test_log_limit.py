@@ -94,3 +94,12 @@ def test_the_limit_holds_and_nothing_is_lost(most: int, batches: list[list[str]]
     for kept, line in zip(tail, last, strict=True):
         assert kept == line or (kept.startswith("… ") and line.endswith(kept[2:]))
     assert limit.reached == (head != lines)
+
+
+def test_memory_is_bounded():
+    """However long the log, only the tail is kept."""
+    limit = LogLimit(1000)
+    for number in range(10_000):
+        limit.admit([f"line {number}"])
+    assert size(limit.tail()) <= 250
+    assert len(limit.tail()) < 30

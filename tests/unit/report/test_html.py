@@ -191,6 +191,14 @@ def test_the_policy_allows_only_the_pages_own_script_and_style():
     assert " style=" not in text
 
 
+def test_nothing_is_loaded():
+    """The only URL is that of the pipeline, for readers who follow it."""
+    text = page.head(FAILED, logs(("t", "Test"))) + page.foot()
+    assert set(re.findall(r"https?://[^\s\"'<]+", text)) == {"https://app.opsera.io/x"}
+    fetching = {"src", "srcset", "action", "background", "poster", "data"}
+    assert not [found for _, found in Reader(text).tags if fetching & set(found)]
+
+
 def timed(start: float | None, seconds: float | None, state=State.SUCCESS, waited=None):
     return StepResult("x", "", state, seconds, start, waited=waited)
 

@@ -63,6 +63,14 @@ def test_a_block_is_written_as_soon_as_it_is_full():
     assert sum(1 for _ in page.lines()) > 9_000
 
 
+def test_many_steps_with_few_lines_are_not_kept_either():
+    """Steps whose blocks do not fill are written when all of them together are much."""
+    page = Page()
+    for step in range(400):
+        page.blocks.add(f"id{step}", "S", "", ["x" * 15_000] * 4)
+    assert len(page.lines()) > 1200
+
+
 def test_what_is_known_of_each_step():
     """Name, count, the first and the last number, and the last lines without colors."""
     page = Page()

@@ -261,6 +261,11 @@ class TestSendingAgain:
         assert "was changed meanwhile" in played.error.message
         assert (api.times("run"), api.ours()) == (1, [6])
 
+    def test_the_run_is_requested_again_for_an_untouched_pipeline(self):
+        """A pipeline that shows its last change, and was not changed, accepted no request."""
+        played = play(FakeOpsera(FakeClock(), script=["503 before"], notes_changes=True))
+        assert (played.followed, played.api.times("run")) == (6, 2)
+
     @pytest.mark.parametrize("owner", [token_of(US), "opaque"])
     def test_a_second_run_of_ours_is_reported(self, owner):
         """A run that appears only after a second request is reported, and both are named."""
@@ -300,6 +305,13 @@ class TestSendingAgain:
         assert isinstance(played.error, Forbidden)
         assert "An earlier request got no usable response" in played.error.message
         assert played.state.requested
+
+    def test_a_run_that_appears_while_waiting_is_followed(self):
+        """What came of the first request is found before another one is sent."""
+        script = ["lost answer", "refused connection", "refused connection"]
+        api = FakeOpsera(FakeClock(), script=script, count_lag=36.0, duration=600.0)
+        played = play(api)
+        assert (played.followed, api.ours()) == (6, [6])
 
     def test_the_run_of_a_lost_response_is_found(self):
         """A run that was accepted is found, followed, and not started again."""
@@ -352,6 +364,15 @@ class TestSendingAgain:
         assert isinstance(played.error, RunUncertain)
         assert (api.times("run"), api.ours()) == (1, [])
         assert "another user" in played.notes[-1]
+
+    def test_an_outage_in_between_is_uncertain(self):
+        """When looking for the run fails permanently, the error has what is not known."""
+        api = FakeOpsera(FakeClock(), script=["lost answer"], count_lag=10.0)
+        pipeline = api.summary(PIPELINE, Deadline(api.clock, None))
+        api.summary_faults = [Forbidden("pipeline/summary answered HTTP 403: no access.")]
+        played = play(api, pipeline=pipeline)
+        assert isinstance(played.error, RunUncertain)
+        assert "looking for it failed: " in played.error.message
 
     @pytest.mark.parametrize(
         ("way", "timeout"),
