@@ -70,7 +70,6 @@ class Signals:
 
         Raises:
             Cancelled: if the program is waiting.
-
         """
         if self.number is None:
             self.number = _meaning(number)

@@ -150,7 +150,6 @@ def read_file(path: str, option: str) -> str:
 
     Raises:
         InvalidInput: if it can't be read.
-
     """
     try:
         return read_text(path, _MAX_FILE)

@@ -88,7 +88,6 @@ class RawSettings:
 
         Raises:
             InvalidInput: with everything that is wrong in all places.
-
         """
         inputs, problems = self.valid_inputs(), {**self.invalid(), **self._missing()}
         if problems:
@@ -132,7 +131,6 @@ def load_inputs(
 
     Raises:
         InvalidInput: with everything that is wrong in all places.
-
     """
     return read_settings(environ, options, platform, tool=tool).inputs()
 
@@ -349,7 +347,6 @@ def read_token_file(path: str) -> str:
     Raises:
         OSError: if it can't be read; a named pipe without a writer holds nothing.
         ValueError: if it is not UTF-8, or the path is invalid.
-
     """
     return read_text(path, MAX_TOKEN).strip()
 

@@ -112,7 +112,6 @@ def read_yaml(text: str) -> Node | None:
 
     Raises:
         YamlError: if it is not valid, or larger than the limits.
-
     """
     if len(text) > MAX_BYTES or len(text.encode("utf-8", "replace")) > MAX_BYTES:
         raise YamlError(f"it is larger than {MAX_BYTES >> 10} KiB")
@@ -131,7 +130,6 @@ def read_yaml_data(text: str) -> Any:
 
     Raises:
         ValueError: if it is not valid; the message has the place, but no quote of it.
-
     """
     try:
         node = read_yaml(text)

@@ -47,7 +47,6 @@ def run(
 
     Raises:
         InvalidInput: if that file is a link that leads out of the workspace.
-
     """
     clock = InterruptibleClock(clock or SystemClock(), signals)
     platform = detect(environ, out, clock)

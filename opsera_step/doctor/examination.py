@@ -97,7 +97,6 @@ class Examination:
 
         Raises:
             InvalidInput: if a CA bundle or the proxy's address can't be used.
-
         """
         self._client = OpseraClient(
             self.inputs.base_url,

@@ -165,7 +165,6 @@ def resolve(host: str, seconds: float) -> list[str]:
 
     Raises:
         OSError: if it has no address; TimeoutError if the lookup takes too long.
-
     """
     result: list[list[str] | OSError] = []
 

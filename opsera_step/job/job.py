@@ -139,7 +139,6 @@ class Job:
 
         Raises:
             Malformed: if it is nested too deep.
-
         """
         if self.shows_secrets:
             return data

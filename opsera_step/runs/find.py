@@ -68,7 +68,6 @@ class RunOwnership:
 
         Raises:
             RunUncertain: if several could be ours.
-
         """
         latest = now.run_count
         if latest - before > MAX_CANDIDATES + len(self.others):
@@ -138,7 +137,6 @@ class RunFinder:
         Raises:
             RunUncertain: if it can't be known which run is ours, or whether there is one.
             TimedOut: if the deadline comes first.
-
         """
         start_time, idle_since = self._clock.monotonic(), math.inf
         while True:
@@ -221,7 +219,6 @@ def find_unconfirmed_run(
 
     Raises:
         ApiError: if the pipeline could not be read.
-
     """
     failed: ApiError | None = None
     while True:

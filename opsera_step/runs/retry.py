@@ -136,7 +136,6 @@ def call_with_retry(
     Raises:
         TimedOut: if the deadline came first.
         ApiError: if a retry is pointless, or one of the other limits was reached.
-
     """
     retry, beats = RetryState(jitter), Heartbeats(clock, deadline)
     start_time, reached = clock.monotonic(), client.ever_responded

@@ -32,7 +32,6 @@ def check_settings(
 
     Raises:
         InvalidInput: if the pipeline can't take them, with all problems at once.
-
     """
     if settings is None or not (settings.branch or settings.parameters):
         return None, []

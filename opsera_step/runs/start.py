@@ -110,7 +110,6 @@ def start_run(
         RunUncertain: if it can't be known whether a run was started, or which is ours.
         TimedOut: if the deadline came first.
         ApiError: if requests failed for good.
-
     """
     state.pipeline, state.identities = pipeline, token_identities(token)
     settings, warnings = check_settings(pipeline, policy.settings)
@@ -242,7 +241,6 @@ class _Starter:
 
         Raises:
             ApiError: the error, if there is no point in sending it again.
-
         """
         if isinstance(error, RunRefused) or (
             isinstance(error, Rejected) and _is_about_pause(error.message, now)

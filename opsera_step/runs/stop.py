@@ -65,7 +65,6 @@ def _lasting_status(
 
     Raises:
         TimedOut: if there was no time to see whether it lasts.
-
     """
     started = read_at = clock.monotonic()
     until = deadline.no_later_than(_LASTS)

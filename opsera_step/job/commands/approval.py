@@ -68,7 +68,6 @@ class Decision:
 
         Raises:
             InvalidInput: if the run is not paused, or another run or step is waiting.
-
         """
         name, count = job.scrubber.inline(pipeline.name, 200), pipeline.run_count
         waiting = job.scrubber.inline(details.waiting_for, 200)

@@ -201,7 +201,6 @@ def find_step(step: str, pipeline: Pipeline, records: Sequence[LogRecord]) -> _S
     Raises:
         InvalidInput: if neither the pipeline nor the log has it, with a near match, or if several
             steps have the name.
-
     """
     pairs = [(one.id, one.name) for one in pipeline.plan]
     pairs += [(one.step_id, one.step_name) for one in records]

@@ -68,7 +68,6 @@ def run_with_parameters(job: Job, *, words: Sequence[str]) -> CommandResult:
 
     Raises:
         InvalidInput: if one is not of that form.
-
     """
     wrong = [word for word in words if "=" not in word or "." not in word.partition("=")[0]]
     if wrong:

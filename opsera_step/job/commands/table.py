@@ -25,7 +25,6 @@ def command(name: str) -> Callable[[Job], CommandResult]:
 
     Raises:
         InvalidInput: if it is a command of the command line only.
-
     """
     if name not in COMMANDS:
         raise InvalidInput([f"command: {name!r} is only available on the command line"])

@@ -117,7 +117,6 @@ def read_assignments(assignments: Sequence[str], option: str = "--set") -> dict[
 
     Raises:
         InvalidInput: with each word that is not an assignment.
-
     """
     problems, values = [], {}
     for one in assignments:
@@ -138,7 +137,6 @@ def read_properties(data: Any, origin: str) -> dict[str, Any]:
 
     Raises:
         InvalidInput: if it holds no properties.
-
     """
     if isinstance(data, dict) and isinstance(data.get("tool"), dict) and set(data) <= _WRAPPER:
         data = {**({"_id": data["toolId"]} if "toolId" in data else {}), **data["tool"]}
@@ -164,7 +162,6 @@ def plan_update(current: Mapping[str, Any], named: Mapping[str, Any]) -> Update:
 
     Raises:
         InvalidInput: if a part of a property is named, which the API can't replace by itself.
-
     """
     kept = {key: value for key, value in named.items() if key not in NOT_SENT}
     problems = [_part_problem(key) for key in kept if "." in key and key not in current]
