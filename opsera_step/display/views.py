@@ -16,6 +16,7 @@ from opsera_step.api import (
     format_timestamp,
     state_of,
     text_at,
+    whole_number,
 )
 from opsera_step.clock import format_duration
 from opsera_step.display.table import Answer, Table
@@ -24,7 +25,7 @@ from opsera_step.runs import RunDetails
 from opsera_step.text import MASK
 
 if TYPE_CHECKING:
-    from opsera_step.api.account import Task, TokenUse, Tool, UserAction
+    from opsera_step.api.account import AccountObject, AuditEntry, TaskRecord
 
 _UNCUT = 2
 """Values of properties are never cut: a terminal can wrap them."""
@@ -40,7 +41,7 @@ def pipelines_table(pipelines: Sequence[Pipeline]) -> Table:
                 one.name,
                 _state(one),
                 str(one.run_count) if one.has_run_count else "",
-                text_at(one.data, "owner_name") or text_at(one.data, "owner"),
+                _owner(one.data),
                 text_at(one.data, "updatedAt"),
             )
             for one in pipelines
@@ -63,7 +64,7 @@ def pipeline_tables(one: Pipeline, url: str, *, masks: bool = True) -> tuple[Tab
         ("state", _state(one)),
         ("runs", str(one.run_count) if one.has_run_count else ""),
         ("last run", f"{one.last_run_count or ''} {_status(one.last_run_status)}".strip()),
-        ("owner", text_at(one.data, "owner_name") or text_at(one.data, "owner")),
+        ("owner", _owner(one.data)),
         ("updated", text_at(one.data, "updatedAt")),
         ("url", url),
         ("branch", one.branch),
@@ -99,53 +100,49 @@ def runs_table(runs: Sequence[tuple[int, RunStatus | None, RunDetails]]) -> Tabl
     return Table(("RUN", "STATUS", "STARTED", "FINISHED", "DURATION"), rows, seconds=True)
 
 
-def tools_table(tools: Sequence[Tool]) -> Table:
+def tools_table(tools: Sequence[AccountObject]) -> Table:
     """Return a row for each tool."""
     return Table(
         ("ID", "NAME", "TOOL", "ACTIVE", "OWNER", "UPDATED"),
-        [(one.id, one.name, one.kind, _yes(one.active), one.owner, one.updated) for one in tools],
+        [
+            (one.id, one.name, text_at(one.data, "tool_identifier"), _yes(one.data.get("active")),
+             _owner(one.data), text_at(one.data, "updatedAt"))
+            for one in tools
+        ],
         expendable=("UPDATED", "OWNER", "ACTIVE", "TOOL"),
-    )
+    )  # fmt: skip
 
 
-def tasks_table(tasks: Sequence[Task]) -> Table:
+def tasks_table(tasks: Sequence[AccountObject]) -> Table:
     """Return a row for each task."""
     return Table(
         ("ID", "NAME", "TYPE", "STATUS", "RUNS", "OWNER", "UPDATED"),
         [
-            (
-                one.id,
-                one.name,
-                one.kind,
-                _status(one.status),
-                _number(one.run_count),
-                one.owner,
-                one.updated,
-            )
+            (one.id, one.name, text_at(one.data, "type"), _status(text_at(one.data, "status")),
+             _number(one.data.get("run_count")), _owner(one.data), text_at(one.data, "updatedAt"))
             for one in tasks
         ],
         expendable=("UPDATED", "OWNER", "RUNS", "TYPE", "STATUS"),
-    )
+    )  # fmt: skip
 
 
-def actions_table(actions: Sequence[UserAction]) -> Table:
+def actions_table(actions: Sequence[AuditEntry]) -> Table:
     """Return a row for each action of a user."""
-    return Table(
-        ("TIME", "USER", "TYPE", "ACTION", "TARGET"),
-        [(one.created, one.user, one.kind, one.action, one.target) for one in actions],
-        expendable=("TYPE",),
-        seconds=True,
-    )
+    headings = ("TIME", "USER", "TYPE", "ACTION", "TARGET")
+    rows = [_audit_row(one.data, "type", "action", "target_id") for one in actions]
+    return Table(headings, rows, expendable=("TYPE",), seconds=True)
 
 
-def uses_table(uses: Sequence[TokenUse]) -> Table:
+def uses_table(uses: Sequence[AuditEntry]) -> Table:
     """Return a row for each use of a token."""
-    return Table(
-        ("TIME", "USER", "TOKEN", "SCOPE", "TARGET"),
-        [(one.created, one.user, one.token, one.scope, one.target) for one in uses],
-        expendable=("TOKEN", "SCOPE"),
-        seconds=True,
-    )
+    headings = ("TIME", "USER", "TOKEN", "SCOPE", "TARGET")
+    rows = [_audit_row(one.data, "token_id", "scope", "target") for one in uses]
+    return Table(headings, rows, expendable=("TOKEN", "SCOPE"), seconds=True)
+
+
+def _audit_row(entry: JsonObject, *keys: str) -> tuple[str, ...]:
+    user = text_at(entry, "user_email") or text_at(entry, "user_id")
+    return (text_at(entry, "createdAt"), user, *(text_at(entry, key) for key in keys))
 
 
 def records_table(records: Sequence[LogRecord]) -> Table:
@@ -161,14 +158,18 @@ def records_table(records: Sequence[LogRecord]) -> Table:
     )
 
 
-def task_records_table(records: Sequence[Any]) -> Table:
+def task_records_table(records: Sequence[TaskRecord]) -> Table:
     """Return a row for each record of the log of a task."""
     return Table(
         ("TIME", "RUN", "STATUS", "TEXT"),
-        [(one.created_text, _number(one.run_count), one.status, one.text) for one in records],
+        [
+            (text_at(one.data, "createdAt"), _number(one.data.get("run_count")),
+             text_at(one.data, "status"), one.text)
+            for one in records
+        ],
         expendable=("STATUS", "RUN"),
         seconds=True,
-    )
+    )  # fmt: skip
 
 
 def object_table(item: JsonObject) -> Table:
@@ -210,12 +211,18 @@ def _mark(pipeline: Pipeline, step: Step) -> str:
     )
 
 
-def _yes(value: bool | None) -> str:
-    return "" if value is None else "yes" if value else "no"
+def _owner(data: JsonObject) -> str:
+    return text_at(data, "owner_name") or text_at(data, "owner")
 
 
-def _number(value: int | None) -> str:
-    return "" if value is None else str(value)
+def _yes(value: Any) -> str:
+    """Return a word for a boolean, which may come as a string; empty for anything else."""
+    return {"true": "yes", "false": "no"}.get(str(value).strip().lower(), "")
+
+
+def _number(value: Any) -> str:
+    number = whole_number(value)
+    return "" if number is None else str(number)
 
 
 def _text(value: Any) -> str:

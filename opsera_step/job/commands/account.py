@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from opsera_step.api import (
     LIST_LIMIT,
@@ -20,15 +20,13 @@ from opsera_step.api import (
     is_object_id,
     read_pages,
 )
-from opsera_step.api.account import Task, TaskRecord, Tool
+from opsera_step.api.account import AccountObject, TaskRecord
 from opsera_step.clock import Deadline
 from opsera_step.display import Answer, Table, views
 from opsera_step.errors import ExitCode, Rejected
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.runs import RunDetails, read_details
 from opsera_step.text import LogStream, split_lines
-
-T = TypeVar("T", Task, Tool)
 
 
 class ListOptions(NamedTuple):
@@ -213,7 +211,7 @@ class TaskCommands:
             job, answer, f"{_counted(len(found), 'record')} in the log of task {called}."
         )
 
-    def _find(self, job: Job) -> Task:
+    def _find(self, job: Job) -> AccountObject:
         calls = job.client.account
         return _find(job, "task", self.name, calls.task, calls.tasks)
 
@@ -279,7 +277,7 @@ class AuditCommands:
         return query_result(job, Answer(data, (table(items),)), sentence)
 
 
-def find_tool(job: Job) -> Tool:
+def find_tool(job: Job) -> AccountObject:
     """Look up the user's tool, retrying while the API has problems."""
     calls = job.client.account
     return _find(job, "tool", job.inputs.tool, calls.tool, calls.tools)
@@ -289,9 +287,9 @@ def _find(
     job: Job,
     kind: str,
     name: str,
-    get: Callable[[str, Deadline], T],
-    list_all: Callable[[Deadline], Listing[T]],
-) -> T:
+    get: Callable[[str, Deadline], AccountObject],
+    list_all: Callable[[Deadline], Listing[AccountObject]],
+) -> AccountObject:
     is_id = is_object_id(name)
     name = name.lower() if is_id else name
     find = by_id_or_name(kind, name, is_id=is_id, get=get, list_all=list_all, warn=job.warn)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from opsera_step.api import is_object_id
-from opsera_step.api.account import Tool
+from opsera_step.api.account import AccountObject
 from opsera_step.display import Answer, views
 from opsera_step.errors import InvalidInput
 from opsera_step.job.commands.account import called, find_tool, query_result
@@ -94,7 +94,7 @@ class ToolUpdate:
         return self.ask()
 
 
-def _send(job: Job, tool: Tool, update: Update) -> Tool:
+def _send(job: Job, tool: AccountObject, update: Update) -> AccountObject:
     """Send the changes; return the tool as the API returned it, else as it is read back."""
     calls = job.client.account
     with job.change("the tool was being changed"):
