@@ -34,7 +34,6 @@ class TokenFacts(NamedTuple):
 
     is_jwt: bool = False
     expires: float | None = None
-    issued: float | None = None
     scopes: tuple[str, ...] = ()
     not_before: float | None = None
     """It is not valid before this time."""
@@ -55,7 +54,6 @@ def read_token(token: str) -> TokenFacts:
     return TokenFacts(
         is_jwt=True,
         expires=_moment(claims.get("exp")),
-        issued=_moment(claims.get("iat")),
         scopes=_scopes(claims),
         not_before=_moment(claims.get("nbf")),
     )

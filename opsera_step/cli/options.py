@@ -133,13 +133,13 @@ quiet_option = click.option(
 )
 
 
-def format_option(default: str = "table", *, csv: bool = False) -> Callable[[Command], Command]:
+def format_option(*, csv: bool = False) -> Callable[[Command], Command]:
     """Decorate a command's function with --format."""
     return click.option(
         "--format",
         "form",
         type=click.Choice((*FORMATS, "csv") if csv else FORMATS, case_sensitive=False),
-        default=default,
+        default="table",
         show_default=True,
         help="Output format; json and yaml contain the API response.",
     )

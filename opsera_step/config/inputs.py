@@ -174,11 +174,9 @@ class Inputs:
         return allowed is None or pipeline_id.lower() in allowed or name in allowed
 
 
-def listed(words: Sequence[str], conjunction: str = "or") -> str:
+def listed(words: Sequence[str]) -> str:
     """Join words as in a sentence: `a, b, or c`."""
-    if len(words) < 3:
-        return f" {conjunction} ".join(words)
-    return f"{', '.join(words[:-1])}, {conjunction} {words[-1]}"
+    return f"{', '.join(words[:-1])}, or {words[-1]}" if len(words) > 2 else " or ".join(words)
 
 
 def _one_of(name: str, meaning: str, *words: str, default: str) -> Input:

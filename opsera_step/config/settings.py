@@ -224,20 +224,19 @@ def requested_command(
 
     It decides who reads the rest, which also reports an invalid command: that has no words.
     """
-    typed = [from_environment(environ, (prefix,)) for prefix in PREFIXES]
-    found = _merged(typed).get("command")
+    typed = from_environment(environ)
+    found = typed.get("command")
     if found is None:
-        config = _expanded(_merged(typed), environ).get("config")
         # Only a trusted file may name a command; another one is not even parsed.
         files, _ = read_config_files(
-            config,
+            _expanded(typed, environ).get("config"),
             environ,
             on_terminal=False,
             checkouts=platform.checkouts,
             system_file=system_file,
             only_trusted=True,
         )
-        named = _merged([*typed, *(one.defaults for one in files)]).get("pipeline")
+        named = _merged([typed, *(one.defaults for one in files)]).get("pipeline")
         alias = find_alias(files, "pipelines", named.value) if named is not None else None
         found = _merged([alias or {}, *(one.defaults for one in files)]).get("command")
     return command_words(found.value) if found is not None else []
@@ -247,7 +246,7 @@ def known_aliases(
     environ: Mapping[str, str], options: Layer, platform: PlatformDefaults, group: str
 ) -> list[str]:
     """Return the aliases that a person may type, for completion; `group` is pipelines or tools."""
-    typed = _expanded(_merged([options, from_environment(environ)]), environ)
+    typed = _expanded({**from_environment(environ), **options}, environ)
     files, _ = read_config_files(
         typed.get("config"), environ, on_terminal=not platform.in_ci, checkouts=platform.checkouts
     )

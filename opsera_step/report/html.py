@@ -80,7 +80,6 @@ class Timeline:
     bars: tuple[Bar | None, ...]
     ticks: tuple[tuple[int, int], ...] = ()
     started_at: float | None = None
-    length: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -219,7 +218,7 @@ def timeline(steps: Sequence[StepResult]) -> Timeline:
     started_at = min(start for start, _ in spans)
     length = max(start + took for start, took in spans) - started_at
     bars = tuple(_bar(one, started_at, length) for one in steps)
-    return Timeline(bars, _ticks(length), started_at, length)
+    return Timeline(bars, _ticks(length), started_at)
 
 
 def _row(outcome: Outcome, step: StepResult, bar: Bar | None, log: StepLog | None) -> Row:

@@ -114,8 +114,6 @@ class RunDetails:
     stopped_by: str = ""
     waiting_for: str = ""
     """Name of the approval step at which the run is paused, or was when it was stopped."""
-    branch: str = ""
-    """Git branch of the run."""
 
     @property
     def duration(self) -> float | None:
@@ -167,6 +165,7 @@ class StepHistory:
     pipeline: Pipeline | None = None
     """The latest pipeline object: its plan has the order and names of the steps."""
     branch: str = ""
+    """Git branch of the run."""
     _steps: dict[str, _Times] = field(default_factory=dict)
     _names: dict[str, tuple[str, str]] = field(default_factory=dict)
     _run: _Times = field(default_factory=_Times)
@@ -277,7 +276,6 @@ class StepHistory:
             finished_at=self._run.last if over else None,
             stopped_by=stops[-1] if stops and state is State.STOPPED else "",
             waiting_for="" if state in (State.SUCCESS, State.FAILED) else waiting,
-            branch=self.branch,
         )
         return details.settled(state) if state is not None else details
 

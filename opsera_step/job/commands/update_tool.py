@@ -39,8 +39,6 @@ class Update:
     changes: Mapping[str, Any]
     """Root properties to replace: those that the user named, and that differ."""
     differences: tuple[str, ...] = ()
-    masked_differences: tuple[str, ...] = ()
-    """The differences without values whose keys look secret."""
     warnings: tuple[str, ...] = ()
 
 
@@ -66,14 +64,14 @@ class ToolUpdate:
                 [f"tool update: a value is masked ({MASK}). Export the tool with --show-secrets"]
             )
         named = merged(tool.data, self.named) if self.merge else self.named
-        update = plan_update(tool.data, named)
+        update = plan_update(tool.data, named, masks=not job.shows_secrets)
         for warning in update.warnings:
             job.warn(warning)
         if not update.changes:
             sentence = f"Nothing to change: {called(job, tool)} already has these values."
             return query_result(job, Answer(tool.response), sentence)
         job.log.print_message(f"Changes to tool {called(job, tool)}:")
-        for line in update.differences if job.shows_secrets else update.masked_differences:
+        for line in update.differences:
             job.log.print_message("  " + job.scrubber.inline(line, 1000))
         if self.dry_run:
             return query_result(job, Answer(tool.response), "Dry run: no changes were made.")
@@ -157,8 +155,12 @@ def read_properties(data: Any, origin: str) -> dict[str, Any]:
 _WRAPPER = {"tool", "toolId"}
 
 
-def plan_update(current: Mapping[str, Any], named: Mapping[str, Any]) -> Update:
+def plan_update(
+    current: Mapping[str, Any], named: Mapping[str, Any], *, masks: bool = False
+) -> Update:
     """Compare what the user named with the tool; equal values are not sent.
+
+    `masks` hides values whose keys look secret in the differences.
 
     Raises:
         InvalidInput: if a part of a property is named, which the API can't replace by itself.
@@ -174,15 +176,12 @@ def plan_update(current: Mapping[str, Any], named: Mapping[str, Any]) -> Update:
     warnings = [
         *_other_tool(current, named), *_drop_warnings(dropped), *_warnings(current, changes)
     ]  # fmt: skip
-    differences, masked = (
-        tuple(
-            line
-            for key, value in changes.items()
-            for line in _differences(key, current.get(key, _GONE), value, masks=masks)
-        )
-        for masks in (False, True)
+    differences = tuple(
+        line
+        for key, value in changes.items()
+        for line in _differences(key, current.get(key, _GONE), value, masks=masks)
     )
-    return Update(changes, differences, masked, tuple(warnings))
+    return Update(changes, differences, tuple(warnings))
 
 
 def not_applied(updated: Mapping[str, Any], changes: Mapping[str, Any]) -> list[str]:

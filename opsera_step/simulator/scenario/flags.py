@@ -178,13 +178,13 @@ class Flags:
         if unknown := [state for state in self.spelling if state not in STATES]:
             raise ValueError(f"spelling takes {', '.join(STATES)}, not {unknown[0]!r}")
 
-    def with_values(self, values: Mapping[str, object], place: Place | None = None) -> Flags:
+    def with_values(self, values: Mapping[str, object]) -> Flags:
         """Return a copy with the given flags set."""
         known = tuple(one.name for one in fields(self))
         if unknown := [name for name in values if name not in known]:
             message = f"unknown flag {unknown[0]!r}; known flags: {', '.join(sorted(known))}"
             raise ScenarioError(message, unknown[0], known)
-        new = build(Flags, values, place or Place(""))
+        new = build(Flags, values, Place(""))
         changed = {name: getattr(new, name) for name in values if values[name] is not None}
         if "spelling" in changed:
             changed["spelling"] = {**self.spelling, **changed["spelling"]}

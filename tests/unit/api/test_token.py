@@ -20,7 +20,7 @@ PART = jwt({}).split(".")[1]
 def test_a_token_of_the_usual_shape():
     """End, beginning and scope are read from the claims."""
     facts = read_token(jwt({"user": "ü?~", "scope": "pipeline", "iat": NOW, "exp": NOW + 60}))
-    assert facts == TokenFacts(True, NOW + 60, NOW, ("pipeline",))
+    assert facts == TokenFacts(True, NOW + 60, ("pipeline",))
     assert (facts.seconds_left(NOW), facts.seconds_left(NOW + 100)) == (60.0, -40.0)
 
 
@@ -49,8 +49,8 @@ def test_an_end_that_is_no_moment_is_none(value):
 
 def test_moments_in_milliseconds():
     """Some write them so; as seconds they would be thousands of years away."""
-    facts = read_token(jwt({"exp": (NOW + 60) * 1000, "iat": int(NOW) * 1000, "nbf": NOW + 5}))
-    assert (facts.expires, facts.issued, facts.not_before) == (NOW + 60, NOW, NOW + 5)
+    facts = read_token(jwt({"exp": (NOW + 60) * 1000, "nbf": (NOW + 5) * 1000}))
+    assert (facts.expires, facts.not_before) == (NOW + 60, NOW + 5)
 
 
 def test_a_token_that_is_not_yet_good():

@@ -252,7 +252,8 @@ class TestTheRun:
 
     def test_its_branch(self):
         """The last one that a record names."""
-        assert details(record("b", 1.0, branch="main"), record("b", 2.0)).branch == "main"
+        rows = [record("b", 1.0, branch="main"), record("b", 2.0)]
+        assert history(rows).branch == "main"
 
     @pytest.mark.parametrize(
         ("state", "left"),
