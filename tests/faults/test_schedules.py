@@ -8,7 +8,15 @@ import pytest
 
 from tests.faults.campaign import Ledger
 from tests.faults.judge import RULES
-from tests.faults.schedule import EVENTS, KINDS, PHASES, make, seeds_for
+from tests.faults.schedule import (
+    EVENTS,
+    INTERRUPTS,
+    KINDS,
+    PHASES,
+    make,
+    make_interrupted,
+    seeds_for,
+)
 from tests.support import ROOT
 
 _BATCH = 12
@@ -44,6 +52,19 @@ def test_every_fault_at_every_call_in_every_phase(call, phase):
                 ledger.run(make(seed))
     assert ledger.broken == {}
     assert [kind for kind in KINDS if not ledger.cells[kind, call, phase]] == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_every_interrupt_in_every_phase():
+    """A signal, a suspension, and a kill happen in each phase, and no rule is broken."""
+    ledger = Ledger()
+    for number, cell in enumerate(INTERRUPTS):
+        for seed in islice(count(number, len(INTERRUPTS)), _MOST_ATTEMPTS):
+            if not ledger.interrupts[cell]:
+                ledger.run(make_interrupted(seed))
+    assert ledger.broken == {}
+    assert ledger.missing_interrupts() == []
 
 
 @pytest.mark.long

@@ -138,7 +138,7 @@ class SearchedOpsera(FakeOpsera):
 
     def reset(self, pipeline_id: str, deadline: Deadline) -> Ack:
         """Give up the run that waits."""
-        what = self._chosen("reset", RESETS)
+        what, self.broken_off = self._chosen("reset", RESETS), False
         self.reset_faults = [(what in ("fine", "lost answer"), _error(what))]
         try:
             return super().reset(pipeline_id, deadline)

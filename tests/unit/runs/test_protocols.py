@@ -79,7 +79,7 @@ def _start(choose: Choose, base: tuple[str, str, str, str], depth: float) -> Non
     )  # fmt: skip
     for run in api.runs:
         run.ends += HOUR
-    timeout = choose([600.0, IDLE_PROOF + 4.0, 3.0, 0.0, None])
+    timeout = choose([240.0, IDLE_PROOF + 4.0, 3.0, 0.0, None])
     deadline, began = Deadline.after(clock, timeout), clock.monotonic()
     pipeline = api.summary(PIPELINE, deadline)
     pipeline = replace(pipeline, has_run_count=choose([True, False]))
