@@ -179,15 +179,15 @@ class SearchedOpsera(FakeOpsera):
         return what
 
     def _chosen(self, call: str, options: Sequence[str]) -> str:
-        if self.times(call) >= self._depth:
-            return options[0]
-        self._happen()
-        if call not in self._stays:
-            what = self.choose(options)
-            if not what.endswith("for good"):
-                return what
+        is_searched = self.times(call) < self._depth
+        if is_searched:
+            self._happen()
+        if call in self._stays:
+            return self._stays[call]
+        what = self.choose(options) if is_searched else options[0]
+        if what.endswith("for good"):
             self._stays[call] = what
-        return self._stays[call]
+        return what
 
     def _happen(self) -> None:
         """Let something happen just before a request."""
