@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
+from opsera_step.api.client import OpseraClient
 from opsera_step.api.endpoints import LIST_LIMIT
-from opsera_step.api.fields import JsonObject, is_object_id
+from opsera_step.api.fields import JsonObject
 from opsera_step.api.listing import Listing
 from opsera_step.api.models import Pipeline
 from opsera_step.clock import Deadline
@@ -19,9 +20,6 @@ _PAGE_URL = re.compile(r"https?://\S*?\b([0-9a-f]{24})\b", re.IGNORECASE)
 _ALMOST_AN_ID = re.compile(r"[0-9a-f]{18,30}", re.IGNORECASE)
 _NUMBER = re.compile(r"#?[0-9]{1,8}")
 _VARIABLE = re.compile(r"\$\w+|\$\{.*|%\w+%|.*\{\{.*", re.DOTALL)
-_FLOAT = re.compile(r"[0-9]+(?:\.[0-9]+)?[eE]\+?[0-9]+")
-_INVISIBLE = re.compile(r"[\u00a0\u00ad\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff]")
-_TYPOGRAPHIC = re.compile(r"[\u2018-\u201f\u2010-\u2015]")
 
 
 class Named(Protocol):
@@ -97,20 +95,8 @@ def by_id_or_name(
     return find
 
 
-class PipelineClient(Protocol):
-    """The calls that finding a pipeline needs."""
-
-    def summary(self, pipeline_id: str, deadline: Deadline) -> Pipeline:
-        """Get a pipeline."""
-        ...
-
-    def pipelines(self, deadline: Deadline) -> Listing[Pipeline]:
-        """List the pipelines."""
-        ...
-
-
 def pipeline_by_id_or_name(
-    client: PipelineClient,
+    client: OpseraClient,
     name: str,
     *,
     is_id: bool,
@@ -178,13 +164,6 @@ def explain_name(kind: str, name: str) -> str:
         return "This is a variable that was not expanded."
     if kind == "pipeline" and _NUMBER.fullmatch(name):
         return "If this is a run number, set it as run_count."
-    if _FLOAT.fullmatch(name):
-        return f"This is a number. In YAML, put the ID of the {kind} in quotes."
-    plain = _TYPOGRAPHIC.sub("", _INVISIBLE.sub("", name)).strip("\"'`<> ")
-    if plain != name and is_object_id(plain):
-        return f"Use only the ID: {plain.lower()}."
     if _ALMOST_AN_ID.fullmatch(name):
         return f"The ID of a {kind} has 24 hex digits; this one has {len(name)}."
-    if _INVISIBLE.search(name):
-        return "It contains invisible characters, such as a no-break space. Type the name again."
     return ""

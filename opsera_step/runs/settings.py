@@ -9,13 +9,8 @@ from opsera_step.api import Pipeline, Step, make_settings
 from opsera_step.errors import InvalidInput
 from opsera_step.text import nearest
 
-
-class Parameter(NamedTuple):
-    """A value for one parameter of one step; `step` is None if `name` is `STEP.NAME`."""
-
-    step: str | None
-    name: str
-    value: str
+Parameter = tuple[str | None, str, str]
+"""Step, name, and value of a parameter; the step is None if the name is `STEP.NAME`."""
 
 
 class RuntimeSettings(NamedTuple):
@@ -46,19 +41,19 @@ def check_settings(
     problems: list[str] = []
     unlisted: list[str] = []
     resolved: list[tuple[str, str, str]] = []
-    for parameter in settings.parameters:
-        step, name = _split(parameter, pipeline.plan)
+    for of_step, path, value in settings.parameters:
+        step, name = (of_step, path) if of_step is not None else _split(path, pipeline.plan)
         found = [one for one in pipeline.plan if one.name == step]
         listed = [one.name for candidate in found for one in candidate.parameters]
         if not found and pipeline.plan:
-            problems.append(_unknown_step(parameter, step, pipeline.plan))
+            problems.append(_unknown_step(path if of_step is None else "", step, pipeline.plan))
         elif len(found) > 1:
             problems.append(f"parameters: the pipeline has {len(found)} steps named “{step}”.")
         elif listed and name not in listed:
             problems.append(_unknown_name(step, name, listed))
         else:
             unlisted += [] if listed else [f"“{step}.{name}”"]
-            resolved.append((step, name, parameter.value))
+            resolved.append((step, name, value))
     if problems:
         raise InvalidInput(problems)
     return make_settings(settings.branch, resolved), list(_warnings(pipeline, unlisted))
@@ -75,20 +70,17 @@ def _warnings(pipeline: Pipeline, unlisted: Sequence[str]) -> Iterator[str]:
         yield f"The pipeline lists no parameters to check {', '.join(unlisted)} against."
 
 
-def _split(parameter: Parameter, plan: Sequence[Step]) -> tuple[str, str]:
+def _split(path: str, plan: Sequence[Step]) -> tuple[str, str]:
     """Split `STEP.NAME`: the step is the longest known step name that matches."""
-    if parameter.step is not None:
-        return parameter.step, parameter.name
-    text = parameter.name
-    known = [step.name for step in plan if text.startswith(f"{step.name}.")]
-    step = max(known, key=len, default=text.rpartition(".")[0])
-    return step, text[len(step) :].removeprefix(".")
+    known = [step.name for step in plan if path.startswith(f"{step.name}.")]
+    step = max(known, key=len, default=path.rpartition(".")[0])
+    return step, path[len(step) :].removeprefix(".")
 
 
-def _unknown_step(parameter: Parameter, step: str, plan: Sequence[Step]) -> str:
-    names = [one.name for one in plan]
-    given = parameter.name if parameter.step is None else step
-    if parameter.step is None and "." not in parameter.name:
+def _unknown_step(path: str, step: str, plan: Sequence[Step]) -> str:
+    """Explain an unknown step; `path` is `STEP.NAME` if it was given like that."""
+    names, given = [one.name for one in plan], path or step
+    if path and "." not in path:
         return f"parameters: “{given}” has no step name. Use STEP.NAME=VALUE."
     close = nearest(step, names)
     guess = f" Did you mean “{close}”?" if close else ""

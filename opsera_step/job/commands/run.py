@@ -8,8 +8,7 @@ from dataclasses import replace
 from opsera_step.api import Pipeline
 from opsera_step.api.token import expiry_warning, read_token
 from opsera_step.clock import Deadline
-from opsera_step.config import SHORTEST_TOKEN
-from opsera_step.config import Parameter as Setting
+from opsera_step.config import SHORTEST_TOKEN, Parameter
 from opsera_step.errors import ExitCode, InvalidInput
 from opsera_step.job.cancellation import reason_to_leave, stop
 from opsera_step.job.job import CommandResult, Job
@@ -20,7 +19,6 @@ from opsera_step.runs import (
     Ended,
     EndReason,
     FollowPolicy,
-    Parameter,
     RunKnown,
     RuntimeSettings,
     StartPolicy,
@@ -74,11 +72,11 @@ def run_with_parameters(job: Job, *, words: Sequence[str]) -> CommandResult:
         raise InvalidInput([f"--param: expected STEP.NAME=VALUE, got {word!r}" for word in wrong])
     added = {name: value for name, _, value in (word.partition("=") for word in words)}
     kept = {_full_name(one): one.value for one in job.inputs.parameters}
-    parameters = (Setting(None, name, value) for name, value in {**kept, **added}.items())
+    parameters = (Parameter(None, name, value) for name, value in {**kept, **added}.items())
     return run(replace(job, inputs=replace(job.inputs, parameters=tuple(parameters))))
 
 
-def _hide_secrets(job: Job) -> frozenset[Setting]:
+def _hide_secrets(job: Job) -> frozenset[Parameter]:
     """Keep the values of parameters whose names look secret out of the log; return these."""
     if not job.inputs.parameters:
         return frozenset()
@@ -93,7 +91,7 @@ def _hide_secrets(job: Job) -> frozenset[Setting]:
     return secret
 
 
-def _show_settings(job: Job, secret: Collection[Setting]) -> None:
+def _show_settings(job: Job, secret: Collection[Parameter]) -> None:
     """Print the branch and the parameters that are requested for the run."""
     inputs = job.inputs
     shown = [f"branch={inputs.branch}"] if inputs.branch else []
@@ -105,7 +103,7 @@ def _show_settings(job: Job, secret: Collection[Setting]) -> None:
         job.log.print_message(f"Runtime settings: {text}")
 
 
-def _full_name(one: Setting) -> str:
+def _full_name(one: Parameter) -> str:
     return f"{one.step}.{one.name}" if one.step else one.name
 
 
@@ -123,8 +121,7 @@ def _runtime_settings(job: Job) -> RuntimeSettings | None:
     inputs = job.inputs
     if not inputs.branch and not inputs.parameters:
         return None
-    parameters = (Parameter(one.step, one.name, one.value) for one in inputs.parameters)
-    return RuntimeSettings(inputs.branch, tuple(parameters))
+    return RuntimeSettings(inputs.branch, inputs.parameters)
 
 
 def _introduce(job: Job, pipeline: Pipeline) -> None:

@@ -150,11 +150,7 @@ ID = "65a4f00dc0ffee0123456789"
         (f"https://portal.opsera.io/workflow/details/{ID}/summary", f"Use the ID in it: {ID}."),
         ("${{ vars.X }}", "was not expanded"), ("#42", "set it as run_count"),
         (ID[:-1], "this one has 23."), (ID + "0", "this one has 25."),
-        (f'"{ID}"', f"Use only the ID: {ID}."),
-        (f"“{ID.upper()}”", f"Use only the ID: {ID}."),
-        (f"\u00a0{ID[:9]}\u00ad{ID[9:]}", f"Use only the ID: {ID}."),
-        ("6.15e+23", "put the ID of the pipeline in quotes"),
-        ("Deploy\u00a0shop", "invisible characters"), ("Deploy shop", ""), ("Déployer ✓", ""),
+        ("Deploy shop", ""), ("Déployer ✓", ""),
     ],
 )  # fmt: skip
 def test_what_may_be_wrong_with_a_name(name, explanation):

@@ -9,7 +9,7 @@ import pytest
 from opsera_step.api import Pipeline, State, Step, StepParameter
 from opsera_step.clock import Deadline, FakeClock
 from opsera_step.errors import InvalidInput
-from opsera_step.runs import Parameter, RunState, RuntimeSettings, StartPolicy, start_run
+from opsera_step.runs import RunState, RuntimeSettings, StartPolicy, start_run
 from opsera_step.runs.settings import check_settings
 from tests.support.fake_opsera import US, FakeOpsera, token_of
 
@@ -22,7 +22,7 @@ PIPELINE = Pipeline("p", "Shop", 5, State.SUCCESS, (BUILD, DOTTED, SHIP), runtim
 def lines(*texts: str) -> RuntimeSettings:
     """Parameters as lines STEP.NAME=VALUE."""
     pairs = (text.partition("=") for text in texts)
-    return RuntimeSettings("", tuple(Parameter(None, name, value) for name, _, value in pairs))
+    return RuntimeSettings("", tuple((None, name, value) for name, _, value in pairs))
 
 
 def problems(settings: RuntimeSettings, pipeline: Pipeline = PIPELINE) -> list[str]:
@@ -59,7 +59,7 @@ def test_the_step_is_the_longest_name_that_matches():
 
 def test_a_step_that_is_given_apart():
     """A mapping names the step by itself."""
-    settings = RuntimeSettings("", (Parameter("Build", "VERSION", "2"),))
+    settings = RuntimeSettings("", (("Build", "VERSION", "2"),))
     assert check_settings(PIPELINE, settings)[0]["steps"][0]["name"] == "Build"
 
 
