@@ -11,7 +11,6 @@ import urllib3
 from urllib3.exceptions import (
     LocationParseError,
     MaxRetryError,
-    NameResolutionError,
     NewConnectionError,
     ProtocolError,
     ProxyError,
@@ -64,7 +63,6 @@ def untrusted(code: int, message: str) -> ssl.SSLCertVerificationError:
     return error
 
 
-NO_HOST = NameResolutionError("api.opsera.test", POOL, OSError(-2, "Name or service not known"))
 NEVER_SENT = {
     "proxy down": wrapped(
         ProxyError("Unable to connect", NewConnectionError(POOL, "x")),

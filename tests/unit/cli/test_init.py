@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
-import subprocess
-import sys
-import threading
 from pathlib import Path
 
 import jsonschema
@@ -192,55 +188,6 @@ def test_the_file_belongs_to_the_owner_of_the_directory(directory, capsys):
         os.umask(old)
     info = (directory / ".opsera.yml").stat()
     assert (info.st_uid, info.st_mode & 0o777) == (1001, 0o644)
-
-
-def on_a_terminal(directory, typed: str, **environ: str) -> str:
-    """Run `init` on a terminal where something is typed, and return what it shows."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-I", str(ROOT / "entrypoint.py"), "init"],
-        cwd=directory, env={"PATH": os.defpath, "TERM": "dumb", **environ},
-        stdin=theirs, stdout=theirs, stderr=theirs,
-    )  # fmt: skip
-    os.close(theirs)
-    killer = threading.Timer(30, process.kill)
-    killer.start()
-    os.write(ours, f"{typed}\n".encode())
-    shown = b""
-    try:
-        while part := os.read(ours, 4096):
-            shown += part
-    except OSError:
-        pass  # The other end was closed: it is over.
-    finally:
-        killer.cancel()
-        os.close(ours)
-    assert process.wait(10) == 0, shown
-    return shown.decode()
-
-
-def test_on_a_terminal_a_pipeline_can_be_chosen(directory):
-    """With a token the pipelines are listed, and one is chosen by its number."""
-    with Simulator("success") as simulator:
-        environ = {"OPSERA_TOKEN": simulator.token, "OPSERA_BASE_URL": simulator.url}
-        shown = on_a_terminal(directory, "1", **environ)
-    assert f"1  Deploy shop  ({ID})" in shown
-    assert "opsera-step run deploy-shop" in shown
-    config = read((directory / ".opsera.yml").read_text("utf-8"))
-    assert config.pipelines["deploy-shop"]["pipeline"].value == ID
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [({}, "Set OPSERA_TOKEN to choose"),
-     ({"OPSERA_TOKEN": "s3cret-s3cret", "OPSERA_BASE_URL": "http://127.0.0.1:1"},
-      "Could not list the pipelines: Can't connect to 127.0.0.1:1")],
-)  # fmt: skip
-def test_without_a_list_the_template_is_written(directory, environ, expected):
-    """A failed lookup is reported, and the file is written anyway."""
-    shown = on_a_terminal(directory, "", **environ)
-    assert expected in shown and "s3cret" not in shown
-    assert read((directory / ".opsera.yml").read_text("utf-8")).pipelines == {}
 
 
 def test_the_home_directory_is_expanded(directory, monkeypatch, capsys):

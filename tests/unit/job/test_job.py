@@ -75,13 +75,6 @@ def test_cancelled_while_queued_stops_no_other_run(tmp_path):
     assert "Run 43 is still queued" in job.outputs["OPSERA_MESSAGE"]
 
 
-def test_cancelled_with_leave(tmp_path):
-    """With on_cancel: leave, nothing is stopped, which is reported."""
-    job, simulator = cancelled_at(100, tmp_path, on_cancel="leave")
-    assert (job.code, simulator.count("stop")) == (143, 0)
-    assert "on_cancel: leave" in job.outputs["OPSERA_MESSAGE"]
-
-
 def test_cancelled_while_the_rest_of_the_log_is_read(tmp_path):
     """A run that has ended keeps its result if the job is cancelled while its log trails."""
     job, simulator = cancelled_at(42, tmp_path, TRAILS, poll_interval="2")

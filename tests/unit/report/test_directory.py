@@ -123,23 +123,6 @@ with Report({str(tmp_path / "r")!r}) as report:
     assert left["junit.xml"].rstrip().endswith("</testsuites>")
 
 
-def test_the_second_job_in_a_directory_writes_nothing(tmp_path):
-    """It prints a warning, and the log of the first one is complete."""
-    with Report(str(tmp_path)) as first, Report(str(tmp_path)) as second:
-        keep(first, "one")
-        assert not second.keeps_log
-        keep(second, "other")
-        assert second.write(OUTCOME, NOW) == (
-            f"Another job is writing a report to {tmp_path}, so this job doesn't write one. Use a "
-            f"different report_dir for each job."
-        )
-        with Report(str(tmp_path), is_answer=True) as query:
-            assert query.write(OUTCOME.but(answer="{}"), NOW) == ""
-        keep(first, "two")
-        assert first.write(OUTCOME, NOW) == ""
-    assert (tmp_path / "log.txt").read_text() == "one\ntwo\n"
-
-
 @pytest.mark.parametrize("target", ["../../outside", "../mine"])
 def test_no_file_of_a_report_follows_a_link(tmp_path, monkeypatch, target, capfd):
     """Links that are committed under the names of a report are replaced by its files."""

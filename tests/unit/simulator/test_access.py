@@ -1,4 +1,4 @@
-"""Who may do what: every call, scope, role, and kind of access, as the API's page states it."""
+"""Who may do what: every call, role, and kind of access, as the API's page states it."""
 
 from __future__ import annotations
 
@@ -13,67 +13,25 @@ IDS = {
     for n, kind in enumerate(("pipelineId", "toolId", "taskId"), 1)
 }
 
-SCOPES = (
-    "api", "api-readonly", "pipeline", "pipeline-readonly", "registry", "registry-readonly",
-    "tasks", "tasks-readonly", "security-logs",
+CALLS = (
+    "POST pipeline/run", "POST pipeline/status", "POST pipeline/reset", "POST pipeline/stop",
+    "POST pipeline/summary", "POST pipeline/logs", "GET pipeline/pipelines", "GET registry/tools",
+    "POST registry/summary", "POST registry/update", "GET logs/user/actions",
+    "GET logs/user/tokens", "GET tasks", "POST tasks/summary", "POST tasks/status", "GET logs/task",
 )  # fmt: skip
 
-PAGE = {
-    "POST pipeline/run": "api pipeline",
-    "POST pipeline/status": "api pipeline pipeline-readonly",
-    "POST pipeline/reset": "api pipeline",
-    "POST pipeline/stop": "api pipeline",
-    "POST pipeline/summary": "api pipeline",
-    "POST pipeline/logs": "api pipeline pipeline-readonly",
-    "GET pipeline/pipelines": "api pipeline",
-    "GET registry/tools": "api registry",
-    "POST registry/summary": "api registry",
-    "POST registry/update": "api registry",
-    "GET logs/user/actions": "api security-logs",
-    "GET logs/user/tokens": "api security-logs",
-    "GET tasks": "api",
-    "POST tasks/summary": "api",
-    "POST tasks/status": "api",
-    "GET logs/task": "api security-logs",
-}
-"""The scopes that each call accepts by the API's page."""
-
-WIDE = {
-    "POST pipeline/status": "api-readonly",
-    "POST pipeline/summary": "api-readonly pipeline-readonly",
-    "POST pipeline/logs": "api-readonly",
-    "GET pipeline/pipelines": "api-readonly pipeline-readonly",
-    "GET registry/tools": "api-readonly registry-readonly",
-    "POST registry/summary": "api-readonly registry-readonly",
-    "GET tasks": "api-readonly tasks tasks-readonly",
-    "POST tasks/summary": "api-readonly tasks tasks-readonly",
-    "POST tasks/status": "api-readonly tasks tasks-readonly",
-    "GET logs/task": "tasks tasks-readonly",
-}
-"""The scopes that each call may accept besides."""
-
+BY_ROLE = {"Site Admin": 200, "Power User": 200, "plain": 403}
 LISTS = {
-    "GET pipeline/pipelines": {"Site Admin": 200, "Power User": 200, "plain": 403},
-    "GET registry/tools": {"Site Admin": 200, "Power User": 200, "plain": 403},
-    "GET logs/user/actions": {"Site Admin": 200, "Power User": 200, "plain": 403},
-    "GET logs/user/tokens": {"Site Admin": 200, "Power User": 200, "plain": 403},
-    "GET tasks": {"Site Admin": 200, "Power User": 200, "plain": 200},
-}
+    "GET pipeline/pipelines": BY_ROLE, "GET registry/tools": BY_ROLE,
+    "GET logs/user/actions": BY_ROLE, "GET logs/user/tokens": BY_ROLE,
+    "GET tasks": {**BY_ROLE, "plain": 200},
+}  # fmt: skip
 """The response to calls that are about no single object, by role."""
 
 ITEMS = {
-    ("Site Admin", "own"): 200,
-    ("Site Admin", "granted"): 200,
-    ("Site Admin", "open"): 200,
-    ("Site Admin", "closed"): 200,
-    ("Power User", "own"): 200,
-    ("Power User", "granted"): 200,
-    ("Power User", "open"): 200,
-    ("Power User", "closed"): 403,
-    ("plain", "own"): 200,
-    ("plain", "granted"): 200,
-    ("plain", "open"): 403,
-    ("plain", "closed"): 403,
+    **{("Site Admin", access): 200 for access in OBJECTS},
+    **{("Power User", access): 403 if access == "closed" else 200 for access in OBJECTS},
+    **{("plain", access): 200 if access in ("own", "granted") else 403 for access in OBJECTS},
 }
 """The response to calls about an object, by role and access."""
 
@@ -117,27 +75,13 @@ def send(api, call, token, access):
 
 
 @pytest.mark.parametrize("role", ["Site Admin", "Power User", "plain"])
-def test_every_scope_role_and_access(api, role):
-    """A call succeeds if the scope covers it and the user may use the object, else 403."""
-    for scope in SCOPES:
-        token = api.sim.issue_token(scope, role=role, user=NAME)
-        for call, page in PAGE.items():
-            covered = scope in page.split()
-            for access in OBJECTS if covered else OBJECTS[:1]:
-                status = LISTS[call][role] if call in LISTS else ITEMS[role, access]
-                case = (call, scope, access)
-                expected = status if covered else 403
-                assert (case, send(api, call, token, access)) == (case, expected)
-
-
-def test_wide_scopes(start):
-    """With the flag, read-only scopes are good for everything that reads."""
-    api = start(scenario(), flags={"scopes": "wide"})
-    for scope in SCOPES:
-        token = api.sim.issue_token(scope, role="Power User", user=NAME)
-        for call, page in PAGE.items():
-            expected = 200 if scope in f"{page} {WIDE.get(call, '')}".split() else 403
-            assert (call, scope, send(api, call, token, "own")) == (call, scope, expected)
+def test_every_role_and_access(api, role):
+    """A call succeeds if the user may use the object, else it is 403."""
+    token = api.sim.issue_token(role=role, user=NAME)
+    for call in CALLS:
+        for access in OBJECTS:
+            expected = LISTS[call][role] if call in LISTS else ITEMS[role, access]
+            assert (call, access, send(api, call, token, access)) == (call, access, expected)
 
 
 @pytest.mark.parametrize(
