@@ -11,6 +11,7 @@ import yaml
 
 from opsera_step.simulator import Simulator, SpeedClock
 from opsera_step.simulator.routes import ENDPOINTS
+from tests.support import long_after
 
 
 def _get(simulator, path):
@@ -45,7 +46,8 @@ def test_it_describes_every_call(start):
 
 
 @pytest.mark.timeout(240)
-def test_generated_requests_break_nothing(tmp_path):
+@pytest.mark.parametrize("phases", long_after(1, ["coverage", "examples,fuzzing,stateful"]))
+def test_generated_requests_break_nothing(tmp_path, phases):
     """Whatever is sent, nothing fails and no response contradicts the description."""
     pytest.importorskip("schemathesis")
     with Simulator("approval", clock=SpeedClock(30)) as sim:
@@ -54,6 +56,7 @@ def test_generated_requests_break_nothing(tmp_path):
             f"{sim.url}/simulator/openapi.json",
             *("--header", f"Authorization: Bearer {sim.token}"),
             *("--max-examples", "4", "--generation-deterministic", "--no-color"),
+            *("--phases", phases),
         ]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
