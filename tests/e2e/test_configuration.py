@@ -12,7 +12,8 @@ import pytest
 
 from tests.oracles import github_files
 from tests.support import ROOT, long_after
-from tests.support.jobs import Files, Process
+from tests.support.jobs import Files
+from tests.support.shell import run_here
 from tests.support.standin import PIPELINE, Opsera
 
 FAST = {"poll_interval": "0.2", "timeout": "30s"}
@@ -28,11 +29,11 @@ def github(tmp_path):
 
 
 def run(opsera, files, *arguments, environ=None, **inputs):
-    """Run the real process in a workspace."""
+    """Run a job in a workspace."""
     place = {"GITHUB_WORKSPACE": str(files.directory), "CI": "true"}
     environ = {**place, **(environ or {})}
     given = {**FAST, **inputs}
-    return Process(opsera, files, arguments=arguments, environ=environ, **given).wait()
+    return run_here(opsera, files, arguments=arguments, environ=environ, **given)
 
 
 def hostile(attacker, outside) -> dict[str, str]:
@@ -164,10 +165,7 @@ def test_the_outputs_of_refused_inputs_use_the_file_of_a_trusted_config(
     with Opsera() as opsera:
         trusted = {"config": str(tmp_path / "trusted.yml"), "output_file": None}
         place = {"WORKSPACE": str(files.directory), "OPSERA_OUTPUT_FILE": ""}
-        process = Process(
-            opsera, files, arguments=arguments, environ=place, **{**inputs, **trusted}
-        )
-        done = process.wait()
+        done = run_here(opsera, files, arguments=arguments, environ=place, **{**inputs, **trusted})
     assert done.code == 2
     assert "OPSERA_STATUS=error" in files.text("mine.env")
 

@@ -9,6 +9,7 @@ import pytest
 from opsera_step.simulator import Simulator
 from tests.support import scenes
 from tests.support.jobs import Files, Process, wait_until
+from tests.support.shell import run_here
 from tests.support.standin import Opsera
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="symbolic links")
@@ -30,7 +31,7 @@ def test_an_output_file_that_is_a_link_elsewhere_is_refused(checkout, platform, 
     """Before the first request; on GitLab no link survives as the job's dotenv report."""
     (checkout / "opsera.env").symlink_to(target)
     with Opsera() as opsera:
-        job = Process(opsera, Files(checkout, platform), **FAST).wait()
+        job = run_here(opsera, Files(checkout, platform))
     assert (job.code, opsera.requests) == (2, [])
     assert "output_file: opsera.env is a link" in job.log
     assert "OPSERA_STATUS" not in job.log
@@ -45,7 +46,7 @@ def test_an_output_file_behind_a_link_in_the_checkout_is_written_through(checkou
     (checkout / "shared").mkdir()
     (checkout / "opsera.env").symlink_to("shared/outputs.env")
     with Opsera() as opsera:
-        job = Process(opsera, Files(checkout), wait="false").wait()
+        job = run_here(opsera, Files(checkout), wait="false")
     assert job.code == 0
     assert (checkout / "opsera.env").is_symlink()
     assert "OPSERA_STATUS=running" in (checkout / "shared" / "outputs.env").read_text()
@@ -58,7 +59,7 @@ def test_a_report_directory_that_is_refused(checkout, path):
     for link in ("link", "sub/link"):
         (checkout / link).symlink_to(checkout.parent)
     with Opsera() as opsera:
-        job = Process(opsera, Files(checkout), report_dir=path, **FAST).wait()
+        job = run_here(opsera, Files(checkout), report_dir=path)
     assert (job.code, opsera.requests) == (2, [])
     assert f"report_dir: {path} " in job.log
     assert sorted(one.name for one in checkout.parent.iterdir()) == ["outside", "ws"]
@@ -120,7 +121,7 @@ def test_a_forged_run_number_of_thousands_of_digits_is_none(checkout, platform):
     """Python reads no such number."""
     (checkout / "opsera.env").write_text(f"OPSERA_RUN_COUNT={'9' * 5000}\n")
     with Simulator(scenes.SLOW, seed=1) as simulator:
-        job = Process(simulator, Files(checkout, platform), arguments=("cleanup",), **FAST).wait()
+        job = run_here(simulator, Files(checkout, platform), arguments=("cleanup",))
         assert (job.code, simulator.count("stop")) == (0, 0)
     assert "Nothing to clean up." in job.log
 
@@ -141,6 +142,6 @@ def test_a_forged_state_stops_no_run(checkout, platform, forged):
     (checkout / "github_state").write_text(forged)
     with Simulator(scenes.SLOW, seed=1) as simulator:
         assert simulator.start_run() == 42
-        job = Process(simulator, Files(checkout, platform), arguments=("cleanup",), **FAST).wait()
+        job = run_here(simulator, Files(checkout, platform), arguments=("cleanup",))
         assert (job.code, simulator.count("stop")) == (0, 0)
     assert "Nothing to" in job.log

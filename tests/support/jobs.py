@@ -117,8 +117,18 @@ def play_with(
     )
 
 
+def variables(
+    server: Server | None, files: Files, environ: Mapping[str, str], **inputs: str | None
+) -> dict[str, str]:
+    """Return the environment of a job, with nothing of this process's own."""
+    given = inputs_for(server, **inputs) if server is not None else {}
+    if files.platform == "plain":
+        given.setdefault("OPSERA_OUTPUT_FILE", "opsera.env")
+    return {"PATH": os.defpath, **files.environment(), **given, **environ}
+
+
 class Process:
-    """The real entry point as a process, with nothing of this environment but PATH."""
+    """The real entry point as a process."""
 
     def __init__(
         self,
@@ -131,15 +141,12 @@ class Process:
         **inputs: str | None,
     ) -> None:
         """Start it in the test's directory, with a program in front of it if one is named."""
-        given = inputs_for(simulator, **inputs) if simulator is not None else {}
-        if files.platform == "plain":
-            given.setdefault("OPSERA_OUTPUT_FILE", "opsera.env")
         self.files = files
         self._began = time.monotonic()
         self._process = subprocess.Popen(
             [*wrapper, sys.executable, "-Iu", str(ROOT / "entrypoint.py"), *arguments],
             cwd=files.directory,
-            env={"PATH": os.defpath, **files.environment(), **given, **(environ or {})},
+            env=variables(simulator, files, environ or {}, **inputs),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

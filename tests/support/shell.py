@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 import requests
 import yaml
 
@@ -22,7 +24,7 @@ from opsera_step import cli, main
 from opsera_step.signals import Signals
 from opsera_step.simulator import Simulator, SpeedClock
 from tests.support import ROOT
-from tests.support.jobs import wait_until
+from tests.support.jobs import Files, Finished, Server, variables, wait_until
 
 TOOL, TASK = "65a4f00dc0ffee0000000101", "65a4f00dc0ffee0000000201"
 LOCKED_TOOL, LOCKED_TASK = "65a4f00dc0ffee0000000105", "65a4f00dc0ffee0000000205"
@@ -84,6 +86,23 @@ def entry(arguments: Sequence[str], environ: Mapping[str, str]) -> Typed:
     finally:
         # It takes all objects for its own, which a process keeps to its end.
         gc.unfreeze()
+
+
+def run_here(
+    server: Server,
+    files: Files,
+    *,
+    arguments: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    **inputs: str | None,
+) -> Finished:
+    """Run a job in this process, where neither its signals nor its streams matter."""
+    began = time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(files.directory)
+        done = entry(arguments, variables(server, files, environ or {}, **inputs))
+    seconds = time.monotonic() - began
+    return Finished(done.code, done.out, files, seconds, done.err, files.outputs)
 
 
 def _captured(run: Callable[[], int], environ: Mapping[str, str]) -> Typed:
