@@ -74,12 +74,6 @@ def test_each_record_comes_once_and_oldest_first():
     ]
 
 
-def test_a_late_record_comes_when_it_is_seen():
-    """A record with an older time that turns up late is neither lost nor put before others."""
-    first, last, late = record(1, "a\n"), record(3, "c\n"), record(2, "b\n")
-    assert shown([last, first], [last, late, first]) == [["a", "c"], ["b"], []]
-
-
 def test_ties_are_ordered_by_object_id():
     """Records of one time come by their IDs, in whatever order the server has them."""
     tied = [record(number, f"{number}\n", created=5.0) for number in range(1, 6)]
@@ -162,19 +156,6 @@ def test_a_line_that_was_held_back_comes_before_newer_records():
     assert shown([older], [newer, older]) == [["a"], ["b", "c"], []]
 
 
-def test_an_older_response_repeats_and_loses_nothing():
-    """A snapshot from before the last one brings nothing, nor does the next good one again."""
-    before, after = record(1, "a\nbc"), record(1, "a\nbcd\ne\nf")
-    extra = record(2, "z\n", step="test")
-    assert shown([extra, after], [before], [extra, after], [extra, after]) == [
-        ["a", "bcd", "e", "z"],
-        [],
-        ["f"],
-        [],
-        [],
-    ]
-
-
 def test_an_empty_response_does_not_cut_a_line():
     """A withheld line stays withheld after a response without its record."""
     assert shown([record(1, "a\nb")], [], [record(1, "a\nbc\n")]) == [["a"], [], ["bc"], []]
@@ -196,11 +177,6 @@ def test_what_was_held_back_comes_out_in_order():
 
 class TestWithoutId:
     """Records without `_id` are known by their time, step and text."""
-
-    def test_they_come_once(self):
-        """The same record without ID in two snapshots comes once."""
-        records = [record(1, "a", id=""), record(2, "b", id="")]
-        assert shown(latest_first(*records[:1]), latest_first(*records)) == [["a"], ["b"], []]
 
     def test_equal_ones_all_come(self):
         """Two equal records without ID are two."""

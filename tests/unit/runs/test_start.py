@@ -313,12 +313,6 @@ class TestSendingAgain:
         played = play(api)
         assert (played.followed, api.ours()) == (6, [6])
 
-    def test_the_run_of_a_lost_response_is_found(self):
-        """A run that was accepted is found, followed, and not started again."""
-        played = play(FakeOpsera(FakeClock(), script=["lost answer"], count_lag=20.0))
-        assert (played.api.times("run"), played.followed) == (1, 6)
-        assert played.notes[-1].startswith("Found run 6, started by the token owner")
-
     def test_runs_from_before_the_second_request_are_not_ours(self):
         """A run that another user started while we could not connect is not taken for ours."""
         api = FakeOpsera(FakeClock(), script=["refused connection"] * 4 + ["lost answer"])
@@ -578,31 +572,6 @@ class TestWhoseRun:
         played = play(api)
         assert isinstance(played.error, RunUncertain)
         assert (played.followed, api.times("run")) == (None, 1)
-
-    def test_without_a_name_the_only_run_is_taken_with_a_warning(self):
-        """If the log does not show who started a run, the job log mentions that."""
-        for named, token in ((False, token_of(US)), (True, "opaque")):
-            api = FakeOpsera(FakeClock(), script=["no count"], log_names_user=named)
-            played = play(api, token=token)
-            assert played.followed == 6
-            assert "does not say who started it" in played.notes[-1]
-            assert played.events[-2].warning
-
-    def test_two_runs_that_could_be_ours_are_too_many(self):
-        """Among several runs without a name no choice is made."""
-        api = FakeOpsera(FakeClock(), script=["no count"], counts_at_once=True)
-        api.around = ["before"]
-        played = play(api, token="opaque")
-        assert isinstance(played.error, RunUncertain)
-        assert "Runs 6 and 7" in played.error.message
-
-    def test_two_jobs_with_one_token_are_indistinguishable(self):
-        """Two runs by the token's owner could both be ours."""
-        api = FakeOpsera(FakeClock(), script=["no count"], counts_at_once=True, duration=5.0)
-        api.clock.call_at(1.5 * LATENCY, lambda: api.accept(US))
-        played = play(api)
-        assert isinstance(played.error, RunUncertain)
-        assert played.clock.monotonic() < 30.0
 
     def test_hundreds_of_runs_are_not_looked_through(self):
         """A pipeline whose number was not known before does not cost a request for each run."""

@@ -153,15 +153,6 @@ class TestFailures:
         result = stop(api, 6)
         assert (result.sentence, result.failure) == ("Run 6 stopped.", None)
 
-    def test_the_next_run_is_never_hit(self):
-        """After a call of unknown outcome, the run is checked before another call."""
-        api = world(US, OTHER)
-        api.stop_faults = [(True, unavailable(502))]
-        api.clock.call_at(1.3, lambda: setattr(api.runs[0], "ends", 1.4))
-        api.clock.call_at(1.3, lambda: setattr(api.runs[1], "begins", 1.4))
-        stop(api, 6, is_active=True)
-        assert api.times("stop") == 1
-
     def test_without_a_check_only_a_harmless_call_is_repeated(self):
         """While the status is unknown, a call is repeated only if it certainly had no effect."""
         down = [unavailable(502)] * 99
@@ -326,14 +317,6 @@ class TestUnknownRuns:
         statuses = [RunStatus(State.UNKNOWN, "finishing"), RunStatus(State.SUCCESS, "success")]
         api.status = lambda run, deadline: statuses.pop()
         assert stop(api, 6).is_unknown
-        assert api.times("stop") == 0
-
-    def test_an_idle_pipeline_is_not_stopped(self):
-        """An unknown run of an idle pipeline is over."""
-        api = world(US, duration=5.0)
-        api.clock.sleep(10.0)
-        api.status_faults = [NotFound("HTTP 404.")]
-        assert stop(api, 6).sentence == "Nothing to stop: run 6 is not in progress."
         assert api.times("stop") == 0
 
 
