@@ -50,19 +50,17 @@ class UnsafePath(OSError):
         super().__init__(None, reason)
 
 
-def workspace_of(named: str) -> Path:
+def workspace_of(*checkouts: str) -> Path:
     """Return the top directory of the checkout.
 
-    That is the one that the platform names, if the current directory is in it; else the current
-    directory.
+    That is the one of these that the current directory is in; else the current directory.
     """
     try:
         here = Path.cwd()
     except OSError:  # it was removed
         return Path(os.sep)
-    if named and _is_within(here, Path(named).resolve()):
-        return Path(named).resolve()
-    return here
+    found = (Path(one).resolve() for one in checkouts)
+    return next((one for one in found if _is_within(here, one)), here)
 
 
 def reason_of(error: OSError) -> str:
@@ -429,7 +427,7 @@ def _strict_parts(path: str, workspace: Path) -> tuple[Path, list[str]]:
             break
         base = inner
         parts.pop(0)
-    if base.joinpath(*parts) in (top, workspace_of("")):
+    if base.joinpath(*parts) in (top, workspace_of()):
         raise UnsafePath(
             f"{path} is the workspace itself; a report there could overwrite its files"
         )

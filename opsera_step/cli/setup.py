@@ -221,7 +221,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
         # Never over a file that was created meanwhile, unless that is wanted.
         if os.path.lexists(path) and not force:
             raise FileExistsError(None, "it already exists")
-        write_output_file(str(path), text, workspace_of(""))
+        write_output_file(str(path), text, workspace_of())
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", "") or "it is not text"
         raise InvalidInput([f"Can't write {path}: {why}"]) from None

@@ -46,8 +46,6 @@ class Platform:
     name: ClassVar[str] = "plain"
     auto_log_limit: ClassVar[int | None] = None
     """Bytes that `log_limit: auto` stands for; None for no limit."""
-    workspace_variable: ClassVar[str] = "WORKSPACE"
-    """Variable that names the directory of the checkout; here that of Jenkins."""
     keeps_state: ClassVar[bool] = False
     """Whether the platform itself keeps state for the cleanup, out of reach of the checkout."""
     folds: ClassVar[bool] = False
@@ -79,7 +77,7 @@ class Platform:
     @property
     def workspace(self) -> Path:
         """The top directory of the checkout, whose files and links are not trusted."""
-        return files.workspace_of(self._environ.get(self.workspace_variable, ""))
+        return files.workspace_of(*self.checkouts)
 
     @property
     def checkouts(self) -> list[str]:

@@ -50,7 +50,6 @@ class GitHub(Platform):
     """A job of GitHub Actions."""
 
     name = "github"
-    workspace_variable = "GITHUB_WORKSPACE"
     color = True
     folds = True
     keeps_state = True

@@ -61,7 +61,6 @@ class GitLab(Platform):
     """A job of GitLab CI."""
 
     name = "gitlab"
-    workspace_variable = "CI_PROJECT_DIR"
     color = True
     folds = True
     auto_log_limit = LOG_LIMIT
