@@ -9,7 +9,6 @@ from opsera_step.config.inputs import (
     TABLE,
     Input,
     Inputs,
-    PlatformDefaults,
     Setting,
     from_environment,
     problem_of,
@@ -29,7 +28,7 @@ from opsera_step.config.template import alias_of, first_config, is_alias
 
 __all__ = [
     "BY_NAME", "COMMANDS", "DEFAULT_NAME", "PATHS", "PREFIXES", "SHORTEST_TOKEN", "SYSTEM_FILE",
-    "TABLE", "ConfigFile", "Input", "Inputs", "Parameter", "PlatformDefaults", "RawSettings",
+    "TABLE", "ConfigFile", "Input", "Inputs", "Parameter", "RawSettings",
     "Setting", "alias_of", "first_config", "from_environment", "is_alias", "known_aliases",
     "load_inputs", "parse_duration", "problem_of", "read_settings", "read_token_file",
     "requested_command", "token_to_mask",
