@@ -58,7 +58,9 @@ def output(files, name):
 class TestExcerpt:
     """What a failed job quotes as its cause."""
 
-    @pytest.mark.parametrize("noise", ["ERROR: retry {} of a download", "error TS{}: ignored"])
+    @pytest.mark.parametrize(
+        "noise", long_after(1, ["ERROR: retry {} of a download", "error TS{}: ignored"])
+    )
     def test_noise_far_from_the_failure_is_not_quoted(self, tmp_path, noise):
         lines = [noise.format(number) for number in range(200)]
         lines += [f"test {number} passed" for number in range(100)]

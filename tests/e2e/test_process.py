@@ -159,6 +159,7 @@ def test_a_signal_ends_it_even_when_the_api_hangs(slow, tmp_path):
     assert job.outputs["OPSERA_STATUS"] == "cancelled"
 
 
+@pytest.mark.long
 def test_a_hanging_api_does_not_make_it_late(slow, tmp_path):
     """If the API hangs at the timeout, the last requests have ten seconds."""
     process = Process(slow, Files(tmp_path), timeout="2s")

@@ -111,7 +111,11 @@ def _captured(run: Callable[[], int], environ: Mapping[str, str]) -> Typed:
     untouched = mock.patch.multiple(Signals, ignore=mock.DEFAULT, restore=mock.DEFAULT)
     patched = mock.patch.dict(os.environ, environ, clear=True)
     with patched, untouched, redirect_stdout(out), redirect_stderr(err):
-        code = run()
+        try:
+            code = run()
+        except SystemExit as end:
+            # Completion is click's, which ends the process.
+            code = int(end.code or 0)
     return Typed(code, text_of(out), text_of(err))
 
 

@@ -20,7 +20,7 @@ from opsera_step.errors import ExitCode, OpseraStepError
 from opsera_step.job import utf8
 from opsera_step.signals import Signals
 from tests.support import ROOT
-from tests.support.shell import entry, process, to_a_full_disk
+from tests.support.shell import entry, to_a_full_disk
 
 COMMANDS = sorted(cli.group.commands)
 
@@ -246,8 +246,9 @@ def test_a_simulator_that_cannot_listen_is_an_error():
 
 def test_completing_starts_no_job():
     """Completion also works before anything is typed."""
-    done = process(_OPSERA_STEP_COMPLETE="bash_complete", COMP_WORDS="x to", COMP_CWORD="1")
-    assert (done.returncode, done.stdout.split()) == (0, ["plain,tool"])
+    asked = {"_OPSERA_STEP_COMPLETE": "bash_complete", "COMP_WORDS": "x to", "COMP_CWORD": "1"}
+    done = entry((), asked)
+    assert (done.code, done.out.split()) == (0, ["plain,tool"])
 
 
 def test_a_stream_takes_any_text():

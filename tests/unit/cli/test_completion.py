@@ -13,6 +13,7 @@ import pytest
 from opsera_step.cli import group
 from opsera_step.simulator import scenario_names
 from tests.support import ROOT
+from tests.support.shell import entry
 
 ASKED = {
     "opsera-step ta": ["task"],
@@ -116,15 +117,20 @@ TYPED = {
 """What is typed beside those files, and which of their aliases are offered."""
 
 
-def test_aliases_of_the_config_file_are_offered(environ):
+def test_aliases_of_the_config_file_are_offered(tmp_path, monkeypatch):
     """Pipelines and tools are completed from the file that would be read; a bad one offers none."""
+    monkeypatch.chdir(tmp_path)
     for name, text in (
         (".opsera.yml", ALIASES), ("other.yml", "pipelines: {other: x}"), ("broken.yml", "a: b: c"),
     ):  # fmt: skip
-        (Path(environ["HOME"]) / name).write_text(text, "utf-8")
-    shown = offered(environ, "bash", "--norc", "-c", BASH, lines=list(TYPED))
-    found = (line.partition(":") for line in shown)
-    assert {line: sorted(words.split()) for line, _, words in found} == TYPED
+        (tmp_path / name).write_text(text, "utf-8")
+    found = {}
+    for line in TYPED:
+        number = str(len(line.split(" ")) - 1)
+        asked = {"_OPSERA_STEP_COMPLETE": "bash_complete", "COMP_CWORD": number}
+        shown = entry((), {**asked, "COMP_WORDS": line, "HOME": str(tmp_path)}).out
+        found[line] = sorted(one.partition(",")[2] for one in shown.splitlines())
+    assert found == TYPED
 
 
 @pytest.mark.long
