@@ -87,10 +87,7 @@ def _decoded(base: _View) -> Iterator[_View]:
 
 
 def _transform(
-    view: _View,
-    name: str,
-    pattern: re.Pattern[bytes],
-    replace: Callable[[re.Match[bytes]], bytes],
+    view: _View, name: str, pattern: re.Pattern[bytes], replace: Callable[[re.Match[bytes]], bytes]
 ) -> _View:
     pieces: list[bytes] = []
     starts: list[int] = []
@@ -108,12 +105,7 @@ def _transform(
         position = match.end()
     pieces.append(view.data[position:])
     name = ", ".join(filter(None, (view.name, name)))
-    return _View(
-        name,
-        b"".join(pieces),
-        (*starts, length),
-        (*origins, view.origin(position)),
-    )
+    return _View(name, b"".join(pieces), (*starts, length), (*origins, view.origin(position)))
 
 
 def _from_url(match: re.Match[bytes]) -> bytes:

@@ -29,11 +29,7 @@ _ESC_KINDS = {
     "c": "reset",
     "\\": "string end",
 }
-_ESC_INTERMEDIATE_KINDS = {
-    **dict.fromkeys("()*+-./,$%", "charset"),
-    "#": "erase",
-    " ": "mode",
-}
+_ESC_INTERMEDIATE_KINDS = {**dict.fromkeys("()*+-./,$%", "charset"), "#": "erase", " ": "mode"}
 _STRINGS = {"P": "dcs", "]": "osc", "X": "sos", "^": "pm", "_": "apc"}
 _CONTROLS = {
     "\a": "bell",

@@ -269,8 +269,7 @@ class TestAppend:
     """Files of the platform, which other commands write too."""
 
     @pytest.mark.parametrize(
-        ("before", "after"),
-        [(None, "a=1\n"), ("x=1\n", "x=1\na=1\n"), ("x=1", "x=1\na=1\n")],
+        ("before", "after"), [(None, "a=1\n"), ("x=1\n", "x=1\na=1\n"), ("x=1", "x=1\na=1\n")]
     )
     def test_a_missing_line_end_comes_first(self, top: Path, before: str | None, after: str):
         """What an earlier command wrote without a line end stays a line of its own."""

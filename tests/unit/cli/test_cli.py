@@ -96,12 +96,7 @@ def test_the_pipeline_is_an_argument_or_an_option(asked):
 
 @pytest.mark.parametrize(
     ("typed", "wait"),
-    [
-        ([], None),
-        (["--wait"], "true"),
-        (["--wait=no"], "no"),
-        (["--no-wait"], "false"),
-    ],
+    [([], None), (["--wait"], "true"), (["--wait=no"], "no"), (["--no-wait"], "false")],
 )
 def test_ways_to_wait(asked, typed, wait):
     """`--wait` alone is true, `--no-wait` is false, and a value is used as it is."""

@@ -92,10 +92,7 @@ def test_the_token_shows_nowhere():
     assert terminal.effects(log) == []
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["--scenario", "nonsense"], ["--flag", "busy_response=x"]],
-)
+@pytest.mark.parametrize("arguments", [["--scenario", "nonsense"], ["--flag", "busy_response=x"]])
 def test_unknown_scenarios_and_flags_are_invalid_input(capsys, arguments):
     """An unknown scenario or flag ends with a message and exit code 2."""
     assert cli.main(["demo", *arguments]) == 2

@@ -8,14 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsera_step.config import (
-    BY_NAME,
-    COMMANDS,
-    TABLE,
-    Setting,
-    from_environment,
-    problem_of,
-)
+from opsera_step.config import BY_NAME, COMMANDS, TABLE, Setting, from_environment, problem_of
 from opsera_step.config.inputs import PIPELINE_COMMANDS, command_words, listed, missing, parse
 from opsera_step.config.parsers import parse_base_url
 
@@ -254,15 +247,12 @@ def test_likely_mistakes_in_addresses(value, said):
         ("https://api.acme.opsera.io", "https://portal.acme.opsera.io"),
         ("https://freetrial-api.opsera.io", "https://freetrial.opsera.io"),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-        ("http://localhost:1/x", "http://localhost:1/x"),
-        ("https://[::1]:9", "https://[::1]:9"),
-        ("https://acme.opsera.io", ""),
-        ("https://api.opsera.io", ""),
-        ("https://api.a.b.opsera.io", ""),
-        ("https://app.opsera.io.evil.example", ""),
+        ("http://localhost:1/x", "http://localhost:1/x"), ("https://[::1]:9", "https://[::1]:9"),
+        ("https://acme.opsera.io", ""), ("https://api.opsera.io", ""),
+        ("https://api.a.b.opsera.io", ""), ("https://app.opsera.io.evil.example", ""),
         ("https://opsera.example", ""),
     ],
-)
+)  # fmt: skip
 def test_the_portal_is_derived(base_url, portal):
     """Known pairs only: no link is better than a wrong one."""
     assert parse({"base_url": Setting(base_url, "x")})[0]["portal_url"] == portal
@@ -308,10 +298,7 @@ def test_pipelines(value, pipeline):
         ("6.15e+23", "It looks like an ID that YAML read as a number. Put the ID in quotes."),
         ("6e23", "Put the ID in quotes."),
         (f"\u200b{ID}", f"It contains an invisible character (U+200B). The ID alone is {ID}."),
-        (
-            f"{ID[:9]}\u00a0{ID[9:]}",
-            f"a no-break space (U+00A0). The ID alone is {ID}.",
-        ),
+        (f"{ID[:9]}\u00a0{ID[9:]}", f"a no-break space (U+00A0). The ID alone is {ID}."),
         (f"“{ID}”", f"The ID alone is {ID}."),
         (f'"{ID}"', f"It contains quotation marks or spaces. The ID alone is {ID}."),
     ],

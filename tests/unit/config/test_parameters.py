@@ -55,18 +55,15 @@ def test_a_line_that_looks_like_yaml(line):
     [
         ("hunter2", "neither a mapping"),
         ("VERSION=hunter2", "Line 1 is not of the form STEP.NAME=VALUE."),
-        ("A.B=1\nVERSION=hunter2", "Line 2 is not of the form"),
-        (".B=hunter2", "Line 1"),
-        ("A.=hunter2", "Line 1"),
-        ("A.B=hunter2\nA.B=x", "A.B is set twice."),
+        ("A.B=1\nVERSION=hunter2", "Line 2 is not of the form"), (".B=hunter2", "Line 1"),
+        ("A.=hunter2", "Line 1"), ("A.B=hunter2\nA.B=x", "A.B is set twice."),
         ("Build: hunter2", "Line 1: a step needs a mapping of names to values."),
         ("Build: {V: [hunter2]}", "Line 1: a value must be plain text or a number."),
         ("Build: {V: hunter2\n", "not valid YAML or JSON: line 2"),
-        ("Build: {V: hunter2, V: x}", "duplicate key"),
-        ("[a, b]", "neither a mapping"),
+        ("Build: {V: hunter2, V: x}", "duplicate key"), ("[a, b]", "neither a mapping"),
         ("Build: !!set {hunter2}", "tags"),
     ],
-)
+)  # fmt: skip
 def test_what_is_refused(text, said):
     """The hint has the error and its place, and quotes no value."""
     with pytest.raises(InvalidValue) as caught:

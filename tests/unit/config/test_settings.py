@@ -593,10 +593,7 @@ class TestTimeLimit:
         assert (inputs.timeout, inputs.warnings) == (timeout, ())
         assert inputs.output_file == "opsera.env"
 
-    @pytest.mark.parametrize(
-        ("timeout", "warns"),
-        [("10m", False), ("54m", True), ("0", True)],
-    )
+    @pytest.mark.parametrize(("timeout", "warns"), [("10m", False), ("54m", True), ("0", True)])
     def test_a_longer_timeout_brings_a_warning(self, timeout, warns):
         """What was set explicitly is kept."""
         inputs = get({"OPSERA_TIMEOUT": timeout}, platform=Platform(time_left=700.0))

@@ -99,10 +99,7 @@ MESSAGES = [
         "The run is still waiting for approval at “Approve” (elapsed 0s).",
     ),
     (heartbeat("queued", queued_behind=41), "The run is still queued behind run 41 (elapsed 0s)."),
-    (
-        heartbeat(error="It answered 502."),
-        "It answered 502. Still retrying (elapsed 0s).",
-    ),
+    (heartbeat(error="It answered 502."), "It answered 502. Still retrying (elapsed 0s)."),
     (
         heartbeat(step=Step("b", "Build"), log_error="It answered 502."),
         "The run: “Build” still running, no output for 3m (elapsed 0s). It answered 502.",

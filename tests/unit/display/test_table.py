@@ -57,11 +57,7 @@ def test_a_table_fits_its_terminal(table, width):
 def test_how_it_looks():
     """Headings above, two spaces between, none at the end; the widest column is narrowed."""
     table = Table(("ID", "NAME"), [("1", "Build"), ("22", "Deploy to production")])
-    assert table_lines(table, None) == [
-        "ID  NAME",
-        "1   Build",
-        "22  Deploy to production",
-    ]
+    assert table_lines(table, None) == ["ID  NAME", "1   Build", "22  Deploy to production"]
     assert table_lines(table, 14) == ["ID  NAME", "1   Build", "22  Deploy to…"]
     assert table_lines(Table((), []), 14) == []
 

@@ -78,10 +78,7 @@ def test_differences_are_shown_property_by_property():
             "Not sent because Opsera manages them: _id, updatedAt.",
         ),
         ({"nam": "x"}, "nam: the tool does not have this property yet. Did you mean name?"),
-        (
-            {"tags": "a"},
-            'tags: expected a list, got a string; write ["a", "b"].',
-        ),
+        ({"tags": "a"}, 'tags: expected a list, got a string; write ["a", "b"].'),
         ({"active": 1.5}, "active: expected a boolean, got a number."),
     ],
 )

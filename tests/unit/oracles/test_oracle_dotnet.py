@@ -29,25 +29,17 @@ def test_read_lines(text: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"a\xff\xe2\x82b", "a\ufffd\ufffdb"),
-        (b"\xef\xbb\xbfa", "a"),
-        (b"\xff\xfea\x00", "a"),
-        (b"\xff\xfe\x00\x00a\x00\x00\x00", "a"),
-        (b"a\xef\xbb\xbf", "a\ufeff"),
+        (b"a\xff\xe2\x82b", "a\ufffd\ufffdb"), (b"\xef\xbb\xbfa", "a"), (b"\xff\xfea\x00", "a"),
+        (b"\xff\xfe\x00\x00a\x00\x00\x00", "a"), (b"a\xef\xbb\xbf", "a\ufeff"),
     ],
-)
+)  # fmt: skip
 def test_decode(data: bytes, expected: str) -> None:
     assert dotnet.decode(data) == expected
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [
-        ("a=b=c=", ["a", "b=c="]),
-        ("=a==b", ["a", "b"]),
-        ("a=", ["a"]),
-        ("=", []),
-    ],
+    [("a=b=c=", ["a", "b=c="]), ("=a==b", ["a", "b"]), ("a=", ["a"]), ("=", [])],
 )
 def test_split_in_two(text: str, expected: list[str]) -> None:
     assert dotnet.split_some(text, "=", 2) == expected

@@ -10,20 +10,13 @@ from tests.oracles import github_files as files
 @pytest.mark.parametrize(
     ("data", "pairs"),
     [
-        (b"a=b", [("a", "b")]),
-        (b"\n\na=b=c\n\n", [("a", "b=c")]),
-        (b"a=x<<y\n", [("a", "x<<y")]),
-        (b"a=\n", [("a", "")]),
-        (b" a = b \n", [(" a ", " b ")]),
-        (b"a=b\r\n", [("a", "b\r")]),
-        (b"a<<E\n1\n2\nE\nb=c", [("a", "1\n2"), ("b", "c")]),
-        (b"a<<E\n1\n\nE", [("a", "1\n")]),
-        (b"a<<E=F\n1\nE=F\n", [("a", "1")]),
-        (b"a<<E\nE \n E\nE\n", [("a", "E \n E")]),
-        (b"a=1\na=2\n", [("a", "1"), ("a", "2")]),
-        (b"\xef\xbb\xbfa=b\n", [("a", "b")]),
+        (b"a=b", [("a", "b")]), (b"\n\na=b=c\n\n", [("a", "b=c")]), (b"a=x<<y\n", [("a", "x<<y")]),
+        (b"a=\n", [("a", "")]), (b" a = b \n", [(" a ", " b ")]), (b"a=b\r\n", [("a", "b\r")]),
+        (b"a<<E\n1\n2\nE\nb=c", [("a", "1\n2"), ("b", "c")]), (b"a<<E\n1\n\nE", [("a", "1\n")]),
+        (b"a<<E=F\n1\nE=F\n", [("a", "1")]), (b"a<<E\nE \n E\nE\n", [("a", "E \n E")]),
+        (b"a=1\na=2\n", [("a", "1"), ("a", "2")]), (b"\xef\xbb\xbfa=b\n", [("a", "b")]),
     ],
-)
+)  # fmt: skip
 def test_reads(data: bytes, pairs: list[tuple[str, str]]) -> None:
     found = files.outputs(data)
     assert (found.pairs, found.error) == (pairs, None)

@@ -85,13 +85,10 @@ def test_groups() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "::group::a\n",
-        "::endgroup::\n",
-        "::group::a\n::group::b\n::endgroup::\n",
-        "::group::a\n::group::b\n::endgroup::\n::endgroup::\n",
-        "##[group]a\n",
+        "::group::a\n", "::endgroup::\n", "::group::a\n::group::b\n::endgroup::\n",
+        "::group::a\n::group::b\n::endgroup::\n::endgroup::\n", "##[group]a\n",
     ],
-)
+)  # fmt: skip
 def test_unbalanced_groups(text: str) -> None:
     assert not run(text).balanced
 
@@ -134,18 +131,12 @@ def test_action_markers_are_forged_steps(line: str) -> None:
 @pytest.mark.parametrize(
     ("line", "recognized"),
     [
-        ("::group::Build", True),
-        ("::group::\u0301x", False),
-        ("::group:: \u0301x", True),
-        ("::group::\u0e33x", False),
-        ("::group::\U0001f3fbx", False),
-        ("::group::\u0591\u0301x", False),
-        ("::group::e\u0301", True),
-        ("::error title=x\u0600::m", False),
-        ("##[\u0301error]x", False),
-        ("a ##[error]x", True),
+        ("::group::Build", True), ("::group::\u0301x", False), ("::group:: \u0301x", True),
+        ("::group::\u0e33x", False), ("::group::\U0001f3fbx", False),
+        ("::group::\u0591\u0301x", False), ("::group::e\u0301", True),
+        ("::error title=x\u0600::m", False), ("##[\u0301error]x", False), ("a ##[error]x", True),
     ],
-)
+)  # fmt: skip
 def test_commands_that_the_runner_overlooks(line: str, recognized: bool) -> None:
     assert gh.is_recognized(line) is recognized
     assert run(line).unrecognized == ([] if recognized or command(line) is None else [line])

@@ -59,16 +59,12 @@ def test_markers_count_anywhere(data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"section_start:1:a\n",
-        b"section_start:1:a\x1b[0K",
-        b"section_start:1:a\r\x1b[K",
-        b"section_start:1:a\r\n\x1b[0K",
-        b"section_start:x:a\r\x1b[0K",
-        b"section_start:1:a b\r\x1b[0K",
-        b"section_start:1:a[x]\r\x1b[0K",
+        b"section_start:1:a\n", b"section_start:1:a\x1b[0K", b"section_start:1:a\r\x1b[K",
+        b"section_start:1:a\r\n\x1b[0K", b"section_start:x:a\r\x1b[0K",
+        b"section_start:1:a b\r\x1b[0K", b"section_start:1:a[x]\r\x1b[0K",
         b"Section_start:1:a\r\x1b[0K",
     ],
-)
+)  # fmt: skip
 def test_no_markers(data: bytes) -> None:
     log = parse(data)
     assert not log.sections

@@ -12,11 +12,7 @@ import pytest
 
 from opsera_step.clock import FakeClock
 from opsera_step.platforms import Platform, detect, own_variables, platform_class
-from opsera_step.platforms.base import (
-    one_line,
-    read_dotenv,
-    wants_color,
-)
+from opsera_step.platforms.base import one_line, read_dotenv, wants_color
 
 
 class Broken(io.StringIO):
@@ -46,16 +42,12 @@ def plain(environ: dict[str, str] | None = None) -> tuple[Platform, io.StringIO]
     [
         ({"JENKINS_URL": "https://ci"}, io.StringIO(), "plain"),
         ({"GITHUB_ACTIONS": "true"}, Tty(), "github"),
-        ({"GITHUB_ACTIONS": ""}, io.StringIO(), "plain"),
-        ({"GITLAB_CI": "true"}, Tty(), "gitlab"),
-        ({"TERM": "xterm"}, Tty(), "terminal"),
-        ({"TERM": "xterm"}, io.StringIO(), "plain"),
-        ({"TERM": "dumb"}, Tty(), "plain"),
-        ({"TERM": "xterm", "CI": "true"}, Tty(), "plain"),
-        ({"TERM": "xterm", "CI": "false"}, Tty(), "terminal"),
-        ({}, Tty(), "plain"),
+        ({"GITHUB_ACTIONS": ""}, io.StringIO(), "plain"), ({"GITLAB_CI": "true"}, Tty(), "gitlab"),
+        ({"TERM": "xterm"}, Tty(), "terminal"), ({"TERM": "xterm"}, io.StringIO(), "plain"),
+        ({"TERM": "dumb"}, Tty(), "plain"), ({"TERM": "xterm", "CI": "true"}, Tty(), "plain"),
+        ({"TERM": "xterm", "CI": "false"}, Tty(), "terminal"), ({}, Tty(), "plain"),
     ],
-)
+)  # fmt: skip
 def test_the_platform_is_detected_from_its_variables(environ, out, name):
     """GitHub and GitLab set variables; a terminal in a CI job is watched by no person."""
     found = detect(environ, out, FakeClock())

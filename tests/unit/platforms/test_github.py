@@ -249,17 +249,13 @@ def test_escapes_are_the_runners(text):
 @pytest.mark.parametrize(
     ("line", "safe"),
     [
-        ("::error::x", ": :error::x"),
-        ("\ufeff  \t::error::x", "\ufeff  \t: :error::x"),
-        (":\u200b:error::x", ": \u200b:error::x"),
-        ("a ##[error]x", "a ## [error]x"),
-        ("#\u200b#[group]x", "#\u200b# [group]x"),
-        ("##[a]##[b]", "## [a]## [b]"),
-        ("std::vector<int>", "std::vector<int>"),
-        ("## [heading]", "## [heading]"),
+        ("::error::x", ": :error::x"), ("\ufeff  \t::error::x", "\ufeff  \t: :error::x"),
+        (":\u200b:error::x", ": \u200b:error::x"), ("a ##[error]x", "a ## [error]x"),
+        ("#\u200b#[group]x", "#\u200b# [group]x"), ("##[a]##[b]", "## [a]## [b]"),
+        ("std::vector<int>", "std::vector<int>"), ("## [heading]", "## [heading]"),
         ("[::1]:8080 ok", "[::1]:8080 ok"),
     ],
-)
+)  # fmt: skip
 def test_commands_are_broken_and_nothing_else(line, safe):
     """A space breaks what the runner would run; every other line is left as it is."""
     assert escape_commands(line) == safe

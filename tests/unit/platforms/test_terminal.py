@@ -217,13 +217,7 @@ def test_hostile_names_are_drawn_as_text(narrow):
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        "a" + "日" * 60,
-        "ab" + "🎉" * 60,
-        "e\u0301" * 60,
-        "\x1b[31mred\x1b[0m" * 40,
-    ],
+    "text", ["a" + "日" * 60, "ab" + "🎉" * 60, "e\u0301" * 60, "\x1b[31mred\x1b[0m" * 40]
 )
 def test_a_redrawn_line_fits_the_width(narrow, text):
     """However wide its characters, it never wraps, because it could not be erased."""

@@ -197,13 +197,10 @@ def test_no_text_of_the_api_becomes_a_link(text):
 @pytest.mark.parametrize(
     ("url", "link"),
     [
-        (URL, URL),
-        ("http://127.0.0.1:8080/a%20b", "http://127.0.0.1:8080/a%20b"),
-        ("https://x/) <b>", "https://x/%29%20%3Cb%3E"),
-        ("javascript:alert(1)", ""),
-        ("", ""),
+        (URL, URL), ("http://127.0.0.1:8080/a%20b", "http://127.0.0.1:8080/a%20b"),
+        ("https://x/) <b>", "https://x/%29%20%3Cb%3E"), ("javascript:alert(1)", ""), ("", ""),
     ],
-)
+)  # fmt: skip
 def test_only_a_web_url_is_a_link(url, link):
     """A URL ends neither the link nor the table, and has a scheme of the web."""
     assert link_to(url) == link
@@ -320,13 +317,10 @@ def test_of_many_steps_the_failed_and_the_longest_are_shown():
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("Unit tests", "Unit tests"),
-        ("section a : b; c #1 %% d", "section a b c 1 d"),
-        ("```<b>&amp;", "b amp"),
-        (":::", "step"),
-        ("x" * 99, "x" * 31 + "…"),
+        ("Unit tests", "Unit tests"), ("section a : b; c #1 %% d", "section a b c 1 d"),
+        ("```<b>&amp;", "b amp"), (":::", "step"), ("x" * 99, "x" * 31 + "…"),
     ],
-)
+)  # fmt: skip
 def test_a_name_is_letters_and_digits(name, shown):
     """Mermaid can't quote a name, so what it might interpret is left out."""
     assert bar_name(name) == shown

@@ -353,7 +353,6 @@ def chunks_of(text: str) -> list[str]:
     return re.findall(r"<\d+>", text)
 
 
-ENDS = st.text("\n\n|", min_size=1, max_size=4).map(lambda ends: ends.replace("|", ""))
 GROWTH = st.lists(st.sampled_from(["\n", "", "\r\n"]), min_size=1, max_size=3)
 APPEND = st.tuples(
     st.just("append"),
@@ -457,10 +456,7 @@ def test_a_line_is_cut_only_where_a_response_showed_it_unfinished(window: int, e
             position[name] += line_end.end() if line_end else 0
 
 
-@given(
-    st.sampled_from([4, 10]),
-    st.lists(st.integers(0, 25), min_size=1, max_size=12),
-)
+@given(st.sampled_from([4, 10]), st.lists(st.integers(0, 25), min_size=1, max_size=12))
 def test_a_gap_is_reported(window: int, bursts: list[int]):
     """When records pass unseen, and only then, a gap is reported."""
     server, cursor = Server(window), LogCursor(window)

@@ -146,10 +146,7 @@ def test_the_timeout_ends_it():
     api = Api(Unreachable("Gone."), latency=0.5)
     error = api.fail(120.0)
     assert isinstance(error, TimedOut)
-    assert (error.exit_code, error.message) == (
-        124,
-        "Gone. The timeout expired after 2m.",
-    )
+    assert (error.exit_code, error.message) == (124, "Gone. The timeout expired after 2m.")
     assert 119.0 < api.clock.monotonic() <= 120.5
 
 

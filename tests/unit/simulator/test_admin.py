@@ -148,17 +148,12 @@ def test_malformed_bodies(start, sent):
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({}, 200),
-        ({"Host": "localhost:1234"}, 200),
-        ({"Host": "opsera"}, 200),
-        ({"Host": "rebound.example.com"}, 403),
-        ({"Host": "127.0.0.1.example.com:80"}, 403),
-        ({"Host": "[::1"}, 403),
-        ({"Host": "localhost:1", "Origin": "http://localhost:1"}, 200),
-        ({"Host": "localhost:1", "Origin": "http://localhost:2"}, 403),
-        ({"Origin": "null"}, 403),
+        ({}, 200), ({"Host": "localhost:1234"}, 200), ({"Host": "opsera"}, 200),
+        ({"Host": "rebound.example.com"}, 403), ({"Host": "127.0.0.1.example.com:80"}, 403),
+        ({"Host": "[::1"}, 403), ({"Host": "localhost:1", "Origin": "http://localhost:1"}, 200),
+        ({"Host": "localhost:1", "Origin": "http://localhost:2"}, 403), ({"Origin": "null"}, 403),
     ],
-)
+)  # fmt: skip
 def test_web_pages_of_other_sites(start, headers, status):
     """No page of another site can use the admin API, or read the portal page, in a browser."""
     sim = start().sim

@@ -6,31 +6,18 @@ import email.utils
 
 import pytest
 
-from opsera_step.simulator import (
-    Flags,
-    ScenarioError,
-    parse_flags,
-)
-
-TOOL, CRM = "65a4f00dc0ffee0000000101", "65a4f00dc0ffee0000000201"
-
+from opsera_step.simulator import Flags, ScenarioError, parse_flags
 
 # Access and errors
 
 
-@pytest.mark.parametrize(
-    ("flag", "call", "body"),
-    [
-        ("forbidden_status", "run", {}),
-        ("invalid_token_status", "run", {}),
-    ],
-)
-def test_statuses_of_errors(start, small, flag, call, body):
+@pytest.mark.parametrize("flag", ["forbidden_status", "invalid_token_status"])
+def test_statuses_of_errors(start, small, flag):
     """The HTTP status of an error can be another one."""
     api = start(small(pipeline={"access": flag != "forbidden_status"}), flags={flag: 418})
     if flag == "invalid_token_status":
         api.session.headers["Authorization"] = "Bearer x"
-    assert api.post(call, **body).status_code == 418
+    assert api.post("run").status_code == 418
 
 
 @pytest.mark.parametrize("form", ["seconds", "date", "missing"])
@@ -94,10 +81,7 @@ def test_etag(start, small):
 
 @pytest.mark.parametrize(
     ("busy_response", "status", "counted"),
-    [
-        ("queued", "queued", True),
-        ("executed_without_count", "executed", False),
-    ],
+    [("queued", "queued", True), ("executed_without_count", "executed", False)],
 )
 def test_busy_response(start, busy_response, status, counted):
     """A run while another is in progress is queued, with one of four responses."""
@@ -190,8 +174,7 @@ def test_a_waiting_queue_continues_after_a_success(start, small):
 
 
 @pytest.mark.parametrize(
-    ("flag", "http", "word"),
-    [("404", 404, None), ("unknown", 200, "unknown")],
+    ("flag", "http", "word"), [("404", 404, None), ("unknown", 200, "unknown")]
 )
 def test_unknown_run_status(start, flag, http, word):
     """For some seconds, status does not return a new run."""
@@ -356,9 +339,6 @@ def test_stop_clears_queue(start, clears, state):
     api.ask("stop")
     api.clock.sleep(40)
     assert [run.state for run in api.sim.runs()] == ["stopped", state]
-
-
-# Tasks and audit logs
 
 
 # Flags themselves

@@ -155,10 +155,7 @@ def test_invalid_tokens(start, header):
     assert api.sim.runs() == []
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"{", b"[]", b"{}", b'{"pipelineId": 5}', b"\xff"],
-)
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b'{"pipelineId": 5}', b"\xff"])
 def test_malformed_bodies(start, body):
     """A body that is not a JSON object with a pipelineId is a bad request."""
     api = start()

@@ -88,15 +88,9 @@ def _log(**entry):
         (_step(duration="soon"), "plan[0].duration: expected a number from 0 to 1e+10, got 'soon'"),
         (_step(duration=float("nan")), "plan[0].duration: expected a number"),
         (_step(result="maybe"), "plan[0].result[0]: expected one of success, failed, got 'maybe'"),
-        (
-            _step(color="red"),
-            "plan[0].color: unknown key; known keys: configuration",
-        ),
+        (_step(color="red"), "plan[0].color: unknown key; known keys: configuration"),
         (_step(gate={"decision": "x"}), "plan[0].gate.decision: expected one of wait, approve"),
-        (
-            _step(replay="no.cast"),
-            "replay: expected an existing recording, got 'no.cast'",
-        ),
+        (_step(replay="no.cast"), "replay: expected an existing recording, got 'no.cast'"),
         (_log(at=1), "log[0]: set exactly one of text, lines, and pieces"),
         (_log(lines=[5]), "log[0].lines[0]: expected text, got 5"),
         (_log(text="a", count=1.5), "log[0].count: expected a whole number from 0 to 1e+10"),

@@ -65,14 +65,11 @@ class TestLineCleaner:
     @pytest.mark.parametrize(
         "text",
         [
-            "👩‍👩‍👧‍👦 family, 🏳️‍🌈 flag, 👍🏽 skin, 🇩🇪, 1️⃣",
-            "עברית עם \u200fסימן\u200e ו־English",
-            "متن فارسی با نیم‌فاصله و اعداد ۱۲۳",
-            "हिन्दी ज़्यादा क्‍ष",
-            "ไทย 日本語 한국어 中文 𝒳 𐍈",
+            "👩‍👩‍👧‍👦 family, 🏳️‍🌈 flag, 👍🏽 skin, 🇩🇪, 1️⃣", "עברית עם \u200fסימן\u200e ו־English",
+            "متن فارسی با نیم‌فاصله و اعداد ۱۲۳", "हिन्दी ज़्यादा क्‍ष", "ไทย 日本語 한국어 中文 𝒳 𐍈",
             "e\u0301 a\u0308 \u00ad \ufeff \u2060 tab\tstays",
         ],
-    )
+    )  # fmt: skip
     def test_scripts_and_joiners_stay(self, text: str):
         """Joiners, marks of direction and variation selectors are part of the text."""
         assert LineCleaner().clean(text) == text
@@ -110,19 +107,13 @@ class TestLineCleaner:
     @pytest.mark.parametrize(
         ("sequence", "kept"),
         [
-            ("\x1b[38;5;8m", "\x1b[38;5;8m"),
-            ("\x1b[48;2;8;8;8m", "\x1b[48;2;8;8;8m"),
-            ("\x1b[38:2::8:8:8m", ""),
-            ("\x1b[1;38;5;8;4m", "\x1b[1;38;5;8;4m"),
-            ("\x1b[;31m", "\x1b[0;31m"),
-            ("\x1b[031;01m", "\x1b[31;1m"),
-            ("\x1b[08m", ""),
-            ("\x1b[31;8;1m", "\x1b[31;1m"),
-            ("\x1b[38;8m", ""),
-            ("\x1b[777m", ""),
+            ("\x1b[38;5;8m", "\x1b[38;5;8m"), ("\x1b[48;2;8;8;8m", "\x1b[48;2;8;8;8m"),
+            ("\x1b[38:2::8:8:8m", ""), ("\x1b[1;38;5;8;4m", "\x1b[1;38;5;8;4m"),
+            ("\x1b[;31m", "\x1b[0;31m"), ("\x1b[031;01m", "\x1b[31;1m"), ("\x1b[08m", ""),
+            ("\x1b[31;8;1m", "\x1b[31;1m"), ("\x1b[38;8m", ""), ("\x1b[777m", ""),
             ("\x1b[>4;2m", ""),
         ],
-    )
+    )  # fmt: skip
     def test_which_colors(self, sequence: str, kept: str):
         """Colors and text styles are kept; concealing and unknown codes are not."""
         line = LineCleaner().clean(f"a{sequence}b")
@@ -142,23 +133,18 @@ class TestSplitLines:
     @pytest.mark.parametrize(
         ("text", "lines"),
         [
-            ("a\r\nb\r\n", ["a", "b", ""]),
-            ("a\r\r\nb", ["a", "b"]),
+            ("a\r\nb\r\n", ["a", "b", ""]), ("a\r\r\nb", ["a", "b"]),
             ("Fetching 1 MB/s\rFetching 2 MB/s\rFetching 3 MB/s done", ["Fetching 3 MB/s done"]),
             ("abc: Pulling 1.2/34 MB\rabc: Pulling 34/34 MB", ["abc: Pulling 34/34 MB"]),
             ("[=>  ] 1/7 12s\r[==> ] 2/7 1m\r", ["[==> ] 2/7 1m"]),
             ("⠋ installing\r⠙ installing", ["⠙ installing"]),
-            ("waiting |\rwaiting /", ["waiting /"]),
-            ("one\rtwo", ["one", "two"]),
+            ("waiting |\rwaiting /", ["waiting /"]), ("one\rtwo", ["one", "two"]),
             ("10%\rerror: disk full", ["10%", "error: disk full"]),
-            ("plan B\rplan A", ["plan B", "plan A"]),
-            ("\r\rx", ["x"]),
-            ("   \r", [""]),
-            ("x\r     \ry", ["x", "y"]),
-            ("\x1b[2K\r10%\x1b[K\r\x1b[2K\r20%", ["20%"]),
+            ("plan B\rplan A", ["plan B", "plan A"]), ("\r\rx", ["x"]), ("   \r", [""]),
+            ("x\r     \ry", ["x", "y"]), ("\x1b[2K\r10%\x1b[K\r\x1b[2K\r20%", ["20%"]),
             ("a\u2028b\x85c", ["a\u2028b\x85c"]),
         ],
-    )
+    )  # fmt: skip
     def test_lines(self, text: str, lines: list[str]):
         """Frames that show progress and differ in figures and bars only are one line."""
         assert cleaned(text, color=False) == [LineCleaner().clean(line) for line in lines]

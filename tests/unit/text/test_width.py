@@ -26,15 +26,11 @@ def test_columns():
 @pytest.mark.parametrize(
     ("text", "width", "expected"),
     [
-        ("abcdef", 6, "abcdef"),
-        ("abcdef", 4, "abc…"),
-        ("abcdef", 0, ""),
-        ("日本語", 4, "日…"),
-        ("ab 👩\u200d👧 x", 6, "ab 👩\u200d👧…"),
-        ("ab 👩\u200d👧 x", 5, "ab…"),
+        ("abcdef", 6, "abcdef"), ("abcdef", 4, "abc…"), ("abcdef", 0, ""), ("日本語", 4, "日…"),
+        ("ab 👩\u200d👧 x", 6, "ab 👩\u200d👧…"), ("ab 👩\u200d👧 x", 5, "ab…"),
         ("❤\ufe0f❤\ufe0f", 3, "❤\ufe0f…"),
     ],
-)
+)  # fmt: skip
 def test_cut(text: str, width: int, expected: str):
     """What is cut ends with an ellipsis and holds no half of a sequence."""
     assert cut(text, width) == expected
