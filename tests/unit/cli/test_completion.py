@@ -129,7 +129,7 @@ def test_aliases_of_the_config_file_are_offered(tmp_path, monkeypatch):
         number = str(len(line.split(" ")) - 1)
         asked = {"_OPSERA_STEP_COMPLETE": "bash_complete", "COMP_CWORD": number}
         shown = entry((), {**asked, "COMP_WORDS": line, "HOME": str(tmp_path)}).out
-        found[line] = sorted(one.partition(",")[2] for one in shown.splitlines())
+        found[line] = sorted(one.partition(",")[2] for one in shown.split())
     assert found == TYPED
 
 
