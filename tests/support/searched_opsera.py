@@ -22,8 +22,8 @@ from tests.support.search import Choose
 
 LONG_AGO = 25.0
 """Seconds by which a stale response is late: less than the proof that nothing was started takes."""
-SOON, LATE = 1.0, 60.0
-"""Seconds until a run ends after it was stopped."""
+LATE = 60.0
+"""Seconds until a run ends after it was stopped, if not at once."""
 
 ANSWERED = (
     "fine", "no count", "old count", "unknown word", "unknown no", "failed with count", "refused",
@@ -75,8 +75,9 @@ class SearchedOpsera(FakeOpsera):
         self.stopped: set[int] = set()
         """Numbers of the runs that our stop calls stopped."""
         self.hit: list[str] = []
-        """What our requests did to the runs of others, as a sentence each. What came after the last
-        look can't be known, and is not counted."""
+        """What our requests did to the runs of others, as a sentence each. A run that started after
+        the last look can't be known and is not counted, unless it started because we stopped ours.
+        """
         self._seen_at = -FOREVER
         """When a response showed last what the pipeline was doing."""
         self._changed_at = -FOREVER
@@ -147,7 +148,7 @@ class SearchedOpsera(FakeOpsera):
                 self.hit.append("a run in progress was reset")
 
     def stop(self, pipeline_id: str, deadline: Deadline) -> Ack:
-        """Stop the run in progress, which then ends soon or late."""
+        """Stop the run in progress, which then ends at once or late."""
         what = self._chosen("stop", STOPS)
         has_effect = what in ("fine", "late", "lost answer")
         self.stop_faults = [(False, _error(what))]
@@ -157,11 +158,12 @@ class SearchedOpsera(FakeOpsera):
             now = self.clock.monotonic()
             active_run = self.active_run(now)
             if has_effect and active_run is not None:
-                self.stopped.add(active_run.count)
-                if active_run.user == OTHER and active_run.begins < self._seen_at:
+                is_new = active_run.begins >= self._seen_at and not self.stopped
+                if active_run.user == OTHER and not is_new:
                     self.hit.append(f"run {active_run.count} of another user was stopped")
+                self.stopped.add(active_run.count)
                 active_run.word = "stopped"
-                active_run.ends = now + (LATE if what == "late" else SOON)
+                active_run.ends = now + (LATE if what == "late" else 0.0)
                 self._move_up()
 
     @property
