@@ -158,6 +158,18 @@ def test_most_of_the_window_belongs_to_the_log(narrow, height, room):
     assert shown()[0].room == room
 
 
+def test_what_is_drawn_is_never_gone_between_two_writes(narrow):
+    """A log line and the lines below it are one write, so that nothing flickers."""
+    platform, out = shown()
+    platform.draw(STEPS)
+    drawn = scrollback(out.getvalue())
+    for number in range(3):
+        platform.lines([f"line {number}"])
+        assert scrollback(out.getvalue()) == [*(f"line {one}" for one in range(number + 1)), *drawn]
+    platform.draw(())
+    assert scrollback(out.getvalue()) == ["line 0", "line 1", "line 2", ""]
+
+
 def test_what_is_drawn_has_colors_that_end(narrow):
     """Each state has its color, within its line; without colors the signs are enough."""
     platform, out = shown()
