@@ -75,7 +75,7 @@ _WINDOW_SHARE = 0.4
 _LEAST_PERIOD = 0.05
 """Seconds over which records are counted at least: some come at once."""
 _MIN_DELAY, _SPREAD = 0.02, 0.15
-_MAX_SLOWDOWN, _MAX_SLOWED, _MAX_GAP, _RECOVERY = 16.0, 30.0, 8.0, 0.95
+_MAX_GAP, _RECOVERY = 10.0, 0.96
 
 
 class PollSchedule:
@@ -108,7 +108,9 @@ class PollSchedule:
         self._allowance, self._statuses = 2.0, 0
         self._age, self._usual_age = 0.0, _MIN_AGE
         self._ages: deque[float] = deque(maxlen=20)
-        self._rate, self._slowdown = 0.0, 1.0
+        self._rate = 0.0
+        self.gap = 0.0
+        """Seconds between any two requests; 0 unless the API limits the number of requests."""
         self._records = 0
         """Records since all of them were read."""
         self._has_moved = False
@@ -145,7 +147,7 @@ class PollSchedule:
 
     def sent(self, request: Request, sent_at: float, now: float) -> None:
         """Note that a request was sent, and that its response came `now`."""
-        self._allowance = max(0.0, self._allowance_at(sent_at) - 1)
+        self._allowance = 0.0 if self.gap else max(0.0, self._allowance_at(sent_at) - 1)
         self._last, self._sent_at = request, sent_at
         if request in (Request.LOG, Request.ACTIVITY):
             self._usual_age = max(_MIN_AGE, self._usual_age * _AGE_DECAY)
@@ -191,17 +193,12 @@ class PollSchedule:
         self._line_at, self._has_moved = now, True
 
     def throttled(self) -> None:
-        """Slow down: the API answered 429."""
-        self._slowdown = min(_MAX_SLOWDOWN, 2 * self._slowdown)
-
-    @property
-    def gap(self) -> float:
-        """Seconds between any two requests; 0 unless the API limits the number of requests."""
-        return min(_MAX_GAP, self._slowdown - 1.0)
+        """Double the shortest regular interval: the API answered 429."""
+        self.gap = min(_MAX_GAP, 2 * self.gap + self._pace.base)
 
     def answered(self) -> None:
         """Return to normal speed gradually: the API answered."""
-        self._slowdown = max(1.0, self._slowdown * _RECOVERY)
+        self.gap = max(0.0, _RECOVERY * (self.gap + self._pace.base) - self._pace.base)
 
     def _count(self, records: int, over_seconds: float) -> None:
         rate = records / max(over_seconds, _LEAST_PERIOD)
@@ -264,5 +261,5 @@ class PollSchedule:
 
     def _spread(self, interval: float) -> float:
         """Spread an interval by up to a second, so that jobs don't stay in step; slow down."""
-        slowed = max(interval, min(_MAX_SLOWED, interval * self._slowdown))
-        return slowed + min(_SPREAD * slowed, 1.0) * (2 * self._jitter() - 1)
+        interval += self.gap
+        return interval + min(_SPREAD * interval, 1.0) * (2 * self._jitter() - 1)

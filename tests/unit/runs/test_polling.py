@@ -63,8 +63,17 @@ class Played:
         return statistics.median(self.delays)
 
 
-def play(trace: Trace, seed: int = 1, pace: Pace = IN_CI, latency: float = LATENCY) -> Played:
-    """Send what the schedule requests until it notices the end, as following does."""
+def play(
+    trace: Trace,
+    seed: int = 1,
+    pace: Pace = IN_CI,
+    latency: float = LATENCY,
+    throttled: tuple[float, float] = (0.0, 0.0),
+) -> Played:
+    """Send what the schedule requests until it notices the end, as following does.
+
+    In the seconds `throttled` the API answers 429.
+    """
     times, end, played = trace.times, trace.end, Played(end=trace.end)
     schedule = PollSchedule(random.Random(seed).random, pace=pace)
     now = read_at = 0.0
@@ -72,11 +81,15 @@ def play(trace: Trace, seed: int = 1, pace: Pace = IN_CI, latency: float = LATEN
     while True:
         request, delay = schedule.plan(now)
         assert delay >= 0
-        now += delay
+        now += max(delay, schedule.gap)
         sent_at, looked_at = now, now + latency / 2
         now += latency
         played.requests.append((sent_at, request))
-        if request in (Request.LOG, Request.ACTIVITY):
+        is_refused = throttled[0] <= sent_at < throttled[1]
+        (schedule.throttled if is_refused else schedule.answered)()
+        if is_refused:
+            pass
+        elif request in (Request.LOG, Request.ACTIVITY):
             there = bisect_right(times, looked_at)
             played.delays += [now - at for at in times[seen:there]]
             played.found.append(there - seen)
@@ -281,6 +294,7 @@ class TestThrottling:
     """What a response of 429 does."""
 
     def delay(self, schedule: PollSchedule) -> float:
+        """Return the interval of a log that was just read, and had lines."""
         schedule.moved(99.9)
         schedule.sent(Request.STATUS, 100.0, 100.0)
         schedule.sent(Request.LOG, 100.0, 100.0)
@@ -288,32 +302,31 @@ class TestThrottling:
         return schedule.plan(100.0)[1]
 
     def test_each_one_doubles_the_interval(self):
-        """Up to half a minute."""
-        schedule, delays = PollSchedule(lambda: 0.5), []
-        for _ in range(7):
+        """Also the distance between any two requests grows, both up to a limit."""
+        schedule, delays, gaps = PollSchedule(lambda: 0.5), [], []
+        for _ in range(5):
             delays.append(self.delay(schedule))
-            schedule.throttled()
-        assert delays[:4] == pytest.approx([2.85, 5.7, 11.4, 22.8])
-        assert max(delays) <= 33.0
-
-    def test_all_requests_keep_a_distance(self):
-        """Also those that would follow each other at once, up to eight seconds."""
-        schedule, gaps = PollSchedule(lambda: 0.5), []
-        for _ in range(6):
             gaps.append(schedule.gap)
             schedule.throttled()
-        assert gaps == [0.0, 1.0, 3.0, 7.0, 8.0, 8.0]
+        assert delays == pytest.approx([2.85, 5.7, 11.4, 12.85, 12.85])
+        assert gaps == pytest.approx([0.0, 2.85, 8.55, 10.0, 10.0])
 
     def test_responses_bring_the_speed_back(self):
         """Gradually, and not beyond the usual."""
-        schedule = PollSchedule(lambda: 0.5)
+        schedule, answers = PollSchedule(lambda: 0.5), 0
         for _ in range(10):
             schedule.throttled()
-        answers = 0
-        while schedule._slowdown > 1.0:
+        while schedule.gap > 0.0:
             schedule.answered()
             answers += 1
         assert 10 < answers < 60
+
+    def test_nothing_is_saved_up_meanwhile(self):
+        """So that a burst is not read often as soon as the API has recovered."""
+        trace = Trace("", "", tuple(n * 0.5 for n in range(1200)), 600.0)
+        played = play(trace, throttled=(100, 160))
+        minutes = Counter(int(at / 60) for at, _ in played.requests)
+        assert max(minutes[n] for n in range(2, 9)) <= 28
 
 
 def test_intervals_are_jittered():
