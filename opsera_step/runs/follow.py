@@ -36,7 +36,7 @@ from opsera_step.runs.events import (
     Tick,
 )
 from opsera_step.runs.find import warn_about_duplicate_runs
-from opsera_step.runs.log_reader import LogReader
+from opsera_step.runs.log_reader import QUIET_FOR, LogReader
 from opsera_step.runs.polling import (
     FOR_A_PERSON,
     IN_CI,
@@ -70,7 +70,6 @@ STUCK_AFTER = 30.0
 """Seconds after which a queued run behind no other run is reported."""
 DETAILS_LIMIT = 10.0
 """Seconds for a request that only makes the report better."""
-_DRAIN_INTERVAL = 1.5
 _DOUBT_INTERVAL = 2.5
 _SUMMARY_INTERVAL = 5.0
 _UNKNOWN_INTERVAL = 2.0
@@ -265,8 +264,12 @@ class _Ending:
     """Until when something contradicts it; a summary that shows the end settles that."""
     not_before: float = 0.0
     """Before this it does not end: steps that the plan has may be yet to start."""
+    pause: float = 0.0
+    """Seconds before it is confirmed, at random: many runs may end at the same moment."""
     summary_at: float = float("-inf")
     results_at: float = float("-inf")
+    moved_at: float = float("-inf")
+    """When records came that an earlier read after the end did not have."""
     is_noted: bool = False
 
 
@@ -283,7 +286,7 @@ class Tracker:
         jitter: Jitter,
     ) -> None:
         self._state, self._run, self._policy, self._deadline = state, run, policy, deadline
-        self._is_new = state.origin == STARTED
+        self._is_new, self._jitter = state.origin == STARTED, jitter
         self._history = state.history
         self._history.pipeline = self._history.pipeline or state.pipeline
         pace = FOR_A_PERSON if policy.watched_by_person else IN_CI
@@ -354,7 +357,7 @@ class Tracker:
             yield Note("The run has ended; still reading the rest of its log.")
         if plan.run_count is None:
             self._schedule.sent(plan.request, seen.sent_at, now)
-        if plan.request is Request.LOG:
+        if plan.request in (Request.LOG, Request.ACTIVITY):
             self._log_sent_at = seen.sent_at
         elif plan.request is Request.STATUS and plan.run_count is None:
             self._status_sent_at = seen.sent_at
@@ -432,41 +435,38 @@ class Tracker:
         return Plan(request, delay)
 
     def _plan_ending(self, ending: _Ending, now: float) -> Plan:
-        """Plan the drain: read the log until it is quiet, then the results, then confirm."""
-        log, since = self._log, ending.since
-        reads_log = log.is_wanted and not log.refusal
-        if reads_log and self._log_sent_at < since:
-            return Plan(Request.LOG, max(0.0, min(log.retry.not_before, ending.cap) - now))
-        if ending.summary_at < since and self._can_read_summary(now):
-            return Plan(Request.SUMMARY)
-        quiet_from = log.quiet_from(since, is_new=self._is_new)
-        held_until = max(ending.doubt_until, ending.not_before)
-        needs_results = ending.results_at < max(since, log.line_at)
+        """Plan the drain: read log and results until both are quiet, then confirm the end."""
+        log, ready_at = self._log, self._ready_at(ending)
+        is_held = max(ending.doubt_until, ending.not_before) > now
         plans: list[tuple[float, Request]] = []
-        if reads_log and (held_until > now or not log.has_quiet_reads):
-            log_at = self._log_sent_at + _DRAIN_INTERVAL
-            log_at = min(log_at, quiet_from) if quiet_from > now else log_at
-            log_at = max(log_at, log.retry.not_before)
-            # The last read brings the results as well.
-            is_last = log.lacks_one_read and log_at >= max(quiet_from, held_until)
-            plans.append((log_at, Request.ACTIVITY if is_last and needs_results else Request.LOG))
-        if held_until > now:
-            plans.append((self._status_sent_at + _DOUBT_INTERVAL, Request.STATUS))
+        results_left = (ending.results_at < ending.since) + (ending.results_at < ready_at)
+        left = max(log.quiet_reads_left, results_left)
+        if left or (is_held and log.is_readable):
+            # Without doubts, the reads are spread evenly over the time until the log is quiet.
+            sent_at = max(self._log_sent_at, ending.since - QUIET_FOR)
+            interval = _DOUBT_INTERVAL if is_held else (ready_at - sent_at) / left
+            retry_at = log.retry.not_before if log.is_readable else 0.0
+            log_at = max(min(ready_at, sent_at + interval), retry_at)
+            plans.append((log_at, Request.ACTIVITY if 0 < left <= results_left else Request.LOG))
+        else:
+            plans.append(self._confirmation(ending, ready_at, now))
+        if is_held:
+            status_at = self._status_sent_at + _DOUBT_INTERVAL
+            plans.append((max(status_at, self._status_retry.not_before), Request.STATUS))
             if self._can_read_summary(now):
                 plans.append((ending.summary_at + _SUMMARY_INTERVAL, Request.SUMMARY))
-        if log.has_quiet_reads:
-            ready_at = max(held_until, quiet_from)
-            if needs_results:
-                plans.append((ready_at, Request.ACTIVITY))
-            elif ending.is_by_summary:
-                again_at = max(self._summary_retry.not_before, ending.summary_at + 1.0)
-                plans.append((max(ready_at, again_at), Request.SUMMARY))
-            else:
-                again_at = max(self._status_retry.not_before, self._status_sent_at + 1.0)
-                plans.append((max(ready_at, again_at), Request.STATUS))
         at, request = min(plans, key=lambda plan: plan[0])
         limit = DETAILS_LIMIT if request is Request.ACTIVITY else None
         return Plan(request, max(0.0, min(at, ending.cap) - now), limit)
+
+    def _confirmation(self, ending: _Ending, ready_at: float, now: float) -> tuple[float, Request]:
+        """Return when to confirm the end by what: by the status if the summary did not show it."""
+        is_unread = ending.summary_at < ending.since and self._can_read_summary(now)
+        if ending.is_by_summary or is_unread:
+            again_at = max(self._summary_retry.not_before, ending.summary_at + 1.0)
+            return max(ready_at, again_at), Request.SUMMARY
+        again_at = max(self._status_retry.not_before, self._status_sent_at + 1.0)
+        return max(ready_at, again_at), Request.STATUS
 
     def _plan_last_looks(self, now: float, deadline: float) -> Plan | None:
         """Look once more when the time is up: a run that has ended by now is no timeout."""
@@ -536,18 +536,23 @@ class Tracker:
         cap = now + min(MAX_DRAIN, max(MIN_DRAIN, left))
         last_step = self._log.last_step
         self._ending = _Ending(reason, status, now, cap, last_step, detail, is_by_summary)
+        self._ending.pause = self._jitter()
         is_success = status is not None and status.state is State.SUCCESS
         if is_success and (self._is_new or self._was_active) and self._history.has_later_steps:
             self._ending.not_before = self._log.overdue_from(now)
         self._log.restart_quiet()
 
+    def _ready_at(self, ending: _Ending) -> float:
+        """Return from when on it may be confirmed: nothing holds it up, and all was quiet."""
+        quiet_from = self._log.quiet_from(ending.since, is_new=self._is_new)
+        quiet_from = max(quiet_from, ending.moved_at + QUIET_FOR) + ending.pause
+        return max(quiet_from, ending.doubt_until, ending.not_before)
+
     def _is_settled(self, ending: _Ending, now: float) -> bool:
         """Whether a status that came now confirms the end: everything else was done before."""
-        return (
-            max(ending.doubt_until, ending.not_before) <= now
-            and self._log.is_quiet(now, ending.since, is_new=self._is_new)
-            and ending.results_at >= max(ending.since, self._log.line_at)
-        )
+        ready_at = self._ready_at(ending)
+        is_quiet = self._log.is_quiet(now, ending.since, is_new=self._is_new)
+        return is_quiet and ready_at <= min(now, ending.results_at)
 
     def _may_be_outdated(self, ending: _Ending, now: float) -> bool:
         """Whether the status may have changed: much time passes while the process is suspended."""
@@ -674,8 +679,14 @@ class Tracker:
             ending.doubt_until = max(ending.doubt_until, ending.since + DOUBT_FOR)
             return
         ending.doubt_until = min(ending.doubt_until, now)
-        if ending.is_by_summary and was_settled:
+        if was_settled and (ending.is_by_summary or self._shows_same_end(ending, pipeline)):
             yield from self._confirmed(ending, now)
+
+    def _shows_same_end(self, ending: _Ending, pipeline: Pipeline) -> bool:
+        """Whether the summary shows that this run ended, with the same status."""
+        state = ending.status.state if ending.status is not None else None
+        is_same = state_of(pipeline.last_run_status) is state
+        return is_same and self._last_run_is_final(pipeline)
 
     def _contradicts(self, ending: _Ending, pipeline: Pipeline) -> bool:
         if pipeline.run_count != self._run.count or not pipeline.state.active:
@@ -745,6 +756,8 @@ class Tracker:
                 self._log.recovered()
                 self._schedule.saw_results(now, over_seconds, new)
             if self._ending is not None:
+                if new and self._ending.results_at >= self._ending.since:
+                    self._ending.moved_at = now
                 self._ending.results_at = now
                 if not self._history.has_later_steps:
                     self._ending.not_before = 0.0

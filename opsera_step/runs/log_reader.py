@@ -52,27 +52,27 @@ class LogReader:
         return self._kind != "none"
 
     @property
+    def is_readable(self) -> bool:
+        """Whether it is wanted, and was not refused."""
+        return self.is_wanted and not self.refusal
+
+    @property
     def error(self) -> str:
         """Why the log can't be read at the moment; empty if it can."""
         return self.refusal or self.retry.last_error
 
     @property
-    def has_quiet_reads(self) -> bool:
-        """Whether it was read often enough without a new line, or can't be read."""
-        return not self.is_wanted or bool(self.refusal) or self._quiet_reads >= QUIET_READS
-
-    @property
-    def lacks_one_read(self) -> bool:
-        """Whether one more read without a new line is enough."""
-        return self._quiet_reads == QUIET_READS - 1
+    def quiet_reads_left(self) -> int:
+        """How many more reads without a new line are enough; 0 if it can't be read."""
+        return max(0, QUIET_READS - self._quiet_reads) if self.is_readable else 0
 
     def is_quiet(self, now: float, since: float, *, is_new: bool) -> bool:
         """Whether the log of a run that ended at `since` has stayed the same for long enough."""
-        return self.has_quiet_reads and now >= self.quiet_from(since, is_new=is_new)
+        return not self.quiet_reads_left and now >= self.quiet_from(since, is_new=is_new)
 
     def quiet_from(self, since: float, *, is_new: bool) -> float:
         """Return when the log has been quiet for long enough, if no line comes until then."""
-        if not self.is_wanted or self.refusal:
+        if not self.is_readable:
             return since + QUIET_FOR
         if is_new and not self._seen_any:
             return self.overdue_from(since)
@@ -116,12 +116,14 @@ class LogReader:
         shown = [record for record in records if self._is_shown(record)]
         self._seen_any |= bool(shown)
         too_large, is_cut = is_cut, is_cut or len(records) >= WINDOW
+        # A server may ignore the filter: then the window is full of other records as well.
+        batch = self._cursor.advance(shown, is_cut=is_cut)
         is_whole = is_filtered or self._kind == "all" or not is_cut
+        # Among others, a record that is known shows that no later one is missing.
+        is_whole |= bool(shown) and not batch.has_gap
         if is_whole:
             # Not even the latest record arrived; a later response may bring it.
             self._is_unreadable = too_large and not records
-        # A server may ignore the filter: then the window is full of other records as well.
-        batch = self._cursor.advance(shown, is_cut=is_cut)
         pieces = batch.pieces
         if pieces:
             self.line_at, self._quiet_reads = now, 0

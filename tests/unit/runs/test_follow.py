@@ -189,6 +189,50 @@ class TestTheEndIsConfirmed:
             )  # fmt: skip
             assert follow_run(opsera, poll_interval=1.0).end < 20
 
+    def test_it_takes_four_requests(self, clock):
+        """The status, two reads of all records, and a summary that shows the same end."""
+        ended = pipeline(State.SUCCESS, last_run_count=42, last_run_status="success")
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (30, "success")], [(n, "x\n", DEPLOY) for n in range(30)],
+            pipelines=[(0, pipeline(State.RUNNING)), (30, ended)],
+        )  # fmt: skip
+        seen = follow_run(opsera)
+        assert [name for _, name in opsera.requests[-4:]] == [
+            "status", "activity", "activity", "summary"
+        ]  # fmt: skip
+        assert opsera.requests[-4][0] >= 30.0 > opsera.times("status")[-2]
+        assert seen.ended.log_complete and seen.end < 38
+
+    @pytest.mark.parametrize(
+        ("last", "errors"),
+        [
+            ({}, []),
+            ({"last_run_count": 41, "last_run_status": "success"}, []),
+            ({"last_run_count": 42, "last_run_status": "failed"}, []),
+            ({}, [(0, FOREVER, http(403))]),
+        ],
+        ids=["no last run", "another run", "another result", "no permission"],
+    )
+    def test_the_status_confirms_it_where_the_summary_does_not(self, clock, last, errors):
+        """A summary counts only if it shows the same end of the same run."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (30, "success")], [(29, "x\n", DEPLOY)],
+            pipelines=[(0, pipeline(State.SUCCESS, **last))], summary_errors=errors,
+        )  # fmt: skip
+        seen = follow_run(opsera)
+        assert (seen.ended.status.value, seen.ended.log_complete) == ("success", True)
+        assert opsera.requests[-1][1] == "status"
+
+    def test_records_that_keep_coming_hold_it_up(self, clock):
+        """A run that looks ended twice, with a quick step in between, has not ended."""
+        first = [(0, "running"), (10, "stopped"), (11, "running"), (13, "stopped")]
+        quick = record(900, step=APPROVAL, created=13.0, action="step status", status="success")
+        opsera = ScriptedOpsera(
+            clock, [*first, (15, "running"), (40, "failed")], activity=[(13, quick)],
+            pipelines=[(0, pipeline(State.STOPPED))],
+        )  # fmt: skip
+        assert follow_run(opsera, poll_interval=1.0).ended.status.value == "failed"
+
     def test_lines_of_a_later_step_contradict_it(self, clock):
         """While lines of later steps come, a final status is not the end."""
         lines = [(5, "one\n"), (12, "two\n", APPROVAL), (20, "three\n", DEPLOY)]
@@ -749,6 +793,16 @@ class TestThrottling:
         assert "Opsera asked to wait 1h." in event.error
         hit = next(at for at in opsera.times("status") if at >= 49.9)
         assert next(at for at in opsera.times("status") if at > hit) < hit + 121
+
+    def test_retry_after_is_obeyed_in_doubt(self, clock):
+        """Also where the status of an ended run is requested again because of a doubt."""
+        opsera = ScriptedOpsera(
+            clock, [(0, "running"), (10, "success")], pipelines=[(0, pipeline(State.RUNNING))],
+            status_errors=[(14, FOREVER, http(429, 25.0))],
+        )  # fmt: skip
+        follow_run(opsera, poll_interval=1.0)
+        asked = [at for at in opsera.times("status") if 13.9 <= at < 10 + MAX_DRAIN]
+        assert len(asked) > 1 and all(later - at >= 25.0 for at, later in pairwise(asked))
 
     def test_the_summary_shows_the_end_meanwhile(self, clock):
         """While the status call has to wait, the end that the summary shows is followed up."""

@@ -126,6 +126,15 @@ class TestCompleteness:
             reading.read(is_filtered=False, is_cut=is_cut)
         assert reading.complete(0.0) is not is_cut
 
+    def test_a_full_read_of_all_records_is_one_if_it_has_a_known_line(self, reading):
+        """Then no later one can be missing."""
+        others = [replace(OTHER, id=f"{n:024x}", created=100.0 + n) for n in range(WINDOW - 1)]
+        reading.read(record(1, "a\n"))
+        reading.reader.restart_quiet()
+        for _ in range(5):
+            reading.read(record(1, "a\n"), *others, is_filtered=False)
+        assert reading.complete(0.0)
+
     @pytest.mark.parametrize(("since", "enough"), [(0.5, 7.5), (3.0, 8.5), (60.0, 63.5)])
     def test_an_empty_log_of_a_new_run_takes_longer(self, since, enough):
         """Its records may lag, but a run of three seconds is over within 12."""
