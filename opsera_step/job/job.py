@@ -120,6 +120,13 @@ class Job:
         )
         return self._with_details(outcome, self.state.details)
 
+    def done(
+        self, message: str, status: str = "success", answer: Answer | None = None
+    ) -> CommandResult:
+        """Return the result of a command that succeeded, with a message that stands for itself."""
+        outcome = self.known(status, ExitCode.SUCCESS).but(message=message, about_run=False)
+        return CommandResult(outcome, answer)
+
     def _with_details(self, outcome: Outcome, details: RunDetails) -> Outcome:
         failure = details.failure
         name = self.scrubber.inline(failure.step.name, 200) if failure else ""

@@ -23,7 +23,7 @@ from opsera_step.api import (
 from opsera_step.api.account import AccountObject, TaskRecord
 from opsera_step.clock import Deadline
 from opsera_step.display import Answer, Table, views
-from opsera_step.errors import ExitCode, Rejected
+from opsera_step.errors import Rejected
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.runs import RunDetails, read_details
 from opsera_step.text import LogStream, split_lines
@@ -331,5 +331,4 @@ def _warn_of_limit(job: Job, listing: Listing[Any], advice: str = "") -> None:
 def query_result(job: Job, answer: Answer, sentence: str) -> CommandResult:
     """Return the answer to a query, with a sentence about it."""
     answer = answer._replace(data=job.presentable(answer.data))
-    outcome = job.known("success", ExitCode.SUCCESS)
-    return CommandResult(outcome.but(message=sentence, about_run=False), answer)
+    return job.done(sentence, answer=answer)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from opsera_step.api import Ack, Pipeline, Run, State
 from opsera_step.clock import format_duration
-from opsera_step.errors import ApiError, ExitCode, InvalidInput
+from opsera_step.errors import ApiError, InvalidInput
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.outcome import moment_text, word_of
 from opsera_step.runs import RunDetails, read_details
@@ -52,16 +52,14 @@ class Decision:
             f"approval{where}{_since(job, details)}."
         )
         if not self._is_confirmed():
-            outcome = job.known("paused", ExitCode.SUCCESS)
-            return CommandResult(outcome.but(message="No changes were made.", about_run=False))
+            return job.done("No changes were made.", "paused")
         with job.change(f"the approval of run {run.count} was being decided"):
             ack = self._send(job, pipeline, details)
         message = f"{_DONE[self.action]} run {run.count}{where}."
         note = job.scrubber.inline(ack.message) if ack else ""
         if ack is not None:
             job.state.responses[self.action] = ack.response
-        outcome = job.known("running", ExitCode.SUCCESS)
-        return CommandResult(outcome.but(message=f"{message} {note}".strip(), about_run=False))
+        return job.done(f"{message} {note}".strip(), "running")
 
     def _check(self, job: Job, pipeline: Pipeline, details: RunDetails) -> None:
         """Reject a decision about another run or step than the user's.

@@ -11,10 +11,10 @@ workspace, and the run is stopped only if its log does not show that another use
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from opsera_step.api import Run, whole_number
 from opsera_step.config import PREFIXES, Setting, from_environment
-from opsera_step.errors import ExitCode
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.platforms import Platform
 from opsera_step.runs import (
@@ -93,18 +93,14 @@ def cleanup(job: Job) -> CommandResult:
     left = _left_run(job, state) if is_wanted else None
     if left is None:
         is_unseen = is_wanted and job.inputs.run_count is None and not state.get("run_count")
-        message = _UNSEEN if is_unseen else _NOTHING
-        outcome = job.known("success", ExitCode.SUCCESS).but(message=message, about_run=False)
-        return CommandResult(outcome, writes_outputs=False)
+        return replace(job.done(_UNSEEN if is_unseen else _NOTHING), writes_outputs=False)
     job.state.run = left
     with job.change(f"run {left.count} was being stopped"):
         until = job.deadline.no_later_than(LONGEST_STOP)
         stopped = stop_run(job.client, left, job.state, job.clock, until, is_active=False)
     if stopped.failure is not None:
         raise stopped.failure
-    message = job.scrubber.inline(stopped.sentence)
-    outcome = job.known("cancelled", ExitCode.SUCCESS)
-    return CommandResult(outcome.but(message=message, about_run=False))
+    return job.done(job.scrubber.inline(stopped.sentence), "cancelled")
 
 
 def _named_run(environ: Mapping[str, str], options: Mapping[str, Setting]) -> bool:

@@ -67,8 +67,7 @@ def open_portal(job: Job, *, browser: bool) -> CommandResult:
         if webbrowser.open(job.url):
             message = "Opened the pipeline in the browser."
     answer = Answer({"pipelineId": pipeline.id, "url": job.url}, (Table((), [(job.url,)]),))
-    outcome = job.known("success", ExitCode.SUCCESS)
-    return CommandResult(outcome.but(message=message, about_run=False), answer)
+    return job.done(message, answer=answer)
 
 
 def stop(job: Job) -> CommandResult:
@@ -88,9 +87,7 @@ def stop(job: Job) -> CommandResult:
     if stopped.failure is not None:
         raise stopped.failure
     status = status_output(stopped.status.state) if stopped.status else "running"
-    message = job.scrubber.inline(stopped.sentence)
-    outcome = job.known(status, ExitCode.SUCCESS)
-    return CommandResult(outcome.but(message=message, about_run=False))
+    return job.done(job.scrubber.inline(stopped.sentence), status)
 
 
 def _already_finished(job: Job, run: Run, pipeline: Pipeline) -> CommandResult | None:
@@ -107,8 +104,7 @@ def _already_finished(job: Job, run: Run, pipeline: Pipeline) -> CommandResult |
     job.state.status, job.state.responses["status"] = status, status.response
     word = word_of(status.state)
     message = f"Nothing to stop: run {run.count} already finished ({word})."
-    outcome = job.known(status_output(status.state), ExitCode.SUCCESS)
-    return CommandResult(outcome.but(message=message, about_run=False))
+    return job.done(message, status_output(status.state))
 
 
 def reset(job: Job) -> CommandResult:
