@@ -71,12 +71,11 @@ def test_space_around_a_name_does_not_count():
     assert find(Client("Deploy ", "Deploy"), "Deploy").id == f"{1:024x}"
 
 
-@pytest.mark.parametrize(("count", "more"), [(2, ""), (30, " and others")])
-def test_an_ambiguous_name_lists_the_ids(count, more):
+def test_an_ambiguous_name_lists_the_ids():
     """Nothing is guessed: the message has the IDs to choose from, up to twenty."""
-    ids = ", ".join(f"{number:024x}" for number in range(min(count, 20)))
-    error = missing(Client(*["Deploy"] * count), "Deploy")
-    assert error.message == f"{count} pipelines are named “Deploy”. Use an ID: {ids}{more}."
+    ids = ", ".join(f"{number:024x}" for number in range(20))
+    error = missing(Client(*["Deploy"] * 30), "Deploy")
+    assert error.message == f"30 pipelines are named “Deploy”. Use an ID: {ids} and others."
 
 
 @pytest.mark.parametrize("name", ["", "\t"])
@@ -89,8 +88,7 @@ def test_an_empty_name(name):
 
 @pytest.mark.parametrize(
     ("name", "rule"),
-    [("deploy shop", "are case-sensitive"), ("DEPLOY SHOP", "are case-sensitive"),
-     ("Deploy  shop", "must match exactly"), ("Deploy-shop", "must match exactly")],
+    [("DEPLOY SHOP", "are case-sensitive"), ("Deploy  shop", "must match exactly")],
 )  # fmt: skip
 def test_a_close_match_is_suggested(name, rule):
     """An unknown name is invalid input; the hint has the likely one."""

@@ -75,56 +75,34 @@ class TestAnswers:
         assert models.parse_list({"data": [{"a": 1}], "count": 1}) == [{"a": 1}]
         assert [models.parse_list(value) for value in ({}, "x", None, {"data": {}})] == [None] * 4
 
-    @pytest.mark.parametrize(
-        ("answer", "status"),
-        [
+    def test_status(self):
+        """The status comes from the run's own object, and from the wrapper only if it is alone."""
+        both = {"status": "success", "data": {"status": "failed"}}
+        for answer, status in (
             ({"status": "Success", "message": "ok"}, RunStatus(State.SUCCESS, "Success", "ok")),
             ({"status": "odd"}, RunStatus(State.UNKNOWN, "odd")),
             ("paused", RunStatus(State.PAUSED, "paused")),
-            (
-                {"status": "success", "data": {"status": "failed"}},
-                RunStatus(State.FAILED, "failed"),
-            ),
+            (both, RunStatus(State.FAILED, "failed")),
             ({"status": "success", "data": {}}, RunStatus(State.SUCCESS, "success")),
-            ({"status": ""}, None),
-            ({"status": 200}, None),
+            ({"status": ""}, None), ({"status": 200}, None), ("", None), ([], None),
             ({"status": None, "message": "x"}, None),
-            ("", None),
-            ([], None),
-        ],
-    )
-    def test_status(self, answer: Any, status: RunStatus | None):
-        """The status comes from the run's own object, and from the wrapper only if it is alone."""
-        assert models.parse_status(answer) == status
+        ):  # fmt: skip
+            assert models.parse_status(answer) == status
 
-    @pytest.mark.parametrize(
-        ("answer", "parsed", "refused"),
-        [
-            (
-                {"status": "executed", "message": "m", "runCount": 7},
-                RunResponse("executed", "m", 7),
-                False,
-            ),
-            ({"status": "executed", "runCount": "7"}, RunResponse("executed", "", 7), False),
-            ({"runCount": 7.0}, RunResponse("", "", 7), False),
-            ({"status": "queued"}, RunResponse("queued", "", None), False),
-            (
-                {"status": "failed", "message": "in a paused state"},
-                RunResponse("failed", "in a paused state", None),
-                True,
-            ),
-            ({"status": "Failure"}, RunResponse("Failure", "", None), True),
-            (
-                {"data": {"status": "executed", "runCount": 7}},
-                RunResponse("executed", "", 7),
-                False,
-            ),
-        ],
-    )
-    def test_run(self, answer: Any, parsed: RunResponse, refused: bool):
+    def test_run(self):
         """The response to run has the run count, and whether it was refused."""
-        assert models.parse_run_response(answer) == parsed
-        assert parsed.refused is refused
+        seven, paused = {"status": "executed", "runCount": 7}, "in a paused state"
+        for answer, parsed, refused in (
+            ({**seven, "message": "m"}, RunResponse("executed", "m", 7), False),
+            ({**seven, "runCount": "7"}, RunResponse("executed", "", 7), False),
+            ({"runCount": 7.0}, RunResponse("", "", 7), False),
+            ({"data": seven}, RunResponse("executed", "", 7), False),
+            ({"status": "queued"}, RunResponse("queued", "", None), False),
+            ({"status": "failed", "message": paused}, RunResponse("failed", paused, None), True),
+            ({"status": "Failure"}, RunResponse("Failure", "", None), True),
+        ):
+            assert models.parse_run_response(answer) == parsed
+            assert parsed.refused is refused
 
     def test_run_without_sense(self):
         """A response with neither status nor run count is invalid."""
@@ -148,47 +126,27 @@ def pipeline_with(last_step: Any, **workflow: Any) -> Pipeline:
 class TestPipeline:
     """The pipeline object, and the portal's rule for its state."""
 
-    @pytest.mark.parametrize(
-        ("last_step", "state"),
-        [
-            (
-                {
-                    "running": {"step_id": STEP, "paused": True, "status": "stopped"},
-                    "status": "stopped",
-                },
-                State.PAUSED,
-            ),
-            ({"running": {"paused": False}, "status": "running"}, State.RUNNING),
-            ({"status": "Running", "failed": {"step_id": STEP}}, State.RUNNING),
-            (
-                {"status": "stopped", "failed": {"step_id": STEP}, "success": {"step_id": STEP}},
-                State.FAILED,
-            ),
-            ({"status": "stopped", "success": {"step_id": STEP}}, State.SUCCESS),
-            ({"status": "stopped", "failed": {"step_id": None}}, State.STOPPED),
-            ({"status": "stopped", "failed": True}, State.STOPPED),
-            ({"status": "stopped"}, State.STOPPED),
-            (None, State.STOPPED),
-            ("running", State.STOPPED),
-        ],
-    )
-    def test_state(self, last_step: Any, state: State):
+    def test_state(self):
         """Paused takes precedence over running, running over failed, failed over success."""
-        assert pipeline_with(last_step).state is state
+        one, stopped = {"step_id": STEP}, {"status": "stopped"}
+        for last_step, state in (
+            ({**stopped, "running": {**one, **stopped, "paused": True}}, State.PAUSED),
+            ({"running": {"paused": False}, "status": "running"}, State.RUNNING),
+            ({"status": "Running", "failed": one}, State.RUNNING),
+            ({**stopped, "failed": one, "success": one}, State.FAILED),
+            ({**stopped, "success": one}, State.SUCCESS),
+            ({**stopped, "failed": {"step_id": None}}, State.STOPPED),
+            ({**stopped, "failed": True}, State.STOPPED),
+            (stopped, State.STOPPED), (None, State.STOPPED), ("running", State.STOPPED),
+        ):  # fmt: skip
+            assert pipeline_with(last_step).state is state, last_step
 
     def test_all_of_it(self):
         """Each field that is read is where the API has it."""
         plan = [
-            {
-                "_id": STEP,
-                "name": "Unit tests",
-                "active": True,
-                "tool": {"tool_identifier": "jenkins"},
-            },
-            {"_id": "other", "active": False},
-            "odd",
-            None,
-        ]
+            {"_id": STEP, "name": "Unit tests", "tool": {"tool_identifier": "jenkins"}},
+            {"_id": "other", "active": False}, "odd", None,
+        ]  # fmt: skip
         found = pipeline_with(
             {"step_id": "x", "running": {"step_id": STEP}, "failed": "other"},
             plan=plan,
@@ -210,35 +168,15 @@ class TestPipeline:
 
 def test_a_whole_record():
     """Each field of a record is where the portal reads it."""
-    found = models.parse_record(
-        {
-            "_id": ID,
-            "createdAt": "2021-07-30T16:13:52.109Z",
-            "step_id": STEP,
-            "step_name": "Build",
-            "step_index": "0",
-            "action": " Console Output",
-            "status": "running",
-            "message": "m",
-            "tool_identifier": "jenkins",
-            "user_id": "u",
-            "api_response": "text",
-        }
-    )
+    found = models.parse_record({
+        "_id": ID, "createdAt": "2021-07-30T16:13:52.109Z", "step_id": STEP, "step_name": "Build",
+        "step_index": "0", "action": " Console Output", "status": "running", "message": "m",
+        "tool_identifier": "jenkins", "user_id": "u", "api_response": "text",
+    })  # fmt: skip
     assert found == models.LogRecord(
-        ID,
-        1627661632.109,
-        STEP,
-        "Build",
-        0,
-        " Console Output",
-        "running",
-        "m",
-        "jenkins",
-        "u",
-        "text",
-        user="u",
-    )
+        ID, 1627661632.109, STEP, "Build", 0, " Console Output", "running", "m", "jenkins", "u",
+        "text", user="u",
+    )  # fmt: skip
     assert found.is_console
     assert not models.parse_record({"action": "run"}).is_console
 

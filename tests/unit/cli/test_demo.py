@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-from opsera_step import cli
 from opsera_step.cli.demo import DemoHost, list_scenarios, play
 from opsera_step.clock import FakeClock
 from opsera_step.config import Setting
@@ -90,12 +89,3 @@ def test_the_token_shows_nowhere():
     token = re.search(r"add-mask::(.*)", demo("github")[1])
     assert token and secrets.find(token[1], log.encode()) == []
     assert terminal.effects(log) == []
-
-
-@pytest.mark.parametrize("arguments", [["--scenario", "nonsense"], ["--flag", "busy_response=x"]])
-def test_unknown_scenarios_and_flags_are_invalid_input(capsys, arguments):
-    """An unknown scenario or flag ends with a message and exit code 2."""
-    assert cli.main(["demo", *arguments]) == 2
-    shown = capsys.readouterr().err
-    assert "Traceback" not in shown
-    assert arguments[1].partition("=")[0] in shown

@@ -183,10 +183,8 @@ def test_a_problem_of_what_is_merged_is_reported_once():
     [
         ("- a", "must be a mapping, such as `timeout: 2h`."),
         ("shop", "must be a mapping"),
-        ("pipelines: [shop]", "pipelines must map aliases to pipelines (.opsera.yml, line 1)."),
         ("tools: x", "tools must map aliases to tools"),
         ("a: b: c", "The config file '.opsera.yml' is not valid: line 1, column 5: mapping values"),
-        ("a: [", "is not valid: line 1"),
         (f"timeout: {JWT}", "Invalid value for timeout"),
     ],
 )
@@ -490,13 +488,11 @@ def test_a_link_in_the_workspace_is_refused(place, named):
     ("make", "said"),
     [
         (None, "does not exist. The path is relative to the working directory."),
-        (lambda path: path.mkdir(), "it is a directory"),
         (os.mkfifo, "it delivered nothing in 0.1 s"),
-        (lambda path: path.write_bytes(b"\xff\xfet\x00"), "it is not UTF-8 text"),
         (lambda path: path.write_bytes(b"x" * (MAX_CONFIG + 1)), "it is larger than 256 KiB"),
         (lambda path: path.write_text("a: b: c"), "is not valid: line 1"),
     ],
-    ids=["missing", "directory", "pipe", "not text", "large", "not YAML"],
+    ids=["missing", "pipe", "large", "not YAML"],
 )  # fmt: skip
 def test_files_that_can_not_be_read(place, make, said, monkeypatch):
     """Each is one problem that names the file, wherever it is, and nothing hangs."""

@@ -321,15 +321,6 @@ def test_a_certificate_that_expires_soon(authority):
     assert "Renew the certificate on the server: it expires in 3 days" in screen.line("connection")
 
 
-def test_an_unknown_ca(authority):
-    """Who issued the certificate is shown; ca_bundle is advised only if it is not set."""
-    screen = over_tls(authority)
-    line = screen.line("connection")
-    assert (screen.code, screen.at("FAIL")) == (ExitCode.API, ["connection"])
-    assert "was issued by " in line and "Example CA" in line
-    assert "set ca_bundle to a PEM file" in line and "doctor" not in line
-
-
 def test_a_certificate_behind_a_proxy(authority):
     """The certificate is read through the proxy that a job uses."""
     with Proxy() as proxy:
@@ -400,17 +391,6 @@ def test_an_invalid_token_file(directory):
     screen = examine({"token_file": "none", "base_url": "http://127.0.0.1:1"})
     assert "none" in screen.line("inputs")
     assert screen.line("token") == "Skipped (no valid token)."
-
-
-def test_a_rejected_token():
-    """It is named by its source, with what it contains."""
-    screen = simulate(expires_in=-2.5 * 86400)
-    line = screen.line("token")
-    assert (screen.code, screen.at("FAIL")) == (ExitCode.AUTH, ["token"])
-    assert line.startswith("Opsera rejected the access token from OPSERA_TOKEN (HTTP 401")
-    assert "Token from OPSERA_TOKEN: expired 2 days ago" in line
-    assert "Create a new token in Opsera" in line
-    assert screen.line("access") == "Skipped (token failed)."
 
 
 @pytest.mark.parametrize(

@@ -43,12 +43,6 @@ def test_only_between_start_and_close():
     simulator.close()
 
 
-def test_a_port_in_use():
-    """A port that is in use is an OSError."""
-    with Simulator() as simulator, pytest.raises(OSError, match="in use"):
-        Simulator(port=int(simulator.url.rpartition(":")[2])).start()
-
-
 @pytest.mark.parametrize(
     ("host", "shown"), [("0.0.0.0", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")]
 )

@@ -33,40 +33,20 @@ def test_keys_that_do_not():
 
 def test_a_whole_object():
     """All below a secret key is masked, whatever its type; what shows that nothing is set stays."""
-    data = {
-        "name": "Jenkins",
-        "configuration": {
-            "url": "https://j.example.com",
-            "password": "p",
-            "apiKey": 12345,
-            "credentials": [{"user": "u", "id": None}, "x", True],
-            "token": "",
-            "secret": None,
+
+    def data(secret, number, user, text, value):
+        configuration = {
+            "url": "https://j.example.com", "password": secret, "apiKey": number, "token": "",
+            "credentials": [{"user": user, "id": None}, text, True], "secret": None,
             "hasToken": False,
-        },
-        "parameters": [
-            {"name": "API_TOKEN", "value": "t", "type": "string"},
+        }  # fmt: skip
+        parameters = [
+            {"name": "API_TOKEN", "value": value, "type": "string"},
             {"name": "branch", "value": "main"},
-        ],
-        "count": 3,
-    }
-    assert mask_secrets(data) == {
-        "name": "Jenkins",
-        "configuration": {
-            "url": "https://j.example.com",
-            "password": MASK,
-            "apiKey": MASK,
-            "credentials": [{"user": MASK, "id": None}, MASK, True],
-            "token": "",
-            "secret": None,
-            "hasToken": False,
-        },
-        "parameters": [
-            {"name": "API_TOKEN", "value": MASK, "type": "string"},
-            {"name": "branch", "value": "main"},
-        ],
-        "count": 3,
-    }
+        ]
+        return {"name": "J", "configuration": configuration, "parameters": parameters, "count": 3}
+
+    assert mask_secrets(data("p", 12345, "u", "x", "t")) == data(*[MASK] * 5)
 
 
 def test_an_edited_export_is_recognized_by_the_mask():
