@@ -13,10 +13,10 @@ OpseraStepError
 │   │   └── RunPaused       8   the pipeline is paused
 │   ├── TimedOut      124   the job's timeout expired before the result was known
 │   ├── PipelineBusy        a run is in progress and on_busy is fail
-│   └── RunUncertain        it cannot be known which run is ours, or whether there is one
-├── AuthError           4
-│   ├── Unauthorized        401
-│   └── Forbidden           403
+│   ├── RunUncertain        it cannot be known which run is ours, or whether there is one
+│   └── AuthError       4
+│       ├── Unauthorized    401
+│       └── Forbidden       403
 └── InternalError      70   a bug in this program
 Cancelled (BaseException) 129, 130, 143
 """

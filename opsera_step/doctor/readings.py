@@ -41,26 +41,25 @@ def list_form(reply: Reply) -> str:
         return "bare"
     if isinstance(data, dict) and isinstance(data.get("data"), list):
         return "counted" if "count" in data else "data"
-    return f"HTTP {reply.status}" if not reply.is_success else "another form"
+    return _form(reply, is_bare=False, is_wrapped=False)
 
 
 def object_form(reply: Reply) -> str:
     """Describe how an object is wrapped."""
-    data = reply.data
-    if isinstance(data, dict) and "_id" in data:
-        return "bare"
-    if isinstance(data, dict) and parse_object(data) is not data:
-        return "data"
-    return f"HTTP {reply.status}" if not reply.is_success else "another form"
+    data = reply.data if isinstance(reply.data, dict) else {}
+    return _form(reply, is_bare="_id" in data, is_wrapped=parse_object(data) is not data)
 
 
 def action_form(reply: Reply) -> str:
     """Describe how a status is wrapped."""
-    data = reply.data
-    if isinstance(data, dict) and isinstance(data.get("status"), str):
-        return "bare"
-    if isinstance(data, dict) and text_at(object_at(data, "data"), "status"):
-        return "data"
+    data = reply.data if isinstance(reply.data, dict) else {}
+    is_wrapped = bool(text_at(object_at(data, "data"), "status"))
+    return _form(reply, is_bare=isinstance(data.get("status"), str), is_wrapped=is_wrapped)
+
+
+def _form(reply: Reply, *, is_bare: bool, is_wrapped: bool) -> str:
+    if is_bare or is_wrapped:
+        return "bare" if is_bare else "data"
     return f"HTTP {reply.status}" if not reply.is_success else "another form"
 
 
