@@ -20,7 +20,7 @@ from opsera_step.doctor.screen import can_merge, ending, lines, merge, one_line,
 from opsera_step.errors import Cancelled, ExitCode, InternalError, InvalidInput
 from opsera_step.outcome import Outcome
 from opsera_step.platforms import Platform, detect
-from opsera_step.report.answer import answer_summary
+from opsera_step.report.summary import answer_summary
 from opsera_step.signals import InterruptibleClock, Signals
 from opsera_step.text import Scrubber, json_text
 

@@ -34,8 +34,9 @@ from opsera_step.errors import (
     NotFound,
     OpseraStepError,
 )
+from opsera_step.job import commands
 from opsera_step.job.cancellation import JobEmergency, cancel
-from opsera_step.job.commands import cleanup, table
+from opsera_step.job.commands import cleanup
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.job.output import Output
 from opsera_step.outcome import Outcome, with_hint
@@ -86,7 +87,7 @@ def run_job(
                 job.log.print_message(job.report.note)
             if isinstance(clock, SystemClock) and inputs.timeout:
                 signals.end_after(inputs.timeout)
-            end.result = _carry_out(job, command or table.command(inputs.command))
+            end.result = _carry_out(job, command or commands.command_named(inputs.command))
         except OpseraStepError as error:
             end.error = error
         except Exception as error:  # noqa: BLE001 - the last boundary: a bug of our own
@@ -155,7 +156,7 @@ def _connect(
     scrubber, interruptible = Scrubber(inputs.token), InterruptibleClock(clock, signals)
     # Neither a cleanup nor a query must replace the report of a job.
     directory = inputs.report_dir if inputs.command != "cleanup" else ""
-    is_query = inputs.command not in table.COMMANDS
+    is_query = inputs.command not in commands.COMMANDS
     report = Report(
         directory,
         platform.workspace,
@@ -304,7 +305,7 @@ class _Ending:
 
         if answer is not None:
             outcome = outcome.but(answer=json_text(job.scrubber.data(answer.data), indent=None))
-        elif job.inputs.command in (*table.COMMANDS, "approve", "reject"):
+        elif job.inputs.command in (*commands.COMMANDS, "approve", "reject"):
             answer = outcome_answer(outcome, job.state.responses)
             if outcome.status == "error" and isinstance(answer.data, dict):
                 answer = Answer({**answer.data, **_error_document(outcome)}, answer.tables)
@@ -467,15 +468,14 @@ def _write_summary(job: Job, result: CommandResult, outcome: Outcome) -> str:
     room = job.platform.summary_room
     if not room:
         return ""
-    if job.follows or job.inputs.command == "status":
-        from opsera_step.report.summary import step_summary  # noqa: PLC0415 - at the end only
+    # At the end only.
+    from opsera_step.report.summary import answer_summary, step_summary  # noqa: PLC0415
 
+    if job.follows or job.inputs.command == "status":
         page = step_summary(outcome, job.log.excerpts, room, report=job.inputs.report_dir)
         return job.platform.write_summary(page)
     if result.answer is None:
         return ""
-    from opsera_step.report.answer import answer_summary  # noqa: PLC0415 - at the end only
-
     page = answer_summary(result.answer, job.inputs.command, job.scrubber, room)
     return job.platform.write_summary(page) if page else ""
 

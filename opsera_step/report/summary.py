@@ -1,4 +1,4 @@
-"""The step summary on the job's page: GitHub Flavored Markdown with a Mermaid chart."""
+"""The step summary on the job's page in GitHub Flavored Markdown: of a run, or of a query."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from urllib.parse import quote
 
 from opsera_step.api import State
 from opsera_step.clock import format_duration
+from opsera_step.display import Answer, Table
 from opsera_step.display.excerpt import Excerpts, shortened
+from opsera_step.display.table import with_short_times
 from opsera_step.outcome import NOT_ACTIVE, SIGNS, Outcome, moment_text, reason_of, with_hint
 from opsera_step.report.jinja import environment
 from opsera_step.report.words import EMOJI, STATUS_WORDS, step_word
 from opsera_step.runs import StepResult
+from opsera_step.text import Scrubber
 
 SECTIONS = ("head", "failures", "steps", "timeline")
 """The parts of a summary in their order; the first ones get room first."""
@@ -23,6 +26,7 @@ MOST_OPEN_ROWS = 30
 MOST_FAILURES = 10
 
 _CUT = "\n… {} omitted: the summary has reached its size limit.\n"
+_CUT_ANSWER = "The rest does not fit into this summary."
 _NOTE_ROOM = 200
 _NAMES = {"failures": "lines of the log", "steps": "the table of steps", "timeline": "a chart"}
 _MARKUP = re.compile(r"[\\`*_{}\[\]()#+!|~<>&@:-]|(?<=www)\.", re.IGNORECASE)
@@ -88,6 +92,22 @@ def step_summary(
             left_out.append(_NAMES.get(name, "everything"))
     note = _CUT.format(", ".join(left_out)) if left_out else ""
     return "".join(parts) + (note if len(note.encode("utf-8")) <= room else "")
+
+
+def answer_summary(answer: Answer, title: str, scrubber: Scrubber, room: int) -> str:
+    """Return the tables of an answer, as far as they fit into some bytes; empty without any."""
+    if not answer.tables:
+        return ""
+    lines = [f"### Opsera: {escape_markdown(title)}", ""]
+    size = _size(lines)
+    for table in answer.tables:
+        for line in _table_lines(table, scrubber):
+            size += _size([line])
+            if size > room - _size([_CUT_ANSWER]):
+                return "\n".join([*lines, "", _CUT_ANSWER, ""])
+            lines.append(line)
+        lines.append("")
+    return "\n".join(lines)
 
 
 def escape_markdown(text: str) -> str:
@@ -240,3 +260,24 @@ def _weight(step: StepResult) -> tuple[bool, float]:
 
 def _start(step: StepResult) -> float:
     return step.started_at or 0.0
+
+
+def _table_lines(table: Table, scrubber: Scrubber) -> list[str]:
+    columns = max((len(row) for row in table.rows), default=len(table.headings))
+    headings = table.headings or ("",) * columns
+    rows = [headings, ("---",) * len(headings)]
+    lines = [_table_row(row) for row in rows]
+    lines += [
+        _table_row(tuple(escape_markdown(scrubber.inline(cell, 200)) for cell in row))
+        for row in with_short_times(table)[:MOST_ROWS]
+    ]
+    left = len(table.rows) - MOST_ROWS
+    return [*lines, "", f"and {left} more"] if left > 0 else lines
+
+
+def _table_row(cells: tuple[str, ...]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _size(lines: list[str]) -> int:
+    return sum(len(line.encode("utf-8", "replace")) + 1 for line in lines)

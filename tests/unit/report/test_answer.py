@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsera_step.display import Answer, Table
-from opsera_step.report.answer import answer_summary
+from opsera_step.report.summary import answer_summary
 from opsera_step.text import Scrubber
 
 TOKEN = "tok-0123456789abcdef"
