@@ -13,17 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from opsera_step.api import Run, whole_number
+from opsera_step.api import Pipeline, Run, whole_number
 from opsera_step.config import PREFIXES, Setting, from_environment
 from opsera_step.job.job import CommandResult, Job
 from opsera_step.platforms import Platform
-from opsera_step.runs import (
-    LONGEST_STOP,
-    STARTED,
-    find_unconfirmed_run,
-    started_by_other,
-    stop_run,
-)
+from opsera_step.runs import LONGEST_STOP, STARTED, started_by_other, stop_run
 
 _NEEDED = frozenset(
     {
@@ -135,12 +129,19 @@ def _left_run(job: Job, state: Mapping[str, str]) -> Run | None:
         run = Run(pipeline.id, job.inputs.run_count)
     elif count is not None:
         run = Run(pipeline.id, count)
-    elif before is not None:
-        until = job.deadline.no_later_than(_APPEARS_WITHIN)
-        return find_unconfirmed_run(
-            job.client, pipeline.id, before, job.inputs.token, job.clock, until
-        )
+    elif before is not None and _latest_run(job, pipeline, before) == before + 1:
+        # Killed while the request was in flight: only the very next run can be ours.
+        run = Run(pipeline.id, before + 1)
     else:
         return None
     foreign = started_by_other(job.client, run, job.inputs.token, job.clock, job.deadline)
     return None if foreign else run
+
+
+def _latest_run(job: Job, pipeline: Pipeline, before: int) -> int:
+    """Return the number of the latest run, as soon as there is one after `before`."""
+    until = job.deadline.no_later_than(_APPEARS_WITHIN)
+    while pipeline.run_count <= before and not until.expired:
+        job.clock.sleep(min(1.0, until.remaining))
+        pipeline = job.find_pipeline()
+    return pipeline.run_count
