@@ -28,9 +28,9 @@ from opsera_step.runs import (
 from opsera_step.text import MASK
 
 _LONGEST_SETTING = 100
+"""Characters to show of each runtime setting."""
 _TICK = 5.0
 """Seconds after which a minute without output is noticed at the latest."""
-"""Characters to show of each runtime setting."""
 
 
 def run(job: Job) -> CommandResult:
