@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import os
 import shutil
 import signal
-import ssl
 import subprocess
-import sys
 import time
 from itertools import product
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
 
 from opsera_step.clock import FakeClock
 from opsera_step.simulator import Fault, Simulator
 from tests.oracles import github_files, secrets
-from tests.support import ROOT, long_after, scenes
+from tests.support import long_after, scenes
 from tests.support.jobs import Files, Process, play, wait_until
 from tests.support.standin import PIPELINE, RESET, Opsera, Record, Reply, only
-from tests.support.wire import Wire, http
 
 FAST = {"poll_interval": "0.2", "timeout": "30s"}
 FOREIGN_TOKEN = "ghs_0123456789abcdefABCDEF0123456789abcd"
@@ -347,68 +334,3 @@ def test_files_of_a_root_job_belong_to_the_owner_of_the_workspace(tmp_path, umas
     for command in (["cat", "report/result.json"], ["rm", "-r", "report", "opsera.env"]):
         done = subprocess.run([*user, *command], cwd=workspace, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
-
-
-# Makes every context strict, as Python 3.13 does, whatever Python runs the tests.
-STRICT = """
-import runpy, ssl, sys
-
-def strict(make):
-    def made(*args, **kwargs):
-        context = make(*args, **kwargs)
-        context.verify_flags |= ssl.VERIFY_X509_STRICT
-        return context
-    return made
-
-ssl.create_default_context = strict(ssl.create_default_context)
-import urllib3.util.ssl_
-urllib3.util.ssl_.create_urllib3_context = strict(urllib3.util.ssl_.create_urllib3_context)
-entry = sys.argv.pop(1)
-runpy.run_path(entry, run_name="__main__")
-"""
-
-
-def test_a_private_ca_that_other_tools_accept_is_accepted(tmp_path):
-    """Not critical basic constraints and no key identifiers: common in companies' own CAs."""
-    context = lax_authority(tmp_path)
-    with Wire(http(401, b'{"message": "Unauthorized"}'), tls=context) as wire:
-        environ = {
-            "OPSERA_BASE_URL": wire.url, "OPSERA_TOKEN": Opsera.token,
-            "OPSERA_PIPELINE": PIPELINE, "OPSERA_CA_BUNDLE": "ca.pem", "OPSERA_TIMEOUT": "3s",
-        }  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "-Iu", "-c", STRICT, str(ROOT / "entrypoint.py"), "status"],
-            cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=50,
-        )  # fmt: skip
-    assert done.returncode == 4, done.stdout + done.stderr
-
-
-def lax_authority(directory):
-    """Write the certificate of a CA to ca.pem, and return the context of a server of it."""
-    now = dt.datetime.now(dt.timezone.utc)
-
-    def certificate(name, key, issuer, issuer_key, *extensions):
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
-            .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
-        )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
-        return builder.sign(issuer_key, hashes.SHA256()).public_bytes(Encoding.PEM)
-
-    authority, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    (directory / "ca.pem").write_bytes(
-        certificate("ca", authority, "ca", authority, x509.BasicConstraints(True, None))
-    )
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    server = certificate("server", own, "ca", authority, names)
-    key = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (directory / "server.pem").write_bytes(key + server)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(directory / "server.pem")
-    return context
