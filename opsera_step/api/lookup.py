@@ -142,8 +142,7 @@ def _not_found(
         where = f" among the first {LIST_LIMIT}"
         hint = (
             f"The API doesn't list further {kind}s. Use the ID instead (24 hex digits, in the URL "
-            f"of the "
-            f"{kind})."
+            f"of the {kind})."
         )
     else:
         hint = (

@@ -133,9 +133,8 @@ def check_changes(exam: Examination) -> Check:
     if not may_start(exam.facts):
         return warn(
             "changes",
-            f"According to Opsera's documentation, the scope {scope} does not allow run, stop, "
-            f"and reset "
-            "(not tested because they make changes).",
+            f"According to Opsera's documentation, the scope {scope} does not allow run, stop, and "
+            "reset (not tested because they make changes).",
             f"To start, stop, and reset runs, use a token with the scope "
             f"{describe_scopes(RUN.scopes)}.",
         )

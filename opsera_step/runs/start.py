@@ -419,7 +419,6 @@ def _paused(message: str, now: Pipeline) -> RunPaused:
     return RunPaused(
         message,
         f"Run {now.run_count} is waiting for approval: approve, reject, or stop it in Opsera. To "
-        f"make a job "
-        "wait for the approval, use on_busy: attach and on_paused: wait. To discard the paused run "
-        "and start a new one, use reset: auto.",
+        "make a job wait for the approval, use on_busy: attach and on_paused: wait. To discard the "
+        "paused run and start a new one, use reset: auto.",
     )
