@@ -17,6 +17,7 @@ from opsera_step.cli.options import (
     ALWAYS,
     WEB_HELP,
     HelpfulCommand,
+    HelpfulGroup,
     completing_alias,
     completing_path,
     format_option,
@@ -72,14 +73,13 @@ def _list_command(name: str, command: Callable[..., CommandResult], typed: dict[
     return invocation().run(name, typed, partial(command, options=options), form=form)
 
 
-@click.group(short_help="List and show pipelines and their runs.")
+@click.group(cls=HelpfulGroup, short_help="List and show pipelines and their runs.")
 def pipeline() -> None:
     """List and show pipelines and their runs."""
 
 
 @pipeline.command(
     "list",
-    cls=HelpfulCommand,
     short_help="List the pipelines.",
     examples=[
         "opsera-step pipeline list --filter shop",
@@ -96,7 +96,6 @@ def pipeline_list(**typed: Any) -> int:
 
 @pipeline.command(
     "show",
-    cls=HelpfulCommand,
     short_help="Show a pipeline and its steps.",
     examples=[
         "opsera-step pipeline show 65a4f00dc0ffee0123456789",
@@ -120,7 +119,6 @@ def pipeline_show(
 
 @pipeline.command(
     "runs",
-    cls=HelpfulCommand,
     short_help="List the latest runs of a pipeline.",
     examples=["opsera-step pipeline runs shop --last 10"],
 )
@@ -137,14 +135,13 @@ def pipeline_runs(pipeline_argument: str | None, last: int, form: str, **typed: 
     )
 
 
-@click.group(short_help="List, show, and update tools of the registry.")
+@click.group(cls=HelpfulGroup, short_help="List, show, and update tools of the registry.")
 def tool() -> None:
     """List, show, and update tools of the registry."""
 
 
 @tool.command(
     "list",
-    cls=HelpfulCommand,
     short_help="List the tools.",
     examples=["opsera-step tool list", "opsera-step tool list --format yaml > tools.yml"],
 )
@@ -158,7 +155,6 @@ def tool_list(**typed: Any) -> int:
 
 @tool.command(
     "show",
-    cls=HelpfulCommand,
     short_help="Show a tool.",
     examples=[
         "opsera-step tool show 65a4f00dc0ffee0000000101",
@@ -178,7 +174,6 @@ def tool_show(name: str, form: str, *, show_secrets: bool, **typed: str | None) 
 
 @tool.command(
     "update",
-    cls=HelpfulCommand,
     short_help="Change properties of a tool.",
     examples=[
         'opsera-step tool update "Shop Jenkins" --set description="Builds the shop"',
@@ -256,14 +251,12 @@ def _stdin() -> str:
     return text
 
 
-@click.group(short_help="List and show tasks, their status and logs.")
+@click.group(cls=HelpfulGroup, short_help="List and show tasks, their status and logs.")
 def task() -> None:
     """List and show tasks, their status and logs."""
 
 
-@task.command(
-    "list", cls=HelpfulCommand, short_help="List the tasks.", examples=["opsera-step task list"]
-)
+@task.command("list", short_help="List the tasks.", examples=["opsera-step task list"])
 @_list_options
 @format_option(csv=True)
 @_inputs()
@@ -273,10 +266,7 @@ def task_list(**typed: Any) -> int:
 
 
 @task.command(
-    "show",
-    cls=HelpfulCommand,
-    short_help="Show a task.",
-    examples=['opsera-step task show "Sync CRM repository"'],
+    "show", short_help="Show a task.", examples=['opsera-step task show "Sync CRM repository"']
 )
 @click.argument("name", metavar="TASK")
 @format_option()
@@ -288,7 +278,6 @@ def task_show(name: str, form: str, **typed: str | None) -> int:
 
 @task.command(
     "status",
-    cls=HelpfulCommand,
     short_help="Show the status of a task's latest run.",
     examples=["opsera-step task status 65a4f00dc0ffee0000000201"],
 )
@@ -302,7 +291,6 @@ def task_status(name: str, form: str, **typed: str | None) -> int:
 
 @task.command(
     "logs",
-    cls=HelpfulCommand,
     short_help="Print the log of a task.",
     examples=[
         'opsera-step task logs "Sync CRM repository"',
@@ -332,7 +320,7 @@ def task_logs(
     return invocation().run("task logs", typed, act, form=form)
 
 
-@click.group(short_help="Read the audit logs: user activity and token usage.")
+@click.group(cls=HelpfulGroup, short_help="Read the audit logs: user activity and token usage.")
 def audit() -> None:
     """Read the audit logs: user activity and token usage.
 
@@ -398,7 +386,6 @@ def _days(day: str, since: int | None, start: str, to: str) -> list[str]:
 
 @audit.command(
     "actions",
-    cls=HelpfulCommand,
     short_help="List user activity.",
     examples=[
         "opsera-step audit actions",
@@ -421,7 +408,6 @@ def audit_actions(
 
 @audit.command(
     "tokens",
-    cls=HelpfulCommand,
     short_help="List token usage.",
     examples=["opsera-step audit tokens --date 2026-11-01 --scope api"],
 )

@@ -68,6 +68,12 @@ class HelpfulCommand(click.Command):
                 formatter.write("".join(f"  {line}\n" for line in self.examples))
 
 
+class HelpfulGroup(click.Group):
+    """A group of such commands."""
+
+    command_class = HelpfulCommand
+
+
 def name_pipeline(typed: dict[str, Any], argument: str | None) -> None:
     """Use the pipeline named after the command, unless --pipeline names another one."""
     if argument is None:
