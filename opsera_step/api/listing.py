@@ -94,7 +94,6 @@ def read_pages(
 
     Raises:
         ApiError: if a page can't be read; a refusal after the first page ends the list instead.
-
     """
     size = min(limit or LIST_LIMIT, LIST_LIMIT)
     seen: set[str] = set()

@@ -64,7 +64,6 @@ def by_id_or_name(
     Raises (the function):
         InvalidInput: if no object has the name, or more than one.
         ApiError: if a request fails.
-
     """
     warnings: list[str] = []
 
@@ -96,11 +95,7 @@ def by_id_or_name(
 
 
 def pipeline_by_id_or_name(
-    client: OpseraClient,
-    name: str,
-    *,
-    is_id: bool,
-    warn: Callable[[str], None] = _ignore,
+    client: OpseraClient, name: str, *, is_id: bool, warn: Callable[[str], None] = _ignore
 ) -> Callable[[Deadline], Pipeline]:
     """Return a function that gets the pipeline; see `by_id_or_name`."""
     return by_id_or_name(
@@ -113,7 +108,6 @@ def choose(kind: str, name: str, listing: Listing[T]) -> T:
 
     Raises:
         InvalidInput: if no object has the name, or more than one.
-
     """
     listed = [one for one in listing.items if one.id]
     exact = [one for one in listed if one.name == name]

@@ -53,7 +53,6 @@ def find_proxy(host: str, port: int, environ: Mapping[str, str]) -> Proxy | None
 
     Raises:
         InvalidInput: if the variable for it holds no address of an HTTP proxy.
-
     """
     source = next((name for name in _VARIABLES if environ.get(name, "").strip()), "")
     exceptions = environ.get("no_proxy", "") or environ.get("NO_PROXY", "")
@@ -72,7 +71,6 @@ def parse_proxy(value: str, source: str) -> Proxy:
 
     Raises:
         InvalidInput: if it can't be parsed; the message does not contain the value.
-
     """
     scheme, has_scheme, rest = value.partition("://")
     if not has_scheme or not scheme.isalnum():

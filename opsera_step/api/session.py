@@ -40,7 +40,6 @@ class Session(requests.Session):
 
         Raises:
             InvalidInput: if a CA bundle or the proxy's address can't be used.
-
         """
         super().__init__()
         parts = urlsplit(base_url)
@@ -120,7 +119,6 @@ def make_trust(ca_bundle: str, environ: Mapping[str, str]) -> Trust:
 
     Raises:
         InvalidInput: if ca_bundle, REQUESTS_CA_BUNDLE, or CURL_CA_BUNDLE can't be read.
-
     """
     named = [("ca_bundle", ca_bundle)] if ca_bundle else []
     # As in requests, the first of these replaces the certificates that requests contains.

@@ -97,18 +97,9 @@ def expiry_hint(facts: TokenFacts, now: float) -> str:
 
 
 _MALFORMED: Sequence[tuple[re.Pattern[str], str]] = (
-    (
-        re.compile(r"[\"'].*|.*[\"']", re.DOTALL),
-        "Remove the quotation marks around the token.",
-    ),
-    (
-        re.compile(r"[$%].*|.*\{\{.*", re.DOTALL),
-        "The value is a variable that was not expanded.",
-    ),
-    (
-        re.compile(r"bearer\b.*", re.DOTALL | re.IGNORECASE),
-        "Remove “Bearer” before the token.",
-    ),
+    (re.compile(r"[\"'].*|.*[\"']", re.DOTALL), "Remove the quotation marks around the token."),
+    (re.compile(r"[$%].*|.*\{\{.*", re.DOTALL), "The value is a variable that was not expanded."),
+    (re.compile(r"bearer\b.*", re.DOTALL | re.IGNORECASE), "Remove “Bearer” before the token."),
     (
         re.compile(r"\w*token\w*[\"']? *[:=].*", re.DOTALL | re.IGNORECASE),
         "Remove the variable name before the token.",

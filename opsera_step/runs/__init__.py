@@ -1,14 +1,7 @@
 """Start, follow, and stop a run. Pure: no output, no environment, no platform."""
 
 from opsera_step.runs import events
-from opsera_step.runs.events import (
-    Ended,
-    EndReason,
-    Event,
-    LinesMissing,
-    LogLines,
-    RunKnown,
-)
+from opsera_step.runs.events import Ended, EndReason, Event, LinesMissing, LogLines, RunKnown
 from opsera_step.runs.find import find_unconfirmed_run, started_by_other
 from opsera_step.runs.follow import FollowPolicy, follow, read_details
 from opsera_step.runs.log_reader import lines_of

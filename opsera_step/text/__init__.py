@@ -8,16 +8,6 @@ from opsera_step.text.suggest import did_you_mean, nearest
 from opsera_step.text.width import columns_of, cut
 
 __all__ = [
-    "MASK",
-    "LineCleaner",
-    "LogStream",
-    "Scrubber",
-    "clean_inline",
-    "columns_of",
-    "cut",
-    "did_you_mean",
-    "json_text",
-    "nearest",
-    "plain",
-    "split_lines",
-]
+    "MASK", "LineCleaner", "LogStream", "Scrubber", "clean_inline", "columns_of", "cut",
+    "did_you_mean", "json_text", "nearest", "plain", "split_lines",
+]  # fmt: skip

@@ -119,10 +119,7 @@ class Redactor:
         return "…".join([*(self.redact(part, RedactionState()) for part in cut), last])
 
     def redact(
-        self,
-        line: str,
-        state: RedactionState | None = None,
-        hidden: re.Pattern[str] = _HIDDEN,
+        self, line: str, state: RedactionState | None = None, hidden: re.Pattern[str] = _HIDDEN
     ) -> str:
         """Return the text without the secret.
 
