@@ -29,7 +29,7 @@ from opsera_step.api.fields import (
     whole_number,
 )
 from opsera_step.api.listing import Listing, read_pages
-from opsera_step.api.lookup import Named, by_id_or_name, explain_name, pipeline_by_id_or_name
+from opsera_step.api.lookup import by_id_or_name, explain_name, pipeline_by_id_or_name
 from opsera_step.api.models import (
     CONSOLE_OUTPUT,
     Ack,
@@ -59,7 +59,7 @@ from opsera_step.api.token import (
 __all__ = [
     "CONSOLE_OUTPUT", "ENDPOINTS", "HINT_NOT_OPSERA", "LIST_LIMIT", "LOGS", "PIPELINES", "RUN",
     "SCOPE_LABELS", "STATUS", "SUMMARY", "TASKS", "TOOLS", "TOOL_UPDATE", "USER_ACTIONS", "Ack",
-    "Certificate", "Endpoint", "JsonObject", "Listing", "LogRecord", "Named", "OpseraClient",
+    "Certificate", "Endpoint", "JsonObject", "Listing", "LogRecord", "OpseraClient",
     "Pipeline", "Proxy", "Run", "RunResponse", "RunStatus", "State", "Step", "StepParameter",
     "TokenFacts", "by_id_or_name", "contains_token", "describe_scopes", "endpoint_of",
     "expiry_warning", "explain_malformed", "explain_name", "format_span", "format_timestamp",

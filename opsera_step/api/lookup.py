@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from opsera_step.api.client import OpseraClient
 from opsera_step.api.endpoints import LIST_LIMIT
-from opsera_step.api.fields import JsonObject
 from opsera_step.api.listing import Listing
 from opsera_step.api.models import Pipeline
 from opsera_step.clock import Deadline
 from opsera_step.errors import Forbidden, InvalidInput
 from opsera_step.text import nearest
+
+if TYPE_CHECKING:
+    from opsera_step.api.account import AccountObject
 
 _MAX_SHOWN = 20
 _PAGE_URL = re.compile(r"https?://\S*?\b([0-9a-f]{24})\b", re.IGNORECASE)
@@ -22,26 +24,7 @@ _NUMBER = re.compile(r"#?[0-9]{1,8}")
 _VARIABLE = re.compile(r"\$\w+|\$\{.*|%\w+%|.*\{\{.*", re.DOTALL)
 
 
-class Named(Protocol):
-    """What has an ID and a name."""
-
-    @property
-    def id(self) -> str:
-        """Its ID."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """Its name, which others may have too."""
-        ...
-
-    @property
-    def data(self) -> JsonObject:
-        """The JSON from which it was parsed."""
-        ...
-
-
-T = TypeVar("T", bound=Named)
+T = TypeVar("T", Pipeline, "AccountObject")
 
 
 def _ignore(warning: str) -> None:
@@ -118,14 +101,13 @@ def choose(kind: str, name: str, listing: Listing[T]) -> T:
         ids = ", ".join(one.id for one in matches[:_MAX_SHOWN])
         more = " and others" if len(matches) > _MAX_SHOWN else ""
         raise InvalidInput([f"{len(matches)} {kind}s are named “{name}”. Use an ID: {ids}{more}."])
-    raise _not_found(kind, name, listed, is_truncated=listing.is_truncated)
+    names = [one.name for one in listed]
+    raise _not_found(kind, name, names, is_truncated=listing.is_truncated)
 
 
-def _not_found(
-    kind: str, name: str, listed: Sequence[Named], *, is_truncated: bool
-) -> InvalidInput:
+def _not_found(kind: str, name: str, listed: Sequence[str], *, is_truncated: bool) -> InvalidInput:
     explanation, where = explain_name(kind, name), ""
-    close = "" if explanation else nearest(name, (one.name for one in listed))
+    close = "" if explanation else nearest(name, listed)
     if explanation:
         hint = explanation
     elif close:

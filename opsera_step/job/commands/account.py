@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from opsera_step.api import (
     LIST_LIMIT,
     Listing,
-    Named,
     Run,
     RunStatus,
     State,
@@ -305,7 +304,7 @@ def _log_lines(job: Job, records: Sequence[TaskRecord]) -> list[str]:
     ]
 
 
-def called(job: Job, thing: Named) -> str:
+def called(job: Job, thing: AccountObject) -> str:
     """Return the name and the ID of an object, for messages."""
     return f"“{job.scrubber.inline(thing.name, 200)}” ({job.scrubber.inline(thing.id, 100)})"
 
