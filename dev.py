@@ -153,7 +153,8 @@ def test(arguments: Sequence[str]) -> int:
     options = list(arguments)
     if set(options) <= {"--long"}:
         # Many tests wait for a process and few for the processor; the slow ones are neighbors.
-        options += ["--numprocesses", str(2 * (os.cpu_count() or 1)), "--dist", "worksteal"]
+        workers = max(2, 5 * (os.cpu_count() or 1) // 2)
+        options += ["--numprocesses", str(workers), "--dist", "worksteal"]
     return become(PYTHON, "-m", "pytest", *options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
 
 from hypothesis import HealthCheck, settings
 
@@ -28,9 +29,22 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--long"):
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if not item.get_closest_marker("long")]
+    if not config.getoption("--long"):
+        long = [item for item in items if item.get_closest_marker("long")]
+        if long:
+            config.hook.pytest_deselected(items=long)
+            items[:] = [item for item in items if not item.get_closest_marker("long")]
+    # Whole jobs mostly wait, the other tests compute: mixed, they share the processors.
+    modules = [list(group) for _, group in groupby(items, key=lambda item: item.path)]
+    jobs = [module for module in modules if "e2e" in module[0].path.parts]
+    others = [module for module in modules if "e2e" not in module[0].path.parts]
+    mixed = sorted([*places(jobs), *places(others)], key=lambda found: found[0])
+    items[:] = [item for _, module in mixed for item in module]
+
+
+def places(modules):
+    """Yield each module after its place among these: the share of tests before it."""
+    before, total = 0, sum(map(len, modules))
+    for module in modules:
+        yield before / total, module
+        before += len(module)
