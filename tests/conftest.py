@@ -14,7 +14,7 @@ usual = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
 settings.register_profile("usual", usual)
-settings.register_profile("long", usual, max_examples=300)
+settings.register_profile("long", usual, max_examples=250)
 
 # These need equipment, which `python3 dev.py platforms` prepares.
 collect_ignore = [] if "OPSERA_STEP_PLATFORMS_FACTS" in os.environ else ["platforms"]

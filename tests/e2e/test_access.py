@@ -59,7 +59,7 @@ PAGE = {
 
 @pytest.mark.parametrize(
     ("scopes", "role"),
-    long_after(3, [("page", "plain"), ("page", "Power User"), ("wide", "Power User"),
+    long_after(2, [("page", "plain"), ("wide", "Power User"), ("page", "Power User"),
                    ("page", "Site Admin"), ("wide", "plain"), ("wide", "Site Admin")]),
 )  # fmt: skip
 @pytest.mark.parametrize("scope", SCOPES)
