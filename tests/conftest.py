@@ -25,7 +25,10 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    settings.load_profile("long" if config.getoption("--long") else "usual")
+    is_long = config.getoption("--long")
+    settings.load_profile("long" if is_long else "usual")
+    # All of them are long, and load a browser's driver.
+    collect_ignore.extend([] if is_long else ["browser"])
 
 
 def pytest_collection_modifyitems(config, items):
