@@ -508,6 +508,12 @@ def test_files_that_can_not_be_read(place, make, said, monkeypatch):
             path.rmdir() if path.is_dir() else path.unlink()
 
 
+def test_a_missing_file_with_a_whole_path(place):
+    """The message does not mention the working directory."""
+    _, found, _ = read(place, str(place / "gone.yml"))
+    assert found[0].endswith("does not exist.")
+
+
 def test_what_is_no_file(place):
     """A device never ends; what is no path is reported with all other invalid inputs."""
     assert [len(read(place, named)[1]) for named in ("/dev/zero", "/proc/self/mem")] == [1, 1]

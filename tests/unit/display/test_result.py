@@ -43,6 +43,13 @@ def test_only_what_fails_the_job_is_an_error(status, code, shown):
     assert printed(outcome, with_link=False) == [shown]
 
 
+def test_a_timeout_without_a_run_is_not_the_pipelines():
+    """The time may have run out before any run was known, or in a query about a run."""
+    outcome = RUN.but(status="timeout", exit_code=124, message="M.")
+    for other in (outcome.but(run_count=None), outcome.but(about_run=False)):
+        assert printed(other)[0] == "!error opsera-step: M.\nDo this."
+
+
 def test_a_job_that_fails_because_of_a_pause_has_an_error_annotation():
     """It names the approval step, and what to do."""
     (error, _) = printed(RUN.but(status="paused", exit_code=8, waits_for="Approve"))

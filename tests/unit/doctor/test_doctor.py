@@ -163,6 +163,13 @@ def test_invalid_inputs_are_shown_at_once_and_the_rest_is_checked():
     assert screen.levels["run"] == "OK"
 
 
+def test_a_misspelled_variable_is_a_warning():
+    """It is named with the variable that may have been meant."""
+    screen = simulate(environ={"OPSERA_TIMOUT": "5m"})
+    assert (screen.code, screen.at("WARN")) == (0, ["inputs"])
+    assert "OPSERA_TIMOUT (ignored). Did you mean OPSERA_TIMEOUT?" in screen.line("inputs")
+
+
 def test_a_config_file_is_a_source(directory):
     """The line of the file is shown, and for an alias also where it was named."""
     (directory / "my.yml").write_text(f"logs: all\npipelines:\n  shop: {ID}\n")
@@ -224,6 +231,14 @@ def test_a_lookup_that_takes_too_long(monkeypatch):
     over.set()
     with pytest.raises(OSError, match="invalid host name"):
         monkeypatch.undo() or network.resolve("a" * 70 + ".example", 5)
+
+
+def test_a_host_that_resolves():
+    """Its address is shown."""
+    with serving(ok([])) as wire:
+        url = wire.url.replace("127.0.0.1", "localhost")
+        screen = examine({"token": jwt(), "base_url": url})
+    assert re.match(r"localhost resolves to (127\.0\.0\.1|::1)", screen.line("dns"))
 
 
 def test_a_host_that_does_not_respond(monkeypatch):
@@ -358,6 +373,14 @@ def test_a_list_that_is_not_found():
     """It may be a wrong base_url, or an API that hides what the token may not see: a warning."""
     screen = respond(http(404), pipeline=ID)
     assert screen.levels["api"] == "WARN" and "(HTTP 404)" in screen.line("api")
+
+
+def test_an_html_page_instead_of_a_refusal():
+    """A firewall's page is not mistaken for Opsera's response, and no role is mentioned."""
+    screen = respond(http(403, b"<title>Blocked</title>"))
+    assert screen.levels["api"] == "WARN"
+    assert "(HTTP 403: Blocked). It is an HTML page." in screen.line("api")
+    assert "likely comes from a proxy" in screen.line("api")
 
 
 @pytest.mark.parametrize(
@@ -543,6 +566,7 @@ ATTACH = {"on_busy": "attach"}
     ("scenario", "inputs", "code", "message"),
     [("paused-refusal", {}, 8, "Run 42 is waiting for approval at “Approve production”; accord"),
      ("paused-refusal", {"reset": "auto"}, 0, "A job resets the pipeline before the run"),
+     ("paused-refusal", ATTACH, 8, "a job attaches to it and fails (on_paused: fail)"),
      ("paused-refusal", {**ATTACH, "on_paused": "wait"}, 0, "a job attaches to it and waits."),
      ("busy", {}, 0, "Run 42 is in progress; a job queues a run behind it"),
      ("busy", {"on_busy": "fail"}, 3, "Run 42 is in progress, so a job fails (on_busy: fail)."),

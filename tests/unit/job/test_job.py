@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from opsera_step.clock import FakeClock
-from opsera_step.job import Output, run_job
+from opsera_step.job import Output, run_job, utf8
 from opsera_step.signals import Signals
 from opsera_step.simulator import Fault, Simulator
 from tests.support import scenes
@@ -180,3 +180,8 @@ def test_names_that_carry_the_token(tmp_path):
     assert code == 0
     assert "next" in log
     assert TOKEN not in log + files
+
+
+def test_a_closed_log_is_deserted():
+    """With stdout closed there is still a stream to write to."""
+    assert utf8(None).write("x") == 1

@@ -70,6 +70,13 @@ def test_a_report_outside_of_the_project_has_no_link(tmp_path, project):
     assert link["external_link"]["label"] == "Opsera"
 
 
+def test_links_that_cannot_be_written_are_reported(tmp_path):
+    """The message names the file."""
+    (tmp_path / "file").write_text("")
+    failure = gitlab()[0].write_links(str(tmp_path / "file"), {"Opsera": "https://x"})
+    assert f"{tmp_path}/file/annotations.json" in failure
+
+
 def report(tmp_path, outputs: dict[str, str]) -> gitlab_dotenv.Dotenv:
     file = tmp_path / "opsera.env"
     failure = gitlab()[0].write_outputs(outputs, str(file))

@@ -113,6 +113,15 @@ def test_each_status_has_its_sign_and_its_name(status, icon):
     assert f"| 42 | {sign} {word} |" in text
 
 
+def test_a_summary_of_almost_nothing():
+    """A job that ended before anything was known still has a sound summary."""
+    text = step_summary(Outcome("error", 3, "It is down.", "Wait."))
+    assert text.startswith("### ⚠️ Opsera: pipeline – error\n\nIt is down. Wait.\n")
+    assert "| – | – | ⚠️ error | – |" in text
+    assert "Step" not in text
+    assert "mermaid" not in text
+
+
 def test_a_failure_shows_its_error_lines():
     """The step that failed, why, the lines that report errors, the last ones, and what to do."""
     many = [f"line {chr(97 + number) * 2}" for number in range(26)]
@@ -126,6 +135,13 @@ def test_a_failure_shows_its_error_lines():
     assert "**Next:** Fix the cause and re-run this job to start a new run." in part
     assert "report" not in part
     assert "(`report_dir`)" in step_summary(BAD, printed("x"), report="out")
+
+
+def test_a_step_without_lines_has_its_reason():
+    """A step that failed without a line in the log is shown too."""
+    assert "#### ❌ Test\n\n2 tests failed.\n" in step_summary(BAD)
+    unknown = step_summary(BAD.but(steps=()))
+    assert "#### ❌ Test\n\n2 tests failed.\n" in unknown
 
 
 def test_of_many_failures_some_are_counted():
