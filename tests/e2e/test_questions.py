@@ -261,8 +261,8 @@ class TestLimits:
     """The API's limit of 1000 records."""
 
     @pytest.mark.parametrize(
-        "words", [("pipelines",), ("tool", "list"), ("task", "list"), ("audit", "actions"),
-                  ("audit", "tokens")],
+        "words", long_after(2, [["audit", "tokens"], ["tool", "list"], ["pipelines"],
+                                ["task", "list"], ["audit", "actions"]]),
     )  # fmt: skip
     def test_a_full_list_has_a_warning(self, crowded, words):
         """A list of 1000 is never passed over as if it were all."""
@@ -274,7 +274,9 @@ class TestLimits:
         """A list below the limit prints no warning."""
         assert "at most" not in opsera(simulator, "tool", "list").err
 
-    @pytest.mark.parametrize("words", [("tool", "show"), ("task", "show"), ("summary",)])
+    @pytest.mark.parametrize(
+        "words", long_after(1, [["summary"], ["tool", "show"], ["task", "show"]])
+    )
     def test_a_name_that_may_be_there_twice(self, crowded, words):
         """A name found in a truncated list may not be unique, which is a warning."""
         listing = {"summary": ("pipelines",)}.get(words[0], (words[0], "list"))
@@ -296,7 +298,7 @@ class TestTaskLogs:
 
     @pytest.mark.parametrize(
         ("first", "order", "answers"),
-        long_after(2, [("one", "latest_first", "counted"), ("zero", "oldest_first", "bare"),
+        long_after(1, [("one", "latest_first", "counted"), ("zero", "oldest_first", "bare"),
                        ("zero", "latest_first", "data"), ("one", "oldest_first", "counted")]),
     )  # fmt: skip
     def test_every_record_once(self, first, order, answers):

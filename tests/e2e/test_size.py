@@ -98,6 +98,7 @@ def test_a_line_of_ten_megabytes(tmp_path):
     assert f"before\n{line}\nafter\n" in job.log
 
 
+@pytest.mark.long
 def test_a_thousand_steps(tmp_path):
     """The work for a step doesn't grow with the number of steps.
 

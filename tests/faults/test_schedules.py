@@ -21,7 +21,7 @@ from tests.support import ROOT
 
 _BATCH = 12
 _BATCHES = [
-    pytest.param(first, marks=() if first < 4 * _BATCH else pytest.mark.long)
+    pytest.param(first, marks=() if first < 2 * _BATCH else pytest.mark.long)
     for first in range(0, 40 * _BATCH, _BATCH)
 ]
 _MOST_ATTEMPTS = 10
