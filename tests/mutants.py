@@ -65,7 +65,7 @@ MUTANTS = (
     ),
     Mutant(
         3, "read the log as often in a silence", "runs/polling.py",
-        "interval = max(base, min(MAX_LOG_INTERVAL, LOG_SHARE * silence))", "interval = base",
+        "interval = min(MAX_LOG_INTERVAL, base + LOG_SHARE * over_for)", "interval = base",
         "unit/runs/test_polling.py unit/runs/test_follow.py",
     ),
     Mutant(

@@ -2,9 +2,9 @@
 
 Requests are sent one at a time. Two intervals decide which is due next:
 
-* The log is read every `base` seconds while lines come, and less often the longer none come: after
-  a seventh of the silence, up to MAX_LOG_INTERVAL. Silences earn an allowance; as long as it lasts,
-  a burst is read every `quick` seconds.
+* The log is read every `base` seconds while lines come, and less often the longer none come: an
+  eighth of the silence later, up to MAX_LOG_INTERVAL. Silences earn an allowance; as long as it
+  lasts, a burst is read every `quick` seconds.
   Now and then all records are read instead, which collects the results of steps as well.
 * The status is requested when lines stop: as soon as the latest line is older than usual for this
   log, then after most of the silence, up to MAX_STATUS_INTERVAL. While lines come the run is in
@@ -52,8 +52,8 @@ class Pace(NamedTuple):
 
 IN_CI = Pace(base=2.85, quick=0.7, per_minute=23.5)
 FOR_A_PERSON = Pace(base=1.1, quick=0.5, per_minute=52.0)
-LOG_SHARE, MAX_LOG_INTERVAL = 1 / 7, 240.0
-STATUS_SHARE, MAX_STATUS_INTERVAL = 4 / 5, 15.2
+LOG_SHARE, MAX_LOG_INTERVAL = 1 / 8, 240.0
+STATUS_SHARE, MAX_STATUS_INTERVAL = 4 / 5, 15.1
 STATUS_AT_LEAST = 50.0
 RESULTS_INTERVAL = 20.0
 """Seconds between two reads of all records where no log is wanted."""
@@ -208,8 +208,9 @@ class PollSchedule:
     def _next_log(self, now: float) -> float:
         silence = now - self._line_at
         base = self._base(now) if self._reads_log else RESULTS_INTERVAL
-        interval = max(base, min(MAX_LOG_INTERVAL, LOG_SHARE * silence))
-        if self._reads_log and silence < BURST_OVER and self._allowance_at(now) >= 2:
+        over_for = max(0.0, silence - BURST_OVER)
+        interval = min(MAX_LOG_INTERVAL, base + LOG_SHARE * over_for)
+        if self._reads_log and not over_for and self._allowance_at(now) >= 2:
             interval = self._pace.quick
         if self._rate > 0:
             interval = min(interval, _WINDOW_SHARE * WINDOW / self._rate)
