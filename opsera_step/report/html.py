@@ -116,14 +116,6 @@ class Row:
         return ICONS.get(self.word, "·")
 
 
-@dataclass(frozen=True)
-class QuotedLine:
-    """A line of the excerpt, or with number 0 a note on how many lines are left out there."""
-
-    number: int
-    text: str
-
-
 def ended_at(outcome: Outcome, logs: Sequence[StepLog]) -> StepLog | None:
     """Find the log of the step that the run ended at, if it ended badly and printed something."""
     return _bad_log(rows(outcome, logs))
@@ -197,15 +189,15 @@ def rows(outcome: Outcome, logs: Sequence[StepLog]) -> tuple[Row, ...]:
 
 def excerpt(
     errors: Sequence[tuple[int, str]], tail: Sequence[tuple[int, str]]
-) -> Iterator[QuotedLine]:
-    """Join error lines and last lines in their order, with notes where lines are left out."""
+) -> Iterator[tuple[int, str]]:
+    """Join error lines and last lines in their order; a note on lines left out has number 0."""
     lines = {**dict(errors), **dict(tail)}
     last = 0
     for number in sorted(lines):
         if last and number > last + 1:
             count = number - last - 1
-            yield QuotedLine(0, f"… {count:,} {'line' if count == 1 else 'lines'}")
-        yield QuotedLine(number, lines[number])
+            yield 0, f"… {count:,} {'line' if count == 1 else 'lines'}"
+        yield number, lines[number]
         last = number
 
 
