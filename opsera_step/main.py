@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] = ()) -> int:
 
 
 def run(arguments: Sequence[str], signals: Signals) -> int:
-    """Run the job or the command line, with handlers that are installed, if any."""
+    """Run the job or the command line; signal handlers, if any, are already installed."""
     if _COMPLETION in os.environ or not is_job(arguments):
         from opsera_step import cli  # noqa: PLC0415 - a job doesn't wait for click
 

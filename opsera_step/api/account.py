@@ -1,4 +1,4 @@
-"""Tools, tasks, and audit logs, with the JSON from which they were read: nothing of it is lost."""
+"""Tools, tasks, and audit logs. Each object keeps the JSON that it was read from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class AccountObject:
     name: str
     data: JsonObject = field(default_factory=dict, repr=False, compare=False)
     response: Any = field(default=None, repr=False, compare=False)
-    """The response as it came, with everything around the object; None for one of a list."""
+    """The whole response, unmodified; None for an item of a list."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def parse_account_object(data: Any) -> AccountObject | None:
 
 
 def read_account_object(item: JsonObject, response: Any = None) -> AccountObject:
-    """Read a tool or a task: one of a list, or with the response that it is."""
+    """Read a tool or a task: an item of a list, or a whole response."""
     return AccountObject(text_at(item, "_id"), text_at(item, "name"), item, response)
 
 

@@ -1,7 +1,7 @@
 """Connections on which a whole response arrives within one time limit.
 
-The timeout of a socket counts from each byte anew. A server that sends a byte now and then (of a
-status line, headers, a body, or trailers) could keep a job waiting for good.
+The timeout of a socket restarts with each byte. A server that sends a byte now and then (of a
+status line, headers, a body, or trailers) could keep a job waiting forever.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from opsera_step.clock import Deadline, SystemClock
 
 SILENCE_TIMEOUT = 30.0
-"""The most seconds between two pieces of a response."""
+"""The most seconds between two parts of a response."""
 
 
 class _TimedReader(io.RawIOBase):
-    """Reads a socket until the seconds have passed that were its timeout at the start."""
+    """Reads a socket until its initial timeout, in seconds, has passed in total."""
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
         self._sock, self._raw = sock, raw
@@ -33,7 +33,7 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         if self._deadline.expired:
             raise TimeoutError("timed out")
-        # Never 0, with which the socket would not wait at all.
+        # Never 0, because the socket would not wait at all.
         self._sock.settimeout(min(SILENCE_TIMEOUT, max(0.001, self._deadline.remaining)))
         return self._raw.readinto(buffer)
 

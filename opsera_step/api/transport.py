@@ -30,7 +30,7 @@ from opsera_step.errors import Malformed, Rejected
 
 CONNECT_TIMEOUT = 10.0
 RESPONSE_TIMEOUT = 60.0
-"""The most seconds for a response to arrive whole. Nothing is printed meanwhile."""
+"""The most seconds until a response has arrived completely. Nothing is printed in that time."""
 MAX_RETRY_AFTER = 3600.0
 _MIN_TIMEOUT = 0.5
 """Seconds that a request gets even if it starts at the deadline."""

@@ -147,8 +147,7 @@ class JobLog:
                 self.print_debug(f"Stopped following the run: {event.reason.value}")
                 self.finish()
             case events.Tick():
-                # Otherwise only the progress is drawn again.
-                self._report_withheld()
+                self._report_withheld()  # Apart from that, only the progress is redrawn.
             case _:
                 self._show_message(event)
         if self._platform.room and not self._finished:
@@ -446,19 +445,19 @@ class _Groups:
         self.write(lines)
 
     def write(self, lines: Sequence[str]) -> None:
-        """Print lines; what is drawn beside another stream makes room first."""
+        """Print lines; progress that is drawn on another stream is cleared first."""
         if self._data is not self._platform:
             self._platform.draw(())
         self._data.lines(lines)
 
     @property
     def are_folded(self) -> bool:
-        """Whether the viewer of the lines folds groups, so that their lines may be out of sight."""
+        """Whether the viewer of the lines folds groups, so that lines may be out of sight."""
         return self._data.folds
 
     @property
     def _titled(self) -> Platform:
-        """What prints the titles: the stream of the lines only where its viewer folds groups."""
+        """The stream of the titles: that of the lines only if its viewer folds groups."""
         return self._data if self._data.folds else self._platform
 
     def open(self, title: str) -> None:

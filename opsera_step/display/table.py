@@ -83,7 +83,7 @@ def _needed(widths: dict[int, int]) -> int:
 def _shown(
     table: Table, widths: dict[int, int], expendable: Sequence[int], width: int
 ) -> dict[int, int]:
-    """Choose the columns to show, with their widths: so many that each of them can be read."""
+    """Choose the columns to show, with their widths: only as many as stay readable."""
     shown = dict(widths)
     readable = {place: _SHORT if place in expendable else _READABLE for place in widths}
     for place in expendable:

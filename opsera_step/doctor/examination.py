@@ -1,4 +1,4 @@
-"""What is examined, and what was found out so far."""
+"""The configuration that the doctor examines, and its findings so far."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Ability:
 
 
 class Examination:
-    """A configuration that is being examined, and what was found out so far."""
+    """A configuration that is being examined, and the findings so far."""
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from opsera_step.platforms.terminal import Terminal, can_move_cursor, window_siz
 
 PLATFORMS = ("plain", "github", "gitlab", "terminal")
 SUMMARY_FILE = "summary.md"
-"""Name of the file that `emulate` names for the step summary, where there is one."""
+"""Name of the step summary file on an emulated platform that has one."""
 
 
 def detect(environ: Mapping[str, str], out: TextIO, clock: Clock | None = None) -> Platform:

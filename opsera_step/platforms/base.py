@@ -83,7 +83,7 @@ class Platform:
     def checkouts(self) -> list[str]:
         """The directories of the checkout, from the variables of all platforms.
 
-        Another platform's variable may be set in a container that runs in its job.
+        A container that runs in a job of another platform may have its variable.
         """
         return [self._environ[one] for one in _CHECKOUT_VARIABLES if self._environ.get(one)]
 

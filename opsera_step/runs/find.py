@@ -35,7 +35,7 @@ OWNER_KNOWN_WITHIN = 10.0
 MAX_CANDIDATES = 10
 """Most new runs to look through; with more, which is ours can't be known anyway."""
 OWNER_CHECKED_FOR = 2.0
-"""Seconds for which a cancelled job, or its cleanup, waits for the log to show that."""
+"""Seconds that a cancelled job, or its cleanup, waits for the log to show who started a run."""
 _CALL_LIMIT = 10.0
 _URGENT_INTERVAL = 0.3
 """Seconds between two requests of a job that is being cancelled."""

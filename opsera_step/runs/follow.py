@@ -265,11 +265,11 @@ class _Ending:
     not_before: float = 0.0
     """Before this it does not end: steps that the plan has may be yet to start."""
     pause: float = 0.0
-    """Seconds before it is confirmed, at random: many runs may end at the same moment."""
+    """Random seconds to wait before it is confirmed: many runs may end at the same moment."""
     summary_at: float = float("-inf")
     results_at: float = float("-inf")
     moved_at: float = float("-inf")
-    """When records came that an earlier read after the end did not have."""
+    """When records last arrived that an earlier read after the end did not have."""
     is_noted: bool = False
 
 
@@ -460,7 +460,7 @@ class Tracker:
         return Plan(request, max(0.0, min(at, ending.cap) - now), limit)
 
     def _confirmation(self, ending: _Ending, ready_at: float, now: float) -> tuple[float, Request]:
-        """Return when to confirm the end by what: by the status if the summary did not show it."""
+        """Return when and how to confirm the end: with the status only if the summary can't."""
         is_unread = ending.summary_at < ending.since and self._can_read_summary(now)
         if ending.is_by_summary or is_unread:
             again_at = max(self._summary_retry.not_before, ending.summary_at + 1.0)
@@ -543,7 +543,7 @@ class Tracker:
         self._log.restart_quiet()
 
     def _ready_at(self, ending: _Ending) -> float:
-        """Return from when on it may be confirmed: nothing holds it up, and all was quiet."""
+        """Return when the end may be confirmed: no doubts are left, and the log was quiet."""
         quiet_from = self._log.quiet_from(ending.since, is_new=self._is_new)
         quiet_from = max(quiet_from, ending.moved_at + QUIET_FOR) + ending.pause
         return max(quiet_from, ending.doubt_until, ending.not_before)

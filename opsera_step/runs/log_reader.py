@@ -119,7 +119,7 @@ class LogReader:
         # A server may ignore the filter: then the window is full of other records as well.
         batch = self._cursor.advance(shown, is_cut=is_cut)
         is_whole = is_filtered or self._kind == "all" or not is_cut
-        # Among others, a record that is known shows that no later one is missing.
+        # If the window has a known record, no later one is missing.
         is_whole |= bool(shown) and not batch.has_gap
         if is_whole:
             # Not even the latest record arrived; a later response may bring it.

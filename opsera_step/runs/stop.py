@@ -31,9 +31,9 @@ def stop_run(
     *,
     is_active: bool | None = None,
 ) -> StopResult:
-    """Stop a run if the pipeline is in that run; its `state` holds the result too.
+    """Stop a run if the pipeline is executing it; its `state` gets the result, too.
 
-    `is_active` overrides what the state says about it. A stop call that failed is repeated while
+    `is_active` overrides what `state` says about that. A stop call that failed is repeated while
     there is time, if it certainly had no effect or the run is still active afterwards. Never raises
     an ApiError: the result has it.
     """

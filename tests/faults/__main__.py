@@ -20,8 +20,8 @@ from tests.faults.schedule import CELLS, INTERRUPTS, Schedule, make, make_interr
 from tests.faults.world import play, play_process
 
 ROUNDS, PROCESS_ROUNDS = 3, 6
-"""After so many schedules for each situation, each has to have happened. Real processes meet fewer
-of those that are aimed at: their phases pass while they start."""
+"""After so many schedules for each situation, each must have occurred. With real processes, fewer
+of the situations occur that schedules aim at: phases pass while a process starts."""
 
 
 def main() -> int:

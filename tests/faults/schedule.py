@@ -74,8 +74,8 @@ INTERRUPTS = [
         ("kill", "second attempt"),
     )
 ]
-"""What can happen to a process, in each phase, and what comes after a kill: all of these have to
-happen in a campaign with real processes."""
+"""What can happen to a process in each phase, and what follows a kill: all of these must occur in a
+campaign with real processes."""
 
 PLATFORMS = ("plain", "github", "gitlab")
 NAME = "Deploy shop"

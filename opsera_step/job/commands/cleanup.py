@@ -28,12 +28,11 @@ _NEEDED = frozenset(
 """The inputs that a cleanup uses; others may be invalid without consequences."""
 _NOTHING = "Nothing to clean up."
 _UNSEEN = (
-    "The job may have requested a run, but none of its runs has appeared. If one does, stop it in "
+    "The job may have requested a run, but no new run has appeared. If one appears, stop it in "
     "Opsera."
 )
 _APPEARS_WITHIN = 4.0
-"""Seconds to wait for the run of a job that was killed while its request may have been in flight.
-"""
+"""Seconds to wait for a run that the job may have requested just before it was killed."""
 BY_INPUT = "the input command"
 """The inputs that select the run in a separate cleanup step."""
 

@@ -30,7 +30,7 @@ from opsera_step.text import MASK
 _LONGEST_SETTING = 100
 """Characters to show of each runtime setting."""
 _TICK = 5.0
-"""Seconds after which a minute without output is noticed at the latest."""
+"""Seconds between two checks whether a minute has passed without output."""
 
 
 def run(job: Job) -> CommandResult:
