@@ -24,10 +24,6 @@ def unheard_sigterm(signals: Signals) -> None:
     signals.emergency.stop_run(1.0)
 
 
-def write_outputs(signals: Signals) -> None:
-    signals.emergency.write_outputs(143)
-
-
 def sigterm(signals: Signals) -> None:
     signals.notice(signal.SIGTERM)
 
@@ -115,13 +111,13 @@ def test_the_watchdog_writes_the_outputs(tmp_path):
     """The outputs of a job that hangs have its result."""
     seen: dict[str, str] = {}
     files = Files(tmp_path)
-    actions = [
-        (50.0, unheard_sigterm),
-        (50.1, write_outputs),
-        (50.2, lambda _: seen.update(files.outputs)),
-        (60.0, sigterm),
-    ]
-    _, simulator = play(tmp_path, *actions)
+
+    def hang(signals: Signals) -> None:
+        unheard_sigterm(signals)
+        signals.emergency.write_outputs(143)
+        seen.update(files.outputs)
+
+    _, simulator = play(tmp_path, (50.0, hang), (60.0, sigterm))
     assert simulator.count("stop") == 1
     assert seen["OPSERA_STATUS"] == "cancelled"
     assert "Cancelled while blocked on output; Run 42 " in seen["OPSERA_MESSAGE"]
