@@ -12,6 +12,7 @@ from opsera_step.clock import Clock, Deadline
 from opsera_step.errors import ApiError, Cancelled, Forbidden, NotFound, Rejected, Unauthorized
 from tests.support.fake_opsera import (
     FOREVER,
+    HOUR,
     OTHER,
     REFUSED_WHILE_PAUSED,
     FakeOpsera,
@@ -211,11 +212,18 @@ class SearchedOpsera(FakeOpsera):
         elif what == "pause":
             self.pause_at(now)
             self.clock.sleep(0.0)
+            # A job without a timeout waits for the approval.
+            self.clock.call_at(now + HOUR, self._approve)
         elif what == "approve":
-            self.paused_until = now
-            self._end_at(now + self.duration)
+            self._approve()
         elif what == "signal":
             self._cancel()
+
+    def _approve(self) -> None:
+        now = self.clock.monotonic()
+        if self._paused(now):
+            self.paused_until = now
+            self._end_at(now + self.duration)
 
     def _cancel(self) -> None:
         self.is_cancelled = True
