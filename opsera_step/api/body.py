@@ -1,8 +1,8 @@
-"""Response bodies as JSON, with bounds on their size and on the number of values.
+"""Response bodies as JSON, with bounds on their size, their memory, and the number of values.
 
 A list is parsed while it arrives, record by record, so that its text is never held as a whole: a
-log response costs little more memory than its records. A body that is cut off at the size limit
-still yields the records that arrived before.
+log response costs little more memory than its records. A body that is cut off at a limit still
+yields the records that arrived before.
 """
 
 from __future__ import annotations
@@ -13,30 +13,42 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 MAX_BYTES = 64 << 20
-"""The most bytes of a response, unpacked. A thousand log records of 60 KB each stay below it."""
-MAX_RECORD = 32 << 20
-"""The most characters of one record, or of a body that is no list. Opsera stores records in
-MongoDB, whose limit is 16 MB. While a record is parsed it is in memory twice, so that the whole
-response takes at most 1.5 times `MAX_BYTES`."""
+"""The most bytes of a response, unpacked."""
+_MAX_TEXT = 60 << 20
+"""The most bytes of its long strings in memory: a string takes one, two, or four bytes a character.
+A thousand log records of 60 KB each stay below it."""
+_MAX_MEMORY = 88 << 20
+"""The most bytes that the long strings take, and a record while it is parsed and printed, so that
+a response takes at most 1.5 times `MAX_BYTES`. A record of 22 MB fits, but only 6.5 MB if it has a
+character beyond U+FFFF, for which Python makes the whole string four times as large. Opsera stores
+records in MongoDB, whose limit is 16 MB."""
+_LONG = 512
+"""Shorter strings are bounded by the number of values."""
 _WHOLE = 4 << 20
 """Up to this many characters a body is parsed at once; longer lists are parsed as they arrive."""
+_PORTION = 1 << 19
+"""Characters after which the records that arrived are parsed."""
+_CHECKED = 2 * _PORTION
+"""Records in a shorter text are checked only once they are parsed: that is quicker, and they take
+little memory."""
 _START = 4096
+_TOO_LONG = "a record is too long"
 
 _SCALAR = r'(?:"[^"\\]*"|[-+.\w]+)'
 _LIST = re.compile(r'\s*(?:\{\s*(?:"\w+"\s*:\s*' + _SCALAR + r'\s*,\s*)*"data"\s*:\s*)?\[(?=\s*\{)')
 """The start of a list of objects, bare or beside its count in a `{"data": …}` wrapper."""
 _SPACE = re.compile(r"[ \t\n\r]*")
+_WIDE, _WIDEST = re.compile(r"\\u(?!00)"), re.compile(r"\\u[dD][89abAB]")
+"""Escapes of characters that make a string take two or four bytes a character."""
 
 
 class InvalidJson(Exception):
     """The body is no JSON, or nested too deep."""
-
-
-class TooManyValues(Exception):
-    """The JSON holds more values than are accepted; each costs memory however short it is."""
 
 
 class BodyParser:
@@ -45,19 +57,22 @@ class BodyParser:
     def __init__(self, max_values: int) -> None:
         self._decode: Callable[..., str] = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._max_values = max_values
-        self._pending: list[str] = []
+        self._pending = bytearray()
+        """The text that is not parsed yet, as UTF-8: a string may take four times as much."""
         self._pending_size = 0
+        """Its characters."""
+        self._width = 1
+        """The most bytes that a character of the pending text takes in a string."""
         self._parse_at: float = _WHOLE
-        self._separators = 0
-        """An upper bound for the number of values so far; it counts those in strings too."""
         self._head = ""
         """Of a list: the text up to and including its bracket."""
         self._has_ended = False
         """Of a list: whether its closing bracket came."""
         self._items: list[Any] = []
-        self._counted = self._values = 0
-        self.is_full = False
-        """Whether a record is too large, so that nothing after the records before it is parsed."""
+        self._values = self._size = 0
+        """How many values the items have, and the bytes of their long strings."""
+        self.exceeded = ""
+        """The limit that is exceeded, so that nothing after the records so far is parsed."""
         self.start = ""
         """The first characters, enough for a message about a body that is no JSON."""
 
@@ -67,39 +82,42 @@ class BodyParser:
         return bool(self._head) or _LIST.match(self.start) is not None
 
     def feed(self, chunk: bytes) -> None:
-        """Add a chunk.
+        """Add a chunk; nothing is done with it once a limit is exceeded.
 
         Raises:
             InvalidJson: if this can't become valid JSON.
-            TooManyValues: if there are more values than accepted.
 
         """
-        # Faster than to count each separator.
-        self._separators += len(chunk) - len(chunk.translate(None, b",[{"))
+        if self.exceeded:
+            return
         text = self._decode(chunk)
         self._add(text if self._pending_size or self._head else text.removeprefix("\ufeff"))
-        if self._pending_size >= self._parse_at and not self._has_ended:
+        if self._pending_size > self._room:
+            self._stop(_TOO_LONG)
+        elif self._pending_size >= self._parse_at and not self._has_ended:
             self._parse_records()
-        self.is_full = self.is_full or self._pending_size > MAX_RECORD
 
     def finish(self) -> Any:
-        """Return the whole body as JSON.
+        """Return the whole body as JSON; None if a limit is exceeded.
 
         Raises:
             InvalidJson: if it is none.
-            TooManyValues: if there are more values than accepted.
 
         """
         self._add(self._decode(b"", final=True))
+        if self._head and not self._has_ended:
+            self._parse_records()
+        text = self._pending.decode()
         if not self._head:
-            text = self._take()
-            self._check_values(text)
+            self._check(text)
+        if self.exceeded:
+            return None
+        self._pending.clear()
+        if not self._head:
             return _decode(text)
         if not self._has_ended:
-            self._parse_records()
-        if not self._has_ended:
             raise InvalidJson("the list has no end")
-        envelope = _decode(f"{self._head}]{self._take()}")
+        envelope = _decode(f"{self._head}]{text}")
         if isinstance(envelope, dict):
             envelope["data"] = self._items
             return envelope
@@ -110,61 +128,116 @@ class BodyParser:
 
         Raises:
             InvalidJson: if this can't be the start of valid JSON.
-            TooManyValues: if there are more values than accepted.
 
         """
-        if not self._has_ended:
+        if not (self._has_ended or self.exceeded):
             self._parse_records()
         return self._items if self._head else None
 
+    @property
+    def _room(self) -> int:
+        """The most characters that can be parsed beside the items.
+
+        While a record is parsed it is in memory as UTF-8, as text, in pieces, and as its values.
+        """
+        each = len(self._pending) / max(1, self._pending_size) + 3 * self._width
+        return int((_MAX_MEMORY - self._size) / each)
+
     def _add(self, text: str) -> None:
-        self._pending.append(text)
+        self._pending += text.encode()
         self._pending_size += len(text)
+        self._width = max(self._width, _width_of(text))
         if len(self.start) < _START:
             self.start += text[: _START - len(self.start)]
 
-    def _take(self) -> str:
-        text = "".join(self._pending)
-        self._pending.clear()
-        self._pending_size = 0
-        return text
-
     def _parse_records(self) -> None:
         """Parse the records that are there as a whole, and keep the rest of the text."""
-        text, at = self._take(), 0
-        self._check_values(text)
+        _return_memory()
+        text, at = self._pending.decode(), 0
         if not self._head:
             found = _LIST.match(text)
             if found is None:
                 # Not a list of objects: it is parsed at the end.
                 self._parse_at = math.inf
-                self._keep(text)
                 return
             self._head, at = found[0], found.end()
+        if len(text) > _CHECKED and not self._check(text):
+            return
         for item, end in _records(text, at):
             self._items.append(item)
             at = end
             self._has_ended = text[at - 1] == "]"
-        rest = text[at:]
-        self._keep(rest)
-        # A long record is tried again only once its text has doubled.
-        self._parse_at = max(_WHOLE, min(2 * len(rest), MAX_RECORD))
-        # With one wide character in it, each takes up to four bytes.
-        self.is_full = len(rest) >= MAX_RECORD or sys.getsizeof(rest) > MAX_BYTES
+            if not self._weigh(item):
+                return
+        if at:
+            rest = text[at:]
+            del self._pending[: len(self._pending) - len(rest.encode())]
+            self._pending_size = len(rest)
+            self._width = _width_of(rest)
+        # A long record is tried again only once its text has doubled, or fills the room.
+        size, last = self._pending_size, self._room - _PORTION
+        self._parse_at = max(_PORTION, last if size < last < 2 * size else 2 * size)
 
-    def _keep(self, text: str) -> None:
-        self._pending = [text]
-        self._pending_size = len(text)
+    def _check(self, text: str) -> bool:
+        """Return whether a text can be parsed: how many values it has, and what they take."""
+        self._width = max(self._width, _width_of_escapes(text))
+        if len(text) > self._room:
+            self._stop(_TOO_LONG)
+        # Count exactly only if the cheap upper bound is too high; logs are full of commas.
+        left = self._max_values - self._values
+        if _count_separators(text) >= left <= _count_separators_outside_strings(text):
+            self._stop(f"more than {self._max_values} values")
+        return not self.exceeded
 
-    def _check_values(self, text: str) -> None:
-        """Count exactly only if the cheap upper bound is too high; logs are full of commas."""
-        if self._separators < self._max_values:
-            return
-        for item in self._items[self._counted :]:
-            self._values += _count_values(item)
-        self._counted = len(self._items)
-        if self._values + _count_separators_outside_strings(text) >= self._max_values:
-            raise TooManyValues(f"more than {self._max_values} values")
+    def _weigh(self, item: Any) -> bool:
+        """Count the values of an item, and the bytes of its long strings; False at a limit."""
+        values = [item]
+        for value in values:
+            if isinstance(value, str):
+                self._size += sys.getsizeof(value) if len(value) > _LONG else 0
+            elif isinstance(value, dict):
+                values += value.values()
+            elif isinstance(value, list):
+                values += value
+        self._values += len(values)
+        if self._size > _MAX_TEXT:
+            self._stop(f"more than {_MAX_TEXT >> 20} MiB of text")
+        elif self._values > self._max_values:
+            self._stop(f"more than {self._max_values} values")
+        return not self.exceeded
+
+    def _stop(self, limit: str) -> None:
+        self.exceeded = self.exceeded or limit
+        self._pending.clear()
+        self._pending_size = 0
+
+
+@cache
+def _return_memory() -> None:
+    """Have glibc return the memory of large strings to the system when they are freed.
+
+    By default it keeps up to twice the size of the largest one that was freed, in pieces. Those of
+    4 MiB are mapped by themselves, and of what is free at the end of the heap 8 MiB are kept: less
+    would cost time. See mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+    """
+    with suppress(ImportError, OSError, AttributeError, TypeError):
+        import ctypes  # noqa: PLC0415 - only large responses need it
+
+        c = ctypes.CDLL(None)
+        c.mallopt(-3, 4 << 20)
+        c.mallopt(-1, 8 << 20)
+
+
+def _width_of(text: str) -> int:
+    """Return how many bytes each character takes (PEP 393)."""
+    return 1 if text.isascii() else min(4, sys.getsizeof(text) // len(text))
+
+
+def _width_of_escapes(text: str) -> int:
+    """Return how many bytes each character of a string with these escapes may take."""
+    if _WIDEST.search(text):
+        return 4
+    return 2 if _WIDE.search(text) else 1
 
 
 def _records(text: str, at: int) -> Iterator[tuple[Any, int]]:
@@ -248,14 +321,6 @@ def _end_of_string(text: str, start: int) -> int:
             return quote + 1
         quote = text.find('"', quote + 1)
     return -1
-
-
-def _count_values(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + sum(map(_count_values, value.values()))
-    if isinstance(value, list):
-        return 1 + sum(map(_count_values, value))
-    return 1
 
 
 def _read_int(digits: str) -> int | str:

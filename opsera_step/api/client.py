@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from opsera_step.api.certificate import Certificate, fetch_untrusted
 from opsera_step.api.endpoints import (
     ACTIONS,
+    LIST_LIMIT,
     LOGS,
     PIPELINES,
     RESET,
@@ -54,6 +55,8 @@ from opsera_step.errors import InvalidInput
 if TYPE_CHECKING:
     from opsera_step.api.account_client import AccountClient
 
+_MAX_RECORDS = 10 * LIST_LIMIT
+"""More records of a log than this are not read: each takes far more memory than its JSON."""
 _MAX_KNOWN = 4096
 """Longer records are not kept for comparison, so that a window of them takes few megabytes."""
 
@@ -172,8 +175,9 @@ class OpseraClient(Caller):
             body["type"] = CONSOLE_OUTPUT
         response = self._transport.send(LOGS, body, deadline, may_be_cut=True)
         items = self.parse(response.data, LOGS, parse_list)
-        records = self.parse(items, LOGS, self._records.read)
-        return Listing(tuple(records), response=response.data, is_cut=response.is_cut)
+        records = self.parse(items[:_MAX_RECORDS], LOGS, self._records.read)
+        is_cut = response.is_cut or len(records) < len(items)
+        return Listing(tuple(records), response=response.data, is_cut=is_cut)
 
     def stop(self, pipeline_id: str, deadline: Deadline) -> Ack:
         """Stop the pipeline after its current operation."""

@@ -64,7 +64,9 @@ class Endpoint:
 RUN = Endpoint("POST", "/api/v1/pipeline/run", "start the run", False, _PIPELINE)
 STATUS = Endpoint("POST", "/api/v1/pipeline/status", "read the run status", True, _PIPELINE_LOGS)
 SUMMARY = Endpoint("POST", "/api/v1/pipeline/summary", "read the pipeline", True, _PIPELINE)
-LOGS = Endpoint("POST", "/api/v1/pipeline/logs", "read the log", True, _PIPELINE_LOGS)
+LOGS = Endpoint(
+    "POST", "/api/v1/pipeline/logs", "read the log", True, _PIPELINE_LOGS, max_values=200_000
+)
 # A second stop might hit the next run, so it is not repeated blindly.
 STOP = Endpoint("POST", "/api/v1/pipeline/stop", "stop the run", False, _PIPELINE)
 RESET = Endpoint("POST", "/api/v1/pipeline/reset", "reset the pipeline", True, _PIPELINE)

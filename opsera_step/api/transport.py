@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import urllib3
 
 from opsera_step.api import failures
-from opsera_step.api.body import MAX_BYTES, MAX_RECORD, BodyParser, InvalidJson, TooManyValues
+from opsera_step.api.body import MAX_BYTES, BodyParser, InvalidJson
 from opsera_step.api.certificate import Certificate, read_certificate
 from opsera_step.api.endpoints import Endpoint
 from opsera_step.api.failures import Route
@@ -236,26 +236,31 @@ class Transport:
             for chunk in chunks:
                 size += len(chunk)
                 parser.feed(chunk)
-                if size > MAX_BYTES or parser.is_full:
+                if size > MAX_BYTES or parser.exceeded:
                     return self._cut(parser, endpoint, allowed=may_be_cut), size
                 if until_list and size >= _CHUNK and parser.is_list:
                     return Response([], is_cut=True), size
-            return Response(parser.finish()), size
-        except TooManyValues as error:
-            raise failures.too_large(str(error), endpoint, self.route) from None
+            data = parser.finish()
+            if parser.exceeded:
+                return self._cut(parser, endpoint, allowed=may_be_cut), size
+            return Response(data), size
         except MemoryError:
-            raise failures.too_large("not enough memory", endpoint, self.route) from None
+            failure = failures.too_large("not enough memory", endpoint, self.route)
         except InvalidJson:
             text = parser.start.strip()
             if endpoint.may_be_text and text.replace(" ", "").isalpha():
                 return Response(text), size
-            raise failures.not_json(status, parser.start, endpoint, self.route) from None
+            failure = failures.not_json(status, parser.start, endpoint, self.route)
+        finally:
+            # The error, and those before it, keep the variables of this function for a while.
+            del parser
+        raise failure
 
     def _cut(self, parser: BodyParser, endpoint: Endpoint, *, allowed: bool) -> Response:
         records = parser.finish_cut() if allowed else None
         if records is None:
-            limit = MAX_RECORD if parser.is_full else MAX_BYTES
-            raise failures.too_large(f"more than {limit >> 20} MiB", endpoint, self.route)
+            limit = parser.exceeded or f"more than {MAX_BYTES >> 20} MiB"
+            raise failures.too_large(limit, endpoint, self.route)
         return Response(records, is_cut=True)
 
     def _refusal(self, response: requests.Response, body: bytes, endpoint: Endpoint) -> Exception:

@@ -135,11 +135,19 @@ def merge(state: RecordState, text: str, *, may_grow: bool, others_grow: bool = 
 class Piece(NamedTuple):
     """New text of one record, to be shown as whole lines; without its last line end.
 
-    The record comes without its own text.
+    The record comes without its own text. The new text is the part of `source` from `start` to
+    `end`: a copy of each would double the memory of a response.
     """
 
     record: LogRecord
-    text: str
+    source: str
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The new text."""
+        return self.source[self.start : self.end]
 
 
 class Batch(NamedTuple):
@@ -224,9 +232,10 @@ class LogCursor:
             return []
         if merged.has_grown:
             self._growth_seen = True
-            self._growing[key] = replace(record, text="")
+            self._growing[key] = replace(record, text="", data={})
         self._held.pop(key, None)
-        self._held.update((key, one) for one in _cut(record, merged.end, len(text)))
+        for held in _cut(record, merged.end, len(text)):
+            self._held[key] = held._replace(source=held.text, start=0, end=len(held.text))
         return _cut(record, merged.start, merged.end)
 
     def _gone(self, present: Container[Key], ordered: Sequence[LogRecord]) -> list[Key]:
@@ -330,7 +339,8 @@ def _cut(record: LogRecord, start: int, end: int) -> list[Piece]:
         start += text.startswith("\n", start)
     if start >= end:
         return []
-    return [Piece(replace(record, text="", data={}), text[start:end].removesuffix("\n"))]
+    end -= text.endswith("\n", start, end)
+    return [Piece(replace(record, text="", data={}), text, start, end)]
 
 
 def _last_lines(text: str, end: int, lines: int) -> int:

@@ -181,7 +181,7 @@ def lines_of(records: Sequence[LogRecord]) -> Iterator[LogLines]:
 
 
 def _lines_of(piece: Piece) -> Iterator[LogLines]:
-    record, lines = piece.record, split_lines(piece.text)
+    record, lines = piece.record, split_lines(piece.source, piece.start, piece.end)
     # A record can be megabytes: its lines come in portions.
     while portion := tuple(islice(lines, _PORTION)):
         yield LogLines(record.step_id, record.step_name, record.tool, portion, record.created)

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from opsera_step.api import LogRecord, Pipeline, Run, State, Step, format_timestamp, state_of
 from opsera_step.runs.log_cursor import WINDOW, plausible
 
+_MAX_MESSAGE = 1000
+"""Characters that are kept of a message; less of it is shown."""
 _MAX_RECORDS = 50_000
 """Records with a status that are remembered, so that memory is bounded."""
 _MAX_STEPS = 20_000
@@ -228,7 +230,7 @@ class StepHistory:
         ):
             number = self._statuses[key].number if key in self._statuses else len(self._statuses)
             self._statuses[key] = _Status(
-                created, number, record.step_id, state, record.message, _name(record)
+                created, number, record.step_id, state, record.message[:_MAX_MESSAGE], _name(record)
             )
 
     @property
@@ -349,7 +351,8 @@ def _failed(step: StepResult) -> StepResult:
 
 
 def _key(record: LogRecord) -> object:
-    return record.id or (record.created, record.step_id, record.action, record.status, record.text)
+    text = hash(record.text)
+    return record.id or (record.created, record.step_id, record.action, record.status, text)
 
 
 def _name(record: LogRecord) -> str:

@@ -144,24 +144,25 @@ def clean_inline(text: str, limit: int = 500) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def split_lines(text: str) -> Iterator[str]:
-    r"""Split at line ends. A bare CR ends a line too, but a redrawn progress line shows once.
+def split_lines(text: str, start: int = 0, end: int | None = None) -> Iterator[str]:
+    r"""Split a text, or a part of it, at line ends.
 
-    A terminal shows only the last of `10%\r20%\r100%`. Frames that show progress and differ only
-    in figures and bars are such redraws; a CR between any other texts keeps both. Where most CRs
-    are between other texts, the log has CR line ends, and its progress lines are lines too.
+    A bare CR ends a line too, but a redrawn progress line shows once. A terminal shows only the
+    last of `10%\r20%\r100%`. Frames that show progress and differ only in figures and bars are such
+    redraws; a CR between any other texts keeps both. Where most CRs are between other texts, the
+    log has CR line ends, and its progress lines are lines too.
     """
-    start = 0
-    while start <= len(text):
+    end = len(text) if end is None else end
+    while start <= end:
         # In blocks, because a list of all lines can take many times the memory of the text.
-        end = text.find("\n", start + _BLOCK)
-        end = len(text) if end < 0 else end
-        for line in text[start:end].split("\n"):
+        block_end = text.find("\n", start + _BLOCK, end)
+        block_end = end if block_end < 0 else block_end
+        for line in text[start:block_end].split("\n"):
             if "\r" in line:
                 yield from _settle_frames(line)
             else:
                 yield line
-        start = end + 1
+        start = block_end + 1
 
 
 def _settle_frames(line: str) -> Iterator[str]:
