@@ -127,7 +127,7 @@ def make_trust(ca_bundle: str, environ: Mapping[str, str]) -> Trust:
     of_openssl = [(name, environ[name]) for name in _OPENSSL_VARIABLES if environ.get(name)]
     for name, path in of_openssl:
         if _exists(path) and not (Path(path).is_file() or Path(path).is_dir()):
-            # OpenSSL would wait for the other end of a pipe for good.
+            # OpenSSL would wait for the other end of a pipe forever.
             raise InvalidInput([f"{name}: {path!r} is not a file. Use a PEM file."])
     context = ssl.create_default_context()
     if bundle is None:
@@ -157,7 +157,7 @@ def _load(context: ssl.SSLContext, name: str, path: str) -> None:
         elif stat.S_ISREG(mode):
             context.load_verify_locations(cafile=path)
         else:
-            # A named pipe without a writer would block for good.
+            # A named pipe without a writer would block forever.
             problem = f"{path!r} is not a file. Use a PEM file."
     except ssl.SSLError:
         problem = (

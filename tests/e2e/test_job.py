@@ -277,7 +277,7 @@ def test_logs_none_prints_no_line(tmp_path):
 
 
 def test_lines_that_are_not_shown_do_not_make_the_job_look_dead(tmp_path):
-    """Lines that go only to the report don't put off the sign of life."""
+    """Lines that go only to the report don't postpone the heartbeat."""
     moments = [{"text": f"{at}\n", "at": at} for at in (55, 100, 155, 290)]
     job, _ = run(
         scenes.scenario(scenes.step("Build", *moments)),

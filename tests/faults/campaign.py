@@ -27,7 +27,7 @@ class Ledger:
     cells: Counter[Cell] = field(default_factory=Counter)
     """Faults by kind, call, and phase."""
     interrupts: Counter[Cell] = field(default_factory=Counter)
-    """What happened to the process of a job by phase, and what came after a kill."""
+    """What happened to the process of a job, by phase, and what followed a kill."""
     events: Counter[str] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
     """In how many schedules each rule could have been broken."""
@@ -75,12 +75,12 @@ class Ledger:
         return [*cells, *rules, *(f"event {name}" for name in EVENTS if not self.events[name])]
 
     def missing_interrupts(self) -> list[str]:
-        """Return the interrupts that never happened."""
+        """Return the interrupts that never occurred."""
         missing = [cell for cell in INTERRUPTS if not self.interrupts[cell]]
         return [" × ".join(filter(None, cell)) for cell in missing]
 
     def page(self, missing: list[str]) -> str:
-        """Return all of it on a page, with the situations that should have happened."""
+        """Return the ledger as a page, with the situations that are missing."""
         kinds = "".join(f"{kind[:7]:>8}" for kind in KINDS)
         lines = [f"{self.schedules} schedules, {len(self.broken)} broken", "", f"{'':24}{kinds}"]
         for phase, calls in PHASES.items():

@@ -16,10 +16,10 @@ from tests.faults.world import FINAL, KILLED, Job, Played
 from tests.oracles import github_files, github_runner, gitlab_dotenv, gitlab_log, secrets
 
 IDLE_PROOF, QUIET_FOR, LONGEST_WAIT = 30.0, 3.0, 120.0
-"""Seconds of the guarantees: an idle pipeline proves that no run was started; a log without new
-lines is complete; a wait that a response asks for is cut."""
+"""Seconds of the guarantees: until an idle pipeline proves that no run was started; until a log
+without new lines is complete; and the longest wait for a Retry-After."""
 HEARTBEAT, LAST_LOOK = 60.0, 4.0
-"""Seconds after which a job prints a line in any case, and that the last look at a run takes."""
+"""Seconds after which a job prints a line in any case; seconds for the last check of a run."""
 
 CHANCE = ""
 """What a rule yields where it could have been broken."""

@@ -177,7 +177,7 @@ def make_interrupted(seed: int) -> Schedule:
     """Make the schedule of a seed that also aims at an interrupt."""
     do, phase, then = INTERRUPTS[seed % len(INTERRUPTS)]
     schedule = next(one for one in map(make, count(31 * seed)) if one.cell[2] == phase)
-    # Without others, which would keep the phase from coming; stopping starts with a signal.
+    # No others, because they could prevent the phase; stopping starts with a signal.
     before = schedule.events[-1:] if phase == "stopping" and schedule.cell[1] != "logs" else ()
     interrupt = Event(do, phase, amount=20.0 * (do == "suspend"))
     events = (*before, interrupt)

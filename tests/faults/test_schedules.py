@@ -57,7 +57,7 @@ def test_every_fault_at_every_call_in_every_phase(call, phase):
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_every_interrupt_in_every_phase():
-    """A signal, a suspension, and a kill happen in each phase, and no rule is broken."""
+    """Signals, suspensions, and kills occur in each phase, and no rule is broken."""
     ledger = Ledger()
     for number, cell in enumerate(INTERRUPTS):
         for seed in islice(count(number, len(INTERRUPTS)), _MOST_ATTEMPTS):

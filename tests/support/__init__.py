@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def long_after(kept: int, cases: Sequence[Any]) -> list[Any]:
-    """Mark all cases of a parametrized test but the first ones as long.
+    """Mark all cases of a parametrized test as long, except the first `kept`.
 
-    For cases that take seconds each and differ little: the first ones stand for the others.
+    For cases that take seconds each and differ little.
     """
     return [
         pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.long)

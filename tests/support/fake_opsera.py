@@ -130,11 +130,11 @@ class FakeOpsera:
         self.words = "as you wish"
         """Opsera's response to a request."""
         self.edits = 0
-        """How often the pipeline was changed otherwise than by a run."""
+        """How often the pipeline was changed, other than by a run."""
         self.broken_off = False
         """Whether a run in progress was reset."""
         self.around: list[str] = []
-        """Runs that others start in the same second, each "before" or "after" ours."""
+        """Runs that other users start in the same second, each "before" or "after" ours."""
         self.rest = self.state if self.state in ("failed", "stopped", "never") else "success"
         self.count = 0 if self.state == "never" else self.count
         if self.state in ("running", "paused"):

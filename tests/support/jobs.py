@@ -120,7 +120,7 @@ def play_with(
 def variables(
     server: Server | None, files: Files, environ: Mapping[str, str], **inputs: str | None
 ) -> dict[str, str]:
-    """Return the environment of a job, with nothing of this process's own."""
+    """Return the environment of a job, without variables of this process."""
     given = inputs_for(server, **inputs) if server is not None else {}
     if files.platform == "plain":
         given.setdefault("OPSERA_OUTPUT_FILE", "opsera.env")

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Choose(Protocol):
-    """Returns one of some options; in another play another one."""
+    """Returns one of the options; each play gets a different combination."""
 
     def __call__(self, options: Sequence[T]) -> T: ...
 
@@ -48,11 +48,11 @@ class _Path:
 
 
 def explore(play: Callable[[Choose], None], most: int) -> int:
-    """Play every sequence of choices with at most so many that are not the first option.
+    """Play every sequence with at most `most` choices that are not the first option.
 
     The first option is what usually happens. Like a search with bounded preemptions (Musuvathi and
-    Qadeer, PLDI 2007), this reaches any depth at a cost that is polynomial. Return the number of
-    plays. An error of a play gets the choices that led to it.
+    Qadeer, PLDI 2007), this reaches any depth at a polynomial cost. Return the number of
+    plays. If a play raises an error, the choices that led to it are added.
     """
     plays, start = 0, list[int]()
     while True:
@@ -70,10 +70,9 @@ def explore(play: Callable[[Choose], None], most: int) -> int:
 
 @contextmanager
 def unreached_branches(*modules: ModuleType) -> Iterator[set[str]]:
-    """Provide the branches in functions of modules that are not taken in this block, at its end."""
+    """Provide, after the block, the branches in functions of the modules that it did not take."""
     files = [str(module.__file__) for module in modules]
     measured = Coverage(data_file=None, branch=True, config_file=False, include=files)
-    measured.exclude(r"class \w+\(.*Protocol\)")
     found: set[str] = set()
     with measured.collect():
         yield found
@@ -83,7 +82,7 @@ def unreached_branches(*modules: ModuleType) -> Iterator[set[str]]:
         report = json.loads(page.read_text("utf-8"))
     for file, lines in report["files"].items():
         for name, function in lines["functions"].items():
-            # The rest of a module is carried out when it is imported.
+            # Module-level code runs at import.
             for start, end in function["missing_branches"] if name else ():
                 found.add(f"{file}:{start} to {end}, in {name}")
             for line in function["missing_lines"] if name else ():

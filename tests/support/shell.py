@@ -84,7 +84,7 @@ def entry(arguments: Sequence[str], environ: Mapping[str, str]) -> Typed:
     try:
         return _captured(lambda: main.run(arguments, Signals()), environ)
     finally:
-        # It takes all objects for its own, which a process keeps to its end.
+        # The entry point freezes all objects, as if the process ran nothing else.
         gc.unfreeze()
 
 
@@ -96,7 +96,7 @@ def run_here(
     environ: Mapping[str, str] | None = None,
     **inputs: str | None,
 ) -> Finished:
-    """Run a job in this process, where neither its signals nor its streams matter."""
+    """Run a job in this process, for tests that depend on neither signals nor streams."""
     began = time.monotonic()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(files.directory)
@@ -107,14 +107,14 @@ def run_here(
 
 def _captured(run: Callable[[], int], environ: Mapping[str, str]) -> Typed:
     out, err = stream(), stream()
-    # The process's handlers of signals stay those of the tests.
+    # The signal handlers of the test process stay.
     untouched = mock.patch.multiple(Signals, ignore=mock.DEFAULT, restore=mock.DEFAULT)
     patched = mock.patch.dict(os.environ, environ, clear=True)
     with patched, untouched, redirect_stdout(out), redirect_stderr(err):
         try:
             code = run()
         except SystemExit as end:
-            # Completion is click's, which ends the process.
+            # click ends the process after a completion.
             code = int(end.code or 0)
     return Typed(code, text_of(out), text_of(err))
 
@@ -147,7 +147,7 @@ def fast(scenario: Any = "success", speed: float = 100.0, **options: Any) -> Sim
 
 
 def run_to_its_end(simulator: Simulator) -> None:
-    """Start a run from the command line; wait until it and the account's tasks are over."""
+    """Start a run from the command line; wait until it and the account's tasks have ended."""
     assert opsera(simulator, "run", "--no-wait").code == 0
     status = ("status", "--format", "json")
     wait_until(lambda: opsera(simulator, *status).json["status"] != "running")

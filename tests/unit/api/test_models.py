@@ -90,7 +90,7 @@ class TestAnswers:
             assert models.parse_status(answer) == status
 
     def test_run(self):
-        """The response to run has the run count, and whether it was refused."""
+        """The response to run has the run number, and whether it was refused."""
         seven, paused = {"status": "executed", "runCount": 7}, "in a paused state"
         for answer, parsed, refused in (
             ({**seven, "message": "m"}, RunResponse("executed", "m", 7), False),
@@ -104,13 +104,13 @@ class TestAnswers:
             assert models.parse_run_response(answer) == parsed
             assert parsed.refused is refused
 
-    def test_run_without_sense(self):
-        """A response with neither status nor run count is invalid."""
+    def test_malformed_run(self):
+        """A response with neither status nor run number is invalid."""
         for answer in ({}, None, [], "executed", {"message": "x"}, {"runCount": {}}):
             assert models.parse_run_response(answer) is None
 
     def test_what_is_no_count(self):
-        """Booleans, fractions, negative and absurd numbers are no run count."""
+        """Booleans, fractions, and negative or absurd numbers are not run numbers."""
         for value in (True, None, "", "1.5", 1.5, -1, "-1", [1], float("inf"), float("nan"),
                       10**30, "9" * 5000, "٣", "²", 2**53 + 1):  # fmt: skip
             response = models.parse_run_response({"status": "executed", "runCount": value})

@@ -403,14 +403,14 @@ TRICKLES = {
 
 @pytest.mark.parametrize("name", TRICKLES)
 def test_a_trickling_response_does_not_outlast_the_deadline(name):
-    """A response of which something comes now and then, or no more, ends at the deadline."""
+    """A response that arrives slowly, or stops arriving, ends at the deadline."""
     with Wire() as wire:
         wire.answers = [wire.trickle(*TRICKLES[name])]
         assert seconds_of(wire, 0.5) < 1.5
 
 
 def test_a_trickling_response_does_not_outlast_a_minute(monkeypatch):
-    """However late the deadline is, a response has a limit of its own."""
+    """A response has a limit of its own, however late the deadline is."""
     monkeypatch.setattr(transport, "RESPONSE_TIMEOUT", 0.5)
     with Wire() as wire:
         wire.answers = [wire.trickle(*TRICKLES["headers"])]

@@ -97,8 +97,8 @@ def test_each_input_explains_itself():
 
 
 @pytest.mark.parametrize("name", WORDS)
-def test_words(name):
-    """An input with fixed values accepts each of them, in any case, and no other one."""
+def test_fixed_values(name):
+    """An input with fixed values accepts each of them, in any case, and no others."""
     for word in WORDS[name].split():
         assert parsed(name, word) == parsed(name, f" {word.upper()} ") == word
     for word in ("maybe", "true", "stop,leave", "-", "ｓｔｏｐ"):
@@ -377,7 +377,7 @@ def test_what_is_missing_is_reported():
 
 
 def test_commands_that_need_a_pipeline():
-    """What is about a pipeline can't do without one; what is about the account needs none."""
+    """Commands about a pipeline need one; commands about the account don't."""
     for command in (*PIPELINE_COMMANDS, "summary", "logs --follow"):
         assert "pipeline" in missing({"command": Setting(command, "x")})
     for command in ("tool show x", "task list", "audit actions", "pipelines", "cleanup"):

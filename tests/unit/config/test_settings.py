@@ -109,10 +109,10 @@ def test_every_input_has_two_values():
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_the_upper_place_counts(name, working_directory):
-    """Option, INPUT_, OPSERA_, alias, file, system's file, platform: the upper one counts.
+def test_precedence(name, working_directory):
+    """Option, INPUT_, OPSERA_, alias, file, system file, platform: the first one takes precedence.
 
-    What is empty in an upper place lets the lower ones count.
+    An empty value counts as unset.
     """
     for file in ("f1", "f2"):
         Path(file).write_text(f"token-{file}" if name == "token_file" else "")

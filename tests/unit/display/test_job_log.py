@@ -250,7 +250,7 @@ class TestGroups:
          (events.LinesMissing(), False)],
     )  # fmt: skip
     def test_only_what_matters_later_closes_a_group(self, event, closes):
-        """A sign of life breaks no group; what users must not overlook is outside of them."""
+        """A heartbeat breaks no group; what users must not overlook is outside of them."""
         sheet = Sheet(folds=True)
         log = joblog(sheet)
         log.show(lines("Build", "a"))
@@ -332,7 +332,7 @@ def test_a_log_that_is_not_shown_is_kept():
 
 
 def test_lines_that_are_not_shown_are_reported_a_minute_later_even_if_no_more_come():
-    """Lines that nobody sees don't postpone the sign of life; a step without lines has none."""
+    """Lines that are not shown don't postpone the heartbeat; a step without lines has none."""
     sheet, clock = Sheet(), FakeClock()
     log = joblog(sheet, clock, keeper=Kept(), shows_log=False)
     for second in range(200):

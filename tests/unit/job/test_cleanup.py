@@ -1,4 +1,4 @@
-"""The cleanup on GitHub, on a fake clock: a run that appears late, while the API has problems."""
+"""The cleanup on GitHub, on a fake clock: a run that appears late, while API calls fail."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.jobs import MARKS, inputs_for
     ids=["no fault", "one 401", "an outage"],
 )
 def test_a_run_whose_request_was_in_flight_is_found_and_stopped(fault):
-    """It appears some seconds later; a problem of the API doesn't end the search."""
+    """It appears a few seconds later; an API error doesn't end the search."""
     clock, log = FakeClock(), io.StringIO()
     faults = [fault] if fault else []
     with Simulator(

@@ -74,7 +74,7 @@ def test_input_variables_belong_to_the_action_alone(environ, is_job, ours):
      ({"TF_BUILD": "True"}, True), ({"BUILD_NUMBER": "7"}, True)],
 )  # fmt: skip
 def test_ci(environ, expected):
-    """A CI job is no person, even with a pseudo-terminal."""
+    """A CI job is not interactive, even with a pseudo-terminal."""
     assert detect(environ, io.StringIO(), FakeClock()).in_ci is expected
 
 

@@ -795,7 +795,7 @@ class TestThrottling:
         assert next(at for at in opsera.times("status") if at > hit) < hit + 121
 
     def test_retry_after_is_obeyed_in_doubt(self, clock):
-        """Also where the status of an ended run is requested again because of a doubt."""
+        """Also when the status of an ended run is requested again because of a doubt."""
         opsera = ScriptedOpsera(
             clock, [(0, "running"), (10, "success")], pipelines=[(0, pipeline(State.RUNNING))],
             status_errors=[(14, FOREVER, http(429, 25.0))],

@@ -514,7 +514,7 @@ class TestResponses:
         assert played.clock.monotonic() <= 30.0
 
     def test_a_request_is_not_sent_again_without_time_for_its_response(self):
-        """Its run would only be lost."""
+        """The job could not learn the number of its run."""
         api = FakeOpsera(FakeClock(), "running", duration=0.5, script=["refused"])
         played = play(api, timeout=3.0)
         assert isinstance(played.error, TimedOut)
@@ -566,7 +566,7 @@ class TestWhoseRun:
         assert "Run 6 was started by another user" in played.notes[1]
 
     def test_a_queued_run_has_no_log_yet(self):
-        """Who started it is known when it has started: another user's is not taken for ours."""
+        """Its owner is known once it has started: another user's run is not mistaken for ours."""
         api = FakeOpsera(FakeClock(), "running", script=["lost request"], counts_at_once=True)
         api.around = ["after"]
         played = play(api)
