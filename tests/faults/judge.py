@@ -116,7 +116,10 @@ def _one_run(played: Played) -> Iterator[str]:
         # Where the pipeline shows a run later than the proof takes, it is known too late.
         lags = [played.schedule.flags.get(name, 0.0) for name in ("run_count_lag", "summary_lag")]
         said = "This job may have started run", "before it was known whether the run was started"
-        is_reported = max(lags) >= IDLE_PROOF and any(text in job.log for text in said)
+        # An error may end the job before that.
+        is_reported = max(lags) >= IDLE_PROOF and (
+            job.code == 3 or any(text in job.log for text in said)
+        )
         if len(started) > 1 and not is_reported:
             yield f"{job.kind} started runs {started}"
 

@@ -216,9 +216,15 @@ def _gate(rng: random.Random, *decisions: str) -> dict[str, Any]:
 def _step(rng: random.Random, number: int, kinds: tuple[str, ...]) -> dict[str, Any]:
     log = [_log(rng, f"s{number}p{part}", kinds) for part in range(rng.randint(0, 3))]
     # A log counts as complete after 3 quiet seconds, so slow lines have to end with their step.
-    least = max((5.0 * len(part["lines"]) for part in log if part.get("every") == 5), default=0.0)
-    duration = max(rng.uniform(0, 90), len(log) * least)
+    is_slow = any(part.get("every") == 5 for part in log)
+    duration = max(rng.uniform(0, 90), sum(map(_seconds, log)) if is_slow else 0.0)
     return {"name": f"Step {number}", "tool": "jenkins", "duration": duration, "log": log}
+
+
+def _seconds(part: dict[str, Any]) -> float:
+    """Return how long a part of a log takes; the parts of a step come one after the other."""
+    lines = part.get("lines") or part.get("pieces") or ()
+    return float(len(lines) * part.get("every", 0) + part.get("seconds", 0))
 
 
 def _log(rng: random.Random, mark: str, kinds: tuple[str, ...]) -> dict[str, Any]:
