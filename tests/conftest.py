@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def places(modules):
-    """Yield each module after its place among these: the share of tests before it."""
+    """Yield each module with its relative place: the share of tests before it."""
     before, total = 0, sum(map(len, modules))
     for module in modules:
         yield before / total, module

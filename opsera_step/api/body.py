@@ -23,8 +23,8 @@ _MAX_TEXT = 60 << 20
 """The most bytes of its long strings in memory: a string takes one, two, or four bytes a character.
 A thousand log records of 60 KB each stay below it."""
 _MAX_MEMORY = 88 << 20
-"""The most bytes that the long strings take, and a record while it is parsed and printed, so that
-a response takes at most 1.5 times `MAX_BYTES`. A record of 22 MB fits, but only 6.5 MB if it has a
+"""The most bytes for the long strings and one record that is being parsed and printed, so that a
+response takes at most 1.5 times `MAX_BYTES`. A record of 22 MB fits, but only 6.5 MB if it has a
 character beyond U+FFFF, for which Python makes the whole string four times as large. Opsera stores
 records in MongoDB, whose limit is 16 MB."""
 _LONG = 512
@@ -34,7 +34,7 @@ _WHOLE = 4 << 20
 _PORTION = 1 << 19
 """Characters after which the records that arrived are parsed."""
 _CHECKED = 2 * _PORTION
-"""Records in a shorter text are checked only once they are parsed: that is quicker, and they take
+"""Records in a shorter text are checked only after they are parsed: that is faster, and they need
 little memory."""
 _START = 4096
 _TOO_LONG = "a record is too long"
@@ -82,11 +82,10 @@ class BodyParser:
         return bool(self._head) or _LIST.match(self.start) is not None
 
     def feed(self, chunk: bytes) -> None:
-        """Add a chunk; nothing is done with it once a limit is exceeded.
+        """Add a chunk; it is ignored once a limit is exceeded.
 
         Raises:
             InvalidJson: if this can't become valid JSON.
-
         """
         if self.exceeded:
             return
@@ -102,7 +101,6 @@ class BodyParser:
 
         Raises:
             InvalidJson: if it is none.
-
         """
         self._add(self._decode(b"", final=True))
         if self._head and not self._has_ended:
@@ -128,7 +126,6 @@ class BodyParser:
 
         Raises:
             InvalidJson: if this can't be the start of valid JSON.
-
         """
         if not (self._has_ended or self.exceeded):
             self._parse_records()
@@ -136,7 +133,7 @@ class BodyParser:
 
     @property
     def _room(self) -> int:
-        """The most characters that can be parsed beside the items.
+        """The most characters that can be parsed in addition to the items.
 
         While a record is parsed it is in memory as UTF-8, as text, in pieces, and as its values.
         """
@@ -179,7 +176,7 @@ class BodyParser:
         self._parse_at = max(_PORTION, last if size < last < 2 * size else 2 * size)
 
     def _check(self, text: str) -> bool:
-        """Return whether a text can be parsed: how many values it has, and what they take."""
+        """Return whether a text can be parsed within the limits on values and memory."""
         self._width = max(self._width, _width_of_escapes(text))
         if len(text) > self._room:
             self._stop(_TOO_LONG)
@@ -216,9 +213,9 @@ class BodyParser:
 def _return_memory() -> None:
     """Have glibc return the memory of large strings to the system when they are freed.
 
-    By default it keeps up to twice the size of the largest one that was freed, in pieces. Those of
-    4 MiB are mapped by themselves, and of what is free at the end of the heap 8 MiB are kept: less
-    would cost time. See mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+    By default it keeps up to twice the size of the largest one that was freed, in pieces. This maps
+    strings of 4 MiB or more separately, and keeps at most 8 MiB of free memory at the end of the
+    heap; lower limits would cost time. See mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
     """
     with suppress(ImportError, OSError, AttributeError, TypeError):
         import ctypes  # noqa: PLC0415 - only large responses need it
@@ -245,7 +242,6 @@ def _records(text: str, at: int) -> Iterator[tuple[Any, int]]:
 
     Raises:
         InvalidJson: if something else follows a record, or it is nested too deep.
-
     """
     size = 0
     while True:

@@ -86,7 +86,6 @@ class OpseraClient(Caller):
 
         Raises:
             InvalidInput: if the token, a CA bundle, or the proxy's address can't be used.
-
         """
         session = Session(base_url, token, ca_bundle, agent, environ)
         super().__init__(
@@ -220,7 +219,6 @@ class OpseraClient(Caller):
         Raises:
             InvalidInput: if the path is not an absolute path on this host.
             ApiError: see there.
-
         """
         if not path.startswith("/") or path.startswith("//") or set(path) & set("?#\\ \t\r\n"):
             raise InvalidInput(
@@ -236,7 +234,6 @@ class OpseraClient(Caller):
 
         Raises:
             ApiError: if it is not.
-
         """
         response = self._transport.read_prefix(endpoint, body, deadline)
         if endpoint.path == STATUS.path:

@@ -121,7 +121,6 @@ class Transport:
 
         Raises:
             ApiError: see there.
-
         """
         if not endpoint.repeatable:
             # A kept connection may turn out to be closed only after the request was sent.
@@ -171,7 +170,6 @@ class Transport:
 
         Raises:
             ApiError: if no response comes.
-
         """
         cached = _Cached("", etag, None) if etag else None
         data, is_cut = b"", False
@@ -252,7 +250,7 @@ class Transport:
                 return Response(text), size
             failure = failures.not_json(status, parser.start, endpoint, self.route)
         finally:
-            # The error, and those before it, keep the variables of this function for a while.
+            # Errors keep the variables of this function alive, and with them the whole response.
             del parser
         raise failure
 
@@ -323,7 +321,6 @@ class Caller:
 
         Raises:
             ApiError: if the request fails; Malformed if `parse` returns None.
-
         """
         return self.parse(self._transport.send(endpoint, body, deadline).data, endpoint, parse)
 
@@ -338,7 +335,6 @@ class Caller:
 
         Raises:
             Malformed: if it returns None.
-
         """
         try:
             value = parse(data)
@@ -354,7 +350,6 @@ class Caller:
 
         Raises:
             Rejected: if it is one.
-
         """
         response = parse_run_response(data)
         if response is not None and response.refused:
@@ -370,7 +365,6 @@ class Caller:
 
         Raises:
             Malformed: if it has another one.
-
         """
         if found_id.lower() != asked_id.lower():
             what = f"Can't {endpoint.action}: the response is about another {endpoint.resource}."

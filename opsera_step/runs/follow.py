@@ -129,7 +129,6 @@ def follow(
 
     Raises:
         ApiError: if the status call fails for good.
-
     """
     run = state.run
     if run is None:
@@ -160,7 +159,6 @@ def read_details(
 
     Raises:
         ApiError: if they can't be read.
-
     """
     state = RunState.watching(run, client.summary(run.pipeline_id, deadline))
     listing = client.logs(run, deadline, console_only=False)
@@ -333,7 +331,6 @@ class Tracker:
 
         Raises:
             ApiError: if the status call fails for good.
-
         """
         plan, now, result = seen.plan, seen.at, seen.result
         self._sent_at = seen.sent_at

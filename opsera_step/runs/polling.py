@@ -2,8 +2,8 @@
 
 Requests are sent one at a time. Two intervals decide which is due next:
 
-* The log is read every `base` seconds while lines come, and less often the longer none come: an
-  eighth of the silence later, up to MAX_LOG_INTERVAL. Silences earn an allowance; as long as it
+* The log is read every `base` seconds while lines come. In a silence, the interval grows by an
+  eighth of its length, up to MAX_LOG_INTERVAL. Silences earn an allowance; as long as it
   lasts, a burst is read every `quick` seconds.
   Now and then all records are read instead, which collects the results of steps as well.
 * The status is requested when lines stop: as soon as the latest line is older than usual for this
@@ -261,6 +261,6 @@ class PollSchedule:
         return Request.STATUS
 
     def _spread(self, interval: float) -> float:
-        """Spread an interval by up to a second, so that jobs don't stay in step; slow down."""
+        """Add the gap, and spread the interval by up to a second: jobs must not stay in step."""
         interval += self.gap
         return interval + min(_SPREAD * interval, 1.0) * (2 * self._jitter() - 1)
