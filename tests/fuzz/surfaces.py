@@ -17,7 +17,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from opsera_step.api import State
-from opsera_step.api.body import BodyParser, InvalidJson, TooManyValues
+from opsera_step.api.body import BodyParser, InvalidJson
 from opsera_step.config import BY_NAME, ConfigFile, Setting
 from opsera_step.config.file import parse_config
 from opsera_step.config.inputs import parse
@@ -163,7 +163,7 @@ def response_body(rng: random.Random) -> Input:
             for start in range(0, len(raw), size):
                 parser.feed(raw[start : start + size])
             return parser.finish()
-        except (InvalidJson, TooManyValues):
+        except InvalidJson:
             return None
 
     def judge(result: Any) -> None:
