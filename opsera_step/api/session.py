@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 import urllib3
 
 from opsera_step import __version__
-from opsera_step.api.connection import limit_responses
 from opsera_step.api.http import requests
 from opsera_step.api.proxy import Proxy, find_proxy
 from opsera_step.errors import InvalidInput
@@ -84,13 +83,11 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options, ssl_context=self._context)
-        limit_responses(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **options: Any) -> urllib3.ProxyManager:
         manager: urllib3.ProxyManager = super().proxy_manager_for(
             *args, **options, ssl_context=self._context, proxy_ssl_context=self._context
         )
-        limit_responses(manager)
         return manager
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:

@@ -25,12 +25,13 @@ from opsera_step.api.listing import Listing, Parsed, parse_listing
 from opsera_step.api.models import RunResponse, parse_run_response
 from opsera_step.api.session import Session
 from opsera_step.api.token import expiry_hint, explain_malformed, read_token
-from opsera_step.clock import Clock, Deadline
+from opsera_step.clock import Clock, Deadline, SystemClock
 from opsera_step.errors import Malformed, Rejected
 
 CONNECT_TIMEOUT = 10.0
-RESPONSE_TIMEOUT = 60.0
-"""The most seconds until a response has arrived completely. Nothing is printed in that time."""
+READ_TIMEOUT = 30.0
+BODY_TIMEOUT = 120.0
+"""The most seconds for a response to arrive whole, once it started."""
 MAX_RETRY_AFTER = 3600.0
 _MIN_TIMEOUT = 0.5
 """Seconds that a request gets even if it starts at the deadline."""
@@ -135,7 +136,7 @@ class Transport:
                 _ = response.content  # There is none, or a short one: this keeps the connection.
                 result, size = Response(cached.data), 0
             else:
-                result, size = self._read(response, endpoint, may_be_cut=may_be_cut)
+                result, size = self._read(response, endpoint, deadline, may_be_cut=may_be_cut)
         if cached is not None and not size:
             # A server may refuse a condition on a POST (RFC 9110, section 13.1.2).
             return result if self._uses_etags else self.send(endpoint, body, deadline)
@@ -155,7 +156,7 @@ class Transport:
         """
         with self._exchange(endpoint, body, deadline, None) as response:
             self.certificate = read_certificate(getattr(response.raw.connection, "sock", None))
-            result, _ = self._read(response, endpoint, until_list=True)
+            result, _ = self._read(response, endpoint, deadline, until_list=True)
         self.ever_responded = True
         return result
 
@@ -174,7 +175,8 @@ class Transport:
         cached = _Cached("", etag, None) if etag else None
         data, is_cut = b"", False
         with self._exchange(endpoint, body, deadline, cached) as response:
-            for chunk in _chunks(response):
+            limit = min(BODY_TIMEOUT, max(_MIN_TIMEOUT, deadline.remaining))
+            for chunk in _chunks(response, limit):
                 data += chunk
                 if len(data) > _MAX_RAW_BYTES:
                     is_cut = True
@@ -190,7 +192,7 @@ class Transport:
         cached: _Cached | None,
     ) -> Iterator[requests.Response]:
         """Send a request and provide its response, with the body yet to be read."""
-        timeout = min(RESPONSE_TIMEOUT, max(_MIN_TIMEOUT, deadline.remaining))
+        timeout = min(READ_TIMEOUT, max(_MIN_TIMEOUT, deadline.remaining))
         started, status = self._clock.monotonic(), None
         try:
             with self._guard(), failures.map_errors(endpoint, self.route):
@@ -217,13 +219,14 @@ class Transport:
         self,
         response: requests.Response,
         endpoint: Endpoint,
+        deadline: Deadline,
         *,
         may_be_cut: bool = False,
         until_list: bool = False,
     ) -> tuple[Response, int]:
         """Read the body; return its JSON, and its size in bytes."""
         status = response.status_code
-        chunks = _chunks(response)
+        chunks = _chunks(response, min(BODY_TIMEOUT, max(_MIN_TIMEOUT, deadline.remaining)))
         if 300 <= status < 400:
             target = response.headers.get("Location", "")
             raise failures.redirected(status, target, endpoint, self.route)
@@ -385,10 +388,22 @@ def _read_start(chunks: Iterator[bytes]) -> bytes:
     return body
 
 
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    """Read the body as it arrives."""
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+def _chunks(response: requests.Response, seconds: float) -> Iterator[bytes]:
+    """Read the body as it arrives, for no longer than this.
+
+    The timeout of a socket counts from each byte anew, so it is set again for each chunk.
+    """
+    deadline = Deadline.after(SystemClock(), seconds)
+    connection = response.raw.connection
+    while not deadline.expired:
+        sock = getattr(connection, "sock", None)
+        if sock is not None:
+            sock.settimeout(min(READ_TIMEOUT, max(_MIN_TIMEOUT, deadline.remaining)))
+        chunk = response.raw.read1(_CHUNK, decode_content=True)
+        if not chunk:
+            return
         yield chunk
+    raise TimeoutError("timed out")
 
 
 def _parse_date(date: str) -> float | None:

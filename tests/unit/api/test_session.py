@@ -290,16 +290,6 @@ def test_a_proxy_that_refuses(monkeypatch, status):
     assert_readable(error)
 
 
-def test_a_trickling_proxy_does_not_outlast_the_deadline(monkeypatch):
-    """A proxy whose headers never end is given up at the deadline."""
-    with Proxy() as proxy:
-        proxy.answers = [proxy.trickle(b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n")]
-        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        started = time.monotonic()
-        assert "in time" in error_of("https://opsera.test", seconds=0.5).message
-        assert time.monotonic() - started < 1.5
-
-
 def test_an_unknown_proxy_is_blamed_itself(monkeypatch):
     """The API's host is not what can't be resolved."""
     monkeypatch.setenv("HTTPS_PROXY", "http://no-such-proxy.invalid:3128")
