@@ -368,7 +368,8 @@ class Tracker:
             if now < self._ending.cap:
                 return self._spaced(self._plan_ending(self._ending, now), now)
             if self._may_be_outdated(self._ending, now):
-                return Plan(Request.STATUS, limit=LAST_LOOK)
+                retry_in = max(0.0, self._status_retry.not_before - now)
+                return Plan(Request.STATUS, retry_in, LAST_LOOK)
             self._conclude(self._ending, now)
         if self._ended is not None:
             return None
@@ -553,8 +554,17 @@ class Tracker:
 
     def _may_be_outdated(self, ending: _Ending, now: float) -> bool:
         """Whether the status may have changed: much time passes while the process is suspended."""
-        is_requested = ending.is_by_summary or self._status_sent_at >= ending.cap
-        return not is_requested and self._status_retry.not_before <= now
+        if ending.is_by_summary:
+            return False
+        retry = self._status_retry
+        if self._status_sent_at < ending.cap:
+            return retry.not_before <= now
+        # The first attempt to read it again may have failed: a few more are made.
+        is_failing = bool(retry.last_error) and now - retry.elapsed(now) >= ending.cap
+        until = ending.cap + MIN_DRAIN
+        return is_failing and now < (
+            until if self._deadline is None else min(until, self._deadline)
+        )
 
     def _confirmed(self, ending: _Ending, now: float) -> Iterator[Event]:
         if ending.reason is EndReason.PAUSED and self._policy.wait_when_paused:

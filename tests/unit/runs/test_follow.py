@@ -280,6 +280,15 @@ class TestTheEndIsConfirmed:
         assert (seen.ended.reason, seen.ended.status.value) == (EndReason.FINAL, "failed")
         assert seen.end < 10 + MAX_DRAIN + 15
 
+    def test_a_confirmation_after_an_outage_of_the_log_is_tried_more_than_once(self, clock):
+        """A status that was read once, between two steps, is not the result."""
+        statuses = [(0, "running"), (10, "failed"), (12, "running"), (200, "success")]
+        opsera = ScriptedOpsera(clock, statuses, [(5, "one\n")])
+        opsera.log_errors = [(10.0, 100.0, http(408))]
+        opsera.summary_errors = [(10.0, 100.0, http(408))]
+        opsera.status_errors = [(65.0, 72.0, http(408))]
+        assert follow_run(opsera, poll_interval=1.0).ended.status.value == "success"
+
     def test_an_idle_pipeline_does_not_end_a_run(self, clock):
         """Only the status call decides that a run has ended, not the pipeline object."""
         idle = [(0.0, pipeline(State.FAILED, 40))]
