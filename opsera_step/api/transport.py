@@ -31,7 +31,7 @@ from opsera_step.errors import Malformed, Rejected
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 BODY_TIMEOUT = 120.0
-"""The most seconds for a response to arrive whole, once it started."""
+"""The most seconds for a response to arrive completely, once it has started."""
 MAX_RETRY_AFTER = 3600.0
 _MIN_TIMEOUT = 0.5
 """Seconds that a request gets even if it starts at the deadline."""
@@ -389,9 +389,9 @@ def _read_start(chunks: Iterator[bytes]) -> bytes:
 
 
 def _chunks(response: requests.Response, seconds: float) -> Iterator[bytes]:
-    """Read the body as it arrives, for no longer than this.
+    """Read the body as it arrives, for at most this many seconds.
 
-    The timeout of a socket counts from each byte anew, so it is set again for each chunk.
+    The timeout of a socket restarts with each byte, so it is set again for each chunk.
     """
     deadline = Deadline.after(SystemClock(), seconds)
     connection = response.raw.connection

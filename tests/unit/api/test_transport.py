@@ -397,7 +397,7 @@ TRICKLES = {
 
 @pytest.mark.parametrize("name", TRICKLES)
 def test_a_trickling_body_does_not_outlast_the_deadline(name):
-    """A body that comes byte by byte, or stops, is given up at the deadline."""
+    """A body that arrives byte by byte, or stops arriving, is abandoned at the deadline."""
     with Wire() as wire:
         wire.answers = [wire.trickle(*TRICKLES[name])]
         assert seconds_of(wire, 0.5) < 1.5
