@@ -72,17 +72,17 @@ class SearchedOpsera(FakeOpsera):
         self.choose = choose
         self._depth = 0.0
         self.is_cancelled = False
-        """Whether a signal has come, after which there is no other one."""
+        """Whether a signal came; there is at most one."""
         self.stopped: set[int] = set()
         """Numbers of the runs that our stop calls stopped."""
         self.hit: list[str] = []
         """What our requests did to the runs of others, as a sentence each. A run that started after
-        the last look can't be known and is not counted, unless it started because we stopped ours.
+        the job last read the pipeline is not counted, unless it started because we stopped ours.
         """
         self._seen_at = -FOREVER
-        """When a response showed last what the pipeline was doing."""
+        """When a response last showed what the pipeline was doing."""
         self._changed_at = -FOREVER
-        """When another user changed that last."""
+        """When another user last changed that."""
         self._stays: dict[str, str] = {}
 
     def search(self, depth: float) -> None:
@@ -139,7 +139,7 @@ class SearchedOpsera(FakeOpsera):
         return status
 
     def reset(self, pipeline_id: str, deadline: Deadline) -> Ack:
-        """Give up the run that waits."""
+        """Reset the pipeline, which discards a paused run."""
         what, self.broken_off = self._chosen("reset", RESETS), False
         self.reset_faults = [(what in ("fine", "lost answer"), _error(what))]
         try:
@@ -168,8 +168,8 @@ class SearchedOpsera(FakeOpsera):
                 self._move_up()
 
     @property
-    def is_mute(self) -> bool:
-        """Whether no log can be read any more."""
+    def logs_fail(self) -> bool:
+        """Whether the log calls fail until the end."""
         return "logs" in self._stays
 
     def _read(self, call: str, options: Sequence[str]) -> str:

@@ -56,15 +56,15 @@ class Started:
     stop: StopResult | None = None
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """What the job printed."""
         notes = [one.text for one in self.events if isinstance(one, Note)]
         return "\n".join([*notes, self.error.message if self.error else ""])
 
     @property
     def knows_owners(self) -> bool:
-        """Whether the logs and the token tell our runs from those of others."""
-        return self.api.log_names_user and self.token == token_of(US) and not self.api.is_mute
+        """Whether the logs and the token show which runs are ours."""
+        return self.api.log_names_user and self.token == token_of(US) and not self.api.logs_fail
 
 
 def _start(choose: Choose, base: tuple[str, str, str, str], depth: float) -> None:
@@ -134,7 +134,7 @@ def _judge_start(job: Started) -> None:
         return
     if job.error is not None:
         assert run is None
-        uncertain = isinstance(job.error, (RunUncertain, TimedOut)) or "earlier request" in job.said
+        uncertain = isinstance(job.error, (RunUncertain, TimedOut)) or "earlier request" in job.text
         assert uncertain or not ours, f"it says that no run was started: {job.error.message}"
         assert state.requested or not ours, "a cancellation would not look for the run"
         return
@@ -146,7 +146,7 @@ def _judge_start(job: Started) -> None:
     if job.knows_owners:
         assert [run.count] == ours, "another user's run is followed"
     elif [run.count] != ours:
-        assert "does not say who" in job.said, job.said
+        assert "does not say who" in job.text, job.text
 
 
 def _judge_stop(api: SearchedOpsera, job: Started) -> None:
@@ -160,7 +160,7 @@ def _judge_stop(api: SearchedOpsera, job: Started) -> None:
     elif job.knows_owners and ours is not None and ours.ends > api.clock.monotonic():
         result = job.stop
         is_reported = result is None or result.failure or result.is_queued or result.is_unknown
-        assert ours.count in api.stopped or is_reported, "it was left without a word"
+        assert ours.count in api.stopped or is_reported, "it was left and not reported"
 
 
 STARTS = (
@@ -235,7 +235,7 @@ def _stop(choose: Choose, users: tuple[str, ...], moment: float, depth: float) -
         assert ours.ends <= clock.monotonic(), "it has not ended"
     if ours.count not in api.stopped and ours.ends > clock.monotonic():
         is_reported = result.failure is not None or result.is_queued or result.is_unknown
-        assert is_reported, f"it was left without a word: {result.sentence}"
+        assert is_reported, f"it was left and not reported: {result.sentence}"
 
 
 def _stop_at_any_time(users: tuple[str, ...], depth: float, most: int) -> int:
