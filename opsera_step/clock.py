@@ -9,9 +9,8 @@ import heapq
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 class Clock(Protocol):
@@ -98,8 +97,7 @@ class FakeClock:
             return action
 
 
-@dataclass(frozen=True)
-class Deadline:
+class Deadline(NamedTuple):
     """A moment on a clock by which something must be done, or never when `at` is None."""
 
     clock: Clock

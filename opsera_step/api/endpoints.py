@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 LIST_LIMIT = 1000
 """The most records that a list endpoint returns (API page)."""
@@ -27,8 +27,7 @@ _AUDIT = ("security-logs", "api")
 _TASKS = ("api",)
 
 
-@dataclass(frozen=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """An endpoint of the API. Its reads are POST too, so each states whether it is repeatable."""
 
     method: str
@@ -57,7 +56,7 @@ class Endpoint:
     def with_query(self, **values: str | int | None) -> Endpoint:
         """Return this endpoint with those query parameters that have a value."""
         given = ((name, str(value)) for name, value in values.items() if value not in ("", None))
-        return replace(self, query=tuple(given))
+        return self._replace(query=tuple(given))
 
 
 # fmt: off

@@ -11,7 +11,7 @@ import re
 import ssl
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
@@ -93,8 +93,7 @@ class Route:
 # --- errors of the network ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Failure:
+class _Failure(NamedTuple):
     """A kind of network error and what to say about it."""
 
     kinds: tuple[type[BaseException], ...]

@@ -1,4 +1,4 @@
-"""The API's objects as frozen dataclasses, and tolerant parsers of its JSON.
+"""The API's objects as frozen dataclasses and named tuples, and tolerant parsers of its JSON.
 
 Nothing here does I/O or makes decisions. A value that is missing or of a wrong type becomes None
 or empty, so that an odd field never ends a job. The field names are those of the API page, and of
@@ -118,8 +118,7 @@ class StepParameter(NamedTuple):
     value: str
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A step of a pipeline's plan."""
 
     id: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TextIO, TypeVar
 
@@ -94,7 +94,7 @@ class Invocation:
             output = Output(self.err, self.out, form, self.width())
         return run_job(
             self.environ,
-            replace(output, shows_secrets=show_secrets, is_quiet=bool(typed.get("quiet"))),
+            output._replace(shows_secrets=show_secrets, is_quiet=bool(typed.get("quiet"))),
             self.install_signals(),
             command=command,
             options=options,

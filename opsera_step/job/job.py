@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from opsera_step.api import LOGS, OpseraClient, Pipeline, Run, State, pipeline_by_id_or_name
@@ -48,8 +48,7 @@ LONGEST_QUERY = 300.0
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class CommandResult:
+class CommandResult(NamedTuple):
     """The result of a command."""
 
     outcome: Outcome

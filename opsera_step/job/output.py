@@ -5,12 +5,10 @@ from __future__ import annotations
 import io
 import os
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """The streams of a job."""
 
     log: TextIO

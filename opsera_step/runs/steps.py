@@ -6,7 +6,7 @@ What no record shows stays unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from opsera_step.api import LogRecord, Pipeline, Run, State, Step, format_timestamp, state_of
@@ -19,8 +19,7 @@ _MAX_RECORDS = 50_000
 _MAX_STEPS = 20_000
 
 
-@dataclass(frozen=True)
-class StepResult:
+class StepResult(NamedTuple):
     """A step of a run. None means unknown.
 
     `started_at` is in seconds since 1970 UTC, by Opsera's clock; `seconds` is how long the step
@@ -55,7 +54,7 @@ class StepResult:
     def but_safe(self, inline: Callable[[str], str]) -> StepResult:
         """Return it with its texts made safe to show."""
         name, tool, message = inline(self.name), inline(self.tool), inline(self.message)
-        return replace(self, name=name, tool=tool, message=message)
+        return self._replace(name=name, tool=tool, message=message)
 
     def settled(self, state: State) -> StepResult:
         """Return it as a run of this final state leaves it: nothing is in progress any more."""
@@ -63,14 +62,14 @@ class StepResult:
             return self
         if state is State.STOPPED:
             # Its records ended before it did: how long it took is unknown.
-            return replace(self, state=state, seconds=None)
+            return self._replace(state=state, seconds=None)
         return self.lost()
 
     def lost(self) -> StepResult:
         """Return it as a run whose end is unknown leaves it: whether it still runs is unknown."""
         if self.state not in (State.RUNNING, State.PAUSED):
             return self
-        return replace(self, state=None, seconds=self.seconds or None)
+        return self._replace(state=None, seconds=self.seconds or None)
 
     def to_json(self) -> dict[str, Any]:
         """Return it for the output `result`, where space is scarce: rare keys only if needed."""
@@ -100,8 +99,7 @@ class Pause(NamedTuple):
     user: str = ""
 
 
-@dataclass(frozen=True)
-class RunDetails:
+class RunDetails(NamedTuple):
     """What the records say about a run, beyond its status; None and empty mean unknown.
 
     Times are in seconds since 1970 UTC, by Opsera's clock. Names are only those that a record of
@@ -126,7 +124,7 @@ class RunDetails:
 
     def settled(self, state: State) -> RunDetails:
         """Return the details as a run of this final state leaves them."""
-        return replace(self, steps=tuple(step.settled(state) for step in self.steps))
+        return self._replace(steps=tuple(step.settled(state) for step in self.steps))
 
 
 class _Status(NamedTuple):
@@ -347,7 +345,7 @@ def steps_of(pipeline: Pipeline, records: Sequence[LogRecord]) -> tuple[StepResu
 
 def _failed(step: StepResult) -> StepResult:
     is_unknown = step.state in (None, State.RUNNING, State.PAUSED)
-    return replace(step, state=State.FAILED, out_of_reach=False) if is_unknown else step
+    return step._replace(state=State.FAILED, out_of_reach=False) if is_unknown else step
 
 
 def _key(record: LogRecord) -> object:

@@ -11,7 +11,6 @@ workspace, and the run is stopped only if its log does not show that another use
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from opsera_step.api import Pipeline, Run, whole_number
 from opsera_step.config import PREFIXES, Setting, from_environment
@@ -86,7 +85,7 @@ def cleanup(job: Job) -> CommandResult:
     left = _left_run(job, state) if is_wanted else None
     if left is None:
         is_unseen = is_wanted and job.inputs.run_count is None and not state.get("run_count")
-        return replace(job.done(_UNSEEN if is_unseen else _NOTHING), writes_outputs=False)
+        return job.done(_UNSEEN if is_unseen else _NOTHING)._replace(writes_outputs=False)
     job.state.run = left
     with job.change(f"run {left.count} was being stopped"):
         until = job.deadline.no_later_than(LONGEST_STOP)

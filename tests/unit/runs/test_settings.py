@@ -84,7 +84,7 @@ def test_unknown_names_come_with_near_ones_all_at_once():
 
 def test_two_steps_of_one_name():
     """A name that means more than one step is an error."""
-    twice = replace(PIPELINE, plan=(BUILD, replace(BUILD, id="9")))
+    twice = replace(PIPELINE, plan=(BUILD, BUILD._replace(id="9")))
     assert problems(lines("Build.DEBUG=1"), twice) == [
         "parameters: the pipeline has 2 steps named “Build”."
     ]
