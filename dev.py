@@ -152,8 +152,8 @@ def test(arguments: Sequence[str]) -> int:
     set_up(DEVELOPMENT)
     options = list(arguments)
     if set(options) <= {"--long"}:
-        # Many tests wait for a process and few for the processor; the slow ones are neighbors.
-        workers = max(2, 5 * (os.cpu_count() or 1) // 2)
+        # Most of the default tests wait for a process, most of the long ones for the processor.
+        workers = (2 if "--long" in options else 4) * (os.cpu_count() or 1)
         options += ["--numprocesses", str(workers), "--dist", "worksteal"]
     return become(PYTHON, "-m", "pytest", *options)
 
