@@ -24,9 +24,9 @@ _MAX_TEXT = 60 << 20
 A thousand log records of 60 KB each stay below it."""
 _MAX_MEMORY = 88 << 20
 """The most bytes for the long strings and one record that is being parsed and printed, so that a
-response takes at most 1.5 times `MAX_BYTES`. A record of 22 MB fits, but only 6.5 MB if it has a
-character beyond U+FFFF, for which Python makes the whole string four times as large. Opsera stores
-records in MongoDB, whose limit is 16 MB."""
+response takes at most 1.5 times `MAX_BYTES`. A record of 22 MB fits; Opsera stores records in
+MongoDB, whose limit is 16 MB. For one character beyond U+FFFF, Python makes the whole string four
+times as large: where that is too much, `?` replaces such characters."""
 _LONG = 512
 """Shorter strings are bounded by the number of values."""
 _WHOLE = 4 << 20
@@ -45,6 +45,7 @@ _LIST = re.compile(r'\s*(?:\{\s*(?:"\w+"\s*:\s*' + _SCALAR + r'\s*,\s*)*"data"\s
 _SPACE = re.compile(r"[ \t\n\r]*")
 _WIDE, _WIDEST = re.compile(r"\\u(?!00)"), re.compile(r"\\u[dD][89abAB]")
 """Escapes of characters that make a string take two or four bytes a character."""
+_WIDE_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\u(?!00)[0-9A-Fa-f]{4}")
 
 
 class InvalidJson(Exception):
@@ -63,6 +64,8 @@ class BodyParser:
         """Its characters."""
         self._width = 1
         """The most bytes that a character of the pending text takes in a string."""
+        self._is_narrowed = False
+        """Whether wide characters of the pending record are replaced, because it is long."""
         self._parse_at: float = _WHOLE
         self._head = ""
         """Of a list: the text up to and including its bracket."""
@@ -92,8 +95,8 @@ class BodyParser:
         text = self._decode(chunk)
         self._add(text if self._pending_size or self._head else text.removeprefix("\ufeff"))
         if self._pending_size > self._room:
-            self._stop(_TOO_LONG)
-        elif self._pending_size >= self._parse_at and not self._has_ended:
+            self._narrow(self._pending.decode())
+        if self._pending_size >= self._parse_at and not (self._has_ended or self.exceeded):
             self._parse_records()
 
     def finish(self) -> Any:
@@ -107,7 +110,7 @@ class BodyParser:
             self._parse_records()
         text = self._pending.decode()
         if not self._head:
-            self._check(text)
+            text = self._check(text)
         if self.exceeded:
             return None
         self._pending.clear()
@@ -141,6 +144,8 @@ class BodyParser:
         return int((_MAX_MEMORY - self._size) / each)
 
     def _add(self, text: str) -> None:
+        if self._is_narrowed:
+            text = _in_latin_1(text)
         self._pending += text.encode()
         self._pending_size += len(text)
         self._width = max(self._width, _width_of(text))
@@ -158,7 +163,9 @@ class BodyParser:
                 self._parse_at = math.inf
                 return
             self._head, at = found[0], found.end()
-        if len(text) > _CHECKED and not self._check(text):
+        if len(text) > _CHECKED:
+            text = self._check(text)
+        if self.exceeded:
             return
         for item, end in _records(text, at):
             self._items.append(item)
@@ -170,21 +177,31 @@ class BodyParser:
             rest = text[at:]
             del self._pending[: len(self._pending) - len(rest.encode())]
             self._pending_size = len(rest)
-            self._width = _width_of(rest)
+            self._width, self._is_narrowed = _width_of(rest), False
         # A long record is tried again only once its text has doubled, or fills the room.
         size, last = self._pending_size, self._room - _PORTION
         self._parse_at = max(_PORTION, last if size < last < 2 * size else 2 * size)
 
-    def _check(self, text: str) -> bool:
-        """Return whether a text can be parsed within the limits on values and memory."""
+    def _check(self, text: str) -> str:
+        """Return the pending text as it can be parsed within the limits, unless it exceeds one."""
         self._width = max(self._width, _width_of_escapes(text))
         if len(text) > self._room:
-            self._stop(_TOO_LONG)
+            text = self._narrow(text)
         # Count exactly only if the cheap upper bound is too high; logs are full of commas.
         left = self._max_values - self._values
         if _count_separators(text) >= left <= _count_separators_outside_strings(text):
             self._stop(f"more than {self._max_values} values")
-        return not self.exceeded
+        return text
+
+    def _narrow(self, text: str) -> str:
+        """Replace the wide characters of the pending text, which is too long with them."""
+        self._pending.clear()
+        text = _WIDE_ESCAPE.sub(r"\1?", _in_latin_1(text))
+        self._pending += text.encode()
+        self._pending_size, self._width, self._is_narrowed = len(text), 1, True
+        if len(text) > self._room:
+            self._stop(_TOO_LONG)
+        return text
 
     def _weigh(self, item: Any) -> bool:
         """Count the values of an item, and the bytes of its long strings; False at a limit."""
@@ -223,6 +240,10 @@ def _return_memory() -> None:
         c = ctypes.CDLL(None)
         c.mallopt(-3, 4 << 20)
         c.mallopt(-1, 8 << 20)
+
+
+def _in_latin_1(text: str) -> str:
+    return text if text.isascii() else text.encode("latin-1", "replace").decode("latin-1")
 
 
 def _width_of(text: str) -> int:

@@ -216,13 +216,31 @@ def error_of_logs(answer: bytes) -> Malformed:
 
 
 def test_of_a_log_with_a_record_that_is_too_long_the_later_records_are_used():
-    """A record takes four bytes a character if one of them is beyond U+FFFF."""
+    """The log is incomplete then."""
     small = b'{"_id": "a", "message": "small"},'
-    for text in (b"\xf0\x9f\x8e\x89", rb"\ud83c\udf89"):
-        large = b'{"_id": "b", "message": "%s%s"},' % (text, LINES * 8)
-        with serving(squeezed((b"[", 1), (small, 2), (large, 1), (b"{}]", 1))) as wire:
-            listing = connect(wire.url).logs(RUN, soon(60), console_only=True)
-        assert [one.text for one in listing.items] == ["small"] * 2 and listing.is_cut
+    large = b'{"_id": "b", "message": "%s"},' % (LINES * 24)
+    with serving(squeezed((b"[", 1), (small, 2), (large, 1), (b"{}]", 1))) as wire:
+        listing = connect(wire.url).logs(RUN, soon(60), console_only=True)
+    assert [one.text for one in listing.items] == ["small"] * 2 and listing.is_cut
+
+
+WIDE_TEXTS = {
+    "raw": ("é \U0001f389 \u2713 \\\\u2713 ".encode(), "é ? ? \\u2713 "),
+    "escaped": (rb"\u00e9 \ud83c\udf89 \u2713 \\u2713 ", "é ?? ? \\u2713 "),
+}
+
+
+@pytest.mark.parametrize("name", WIDE_TEXTS)
+def test_a_long_record_loses_its_wide_characters_and_nothing_else(name):
+    """With them, each of its characters would take four bytes."""
+    text, shown = WIDE_TEXTS[name]
+    small = b'{"_id": "a", "message": "\xe2\x9c\x93"},'
+    large = (b'{"_id": "b", "message": "', 1), (text + LINES, 9), (b'"},', 1)
+    with serving(squeezed((b"[", 1), (small, 1), *large, (b"{}]", 1))) as wire:
+        listing = connect(wire.url).logs(RUN, soon(60), console_only=True)
+    assert listing.items[0].text == "✓"
+    assert listing.items[1].text == (shown + LINES.decode().replace("\\n", "\n")) * 9
+    assert not listing.is_cut
 
 
 def test_a_failed_response_does_not_stay_in_memory():
