@@ -553,18 +553,21 @@ class Tracker:
         return is_quiet and ready_at <= min(now, ending.results_at)
 
     def _may_be_outdated(self, ending: _Ending, now: float) -> bool:
-        """Whether the status may have changed: much time passes while the process is suspended."""
+        """Whether to read the status again although there is no more time for the end.
+
+        It was read too early if the process was suspended or the API failed since then. A few
+        attempts are made.
+        """
         if ending.is_by_summary:
             return False
         retry = self._status_retry
         if self._status_sent_at < ending.cap:
             return retry.not_before <= now
-        # The first attempt to read it again may have failed: a few more are made.
-        is_failing = bool(retry.last_error) and now - retry.elapsed(now) >= ending.cap
         until = ending.cap + MIN_DRAIN
-        return is_failing and now < (
-            until if self._deadline is None else min(until, self._deadline)
-        )
+        if self._deadline is not None:
+            until = min(until, self._deadline)
+        has_failed = bool(retry.last_error) and now - retry.elapsed(now) >= ending.cap
+        return has_failed and now < until
 
     def _confirmed(self, ending: _Ending, now: float) -> Iterator[Event]:
         if ending.reason is EndReason.PAUSED and self._policy.wait_when_paused:
