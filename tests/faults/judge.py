@@ -318,7 +318,11 @@ def _no_orphan(played: Played) -> Iterator[str]:
         stops = [one.run_count for one, _ in (*played.asked(0), *played.asked(1))
                  if one.call == "stop" and one.effect]  # fmt: skip
         # A queued run can't be withdrawn, and may not even be visible.
-        unseen = "If one does, stop it in Opsera", "Could not check whether a run was started"
+        unseen = (
+            "stop it in Opsera",
+            "Could not check whether a run was started",
+            f"It is not known whether run {run.number} is in progress",
+        )
         is_reported = "still queued" in post.log + job.log or (
             (run.state == "queued" or played.schedule.flags.get("run_count_lag", 0.0) > 0)
             and any(text in post.log + job.log for text in unseen)
