@@ -301,7 +301,7 @@ class _Starter:
         if now.run_count < 1:
             raise RunUncertain("A run is in progress, but Opsera does not return its number.")
         run = Run(now.id, now.run_count)
-        if (yield from self._has_ended(run)):
+        if (yield from self._has_ended(run, now)):
             yield from self._finder.heartbeats.sleep(find.POLL_INTERVAL, behind=run.count)
             if self._deadline.expired:
                 raise self._timed_out(
@@ -315,12 +315,12 @@ class _Starter:
         yield RunKnown(run, started=False)
         return True
 
-    def _has_ended(self, run: Run) -> Steps[bool]:
+    def _has_ended(self, run: Run, now: Pipeline) -> Steps[bool]:
         try:
             status = yield from self._finder.call(lambda until: self._client.status(run, until))
         except Rejected:
-            # A run that the API does not know yet can't have ended.
-            return False
+            # A run that the API does not know yet can't have ended, unless the summary shows it.
+            return now.last_run_count == run.count and state_of(now.last_run_status).final
         return status.state.final
 
     def _started(self, before: Pipeline, accepted: Accepted) -> RunKnown:

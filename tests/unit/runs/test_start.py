@@ -664,7 +664,9 @@ class TestReset:
 class TestAttaching:
     """The input `on_busy: attach`."""
 
-    @pytest.mark.parametrize("faults", [[], [unavailable(502), unavailable(500)]])
+    @pytest.mark.parametrize(
+        "faults", [[], [unavailable(502), unavailable(500)], [Rejected("404")]]
+    )
     def test_it_waits_for_the_number_of_the_run_in_progress(self, faults):
         """While the summary counts the run before, which has ended, that one is not attached to."""
         api = FakeOpsera(FakeClock(), count_lag=10.0)
