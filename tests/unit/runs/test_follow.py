@@ -43,6 +43,17 @@ def clock() -> FakeClock:
 class TestTheUsualRun:
     """From the start to the end."""
 
+    def test_after_a_long_silence_the_lines_of_the_end_are_read_first(self, clock):
+        """Of many records at once, those of one type show more lines than those of all types."""
+        lines = [(3599.0, f"line {n}\n") for n in range(900)]
+        activity = [(3599.0, record(5000 + n, created=3599.0, action="note")) for n in range(900)]
+        changes = [(0, "running"), (3599, "success")]
+        opsera = ScriptedOpsera(clock, changes, lines, activity)
+        seen = follow_run(opsera, 7200)
+        assert seen.lines == [f"line {n}" for n in range(900)] and seen.ended.log_complete
+        reads = [name for at, name in opsera.requests if at > 3599 and name in {"log", "activity"}]
+        assert reads[0] == "log"
+
     def test_each_line_once_and_the_result(self, clock):
         """Each line comes once, within seconds, and the end with the status and a whole log."""
         lines = [(n, f"line {n}\n") for n in range(60)]
