@@ -67,7 +67,7 @@ for _commands in _PURPOSES.values():
 
 
 def main(arguments: list[str] | None = None, signals: Signals | None = None) -> int:
-    """Run the command line and return the exit code; signals may be heard already."""
+    """Run the command line and return the exit code; `signals` if handlers are installed."""
     if signals is not None and signals.number is not None:
         # A signal came during loading, before anything was started.
         return 128 + signals.number

@@ -71,7 +71,7 @@ STUCK_AFTER = 30.0
 DETAILS_LIMIT = 10.0
 """Seconds for a request that only makes the report better."""
 _LONG_UNREAD = 10.0
-"""Seconds without a read of the log after which more may have come than all records show."""
+"""Seconds without a read of the log after which a read of all records may not reach every line."""
 _DOUBT_INTERVAL = 2.5
 _SUMMARY_INTERVAL = 5.0
 _UNKNOWN_INTERVAL = 2.0
@@ -448,9 +448,9 @@ class Tracker:
             retry_at = log.retry.not_before if log.is_readable else 0.0
             log_at = max(min(ready_at, sent_at + interval), retry_at)
             # The latest records of one type reach further back than those of all types.
-            is_unread = log.is_readable and ending.since - self._log_sent_at > _LONG_UNREAD
-            has_all = 0 < left <= results_left and not is_unread
-            plans.append((log_at, Request.ACTIVITY if has_all else Request.LOG))
+            was_unread = log.is_readable and ending.since - self._log_sent_at > _LONG_UNREAD
+            reads_all = 0 < left <= results_left and not was_unread
+            plans.append((log_at, Request.ACTIVITY if reads_all else Request.LOG))
         else:
             plans.append(self._confirmation(ending, ready_at, now))
         if is_held:

@@ -127,7 +127,7 @@ class FakeOpsera:
         self.calls: list[str] = []
         self.settings: list[dict[str, Any] | None] = []
         """The runtime settings of each request."""
-        self.words = "as you wish"
+        self.words = "the pipeline was requested"
         """Opsera's response to a request."""
         self.edits = 0
         """How often the pipeline was changed, other than by a run."""

@@ -103,7 +103,7 @@ class SearchedOpsera(FakeOpsera):
                 self.accept(OTHER)
             raise error
         self.around = list(around)
-        self.words = WORDS.get(what, "as you wish")
+        self.words = WORDS.get(what, "the pipeline was requested")
         self.script = ["fine" if what == "signal" else what.partition(":")[0]]
         response = super().run(pipeline_id, deadline, settings)
         if what == "signal":

@@ -111,7 +111,7 @@ def check(played: Played, timeout: float = HOUR) -> None:
     assert len(api.ours()) <= 1, "two runs of ours"
     assert played.clock.monotonic() <= timeout + 2.0, "it has to end at the deadline"
     for note in played.notes:
-        assert note.endswith((".", "as you wish")), note
+        assert note.endswith((".", "the pipeline was requested")), note
         assert "None" not in note and "  " not in note, note
     assert len(played.notes) <= 10, played.notes
     if played.error is not None:
@@ -420,7 +420,7 @@ class TestResponses:
         """The API's own text is in the message."""
         played = play(FakeOpsera(FakeClock(), script=["refused"]))
         assert isinstance(played.error, RunRefused)
-        assert "as you wish" in played.error.message
+        assert "the pipeline was requested" in played.error.message
 
     def test_a_refusal_because_of_a_pause(self):
         """It is exit 8 with status paused, and the hint names the ways out."""
@@ -510,7 +510,7 @@ class TestResponses:
         """The refusal is in the message when the time is up."""
         played = play(FakeOpsera(FakeClock(), "running", script=["refused"]), timeout=30.0)
         assert isinstance(played.error, TimedOut)
-        assert "as you wish" in played.error.message
+        assert "the pipeline was requested" in played.error.message
         assert played.clock.monotonic() <= 30.0
 
     def test_a_request_is_not_sent_again_without_time_for_its_response(self):
